@@ -1,0 +1,99 @@
+/*
+ * Growable buffers with a ceiling: heads, log lines, messages. Bodies go
+ * through bufq.c.
+ */
+
+#include "base/buf.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+void
+buf_init(struct buf *b, size_t max)
+{
+    *b = (struct buf){ .max = max };
+}
+
+void
+buf_fini(struct buf *b)
+{
+    xfree(b->p);
+    buf_init(b, b->max);
+}
+
+void
+buf_clear(struct buf *b)
+{
+    b->n = 0;
+}
+
+char *
+buf_reserve(struct buf *b, size_t n)
+{
+    if (n > b->max || b->n > b->max - n) {
+        return NULL;
+    }
+    if (b->cap - b->n < n) {
+        size_t cap = b->cap < 256 ? 256 : b->cap * 2;
+        while (cap - b->n < n) {
+            cap *= 2;
+        }
+        b->cap = cap < b->max ? cap : b->max;
+        b->p = xrealloc(b->p, b->cap);
+    }
+    return b->p + b->n;
+}
+
+bool
+buf_add(struct buf *b, struct str s)
+{
+    char *to = buf_reserve(b, s.n);
+    if (to == NULL) {
+        return false;
+    }
+    if (s.n != 0) {
+        memcpy(to, s.p, s.n);
+    }
+    b->n += s.n;
+    return true;
+}
+
+bool
+buf_addc(struct buf *b, char c)
+{
+    return buf_add(b, str_n(&c, 1));
+}
+
+bool
+buf_addf(struct buf *b, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    AN(n >= 0);
+    /* vsnprintf writes a NUL behind what it counts */
+    char tail[512];
+    size_t len = (size_t)n;
+    char *big = len < sizeof tail ? tail : xalloc(len + 1);
+    va_start(ap, fmt);
+    vsnprintf(big, len + 1, fmt, ap);
+    va_end(ap);
+    bool is_added = buf_add(b, str_n(big, len));
+    if (big != tail) {
+        xfree(big);
+    }
+    return is_added;
+}
+
+void
+buf_consume(struct buf *b, size_t n)
+{
+    AN(n <= b->n);
+    b->n -= n;
+    if (b->n != 0) {
+        memmove(b->p, b->p + n, b->n);
+    }
+}

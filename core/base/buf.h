@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * A growable run of bytes whose ceiling is fixed when it is made. Adding
+ * beyond the ceiling changes nothing and fails.
+ */
+
+#include "base/str.h"
+
+struct buf {
+    char *p;
+    size_t n, cap, max;
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_fini(struct buf *b);  /* the memory goes; the ceiling stays */
+void buf_clear(struct buf *b); /* the bytes go; the memory stays */
+
+must_check bool buf_add(struct buf *b, struct str s);
+must_check bool buf_addc(struct buf *b, char c);
+must_check bool buf_addf(struct buf *b, const char *fmt, ...)
+    printf_like(2, 3);
+
+/* Room for `n` more bytes at the returned pointer, NULL beyond the ceiling;
+ * the caller adds what it wrote to b->n. */
+must_check char *buf_reserve(struct buf *b, size_t n);
+
+/* Drops the first n bytes. */
+void buf_consume(struct buf *b, size_t n);
+
+static inline struct str
+buf_str(const struct buf *b)
+{
+    return str_n(b->p, b->n);
+}

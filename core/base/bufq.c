@@ -1,0 +1,286 @@
+/*
+ * Chunk queues. A chunk's bytes lie at data[off..end); a fresh chunk starts
+ * behind HEADROOM so that a chunk-size line can be put in front of it.
+ */
+
+#include "base/bufq.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+
+#define HEADROOM 16
+#define TAILROOM 16
+#define FREE_CHUNKS_MAX 128
+#define SMALL_COPY 2048
+
+struct chunk {
+    struct chunk *next;
+    size_t off, end;
+    char data[HEADROOM + CHUNK_SIZE + TAILROOM];
+};
+
+static struct chunk *free_chunks;
+static unsigned free_chunks_n;
+
+static struct chunk *
+chunk_new(void)
+{
+    struct chunk *c = free_chunks;
+    if (c != NULL) {
+        free_chunks = c->next;
+        free_chunks_n--;
+    } else {
+        c = xalloc(sizeof *c);
+    }
+    c->next = NULL;
+    c->off = c->end = HEADROOM;
+    return c;
+}
+
+static void
+chunk_free(struct chunk *c)
+{
+    if (free_chunks_n >= FREE_CHUNKS_MAX) {
+        xfree(c);
+        return;
+    }
+    c->next = free_chunks;
+    free_chunks = c;
+    free_chunks_n++;
+}
+
+void
+bufq_trim(void)
+{
+    while (free_chunks != NULL) {
+        struct chunk *c = free_chunks;
+        free_chunks = c->next;
+        xfree(c);
+    }
+    free_chunks_n = 0;
+}
+
+static size_t
+chunk_len(const struct chunk *c)
+{
+    return c->end - c->off;
+}
+
+static size_t
+chunk_room(const struct chunk *c)
+{
+    return HEADROOM + CHUNK_SIZE - c->end;
+}
+
+void
+bufq_init(struct bufq *q, size_t limit)
+{
+    *q = (struct bufq){ .limit = limit };
+}
+
+void
+bufq_fini(struct bufq *q)
+{
+    while (q->head != NULL) {
+        struct chunk *c = q->head;
+        q->head = c->next;
+        chunk_free(c);
+    }
+    q->tail = NULL;
+    q->len = 0;
+}
+
+static void
+bufq_push(struct bufq *q, struct chunk *c)
+{
+    if (q->tail != NULL) {
+        q->tail->next = c;
+    } else {
+        q->head = c;
+    }
+    q->tail = c;
+}
+
+static struct chunk *
+bufq_pop(struct bufq *q)
+{
+    struct chunk *c = q->head;
+    q->head = c->next;
+    if (q->head == NULL) {
+        q->tail = NULL;
+    }
+    c->next = NULL;
+    return c;
+}
+
+/* The tail with at least `min` bytes of room, a new one if need be. */
+static struct chunk *
+bufq_tail(struct bufq *q, size_t min)
+{
+    struct chunk *c = q->tail;
+    if (c == NULL || c->end > HEADROOM + CHUNK_SIZE || chunk_room(c) < min) {
+        c = chunk_new();
+        bufq_push(q, c);
+    }
+    return c;
+}
+
+void
+bufq_append(struct bufq *q, struct str s)
+{
+    while (s.n != 0) {
+        struct chunk *c = bufq_tail(q, 1);
+        size_t n = s.n < chunk_room(c) ? s.n : chunk_room(c);
+        memcpy(c->data + c->end, s.p, n);
+        c->end += n;
+        q->len += n;
+        s = str_skip(s, n);
+    }
+}
+
+size_t
+bufq_write(struct bufq *q, struct str s)
+{
+    size_t n = s.n < bufq_room(q) ? s.n : bufq_room(q);
+    bufq_append(q, str_n(s.p, n));
+    return n;
+}
+
+char *
+bufq_reserve(struct bufq *q, size_t min, size_t *n)
+{
+    size_t room = bufq_room(q);
+    AN(min <= CHUNK_SIZE);
+    if (room == 0) {
+        *n = 0;
+        return NULL;
+    }
+    struct chunk *c = bufq_tail(q, min < room ? min : room);
+    *n = chunk_room(c) < room ? chunk_room(c) : room;
+    return c->data + c->end;
+}
+
+void
+bufq_commit(struct bufq *q, size_t n)
+{
+    AN(q->tail != NULL);
+    AN(n <= chunk_room(q->tail));
+    q->tail->end += n;
+    q->len += n;
+    if (q->len == 0) {
+        bufq_fini(q);
+    }
+}
+
+struct str
+bufq_peek(const struct bufq *q)
+{
+    const struct chunk *c = q->head;
+    while (c != NULL && chunk_len(c) == 0) {
+        c = c->next;
+    }
+    return c != NULL ? str_n(c->data + c->off, chunk_len(c)) : STR_NONE;
+}
+
+size_t
+bufq_copy(const struct bufq *q, char *to, size_t n)
+{
+    size_t done = 0;
+    for (const struct chunk *c = q->head; c != NULL && done < n; c = c->next) {
+        size_t k = chunk_len(c) < n - done ? chunk_len(c) : n - done;
+        memcpy(to + done, c->data + c->off, k);
+        done += k;
+    }
+    return done;
+}
+
+void
+bufq_consume(struct bufq *q, size_t n)
+{
+    AN(n <= q->len);
+    q->len -= n;
+    while (q->head != NULL && n >= chunk_len(q->head)) {
+        n -= chunk_len(q->head);
+        chunk_free(bufq_pop(q));
+    }
+    if (n != 0) {
+        q->head->off += n;
+    }
+}
+
+/* One piece from the front: the whole head chunk by pointer when it is large
+ * and fits, else a copy into the tail. */
+static size_t
+bufq_move_piece(struct bufq *to, struct bufq *from, size_t max)
+{
+    struct chunk *c = from->head;
+    size_t n = chunk_len(c);
+    size_t tail_room = to->tail != NULL &&
+                               to->tail->end <= HEADROOM + CHUNK_SIZE
+                           ? chunk_room(to->tail)
+                           : 0;
+    if (n <= max && (n > SMALL_COPY || tail_room < n)) {
+        bufq_push(to, bufq_pop(from));
+        from->len -= n;
+        to->len += n;
+        return n;
+    }
+    n = n < max ? n : max;
+    bufq_append(to, str_n(c->data + c->off, n));
+    bufq_consume(from, n);
+    return n;
+}
+
+size_t
+bufq_move(struct bufq *to, struct bufq *from, size_t max)
+{
+    size_t done = 0;
+    while (done < max && from->len != 0 && !bufq_is_full(to)) {
+        size_t room = bufq_room(to);
+        size_t want = max - done < room ? max - done : room;
+        done += bufq_move_piece(to, from, want);
+    }
+    return done;
+}
+
+/* Frames the head chunk where it lies: its size line in front, CRLF behind. */
+static void
+bufq_move_framed(struct bufq *to, struct bufq *from, struct str size_line)
+{
+    struct chunk *c = bufq_pop(from);
+    from->len -= chunk_len(c);
+    c->off -= size_line.n;
+    memcpy(c->data + c->off, size_line.p, size_line.n);
+    memcpy(c->data + c->end, "\r\n", 2);
+    c->end += 2;
+    to->len += chunk_len(c);
+    bufq_push(to, c);
+}
+
+size_t
+bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max)
+{
+    size_t done = 0;
+    while (done < max && from->len != 0 && !bufq_is_full(to)) {
+        struct chunk *c = from->head;
+        size_t n = chunk_len(c) < max - done ? chunk_len(c) : max - done;
+        char line[HEADROOM];
+        struct str size_line = str_n(line,
+            (size_t)snprintf(line, sizeof line, "%zx\r\n", n));
+        bool fits = c->off >= size_line.n &&
+                    c->end + 2 <= sizeof c->data;
+        if (n == chunk_len(c) && n > SMALL_COPY && fits) {
+            bufq_move_framed(to, from, size_line);
+        } else if (n != 0) {
+            bufq_append(to, size_line);
+            bufq_append(to, str_n(c->data + c->off, n));
+            bufq_append(to, STR("\r\n"));
+            bufq_consume(from, n);
+        } else {
+            chunk_free(bufq_pop(from));
+        }
+        done += n;
+    }
+    return done;
+}

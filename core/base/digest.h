@@ -1,0 +1,31 @@
+#pragma once
+
+/*
+ * Digests, random bytes, base64: one of OpenSSL's owners.
+ */
+
+#include "base/str.h"
+
+#define SHA256_SIZE 32
+
+void sha256(struct str s, uint8_t out[SHA256_SIZE]);
+void hmac_sha256(struct str key, struct str s, uint8_t out[SHA256_SIZE]);
+
+/* From the kernel; dies rather than return weak bytes. */
+void random_bytes(void *p, size_t n);
+
+/* Constant time in n; not in whether lengths differ, which callers rule out
+ * by comparing digests. */
+bool bytes_eq_secret(const void *a, const void *b, size_t n);
+
+/* RFC 4648 section 4, padded. `out` has room for base64_len(s.n) + 1 bytes;
+ * returns the length without the NUL. */
+size_t base64_len(size_t n);
+size_t base64_encode(struct str s, char *out);
+
+/* Strict: no white space, right padding, no bits left over. `out` has room
+ * for s.n / 4 * 3 bytes. */
+must_check bool base64_decode(struct str s, uint8_t *out, size_t *n);
+
+/* Lower-case hexadecimal, NUL-terminated: out has 2n + 1 bytes. */
+void hex_encode(const uint8_t *p, size_t n, char *out);

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * A hash table of nodes that the caller embeds and owns. The hash is SipHash
+ * with a random seed, since keys come from peers.
+ */
+
+#include "base/str.h"
+
+struct map_node {
+    struct map_node *next;
+    uint64_t hash;
+    struct str key; /* borrowed; must live as long as the node is linked */
+};
+
+struct map {
+    struct map_node **slots;
+    size_t mask, count;
+};
+
+void map_init(struct map *m);
+void map_fini(struct map *m); /* frees the table, not the nodes */
+
+/* The node with that key, or NULL. */
+struct map_node *map_find(const struct map *m, struct str key);
+
+/* `node->key` is set by the caller and is not in the map yet. */
+void map_add(struct map *m, struct map_node *node);
+void map_del(struct map *m, struct map_node *node);
+
+/* Walks in no order; `prev` NULL starts. The map may not change meanwhile. */
+struct map_node *map_next(const struct map *m, const struct map_node *prev);
+
+/* SipHash-1-3 of the process's seed. */
+uint64_t map_hash(struct str key);

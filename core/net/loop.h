@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * The owner of libev: one loop a process. A watch or a timer only calls its
+ * function; by the house's rule that function does no work but queues tasks.
+ */
+
+#include <ev.h>
+
+#include "base/list.h"
+#include "base/obj.h"
+
+struct loop {
+    unsigned magic;
+    struct ev_loop *ev;
+    struct ev_check check;
+    struct ev_idle idle;
+    struct list ready;   /* tasks to run in this turn */
+    struct list yielded; /* tasks that used up their budget: next turn */
+    unsigned long turns;
+};
+
+enum { WATCH_READ = EV_READ, WATCH_WRITE = EV_WRITE };
+
+struct watch {
+    struct ev_io ev;
+    struct loop *loop;
+    void (*on_ready)(struct watch *, int events);
+};
+
+struct timer {
+    struct ev_timer ev;
+    struct loop *loop;
+    void (*on_expire)(struct timer *);
+};
+
+struct signal_watch {
+    struct ev_signal ev;
+    struct loop *loop;
+    void (*on_signal)(struct signal_watch *, int signo);
+};
+
+struct loop *loop_new(void); /* epoll; dies where there is none */
+void loop_free(struct loop *l);
+void loop_run(struct loop *l);  /* until loop_stop() */
+void loop_stop(struct loop *l); /* after the turn that runs now */
+
+/* A watch starts disabled. `fd` stays the caller's; disable before close. */
+void watch_init(struct watch *w, struct loop *l, int fd,
+    void (*on_ready)(struct watch *, int events));
+void watch_set(struct watch *w, int events); /* 0 disables */
+int watch_events(const struct watch *w);
+
+/* One-shot, `seconds` from now. Starting again moves it. */
+void timer_init(struct timer *t, struct loop *l,
+    void (*on_expire)(struct timer *));
+void timer_start(struct timer *t, double seconds);
+void timer_stop(struct timer *t);
+bool timer_is_active(const struct timer *t);
+
+void signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
+    void (*on_signal)(struct signal_watch *, int signo));
+void signal_watch_stop(struct signal_watch *s);

@@ -1,0 +1,63 @@
+#pragma once
+
+/*
+ * A byte stream on the loop, made of layers: tcp at the bottom, tls above it.
+ * The upper layer owns the one below. Each has the task that it wakes.
+ *
+ * Reads and writes never block. After IO_AGAIN the stream wakes its task when
+ * trying again may help; nobody asks for readiness. Bytes that a layer holds
+ * inside give no event: who stops reading before IO_AGAIN must come back by
+ * itself.
+ */
+
+#include "base/str.h"
+#include "net/task.h"
+
+struct stream;
+
+struct stream_ops {
+    const char *name;
+    enum io (*handshake)(struct stream *);
+    enum io (*read)(struct stream *, char *p, size_t n, size_t *got);
+    enum io (*write)(struct stream *, const char *p, size_t n, size_t *put);
+    enum io (*shutdown)(struct stream *); /* no more writes: FIN, alert */
+    void (*park)(struct stream *);        /* idle: give buffers back */
+    void (*close)(struct stream *);       /* frees this layer alone */
+};
+
+struct stream {
+    unsigned magic;
+    const struct stream_ops *ops;
+    struct stream *below;
+    struct task *task;
+};
+
+#define STREAM_MAGIC 0x57e4a317u
+
+/* For layers: fills the common part. */
+void stream_init(struct stream *s, const struct stream_ops *ops,
+    struct stream *below, struct task *task);
+
+/* Whom this layer and all below wake from now on. */
+void stream_set_task(struct stream *s, struct task *t);
+
+/* IO_OK when done; a layer that needs none is done at once. */
+must_check enum io stream_handshake(struct stream *s);
+
+/* IO_OK: *got is 1 to n. IO_EOF: orderly end; a TLS peer that closes without
+ * close_notify gives IO_ERR. */
+must_check enum io stream_read(struct stream *s, char *p, size_t n,
+    size_t *got);
+
+/* IO_OK: *put is 1 to n. After IO_AGAIN the next write must begin with the
+ * same bytes, and offer at least as many. */
+must_check enum io stream_write(struct stream *s, const char *p, size_t n,
+    size_t *put);
+
+/* Half-close. IO_AGAIN: call again when woken. */
+enum io stream_shutdown(struct stream *s);
+
+void stream_park(struct stream *s);
+
+/* Closes and frees all layers; the socket's fd too. NULL is nothing. */
+void stream_close(struct stream *s);

@@ -1,0 +1,277 @@
+/*
+ * The bottom layer of a stream. Level-triggered epoll without its usual cost:
+ * the read watch stays on, and is taken off only when an event finds bytes
+ * that nobody fetched; a read that got less than it asked for is known to have
+ * emptied the socket and saves the call that would say EAGAIN.
+ */
+
+#include "net/tcp.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct tcp {
+    struct stream stream;
+    struct watch watch;
+    struct str unread; /* owned; what tcp_unread() put back */
+    size_t unread_off;
+    uint64_t bytes_in, bytes_out;
+    bool is_readable; /* a read may give something */
+    bool is_connecting;
+    bool is_aborting;
+};
+
+static bool tcp_one_byte;
+
+void
+tcp_set_one_byte(bool on)
+{
+    tcp_one_byte = on;
+}
+
+static struct tcp *
+tcp_of(const struct stream *s)
+{
+    CHECK(s, STREAM_MAGIC);
+    return container_of(s, struct tcp, stream);
+}
+
+static void
+on_ready(struct watch *w, int events)
+{
+    struct tcp *t = container_of(w, struct tcp, watch);
+    int keep = watch_events(w);
+    if (events & WATCH_READ) {
+        if (t->is_readable) {
+            keep &= ~WATCH_READ; /* told already, and nobody read */
+        }
+        t->is_readable = true;
+    }
+    if (events & WATCH_WRITE) {
+        keep &= ~WATCH_WRITE;
+    }
+    watch_set(w, keep);
+    task_wake(t->stream.task);
+}
+
+static enum io
+tcp_handshake(struct stream *s)
+{
+    struct tcp *t = tcp_of(s);
+    int err = 0;
+    socklen_t n = sizeof err;
+    if (!t->is_connecting) {
+        return IO_OK;
+    }
+    struct sockaddr_storage peer;
+    socklen_t peer_n = sizeof peer;
+    if (getsockopt(t->watch.ev.fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0 ||
+        err != 0) {
+        errno = err != 0 ? err : errno;
+        return IO_ERR;
+    }
+    if (getpeername(t->watch.ev.fd, (struct sockaddr *)&peer, &peer_n) != 0) {
+        if (errno != ENOTCONN) {
+            return IO_ERR;
+        }
+        watch_set(&t->watch, WATCH_READ | WATCH_WRITE);
+        return IO_AGAIN;
+    }
+    t->is_connecting = false;
+    return IO_OK;
+}
+
+static size_t
+tcp_read_unread(struct tcp *t, char *p, size_t n)
+{
+    size_t left = t->unread.n - t->unread_off;
+    n = n < left ? n : left;
+    memcpy(p, t->unread.p + t->unread_off, n);
+    t->unread_off += n;
+    if (t->unread_off == t->unread.n) {
+        xfree((void *)t->unread.p);
+        t->unread = STR_NONE;
+        t->unread_off = 0;
+    }
+    return n;
+}
+
+static enum io
+tcp_wait_readable(struct tcp *t)
+{
+    t->is_readable = false;
+    watch_set(&t->watch, watch_events(&t->watch) | WATCH_READ);
+    return IO_AGAIN;
+}
+
+static enum io
+tcp_read(struct stream *s, char *p, size_t n, size_t *got)
+{
+    struct tcp *t = tcp_of(s);
+    if (tcp_one_byte) {
+        n = 1;
+    }
+    if (t->unread.n != 0) {
+        *got = tcp_read_unread(t, p, n);
+        return IO_OK;
+    }
+    if (!t->is_readable) {
+        return tcp_wait_readable(t);
+    }
+    ssize_t r = recv(t->watch.ev.fd, p, n, 0);
+    if (r < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return tcp_wait_readable(t);
+    }
+    if (r < 0) {
+        return IO_ERR;
+    }
+    if (r == 0) {
+        return IO_EOF; /* stays readable: the next read says so again */
+    }
+    if ((size_t)r < n) {
+        tcp_wait_readable(t);
+    }
+    t->bytes_in += (uint64_t)r;
+    *got = (size_t)r;
+    return IO_OK;
+}
+
+static enum io
+tcp_write(struct stream *s, const char *p, size_t n, size_t *put)
+{
+    struct tcp *t = tcp_of(s);
+    if (tcp_one_byte) {
+        n = 1;
+    }
+    ssize_t r = send(t->watch.ev.fd, p, n, MSG_NOSIGNAL);
+    if (r < 0 && (errno == EAGAIN || errno == EINTR)) {
+        watch_set(&t->watch, watch_events(&t->watch) | WATCH_WRITE);
+        return IO_AGAIN;
+    }
+    if (r <= 0) {
+        return IO_ERR;
+    }
+    t->bytes_out += (uint64_t)r;
+    *put = (size_t)r;
+    return IO_OK;
+}
+
+static enum io
+tcp_shutdown(struct stream *s)
+{
+    int fd = tcp_of(s)->watch.ev.fd;
+    return shutdown(fd, SHUT_WR) == 0 ? IO_OK : IO_ERR;
+}
+
+static void
+tcp_close(struct stream *s)
+{
+    struct tcp *t = container_of(s, struct tcp, stream);
+    watch_set(&t->watch, 0);
+    if (t->is_aborting) {
+        struct linger hard = { .l_onoff = 1 };
+        setsockopt(t->watch.ev.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    }
+    close(t->watch.ev.fd);
+    xfree((void *)t->unread.p);
+    xfree(t);
+}
+
+static const struct stream_ops tcp_ops = {
+    .name = "tcp",
+    .handshake = tcp_handshake,
+    .read = tcp_read,
+    .write = tcp_write,
+    .shutdown = tcp_shutdown,
+    .close = tcp_close,
+};
+
+struct stream *
+tcp_new(struct loop *l, int fd, struct task *task)
+{
+    struct tcp *t = xcalloc(sizeof *t);
+    int on = 1;
+    stream_init(&t->stream, &tcp_ops, NULL, task);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    watch_init(&t->watch, l, fd, on_ready);
+    watch_set(&t->watch, WATCH_READ);
+    t->is_readable = true; /* a client that connected has often sent */
+    return &t->stream;
+}
+
+struct stream *
+tcp_connect(struct loop *l, const struct addr *a, struct task *task)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(a, &sa);
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+        0);
+    if (fd < 0) {
+        return NULL;
+    }
+    if (connect(fd, (struct sockaddr *)&sa, n) != 0 && errno != EINPROGRESS) {
+        int err = errno;
+        close(fd);
+        errno = err;
+        return NULL;
+    }
+    struct stream *s = tcp_new(l, fd, task);
+    struct tcp *t = tcp_of(s);
+    t->is_readable = false;
+    t->is_connecting = true;
+    return s;
+}
+
+int
+tcp_fd(const struct stream *s)
+{
+    while (s->below != NULL) {
+        s = s->below;
+    }
+    return tcp_of(s)->watch.ev.fd;
+}
+
+void
+tcp_unread(struct stream *s, struct str bytes)
+{
+    struct tcp *t = tcp_of(s);
+    AN(t->unread.p == NULL);
+    if (bytes.n == 0) {
+        return;
+    }
+    t->unread = str_n(xstrndup(bytes), bytes.n);
+}
+
+static const struct tcp *
+tcp_bottom(const struct stream *s)
+{
+    while (s->below != NULL) {
+        s = s->below;
+    }
+    return tcp_of(s);
+}
+
+uint64_t
+tcp_bytes_in(const struct stream *s)
+{
+    return tcp_bottom(s)->bytes_in;
+}
+
+uint64_t
+tcp_bytes_out(const struct stream *s)
+{
+    return tcp_bottom(s)->bytes_out;
+}
+
+void
+tcp_abort_on_close(struct stream *s)
+{
+    while (s->below != NULL) {
+        s = s->below;
+    }
+    tcp_of(s)->is_aborting = true;
+}

@@ -1,0 +1,36 @@
+#pragma once
+
+/*
+ * The bottom layer: a connected (or connecting) TCP or unix stream socket.
+ */
+
+#include "base/addr.h"
+#include "net/stream.h"
+
+/* Takes `fd`, non-blocking; sets TCP_NODELAY on TCP sockets. */
+struct stream *tcp_new(struct loop *l, int fd, struct task *t);
+
+/* The socket, lent: for getsockopt and logs. Any layer of a stack. */
+int tcp_fd(const struct stream *s);
+
+/* Starts a connect to `a`; NULL with errno on failure at once. The stream is
+ * writable (handshake gives IO_OK) when it is connected; IO_ERR with errno
+ * set from SO_ERROR when it failed. */
+struct stream *tcp_connect(struct loop *l, const struct addr *a,
+    struct task *t);
+
+/* Bytes that were read from this stream already and are to be read again
+ * first; at most once at a time, before any further read. Copies. */
+void tcp_unread(struct stream *s, struct str bytes);
+
+/* Test knob, set once before streams exist: every read and write moves one
+ * byte. */
+void tcp_set_one_byte(bool on);
+
+/* Bytes in and out since the stream was made. */
+uint64_t tcp_bytes_in(const struct stream *s);
+uint64_t tcp_bytes_out(const struct stream *s);
+
+/* Close with RST instead of FIN: for a truncated response that HTTP framing
+ * alone would not show. */
+void tcp_abort_on_close(struct stream *s);
