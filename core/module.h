@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * All that a module may include: the public face of the proxy layer. A module
+ * is one const struct; its hooks stand in the order of a request's path.
+ */
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/regex.h"
+#include "conf/bind.h"
+#include "conf/type.h"
+#include "conf/value.h"
+#include "http/head.h"
+#include "http/url.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/reply.h"
+#include "proxy/tx.h"
+#include "proxy/var.h"
+#include "proxy/worker.h"
+#include "sandbox/decide.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/secret.h"

@@ -1,0 +1,84 @@
+#pragma once
+
+/*
+ * A client's connection: its stream, the sandbox it belongs to, the tunnel it
+ * opened, and the codec that turns its bytes into exchanges. One task; the
+ * steps stand in sniff.c, intercept.c and serve_h1.c.
+ */
+
+#include "base/addr.h"
+#include "base/buf.h"
+#include "base/bufq.h"
+#include "http/url.h"
+#include "net/stream.h"
+
+struct worker;
+struct listen;
+struct sandbox;
+struct tx;
+struct leaf;
+struct head;
+
+/* How the client's side of an exchange is written: one for each version. */
+struct serve {
+    /* Sends a 1xx head now, before the final one. */
+    void (*interim)(struct tx *tx, const struct head *head);
+};
+
+struct conn {
+    unsigned magic;
+    struct task task;
+    struct list node; /* of worker->conns */
+    struct worker *worker;
+    const struct listen *listen;
+    const struct serve *serve;
+    struct stream *stream;
+    struct sandbox *sandbox; /* NULL until identified */
+    struct arena *arena;     /* made with the tunnel; NULL before */
+    struct addr peer;
+    uint64_t id;      /* "*N" in logs */
+    struct buf in;    /* head bytes read and not yet parsed */
+    size_t scanned;   /* of in: searched for a head's end */
+    struct bufq out;  /* bytes for the client */
+    struct tx *tx;    /* the exchange in progress */
+    struct leaf *leaf;
+    struct authority target; /* of the tunnel, or what was intercepted */
+    unsigned requests;
+    double since; /* clock_mono() when this state began */
+    bool is_tunnel;     /* a CONNECT was answered: target holds */
+    bool is_tls;        /* intercepted */
+    bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
+    bool is_quitting;   /* the worker drains: one last request */
+    bool is_parked;
+    bool had_eof;       /* the client will send no more */
+    bool must_close;    /* after this response */
+};
+
+#define CONN_MAGIC 0xc0220c22u
+
+/* Takes `fd`. The conn frees itself when it ends. */
+void conn_new(struct worker *w, const struct listen *l, int fd,
+    const struct addr *peer);
+
+/* Closes now, whatever goes on; for a worker's fast end. */
+void conn_free(struct conn *c);
+
+/* The worker drains: an idle connection has one more request, or closes when
+ * `is_hard`. */
+void conn_quit(struct conn *c, bool is_hard);
+
+/* More bytes into c->in, at most to `limit` bytes in all; IO_AGAIN also when
+ * it is full. */
+must_check enum io conn_fill(struct conn *c, size_t limit);
+
+/* Writes what c->out holds. IO_OK: all gone. */
+must_check enum io conn_flush(struct conn *c);
+
+/* For logs, "client: …, sandbox: …". */
+void conn_log(const struct conn *c, int level, const char *fmt, ...)
+    printf_like(3, 4);
+
+/* The entry steps of each file. */
+extern const struct step conn_step_sniff;     /* sniff.c */
+extern const struct step conn_step_intercept; /* intercept.c */
+extern const struct step conn_step_serve;     /* serve_h1.c */

@@ -1,0 +1,166 @@
+/*
+ * Calls the modules' hooks in the order of auto/modules. Which module has
+ * which hook is collected once, so that a request pays for those alone.
+ */
+
+#include "proxy/hook.h"
+
+#include "proxy/conn.h"
+#include "proxy/parts.h"
+#include "proxy/tx.h"
+
+#define MODULES_MAX 64
+
+enum hook { H_ACCEPT, H_TARGET, H_REQUEST, H_RESPONSE, H_LOG, HOOKS };
+
+static unsigned char hook_modules[HOOKS][MODULES_MAX];
+static unsigned hook_count[HOOKS];
+
+static void
+hook_collect(enum hook h, unsigned module, bool has_it)
+{
+    if (has_it) {
+        hook_modules[h][hook_count[h]++] = (unsigned char)module;
+    }
+}
+
+void
+hooks_init(void)
+{
+    AN(modules_count <= MODULES_MAX);
+    memset(hook_count, 0, sizeof hook_count);
+    for (unsigned i = 0; i < modules_count; i++) {
+        const struct module *m = modules[i];
+        hook_collect(H_ACCEPT, i, m->on_accept != NULL);
+        hook_collect(H_TARGET, i, m->on_target != NULL);
+        hook_collect(H_REQUEST, i, m->on_request != NULL);
+        hook_collect(H_RESPONSE, i, m->on_response != NULL);
+        hook_collect(H_LOG, i, m->on_log != NULL);
+    }
+}
+
+static const struct module *
+hook_module(enum hook h, unsigned i)
+{
+    return modules[hook_modules[h][i]];
+}
+
+unsigned
+module_part(unsigned module_index)
+{
+    return PART_ROOMS + module_index;
+}
+
+const void *
+module_where(const struct tx *tx, unsigned module_index)
+{
+    return tx_where(tx, module_part(module_index));
+}
+
+const void *
+module_who(const struct tx *tx, unsigned module_index)
+{
+    return tx_who(tx, module_part(module_index));
+}
+
+void *
+module_state(const struct tx *tx, unsigned module_index)
+{
+    return tx->module_state[module_index];
+}
+
+int
+hooks_worker_init(struct worker *w)
+{
+    for (unsigned i = 0; i < modules_count; i++) {
+        if (modules[i]->worker_init != NULL &&
+            modules[i]->worker_init(w) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void
+hooks_worker_exit(struct worker *w)
+{
+    for (unsigned i = modules_count; i-- > 0;) {
+        if (modules[i]->worker_exit != NULL) {
+            modules[i]->worker_exit(w);
+        }
+    }
+}
+
+enum verdict
+hooks_accept(struct conn *c)
+{
+    enum verdict v = V_NEXT;
+    for (unsigned i = 0; i < hook_count[H_ACCEPT] && v == V_NEXT; i++) {
+        v = hook_module(H_ACCEPT, i)->on_accept(c);
+    }
+    return v;
+}
+
+enum verdict
+hooks_target(struct conn *c, const struct target *t, unsigned *at)
+{
+    enum verdict v = V_NEXT;
+    while (*at < hook_count[H_TARGET] && v == V_NEXT) {
+        v = hook_module(H_TARGET, *at)->on_target(c, t);
+        *at += v == V_NEXT;
+    }
+    if (v != V_WAIT) {
+        *at = 0;
+    }
+    return v;
+}
+
+enum verdict
+hooks_request(struct tx *tx)
+{
+    enum verdict v = V_NEXT;
+    while (tx->hook_at < hook_count[H_REQUEST] && v == V_NEXT) {
+        v = hook_module(H_REQUEST, tx->hook_at)->on_request(tx, &tx->request);
+        tx->hook_at += v == V_NEXT;
+    }
+    if (v != V_WAIT) {
+        tx->hook_at = 0;
+    }
+    return v;
+}
+
+enum verdict
+hooks_response(struct tx *tx)
+{
+    enum verdict v = V_NEXT;
+    while (tx->hook_at < hook_count[H_RESPONSE] && v == V_NEXT) {
+        v = hook_module(H_RESPONSE, tx->hook_at)
+                ->on_response(tx, &tx->response);
+        tx->hook_at += v == V_NEXT;
+    }
+    if (v != V_WAIT) {
+        tx->hook_at = 0;
+    }
+    return v;
+}
+
+void
+hooks_log(const struct tx *tx)
+{
+    for (unsigned i = 0; i < hook_count[H_LOG]; i++) {
+        hook_module(H_LOG, i)->on_log(tx);
+    }
+}
+
+void
+hooks_filters(struct tx *tx, bool is_request)
+{
+    struct pump *p = is_request ? &tx->up : &tx->down;
+    for (unsigned i = 0; i < modules_count; i++) {
+        const struct filter *f = is_request ? modules[i]->request_body
+                                            : modules[i]->response_body;
+        if (f != NULL && f->want(tx)) {
+            pump_add(p, tx, tx->arena, f);
+        }
+    }
+}

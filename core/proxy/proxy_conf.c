@@ -1,0 +1,224 @@
+/*
+ * The proxy's own directives. Trust stores are built here, at check, in the
+ * master: one for each file named, inherited by every worker.
+ */
+
+#include "proxy/proxy_conf.h"
+
+#include "conf/type.h"
+#include "http/url.h"
+#include "net/tls_ctx.h"
+#include "proxy/parts.h"
+
+static bool
+set_resolver(struct bind *b, const struct directive *d, void *field)
+{
+    struct addr_list *l = field;
+    struct arena *a = bind_conf(b)->arena;
+    if (d->n_args == 1 && str_eq(d->args[0].text, STR("system"))) {
+        return true;
+    }
+    l->items = arena_calloc(a, d->n_args * sizeof *l->items);
+    for (unsigned i = 0; i < d->n_args; i++) {
+        if (!addr_parse_port(d->args[i].text, 53, &l->items[i])) {
+            return conf_error(b, &d->args[i], "invalid resolver \"%.*s\"",
+                STR_ARG(d->args[i].text));
+        }
+    }
+    l->n = d->n_args;
+    return true;
+}
+
+/* A list of the conf's arena that a CMD_LIST adds one element to. */
+static void *
+list_grow(struct bind *b, void *items, unsigned n, size_t size)
+{
+    char *grown = arena_calloc(bind_conf(b)->arena, (n + 1) * size);
+    if (n != 0) {
+        memcpy(grown, items, n * size);
+    }
+    return grown;
+}
+
+static bool
+set_resolve(struct bind *b, const struct directive *d, void *field)
+{
+    struct static_names *l = field;
+    struct arena *a = bind_conf(b)->arena;
+    struct authority au;
+    const char *why;
+    if (!authority_parse(a, d->args[0].text, 80, &au, &why) ||
+        au.kind != HOST_NAME) {
+        return conf_error(b, &d->args[0], "invalid name \"%.*s\"",
+            STR_ARG(d->args[0].text));
+    }
+    l->items = list_grow(b, l->items, l->n, sizeof *l->items);
+    struct static_name *s = &l->items[l->n++];
+    s->name = au.host;
+    s->addrs.n = d->n_args - 1;
+    s->addrs.items = arena_calloc(a, s->addrs.n * sizeof(struct addr));
+    for (unsigned i = 0; i < s->addrs.n; i++) {
+        const struct token *t = &d->args[i + 1];
+        if (!addr_parse(t->text, &s->addrs.items[i])) {
+            return conf_error(b, t, "invalid address \"%.*s\"",
+                STR_ARG(t->text));
+        }
+    }
+    return true;
+}
+
+static bool
+set_ports(struct bind *b, const struct directive *d, void *field)
+{
+    struct port_list *l = field;
+    l->items = arena_calloc(bind_conf(b)->arena, d->n_args * sizeof(uint16_t));
+    l->n = d->n_args;
+    for (unsigned i = 0; i < d->n_args; i++) {
+        uint64_t port;
+        if (!str_u64(d->args[i].text, &port) || port == 0 || port > 65535) {
+            return conf_error(b, &d->args[i], "invalid port \"%.*s\"",
+                STR_ARG(d->args[i].text));
+        }
+        l->items[i] = (uint16_t)port;
+    }
+    return true;
+}
+
+static bool
+set_cidrs(struct bind *b, const struct directive *d, void *field)
+{
+    struct cidr_list *l = field;
+    for (unsigned i = 0; i < d->n_args; i++) {
+        l->items = list_grow(b, l->items, l->n, sizeof *l->items);
+        if (!cidr_parse(d->args[i].text, &l->items[l->n++])) {
+            return conf_error(b, &d->args[i], "invalid address \"%.*s\"",
+                STR_ARG(d->args[i].text));
+        }
+    }
+    return true;
+}
+
+#define P struct proxy_conf
+
+static const struct cmd proxy_cmds[] = {
+    CMD_SECONDS("keepalive_timeout", CONF_EGRESS, P, keepalive_timeout),
+    CMD_SECONDS("client_header_timeout", CONF_EGRESS, P,
+        client_header_timeout),
+    CMD_UINT("keepalive_requests", CONF_EGRESS, P, keepalive_requests),
+    CMD_BYTES("client_header_buffer_size", CONF_EGRESS, P,
+        client_header_buffer_size),
+    CMD("resolver", CONF_EGRESS, 1, 8, P, resolver, struct addr_list,
+        set_resolver),
+    CMD_LISTED("resolve", CONF_EGRESS, 2, 33, P, names, struct static_names,
+        set_resolve),
+    CMD_UINT("leaf_cache", CONF_EGRESS, P, leaf_cache),
+    CMD_UINT("mint_rate", CONF_EGRESS, P, mint_rate),
+    CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
+    CMD_SECONDS("client_body_timeout", CONF_WHERE, P, client_body_timeout),
+    CMD_SECONDS("send_timeout", CONF_WHERE, P, send_timeout),
+    CMD_BYTES("client_max_body_size", CONF_WHERE, P, client_max_body_size),
+    CMD_SECONDS("proxy_connect_timeout", CONF_WHERE, P,
+        proxy_connect_timeout),
+    CMD_SECONDS("proxy_send_timeout", CONF_WHERE, P, proxy_send_timeout),
+    CMD_SECONDS("proxy_header_timeout", CONF_WHERE, P, proxy_header_timeout),
+    CMD_SECONDS("proxy_read_timeout", CONF_WHERE, P, proxy_read_timeout),
+    CMD_SECONDS("proxy_keepalive_timeout", CONF_WHERE, P,
+        proxy_keepalive_timeout),
+    CMD_FLAG("via", CONF_WHERE, P, via),
+    CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
+        set_ports),
+    CMD_LISTED("allow_address", CONF_EGRESS | CONF_HOST, 1, 255, P,
+        allow_address, struct cidr_list, set_cidrs),
+    CMD_PATH("proxy_ssl_trusted_certificate", CONF_WHERE, P,
+        proxy_ssl_trusted_certificate),
+    { 0 },
+};
+
+#undef P
+
+static uint16_t default_ports[] = { 80, 443 };
+
+static const struct proxy_conf proxy_defaults = {
+    .keepalive_timeout = 75,
+    .client_header_timeout = 60,
+    .keepalive_requests = 1000,
+    .client_header_buffer_size = 32 * 1024,
+    .leaf_cache = 10000,
+    .mint_rate = 50,
+    .client_body_timeout = 60,
+    .send_timeout = 60,
+    .proxy_connect_timeout = 60,
+    .proxy_send_timeout = 60,
+    .proxy_header_timeout = 60,
+    .proxy_read_timeout = 60,
+    .proxy_keepalive_timeout = 60,
+    .ports = { default_ports, LEN(default_ports) },
+};
+
+/* The store that another scope of this conf already built from that file. */
+static struct tls_client *
+proxy_find_tls(const struct scope *s, struct str path)
+{
+    const struct proxy_conf *p = scope_part(s, PART_PROXY);
+    if (p->tls != NULL && str_eq(p->proxy_ssl_trusted_certificate, path)) {
+        return p->tls;
+    }
+    struct tls_client *found = NULL;
+    for (const struct scope *k = s->children; k != NULL && found == NULL;
+         k = k->next) {
+        found = proxy_find_tls(k, path);
+    }
+    return found;
+}
+
+static void
+proxy_free_tls(void *tls)
+{
+    tls_client_free(tls);
+}
+
+static int
+proxy_check(struct conf *c, struct scope *s, void *part)
+{
+    struct proxy_conf *p = part;
+    char err[256];
+    if (!(s->context & (CONF_WHERE))) {
+        return 0;
+    }
+    if (p->client_header_buffer_size < 1024 ||
+        p->client_header_buffer_size > 1024 * 1024) {
+        return conf_fail(c, NULL,
+            "client_header_buffer_size must be 1k to 1m");
+    }
+    p->tls = proxy_find_tls(c->main, p->proxy_ssl_trusted_certificate);
+    if (p->tls == NULL) {
+        p->tls = tls_client_new(p->proxy_ssl_trusted_certificate.n != 0
+                                    ? p->proxy_ssl_trusted_certificate.p
+                                    : NULL,
+            err, sizeof err);
+        if (p->tls == NULL) {
+            return conf_fail(c, NULL, "%s", err);
+        }
+        arena_on_free(c->arena, proxy_free_tls, p->tls);
+    }
+    return 0;
+}
+
+const struct conf_part proxy_part = {
+    .name = "proxy",
+    .cmds = proxy_cmds,
+    .defaults = &proxy_defaults,
+    .size = sizeof(struct proxy_conf),
+    .check = proxy_check,
+};
+
+bool
+port_list_has(const struct port_list *l, uint16_t port)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        if (l->items[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}

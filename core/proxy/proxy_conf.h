@@ -1,0 +1,69 @@
+#pragma once
+
+/*
+ * The proxy's own directives: time-outs, limits, upstream TLS, the resolver.
+ * One struct for both chains; a field that only `egress` takes says so.
+ */
+
+#include "base/addr.h"
+#include "conf/bind.h"
+
+struct tls_client;
+
+struct cidr_list {
+    struct cidr *items;
+    unsigned n;
+};
+
+struct addr_list {
+    struct addr *items;
+    unsigned n;
+};
+
+struct port_list {
+    uint16_t *items;
+    unsigned n;
+};
+
+/* `resolve NAME ADDR…` */
+struct static_name {
+    struct str name; /* canonical */
+    struct addr_list addrs;
+};
+
+struct static_names {
+    struct static_name *items;
+    unsigned n;
+};
+
+struct proxy_conf {
+    /* egress */
+    double keepalive_timeout;     /* idle client connection */
+    double client_header_timeout; /* from the first byte to the head's end */
+    unsigned keepalive_requests;
+    uint64_t client_header_buffer_size; /* a request head in all */
+    struct addr_list resolver;          /* empty: the system's */
+    struct static_names names;
+    unsigned leaf_cache; /* leaves a worker keeps */
+    unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
+    bool deny_inside;
+
+    /* where: egress, host, handler, location */
+    double client_body_timeout; /* between two reads */
+    double send_timeout;        /* between two writes to the client */
+    uint64_t client_max_body_size; /* 0: no limit */
+    double proxy_connect_timeout;  /* DNS and TLS included */
+    double proxy_send_timeout;     /* between two writes upstream */
+    double proxy_header_timeout; /* request sent to final head; 1xx included */
+    double proxy_read_timeout;   /* between two reads of a body */
+    double proxy_keepalive_timeout;
+    bool via;
+    struct port_list ports;
+    struct cidr_list allow_address;
+    struct str proxy_ssl_trusted_certificate; /* path; n 0: the system's */
+    struct tls_client *tls; /* made by check(), one for each path */
+};
+
+extern const struct conf_part proxy_part;
+
+bool port_list_has(const struct port_list *l, uint16_t port);

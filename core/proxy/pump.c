@@ -1,0 +1,171 @@
+/*
+ * Driving filters between a source and a sink. Wakes both, knows neither.
+ */
+
+#include "proxy/pump.h"
+
+#include "base/clock.h"
+
+void
+pump_init(struct pump *p, struct task *source, struct task *sink)
+{
+    *p = (struct pump){ .source = source, .sink = sink };
+    bufq_init(&p->in, PUMP_LIMIT);
+    p->last_progress = clock_mono();
+}
+
+void
+pump_fini(struct pump *p)
+{
+    for (unsigned i = 0; i < p->n_stages; i++) {
+        struct pump_stage *s = &p->stages[i];
+        bufq_fini(&s->out);
+        if (s->filter->fini != NULL) {
+            s->filter->fini(s->state);
+        }
+    }
+    p->n_stages = 0;
+    bufq_fini(&p->in);
+}
+
+void
+pump_add(struct pump *p, struct tx *tx, struct arena *a,
+    const struct filter *f)
+{
+    if (p->stages == NULL) {
+        p->stages = arena_calloc(a, PUMP_STAGES_MAX * sizeof *p->stages);
+    }
+    AN(p->n_stages < PUMP_STAGES_MAX);
+    struct pump_stage *s = &p->stages[p->n_stages++];
+    s->filter = f;
+    s->state = arena_calloc(a, f->state_size);
+    bufq_init(&s->out, PUMP_LIMIT);
+    if (f->init != NULL) {
+        f->init(tx, s->state);
+    }
+}
+
+bool
+pump_keeps_length(const struct pump *p)
+{
+    for (unsigned i = 0; i < p->n_stages; i++) {
+        if (!(p->stages[i].filter->flags & FILTER_KEEPS_LENGTH)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct bufq *
+pump_in(struct pump *p)
+{
+    return &p->in;
+}
+
+struct bufq *
+pump_out(struct pump *p)
+{
+    return p->n_stages != 0 ? &p->stages[p->n_stages - 1].out : &p->in;
+}
+
+void
+pump_filled(struct pump *p, size_t n)
+{
+    p->bytes_in += n;
+    p->last_progress = clock_mono();
+    if (p->sink != NULL) {
+        task_wake(p->sink);
+    }
+}
+
+void
+pump_end(struct pump *p)
+{
+    p->is_ended = true;
+    if (p->sink != NULL) {
+        task_wake(p->sink);
+    }
+}
+
+void
+pump_fail(struct pump *p)
+{
+    p->has_error = true;
+    pump_end(p);
+}
+
+bool
+pump_is_full(struct pump *p)
+{
+    p->is_stopped = bufq_is_full(&p->in);
+    return p->is_stopped;
+}
+
+/* One stage until it neither takes nor gives. */
+static bool
+stage_run(struct pump_stage *s, struct bufq *in, enum need need)
+{
+    while (!s->is_done && !bufq_is_full(&s->out)) {
+        size_t had_in = in->len, had_out = s->out.len;
+        enum flow flow = s->filter->run(s->state, in, &s->out, need);
+        if (flow == F_ERROR) {
+            return false;
+        }
+        s->is_done = flow == F_DONE;
+        if (in->len == had_in && s->out.len == had_out) {
+            break;
+        }
+    }
+    return true;
+}
+
+static void
+pump_wake_source(struct pump *p)
+{
+    if (p->is_stopped && p->source != NULL && !bufq_is_full(&p->in)) {
+        p->is_stopped = false;
+        task_wake(p->source);
+    }
+}
+
+bool
+pump_run(struct pump *p)
+{
+    struct bufq *in = &p->in;
+    enum need need = p->is_ended ? END : FLUSH;
+    for (unsigned i = 0; i < p->n_stages && !p->has_error; i++) {
+        struct pump_stage *s = &p->stages[i];
+        if (!stage_run(s, in, need)) {
+            pump_fail(p);
+            break;
+        }
+        need = s->is_done ? END : FLUSH;
+        in = &s->out;
+    }
+    pump_wake_source(p);
+    return !bufq_is_empty(pump_out(p)) || pump_is_last(p);
+}
+
+void
+pump_took(struct pump *p, size_t n)
+{
+    p->bytes_out += n;
+    p->last_progress = clock_mono();
+    pump_wake_source(p);
+}
+
+bool
+pump_is_last(const struct pump *p)
+{
+    if (p->n_stages != 0) {
+        return p->stages[p->n_stages - 1].is_done;
+    }
+    return p->is_ended;
+}
+
+bool
+pump_is_done(const struct pump *p)
+{
+    struct bufq *out = pump_out((struct pump *)p);
+    return pump_is_last(p) && bufq_is_empty(out);
+}

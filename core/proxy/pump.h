@@ -1,0 +1,93 @@
+#pragma once
+
+/*
+ * One direction of an exchange's body: a queue that the source fills, the
+ * filters between, and a queue that the sink drains (the same queue where
+ * there is no filter, so a body passes without a copy). The pump is the
+ * backpressure: a source stops at its limit and is woken when the sink took.
+ */
+
+#include "base/bufq.h"
+#include "base/mem.h"
+#include "net/task.h"
+
+struct tx;
+
+/* What a filter is told of its input, and what it answers. */
+enum need { MORE, FLUSH, END }; /* FLUSH: the input is dry this turn */
+enum flow {
+    F_NEED,  /* took what it could; more input, please */
+    F_FULL,  /* the output is full */
+    F_DONE,  /* after END: no output will follow */
+    F_ERROR  /* the body cannot go on; the exchange fails */
+};
+
+#define FILTER_IDENTITY 1u     /* wants decoded bytes */
+#define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
+
+/* Bytes in, bytes out; the core drives it, it never chains. */
+struct filter {
+    const char *name;
+    size_t state_size; /* zeroed before init */
+    unsigned flags;
+    bool (*want)(const struct tx *tx);
+    void (*init)(struct tx *tx, void *state);
+    enum flow (*run)(void *state, struct bufq *in, struct bufq *out,
+        enum need need);
+    void (*fini)(void *state);
+};
+
+struct pump_stage {
+    const struct filter *filter;
+    void *state;
+    struct bufq out;
+    bool is_done;
+};
+
+#define PUMP_STAGES_MAX 8
+
+struct pump {
+    struct bufq in;
+    struct pump_stage *stages; /* in the exchange's arena */
+    unsigned n_stages;
+    struct task *source; /* woken when there is room again; may be NULL */
+    struct task *sink;   /* woken when there is something; may be NULL */
+    bool is_ended;       /* the source has given its last byte */
+    bool is_stopped;     /* the source met a full queue */
+    bool has_error;
+    double last_progress; /* clock_mono() of the last byte in or out */
+    uint64_t bytes_in, bytes_out;
+};
+
+/* The limit of each queue, in bytes. */
+#define PUMP_LIMIT (64 * 1024)
+
+void pump_init(struct pump *p, struct task *source, struct task *sink);
+void pump_fini(struct pump *p);
+
+/* Adds a filter behind those there are; before the first byte. */
+void pump_add(struct pump *p, struct tx *tx, struct arena *a,
+    const struct filter *f);
+bool pump_keeps_length(const struct pump *p);
+
+/* For the source: the queue to fill; then how much it put there. */
+struct bufq *pump_in(struct pump *p);
+void pump_filled(struct pump *p, size_t n);
+void pump_end(struct pump *p);
+void pump_fail(struct pump *p);
+
+/* True when the source must stop; it is woken when there is room. */
+bool pump_is_full(struct pump *p);
+
+/* Runs the filters. True when the sink has something to look at. */
+bool pump_run(struct pump *p);
+
+/* For the sink: the queue to drain; then how much it took. */
+struct bufq *pump_out(struct pump *p);
+void pump_took(struct pump *p, size_t n);
+
+/* The source has ended, all stages are done, and the sink took all. */
+bool pump_is_done(const struct pump *p);
+
+/* All that will come is in pump_out(). */
+bool pump_is_last(const struct pump *p);

@@ -1,0 +1,111 @@
+#pragma once
+
+/*
+ * An exchange: one request and its response, from the parsed head to the log
+ * line. A task with a step for each stage (tx_request.c, tx_upstream.c,
+ * tx_response.c) and two pumps. It knows nothing of HTTP versions: the conn's
+ * serve_* and the peer's up_* codecs fill and drain the same heads and pumps.
+ *
+ * The conn creates it, and frees it when both are done with it: the tx when
+ * its last step has run, the conn when the response is written or given up.
+ */
+
+#include "base/addr.h"
+#include "http/head.h"
+#include "proxy/pump.h"
+#include "sandbox/decide.h"
+
+struct conn;
+struct peer;
+struct dial;
+struct scope;
+struct sandbox;
+struct pool_host;
+
+/* Where a failure lies; for the log. */
+enum tx_fault { FAULT_NONE, FAULT_CLIENT, FAULT_POLICY, FAULT_ORIGIN, FAULT_OWN };
+
+struct tx {
+    unsigned magic;
+    struct task task;
+    struct arena *arena; /* the tx lies in it */
+    struct conn *conn;
+    struct sandbox *sandbox; /* NULL until identified */
+    uint64_t id;
+
+    struct head request, response;
+    struct pump up, down; /* request body, response body */
+    struct authority authority; /* canonical; where the client wants to go */
+    struct str path;  /* as upstream gets it: path without the query */
+    struct str query; /* without '?'; p NULL: none */
+
+    struct decision decision;
+    const struct scope *where; /* location, block or egress: what rules */
+    const struct scope *who;   /* the sandbox's, or egress */
+
+    /* upstream */
+    struct str up_host;  /* what is resolved and verified */
+    struct addr up_addr; /* family 0: by name */
+    uint16_t up_port;
+    bool up_tls;
+    bool needs_tls; /* a secret goes with it */
+    struct dial *dial;
+    struct peer *peer;
+    struct addr peer_addr; /* that was dialled */
+    bool is_retried;
+    bool is_request_sent; /* head and body have left */
+
+    /* for the conn */
+    bool is_head_ready;   /* response is final and may be written */
+    bool is_local;        /* weir's own answer */
+    bool is_tunnel_open;  /* a 200 to CONNECT: the conn becomes a tunnel */
+    bool is_client_done;  /* the conn has written all, or gave up */
+    bool is_client_gone;  /* ... gave up: why is in `cause` */
+    bool is_broken;       /* the response cannot be completed */
+    bool must_close;      /* the client's connection ends with this */
+    bool is_over;         /* the last step ran */
+
+    /* what went wrong first */
+    enum tx_fault fault;
+    struct str cause;
+
+    /* figures, for the log; clock_mono(), 0: did not happen */
+    double t_start, t_request, t_connect, t_connected, t_head, t_end;
+    uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
+    unsigned hook_at; /* the module that waits in a hook */
+    void **module_state;
+};
+
+#define TX_MAGIC 0x7c7c0fe1u
+
+/* A new exchange in an arena of its own; the conn fills the request and then
+ * wakes it. */
+struct tx *tx_new(struct conn *c);
+
+/* After is_over. */
+void tx_free(struct tx *tx);
+
+/* The conn tells: the response is all written, or cannot be (then `cause`
+ * says why; static or in the tx's arena). The tx goes to its last step. */
+void tx_client_done(struct tx *tx);
+void tx_client_gone(struct tx *tx, struct str cause);
+
+/* Records the first cause and where it lies; later ones are swallowed.
+ * Returns -1. */
+int tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
+    printf_like(3, 4);
+
+/* The struct of a part for this exchange: along the where-chain (location,
+ * host, egress) or the who-chain (sandbox, class, egress). */
+const void *tx_where(const struct tx *tx, unsigned part);
+const void *tx_who(const struct tx *tx, unsigned part);
+
+/* Steps, in the order of the path. */
+extern const struct step tx_step_target;   /* tx_request.c */
+extern const struct step tx_step_request;  /* tx_request.c */
+extern const struct step tx_step_connect;  /* tx_upstream.c */
+extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */
+extern const struct step tx_step_response; /* tx_response.c */
+extern const struct step tx_step_body;     /* tx_response.c */
+extern const struct step tx_step_reply;    /* tx_response.c: weir's answer */
+extern const struct step tx_step_done;     /* tx.c: log, end */
