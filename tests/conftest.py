@@ -1,0 +1,125 @@
+"""Fixtures for every test that runs weir. A test reads like this:
+
+    def test_injects(weir, origin):
+        w = weir(egress="host origin.test { bearer $secret_t; } …")
+        with w.tunnel("origin.test", origin.port) as c:
+            assert c.get("/", f"origin.test:{origin.port}").status == 200
+"""
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from lib.dns import Dns
+from lib.origin import Canary, Origin
+from lib.pki import Pki
+from lib.weir import BINARY, Weir
+
+
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="long tests too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--long"):
+        skip = pytest.mark.skip(reason="only with --long")
+        for item in items:
+            if "long" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def session_dir():
+    path = tempfile.mkdtemp(prefix="weir-test.")
+    os.chmod(path, 0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pki(session_dir):
+    return Pki(os.path.join(session_dir, "pki"))
+
+
+@pytest.fixture(scope="session")
+def rogue_pki(session_dir):
+    """A CA that nobody trusts."""
+    return Pki(os.path.join(session_dir, "rogue"), "Rogue CA")
+
+
+@pytest.fixture
+def origins(pki):
+    """Makes origins: origins("a.test", "b.test", tls=False)."""
+    made = []
+
+    def make(*names, **options):
+        made.append(Origin(options.pop("pki", pki), names, **options))
+        return made[-1]
+
+    make.made = made
+    yield make
+    for origin in made:
+        origin.close()
+
+
+@pytest.fixture
+def origin(origins):
+    """The TLS origin of most tests: origin.test."""
+    return origins("origin.test")
+
+
+@pytest.fixture
+def plain_origin(origins):
+    """An origin without TLS: plain.test."""
+    return origins("plain.test", tls=False)
+
+
+@pytest.fixture
+def canary():
+    canary = Canary()
+    yield canary
+    canary.assert_untouched()
+    canary.close()
+
+
+@pytest.fixture
+def dns():
+    server = Dns()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def weir(request, session_dir, pki, origins):
+    """Makes and starts a weir: weir(egress=…, main=…, cls=…, sandbox=…,
+    env={…}, files={name: text}, values={name: value}, start=True). All
+    origins that the test made before are resolved and their ports open."""
+    made = []
+    if not os.path.exists(BINARY):
+        pytest.fail(f"no program {BINARY}: build it or set WEIR_BIN")
+
+    def make(start=True, env=None, files=None, values=None, **parts):
+        path = tempfile.mkdtemp(prefix="w", dir=session_dir)
+        os.chmod(path, 0o755)
+        w = Weir(path, pki, origins.made)
+        made.append(w)
+        w.env.update(env or {})
+        w.values.update(values or {})
+        for name, text in (files or {}).items():
+            w.write(name, text)
+        w.configure(parts.pop("conf", None) or w.config(**parts))
+        return w.start() if start else w
+
+    yield make
+    errors = []
+    for w in made:
+        try:
+            w.finish()
+        except AssertionError as e:
+            errors.append(e)
+        if not errors:
+            shutil.rmtree(w.dir, ignore_errors=True)
+    if errors:
+        raise errors[0]

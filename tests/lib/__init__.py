@@ -1,0 +1,1 @@
+"""What flow, client and lifecycle tests stand on; see conftest.py."""

@@ -1,0 +1,118 @@
+"""A client that sends exactly the bytes that a test gives it."""
+
+import base64
+import socket
+import ssl
+import struct
+
+from .http import Reader
+from .wait import DEADLINE
+
+
+def basic(user, password):
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return f"Basic {token}"
+
+
+class Client:
+    """A TCP connection, or TLS over it after tls()."""
+
+    def __init__(self, port, address="127.0.0.1", source=None):
+        self.sock = socket.create_connection(
+            (address, port), DEADLINE, source and (source, 0)
+        )
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.reader = Reader(self.recv)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def recv(self, n):
+        try:
+            return self.sock.recv(n)
+        except ssl.SSLEOFError:
+            return b""
+
+    def send(self, data):
+        if isinstance(data, str):
+            data = data.encode("latin-1")
+        self.sock.sendall(data)
+        return self
+
+    def read_response(self, method="GET", interim=False):
+        """The final response, strictly read; it must come."""
+        response = self.reader.response(method, interim)
+        assert response is not None, "the connection ended instead"
+        return response
+
+    def read_eof(self):
+        """Everything to the end; a reset is a failure."""
+        return self.reader.to_eof()
+
+    def is_closed(self):
+        """Whether the other end closes, by FIN or RST, sending no more."""
+        try:
+            return self.reader.to_eof() == b""
+        except ConnectionError:
+            return True
+
+    def connect(self, authority, headers=()):
+        """Sends a CONNECT and returns its response."""
+        lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+        lines += [f"{n}: {v}" for n, v in headers]
+        self.send("\r\n".join(lines) + "\r\n\r\n")
+        return self.read_response("CONNECT")
+
+    def tls(self, name, ca, session=None, alpn=None, strict=True):
+        """TLS from here on, the certificate verified for `name` by `ca`."""
+        assert self.reader.buffer == b"", "bytes before the handshake"
+        context = ssl.create_default_context(cafile=ca)
+        if strict:
+            context.verify_flags |= ssl.VERIFY_X509_STRICT
+        if alpn:
+            context.set_alpn_protocols(alpn)
+        if session is not None:
+            context = session[0]
+        self.context = context
+        self.sock = context.wrap_socket(
+            self.sock,
+            server_hostname=name,
+            session=session and session[1],
+        )
+        self.reader = Reader(self.recv)
+        return self
+
+    def session(self):
+        """To give to another client's tls(); after a first answer."""
+        return self.context, self.sock.session
+
+    def request(self, method, target, host, headers=(), body=None):
+        """Sends one request and reads its response."""
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
+        lines += [f"{n}: {v}" for n, v in headers]
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b""))
+        return self.read_response(method)
+
+    def get(self, target, host, headers=()):
+        return self.request("GET", target, host, headers)
+
+    def peer_certificate(self):
+        """The leaf, as openssl prints it in the dict of getpeercert()."""
+        return self.sock.getpeercert()
+
+    def half_close(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        self.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self.sock.close()
+
+    def close(self):
+        self.sock.close()
