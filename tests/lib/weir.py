@@ -19,6 +19,8 @@ WRAP = shlex.split(os.environ.get("WEIR_TEST_WRAP", ""))
 # What is never in a log, whatever the test: our own bugs and dead children.
 BAD = re.compile(
     r"Sanitizer|runtime error:|panic|exited on signal|\[alert\]|\[emerg\]"
+    r"|exited with code 99|== (?:Invalid|Conditional|Use of|Syscall param)"
+    r"|definitely lost: [1-9]| are definitely lost"
 )
 
 # Each part of the config: a directive that the test gives itself replaces
@@ -135,7 +137,7 @@ class Weir:
     def command(self, *args):
         globals_ = f"daemon off; {GLOBALS}"
         return [
-            *WRAP, BINARY, "-p", self.dir, "-c", "weir.conf",
+            *[w.replace("{dir}", self.dir) for w in WRAP], BINARY, "-p", self.dir, "-c", "weir.conf",
             "-g", globals_, *args,
         ]  # fmt: skip
 
@@ -243,7 +245,8 @@ class Weir:
         self.expected.append(re.compile(pattern))
 
     def assert_clean(self):
-        for line in (self.stderr() + self.error_log()).splitlines():
+        logs = self.stderr() + self.error_log() + self.valgrind_log()
+        for line in logs.splitlines():
             if BAD.search(line) and not any(
                 p.search(line) for p in self.expected
             ):
@@ -266,6 +269,11 @@ class Weir:
 
     def error_log(self):
         return self.read("logs", "error.log")
+
+    def valgrind_log(self):
+        names = os.listdir(self.path("logs"))
+        found = [n for n in names if n.startswith("valgrind.")]
+        return "".join(self.read("logs", n) for n in sorted(found))
 
     def wait_log(self, pattern):
         """The first error log line that matches."""
