@@ -5,6 +5,7 @@
  * accepted can be read in one way only. No state but the caller's `scanned`.
  */
 
+#include "http/h1_error.h"
 #include "http/head.h"
 
 /* SPEC 14. Heads are bounded by the buffer that they are read into too. */
@@ -18,43 +19,6 @@
 /* H1_OK: done; H1_MORE: more input is needed; H1_FULL: the output must be
  * drained first (bodies only); H1_BAD: refused for good. */
 enum h1_result { H1_OK, H1_MORE, H1_FULL, H1_BAD };
-
-/* Why. */
-enum h1_error_kind {
-    H1_E_NONE,
-    H1_E_CONTROL,      /* bare CR, bare LF, NUL, another control byte */
-    H1_E_BLANK_LINE,   /* before the start line */
-    H1_E_HEAD_SIZE,    /* 431 */
-    H1_E_START_LINE,   /* its parts, its spaces */
-    H1_E_METHOD,       /* no token, or a known one in the wrong case */
-    H1_E_METHOD_SIZE,  /* 501 */
-    H1_E_TARGET,       /* a byte or form that is none of RFC 9112 3.2 */
-    H1_E_TARGET_SIZE,  /* 414 */
-    H1_E_AUTHORITY,    /* of the target */
-    H1_E_VERSION,      /* 505 */
-    H1_E_STATUS,       /* of a response */
-    H1_E_FIELD_COUNT,  /* 431 */
-    H1_E_FIELD_NAME,   /* empty, no token, no colon, space before it */
-    H1_E_FOLD,         /* obs-fold */
-    H1_E_HOST_MISSING, /* in 1.1 */
-    H1_E_HOST_TWICE,
-    H1_E_HOST,         /* malformed */
-    H1_E_HOST_DIFFERS, /* from the target */
-    H1_E_LENGTH,       /* Content-Length: malformed */
-    H1_E_LENGTH_TWICE,
-    H1_E_LENGTH_AND_CODING,
-    H1_E_CODING,       /* Transfer-Encoding but `chunked`, or on 1.0 */
-    H1_E_MIMIC,        /* content_length, transfer_encoding */
-    H1_E_CONNECTION,   /* nominates framing or Host; no tokens */
-    H1_E_CONNECT_BODY, /* CONNECT with a body */
-    H1_E_COUNT
-};
-
-struct h1_error {
-    enum h1_error_kind kind;
-    unsigned status;  /* what a client is answered; an origin's is 502 */
-    const char *text; /* static; for details and logs */
-};
 
 /* Looks for the end of a head in `in`, which grows between calls; `*scanned`
  * is 0 before the first and kept by this function. H1_OK: the head is the

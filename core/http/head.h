@@ -38,7 +38,14 @@ enum upgrade { UPGRADE_NONE, UPGRADE_WEBSOCKET, UPGRADE_OTHER };
 struct field {
     struct str name, value; /* as received; value without OWS around it */
     uint8_t id;             /* enum field_id */
-    bool is_raw; /* was read as "name: value\r\n" in one piece of memory */
+    bool is_raw;  /* was read as "name: value\r\n" in one piece of memory */
+    bool is_gone; /* head.c's own */
+};
+
+/* A name that may not return as a trailer. */
+struct head_removed {
+    struct str name;
+    bool is_prefix;
 };
 
 struct head {
@@ -77,7 +84,7 @@ struct head {
     unsigned cap, cap_trailers;
     uint16_t first[FIELD_COUNT]; /* slot + 1 of the first with that id */
     bool has_underscore;         /* in some field's name */
-    struct str *removed;         /* names that may not return as trailers */
+    struct head_removed *removed;
     unsigned n_removed;
 };
 
@@ -115,6 +122,9 @@ bool head_list_has(const struct head *h, enum field_id id, struct str token);
  * bytes. */
 void head_add(struct head *h, struct str name, struct str value);
 void head_add_first(struct head *h, struct str name, struct str value);
+
+/* For codecs: the id is known and name and value are checked. */
+void head_push(struct head *h, const struct field *f);
 
 /* Removes all of that name (field_name_eq), trailers that came or will come
  * included; returns how many were there. `name` lives as long as the head. */

@@ -1,0 +1,354 @@
+/*
+ * Lines of an HTTP/1 head: the end of a head, start lines, field lines. Every
+ * byte of a head is looked at here and is in a class that its place allows;
+ * what the lines mean together is h1_rules.c's.
+ */
+
+#include "http/h1_parse.h"
+
+#include "http/h1_rules.h"
+#include "http/scan.h"
+
+/* Where parsing stands; what lies between ends in an empty line, so that no
+ * search for a line's end runs out. */
+struct cursor {
+    const char *p, *end;
+};
+
+/* Control bytes in `in` from `from` on that are not part of a CRLF; a CR at
+ * the very end may become one. */
+static bool
+has_stray_control(struct str in, size_t from)
+{
+    const char *end = in.p + in.n, *p = in.p + from;
+    for (p = scan_text(p, end); p < end; p = scan_text(p, end)) {
+        if (*p != '\r' || (p + 1 < end && p[1] != '\n')) {
+            return true;
+        }
+        p += p + 1 < end ? 2 : 1;
+    }
+    return false;
+}
+
+static enum h1_result
+head_is_bad(struct h1_error *err, enum h1_error_kind kind)
+{
+    h1_refuse(err, kind);
+    return H1_BAD;
+}
+
+/* The whole of `in` was searched; a CR at its end is looked at again. */
+static enum h1_result
+head_goes_on(struct str in, size_t *scanned, struct h1_error *err)
+{
+    if (has_stray_control(in, *scanned)) {
+        return head_is_bad(err, H1_E_CONTROL);
+    }
+    bool ends_in_cr = in.n != 0 && in.p[in.n - 1] == '\r';
+    *scanned = in.n - (ends_in_cr ? 1 : 0);
+    return H1_MORE;
+}
+
+enum h1_result
+h1_head_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
+{
+    AN(*scanned <= in.n);
+    size_t at = *scanned;
+    for (;;) {
+        at += str_find(str_skip(in, at), '\n');
+        if (at == in.n) {
+            return head_goes_on(in, scanned, err);
+        }
+        if (at == 0 || in.p[at - 1] != '\r') {
+            return head_is_bad(err, H1_E_CONTROL);
+        }
+        if (at == 1) {
+            return head_is_bad(err, H1_E_BLANK_LINE);
+        }
+        at++;
+        if (in.p[at - 3] == '\n') {
+            *n = at;
+            return H1_OK;
+        }
+    }
+}
+
+void
+h1_head_overflow(struct str in, struct h1_error *err)
+{
+    bool has_line = str_find(in, '\n') != in.n;
+    h1_refuse(err, has_line ? H1_E_HEAD_SIZE : H1_E_TARGET_SIZE);
+}
+
+static bool
+at_crlf(const struct cursor *c, const char *p)
+{
+    return c->end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+}
+
+/* Refuses at `p`: as a control byte where it is one that ends no line, else
+ * as `kind`. */
+static int
+refuse_at(const struct cursor *c, const char *p, enum h1_error_kind kind,
+    struct h1_error *err)
+{
+    bool is_control = !scan_is_text((unsigned char)*p) && !at_crlf(c, p);
+    return h1_refuse(err, is_control ? H1_E_CONTROL : kind);
+}
+
+static const char *
+skip_token(const char *p)
+{
+    while (scan_is_token[(unsigned char)*p]) {
+        p++;
+    }
+    return p;
+}
+
+static const char *
+skip_ows(const char *p)
+{
+    while (*p == ' ' || *p == '\t') {
+        p++;
+    }
+    return p;
+}
+
+/* "name: value CRLF". */
+static int
+parse_field(struct cursor *c, struct field *f, struct h1_error *err)
+{
+    const char *p = skip_token(c->p);
+    if (p == c->p && (*p == ' ' || *p == '\t')) {
+        return h1_refuse(err, H1_E_FOLD);
+    }
+    if (p == c->p || *p != ':') {
+        return refuse_at(c, p, H1_E_FIELD_NAME, err);
+    }
+    f->name = str_n(c->p, (size_t)(p - c->p));
+    const char *start = skip_ows(p + 1);
+    const char *end = scan_text(start, c->end);
+    if (!at_crlf(c, end)) {
+        return h1_refuse(err, H1_E_CONTROL);
+    }
+    c->p = end + 2;
+    const char *last = end;
+    while (last > start && (last[-1] == ' ' || last[-1] == '\t')) {
+        last--;
+    }
+    f->value = str_n(start, (size_t)(last - start));
+    f->id = (uint8_t)field_lookup(f->name);
+    f->is_raw = start == p + 2 && p[1] == ' ' && last == end;
+    f->is_gone = false;
+    return 0;
+}
+
+/* The empty line; nothing may follow it. */
+static int
+parse_end(const struct cursor *c, struct h1_error *err)
+{
+    return at_crlf(c, c->p) && c->p + 2 == c->end
+               ? 0
+               : h1_refuse(err, H1_E_BLANK_LINE);
+}
+
+static int
+parse_fields(
+    struct cursor *c, unsigned max, struct head *h, struct h1_error *err)
+{
+    struct field f;
+    while (!at_crlf(c, c->p)) {
+        if (h->n == max) {
+            return h1_refuse(err, H1_E_FIELD_COUNT);
+        }
+        if (parse_field(c, &f, err) != 0) {
+            return -1;
+        }
+        head_push(h, &f);
+    }
+    return parse_end(c, err);
+}
+
+/* A known method in another case: some origins fold it, others do not. */
+static bool
+is_disguised(struct str method)
+{
+    char text[8];
+    if (method.n > sizeof text) {
+        return false;
+    }
+    for (size_t i = 0; i < method.n; i++) {
+        unsigned char ch = (unsigned char)method.p[i];
+        text[i] = (char)(ascii_is_alpha(ch) ? ch & ~0x20 : ch);
+    }
+    return method_lookup(str_n(text, method.n)) != METHOD_OTHER;
+}
+
+static int
+parse_method(struct cursor *c, struct head *h, struct h1_error *err)
+{
+    const char *p = skip_token(c->p);
+    h->method = str_n(c->p, (size_t)(p - c->p));
+    if (at_crlf(c, p)) {
+        return h1_refuse(err, p == c->p ? H1_E_BLANK_LINE : H1_E_START_LINE);
+    }
+    if (p == c->p || *p != ' ') {
+        return refuse_at(c, p, H1_E_METHOD, err);
+    }
+    if (h->method.n > H1_METHOD_MAX) {
+        return h1_refuse(err, H1_E_METHOD_SIZE);
+    }
+    h->method_id = method_lookup(h->method);
+    if (h->method_id == METHOD_OTHER && is_disguised(h->method)) {
+        return h1_refuse(err, H1_E_METHOD);
+    }
+    c->p = p + 1;
+    return 0;
+}
+
+static int
+parse_target(struct cursor *c, struct str *target, struct h1_error *err)
+{
+    const char *p = scan_graph(c->p, c->end);
+    *target = str_n(c->p, (size_t)(p - c->p));
+    if (target->n == 0 || *p == '\r') {
+        return refuse_at(c, p, H1_E_START_LINE, err);
+    }
+    if (*p != ' ') {
+        return refuse_at(c, p, H1_E_TARGET, err);
+    }
+    if (target->n > H1_TARGET_MAX) {
+        return h1_refuse(err, H1_E_TARGET_SIZE);
+    }
+    c->p = p + 1;
+    return 0;
+}
+
+static bool
+is_version(const char *p)
+{
+    return memcmp(p, "HTTP/", 5) == 0 && ascii_is_digit((unsigned char)p[5]) &&
+           p[6] == '.' && ascii_is_digit((unsigned char)p[7]);
+}
+
+/* Eight bytes, "HTTP/1.0" or "HTTP/1.1"; `c` behind them. */
+static int
+parse_version(struct cursor *c, struct head *h, struct h1_error *err)
+{
+    if (c->end - c->p < 8 || !is_version(c->p)) {
+        const char *p = scan_text(c->p, c->end);
+        return refuse_at(c, p, H1_E_START_LINE, err);
+    }
+    if (c->p[5] != '1' || c->p[7] > '1') {
+        return h1_refuse(err, H1_E_VERSION);
+    }
+    h->minor = (unsigned)(c->p[7] - '0');
+    c->p += 8;
+    return 0;
+}
+
+static int
+parse_request_line(
+    struct cursor *c, struct head *h, struct str *target, struct h1_error *err)
+{
+    if (parse_method(c, h, err) != 0 || parse_target(c, target, err) != 0 ||
+        parse_version(c, h, err) != 0) {
+        return -1;
+    }
+    if (!at_crlf(c, c->p)) {
+        return refuse_at(c, c->p, H1_E_START_LINE, err);
+    }
+    c->p += 2;
+    return 0;
+}
+
+/* What all parsing leans on: the last bytes are an empty line. */
+static int
+check_end(struct str bytes, size_t max, struct h1_error *err)
+{
+    if (bytes.n > max) {
+        return h1_refuse(err, H1_E_HEAD_SIZE);
+    }
+    if (!str_ends(bytes, STR("\r\n\r\n"))) {
+        return h1_refuse(err, H1_E_CONTROL);
+    }
+    return 0;
+}
+
+int
+h1_parse_request(struct str bytes, uint16_t default_port, struct head *h,
+    struct h1_error *err)
+{
+    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    struct str target;
+    if (check_end(bytes, H1_REQUEST_HEAD_MAX, err) != 0 ||
+        parse_request_line(&c, h, &target, err) != 0 ||
+        parse_fields(&c, H1_REQUEST_FIELDS_MAX, h, err) != 0) {
+        return -1;
+    }
+    return h1_request_rules(h, target, default_port, err);
+}
+
+/* "200" and, behind a space, the reason, which may be empty or, with its
+ * space, missing (RFC 9112 4). */
+static int
+parse_status(struct cursor *c, struct head *h, struct h1_error *err)
+{
+    uint64_t status;
+    if (c->end - c->p < 4 || *c->p != ' ') {
+        return refuse_at(c, c->p, H1_E_START_LINE, err);
+    }
+    const char *p = c->p + 4;
+    if (!str_u64(str_n(c->p + 1, 3), &status) || status < 100 ||
+        (*p != ' ' && !at_crlf(c, p))) {
+        return h1_refuse(err, H1_E_STATUS);
+    }
+    h->status = (unsigned)status;
+    p += *p == ' ' ? 1 : 0;
+    const char *end = scan_text(p, c->end);
+    if (!at_crlf(c, end)) {
+        return h1_refuse(err, H1_E_CONTROL);
+    }
+    h->reason = str_n(p, (size_t)(end - p));
+    c->p = end + 2;
+    return 0;
+}
+
+int
+h1_parse_response(
+    struct str bytes, enum method method, struct head *h, struct h1_error *err)
+{
+    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    if (check_end(bytes, H1_RESPONSE_HEAD_MAX, err) != 0 ||
+        parse_version(&c, h, err) != 0 || parse_status(&c, h, err) != 0 ||
+        parse_fields(&c, H1_RESPONSE_FIELDS_MAX, h, err) != 0 ||
+        h1_response_rules(h, method, err) != 0) {
+        err->status = 502;
+        return -1;
+    }
+    return 0;
+}
+
+int
+h1_parse_fields(struct str bytes, struct field *fields, unsigned max,
+    unsigned *n, struct h1_error *err)
+{
+    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    *n = 0;
+    if (str_eq(bytes, STR("\r\n"))) {
+        return 0;
+    }
+    if (check_end(bytes, SIZE_MAX, err) != 0) {
+        return -1;
+    }
+    while (!at_crlf(&c, c.p)) {
+        if (*n == max) {
+            return h1_refuse(err, H1_E_FIELD_COUNT);
+        }
+        if (parse_field(&c, &fields[*n], err) != 0) {
+            return -1;
+        }
+        (*n)++;
+    }
+    return parse_end(&c, err);
+}
