@@ -45,48 +45,51 @@ struct cmd {
     size_t offset; /* in the part's struct; by CMD_AT */
     size_t size;   /* of the field, for CMD_LIST and CMD_OWN */
     /* Binds one directive into the field; false after conf_error(). A list's
-     * field is zeroed before its first use in a block. */
+     * field is zeroed before its first use in a block. Of a block it is called
+     * before the block's own directives are bound, with bind_scope() the new
+     * scope and field NULL; it may be NULL there. */
     bool (*set)(struct bind *b, const struct directive *d, void *field);
     const void *arg; /* for set(): bind_cmd(b)->arg */
 };
 
 /* offsetof with a compile-time check of the field's type. */
-#define CMD_AT(T, f, C)                                                       \
-    (offsetof(T, f) + 0 * sizeof(&((T *)0)->f == (C *)0))
+#define CMD_AT(T, f, C) (offsetof(T, f) + 0 * sizeof(&((T *)0)->f == (C *)0))
 
-#define CMD(NAME, CTX, MIN, MAX, T, F, C, SET)                                \
-    {                                                                         \
-        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                 \
-        .max_args = (MAX), .offset = CMD_AT(T, F, C),                         \
-        .size = sizeof(((T *)0)->F), .set = (SET)                             \
+#define CMD(NAME, CTX, MIN, MAX, T, F, C, SET)                                 \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
+        .max_args = (MAX), .offset = CMD_AT(T, F, C),                          \
+        .size = sizeof(((T *)0)->F), .set = (SET)                              \
     }
 
-#define CMD_LISTED(NAME, CTX, MIN, MAX, T, F, C, SET)                         \
-    {                                                                         \
-        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                 \
-        .max_args = (MAX), .flags = CMD_LIST, .offset = CMD_AT(T, F, C),      \
-        .size = sizeof(((T *)0)->F), .set = (SET)                             \
+#define CMD_LISTED(NAME, CTX, MIN, MAX, T, F, C, SET)                          \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
+        .max_args = (MAX), .flags = CMD_LIST, .offset = CMD_AT(T, F, C),       \
+        .size = sizeof(((T *)0)->F), .set = (SET)                              \
     }
 
-#define CMD_OPENS(NAME, CTX, MIN, MAX, BLOCK)                                 \
-    {                                                                         \
-        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                 \
-        .max_args = (MAX), .flags = CMD_BLOCK, .block = (BLOCK)               \
+#define CMD_OPENS(NAME, CTX, MIN, MAX, BLOCK)                                  \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
+        .max_args = (MAX), .flags = CMD_BLOCK, .block = (BLOCK)                \
     }
 
 /* The usual one-argument commands. Types are in type.h. */
 #define CMD_FLAG(NAME, CTX, T, F) CMD(NAME, CTX, 1, 1, T, F, bool, set_flag)
 #define CMD_UINT(NAME, CTX, T, F) CMD(NAME, CTX, 1, 1, T, F, unsigned, set_uint)
-#define CMD_BYTES(NAME, CTX, T, F)                                            \
+#define CMD_BYTES(NAME, CTX, T, F)                                             \
     CMD(NAME, CTX, 1, 1, T, F, uint64_t, set_size)
-#define CMD_SECONDS(NAME, CTX, T, F) CMD(NAME, CTX, 1, 1, T, F, double, set_time)
+#define CMD_SECONDS(NAME, CTX, T, F)                                           \
+    CMD(NAME, CTX, 1, 1, T, F, double, set_time)
 #define CMD_STR(NAME, CTX, T, F) CMD(NAME, CTX, 1, 1, T, F, struct str, set_str)
-#define CMD_PATH(NAME, CTX, T, F)                                             \
+#define CMD_PATH(NAME, CTX, T, F)                                              \
     CMD(NAME, CTX, 1, 1, T, F, struct str, set_path)
-#define CMD_VALUE(NAME, CTX, T, F)                                            \
+#define CMD_VALUE(NAME, CTX, T, F)                                             \
     CMD(NAME, CTX, 1, 1, T, F, struct value *, set_value)
 
 struct conf;
+struct regex;
 struct scope;
 
 /* One part's share of the configuration. Const tables, ended by {0}. */
@@ -104,11 +107,12 @@ struct conf_part {
 /* One block, bound. */
 struct scope {
     enum conf_context context;
-    const struct directive *directive; /* NULL for main */
+    const struct directive *directive;      /* NULL for main */
     struct scope *parent, *children, *next; /* children in file order */
     void **parts;                           /* by index of conf->parts */
     uint64_t *was_set; /* a bit per command of all tables */
-    void *owner;       /* what check() made of the block, e.g. a class */
+    void *owner;       /* what set() or check() made of it, e.g. a class */
+    const struct regex *captures; /* of the block's name: $1, $NAME */
 };
 
 /* A configuration: const once it is committed. */
@@ -119,6 +123,7 @@ struct conf {
     struct scope *main;
     struct str prefix, file; /* prefix ends in '/' */
     bool is_test;            /* -t: open nothing for writing, bind nothing */
+    struct tree_file *files; /* as read, for -T */
     char error[1024];
 };
 

@@ -22,12 +22,28 @@ struct directive {
     struct directive *children, *next;
 };
 
-/* Reads `path` and what it includes (globs; relative to the directory of
- * `path`; at most 16 deep, 1024 files, 64 MiB in all). NULL with a message
- * "… in FILE:LINE" in err. */
-struct directive *tree_read(struct arena *a, const char *path, char *err,
-    size_t err_size);
+/* A file as it was read, for -T. */
+struct tree_file {
+    struct str name, text; /* NUL-terminated */
+    struct tree_file *next;
+};
 
-/* As tree_read() from a string (for -g and tests); `name` stands in errors. */
-struct directive *tree_parse(struct arena *a, struct str text,
-    const char *name, char *err, size_t err_size);
+/* Reads `path` and what it includes (globs; relative to the directory of
+ * `path`; at most 16 deep, 1024 files, 64 MiB in all; blocks at most 32 deep).
+ * NULL with a message "… in FILE:LINE" in err; an empty tree is NULL too, and
+ * err is empty then. */
+struct directive *tree_read(
+    struct arena *a, const char *path, char *err, size_t err_size);
+
+/* The same, and the files in the order they were read. */
+struct directive *tree_read_files(struct arena *a, const char *path,
+    struct tree_file **files, char *err, size_t err_size);
+
+/* As tree_read(), without includes, from a string (for -g and tests); `name`
+ * stands in errors. It includes nothing: `include` is an error there. */
+struct directive *tree_parse(struct arena *a, struct str text, const char *name,
+    char *err, size_t err_size);
+
+/* The token for an error message: at most 64 bytes of it, so that a value
+ * that stands where it should not is not printed whole. */
+#define TOKEN_SHOWN_MAX 64

@@ -10,7 +10,9 @@
 
 enum var_flag {
     VAR_PREFIX = 1 << 0, /* the name is a prefix: "http_" takes $http_… */
-    VAR_SECRET = 1 << 1  /* only where a secret may stand */
+    VAR_SECRET = 1 << 1, /* only where a secret may stand */
+    VAR_CAPTURE = 1 << 2 /* $0 to $9 and named groups of a block's regex; get()
+                            is given the number as arg */
 };
 
 struct var_def {
@@ -22,8 +24,8 @@ struct var_def {
         struct str *out);
     /* At compile time, or NULL: checks the name, may refuse with
      * conf_error(); true and *arg for get(). */
-    bool (*prepare)(struct bind *b, const struct token *at, struct str name,
-        void **arg);
+    bool (*prepare)(
+        struct bind *b, const struct token *at, struct str name, void **arg);
 };
 
 struct value;
@@ -31,8 +33,8 @@ struct value;
 /* Compiles a token; NULL after conf_error() on an unknown variable. In any
  * case but `with_secrets` a VAR_SECRET variable is an error. In a host block
  * named by a regex its named captures are variables too (capture_def). */
-struct value *value_compile(struct bind *b, const struct token *t,
-    bool with_secrets);
+struct value *value_compile(
+    struct bind *b, const struct token *t, bool with_secrets);
 
 /* Whether it has no variables; then its text. */
 bool value_is_literal(const struct value *v, struct str *text);
@@ -46,5 +48,5 @@ bool value_var(const struct value *v, unsigned i, const struct var_def **def,
     struct str *name, void **arg);
 
 /* Renders into `a`; false when a variable failed. */
-must_check bool value_eval(const struct value *v, void *ctx, struct arena *a,
-    struct str *out);
+must_check bool value_eval(
+    const struct value *v, void *ctx, struct arena *a, struct str *out);

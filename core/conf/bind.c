@@ -1,0 +1,460 @@
+/*
+ * The binder: looks up each directive by name and context, and has its
+ * command fill the part's struct. proc/cycle calls conf_bind() once for each
+ * generation; nothing here knows what a directive means.
+ */
+
+#include "conf/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A command with its part; sorted by name. */
+struct cmd_ref {
+    struct str name;
+    const struct cmd *cmd;
+    unsigned part, bit;
+};
+
+struct cmd_table {
+    struct cmd_ref *refs;
+    unsigned n;
+};
+
+struct bind {
+    struct conf *conf;
+    struct scope *scope;
+    const struct cmd_ref *ref;
+};
+
+struct conf *
+bind_conf(struct bind *b)
+{
+    return b->conf;
+}
+
+struct scope *
+bind_scope(struct bind *b)
+{
+    return b->scope;
+}
+
+const struct cmd *
+bind_cmd(struct bind *b)
+{
+    return b->ref->cmd;
+}
+
+void *
+bind_part(struct bind *b)
+{
+    return b->scope->parts[b->ref->part];
+}
+
+/* The message with the token's text, if it stands there, cut short. */
+static void
+error_compose(
+    struct conf *c, const struct token *at, const char *fmt, va_list ap)
+{
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    AN(n >= 0);
+    char *text = arena_alloc(c->arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
+    if (at == NULL) {
+        snprintf(c->error, sizeof c->error, "%s", text);
+        return;
+    }
+    char *hit = at->text.n > TOKEN_SHOWN_MAX
+                    ? memmem(text, (size_t)n, at->text.p, at->text.n)
+                    : NULL;
+    if (hit == NULL) {
+        snprintf(
+            c->error, sizeof c->error, "%s in %s:%u", text, at->file, at->line);
+        return;
+    }
+    snprintf(c->error, sizeof c->error, "%.*s...%s in %s:%u",
+        (int)(hit - text) + TOKEN_SHOWN_MAX, text, hit + at->text.n, at->file,
+        at->line);
+}
+
+bool
+conf_error(struct bind *b, const struct token *at, const char *fmt, ...)
+{
+    va_list ap;
+    if (b->conf->error[0] == '\0') {
+        va_start(ap, fmt);
+        error_compose(b->conf, at, fmt, ap);
+        va_end(ap);
+    }
+    return false;
+}
+
+int
+conf_fail(struct conf *c, const struct token *at, const char *fmt, ...)
+{
+    va_list ap;
+    if (c->error[0] == '\0') {
+        va_start(ap, fmt);
+        error_compose(c, at, fmt, ap);
+        va_end(ap);
+    }
+    return -1;
+}
+
+static int
+ref_cmp(const void *a, const void *b)
+{
+    return str_cmp(
+        ((const struct cmd_ref *)a)->name, ((const struct cmd_ref *)b)->name);
+}
+
+/* Two parts that take the same directive in the same place. */
+static bool
+table_check(struct conf *c, const struct cmd_table *t)
+{
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct cmd_ref *r = &t->refs[i];
+        for (unsigned k = i + 1; k < t->n; k++) {
+            const struct cmd_ref *o = &t->refs[k];
+            if (!str_eq(o->name, r->name)) {
+                break;
+            }
+            if (o->cmd->contexts & r->cmd->contexts) {
+                conf_fail(c, NULL,
+                    "directive \"%s\" is both \"%s\"'s and "
+                    "\"%s\"'s",
+                    r->cmd->name, c->parts[r->part]->name,
+                    c->parts[o->part]->name);
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static bool
+table_build(struct conf *c)
+{
+    struct cmd_table *t = arena_calloc(c->arena, sizeof *t);
+    for (unsigned p = 0; p < c->n_parts; p++) {
+        const struct cmd *cmd = c->parts[p]->cmds;
+        for (; cmd != NULL && cmd->name != NULL; cmd++) {
+            t->n++;
+        }
+    }
+    t->refs = arena_calloc(c->arena, (t->n + 1) * sizeof *t->refs);
+    unsigned i = 0;
+    for (unsigned p = 0; p < c->n_parts; p++) {
+        const struct cmd *cmd = c->parts[p]->cmds;
+        for (; cmd != NULL && cmd->name != NULL; cmd++, i++) {
+            t->refs[i] = (struct cmd_ref){ str_of(cmd->name), cmd, p, i };
+        }
+    }
+    qsort(t->refs, t->n, sizeof *t->refs, ref_cmp);
+    c->table = t;
+    return table_check(c, t);
+}
+
+/* The command of that name in that context. *is_known: in any. */
+static const struct cmd_ref *
+table_find(const struct cmd_table *t, struct str name,
+    enum conf_context context, bool *is_known)
+{
+    unsigned low = 0, high = t->n;
+    while (low < high) {
+        unsigned mid = low + (high - low) / 2;
+        if (str_cmp(t->refs[mid].name, name) < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    *is_known = low < t->n && str_eq(t->refs[low].name, name);
+    for (; low < t->n && str_eq(t->refs[low].name, name); low++) {
+        if (t->refs[low].cmd->contexts & context) {
+            return &t->refs[low];
+        }
+    }
+    return NULL;
+}
+
+static bool
+was_set(const struct scope *s, unsigned bit)
+{
+    return (s->was_set[bit / 64] >> (bit % 64)) & 1;
+}
+
+static void
+mark_set(struct scope *s, unsigned bit)
+{
+    s->was_set[bit / 64] |= (uint64_t)1 << (bit % 64);
+}
+
+bool
+scope_has(const struct conf *c, const struct scope *s, const char *name)
+{
+    bool is_known;
+    const struct cmd_ref *r =
+        table_find(c->table, str_of(name), s->context, &is_known);
+    return r != NULL && was_set(s, r->bit);
+}
+
+static void
+scope_fill(struct conf *c, struct scope *s, unsigned part)
+{
+    const struct conf_part *p = c->parts[part];
+    const void *from = s->parent != NULL ? s->parent->parts[part] : p->defaults;
+    s->parts[part] = arena_calloc(c->arena, p->size);
+    if (from != NULL && p->size != 0) {
+        memcpy(s->parts[part], from, p->size);
+    }
+}
+
+static struct scope *
+scope_new(struct conf *c, struct scope *parent, enum conf_context context,
+    const struct directive *d)
+{
+    struct scope *s = arena_calloc(c->arena, sizeof *s);
+    s->context = context;
+    s->directive = d;
+    s->parent = parent;
+    s->parts = arena_calloc(c->arena, c->n_parts * sizeof *s->parts);
+    s->was_set =
+        arena_calloc(c->arena, (c->table->n / 64 + 1) * sizeof *s->was_set);
+    for (unsigned i = 0; i < c->n_parts; i++) {
+        scope_fill(c, s, i);
+    }
+    for (unsigned i = 0; parent != NULL && i < c->table->n; i++) {
+        const struct cmd_ref *r = &c->table->refs[i];
+        if (r->cmd->flags & CMD_OWN) {
+            memset((char *)s->parts[r->part] + r->cmd->offset, 0, r->cmd->size);
+        }
+    }
+    return s;
+}
+
+/* What nginx checks of a directive before its command sees it. */
+static const struct cmd_ref *
+bind_look_up(struct bind *b, const struct directive *d)
+{
+    bool is_known;
+    const struct token *name = &d->name;
+    const struct cmd_ref *r =
+        table_find(b->conf->table, name->text, b->scope->context, &is_known);
+    if (r == NULL) {
+        conf_error(b, name,
+            is_known ? "\"%.*s\" directive is not allowed here"
+                     : "unknown directive \"%.*s\"",
+            STR_ARG(name->text));
+        return NULL;
+    }
+    const struct cmd *cmd = r->cmd;
+    bool opens = (cmd->flags & CMD_BLOCK) != 0;
+    if (d->is_block != opens) {
+        conf_error(b, name, "directive \"%s\" %s", cmd->name,
+            opens ? "has no opening \"{\"" : "is not terminated by \";\"");
+        return NULL;
+    }
+    if (d->n_args < cmd->min_args ||
+        (d->n_args > cmd->max_args && cmd->max_args != 255)) {
+        conf_error(b, name, "invalid number of arguments in \"%s\" directive",
+            cmd->name);
+        return NULL;
+    }
+    bool is_single = opens ? cmd->max_args == 0 : !(cmd->flags & CMD_LIST);
+    if (is_single && was_set(b->scope, r->bit)) {
+        conf_error(b, name, "\"%s\" directive is duplicate", cmd->name);
+        return NULL;
+    }
+    return r;
+}
+
+/* Runs set(). What it refuses without a word still gets a place. */
+static bool
+bind_call(struct bind *b, const struct directive *d, void *field)
+{
+    const struct cmd *cmd = b->ref->cmd;
+    if (cmd->set(b, d, field)) {
+        return true;
+    }
+    return conf_error(
+        b, &d->name, "invalid value in \"%s\" directive", cmd->name);
+}
+
+static bool
+bind_simple(struct bind *b, const struct directive *d)
+{
+    const struct cmd *cmd = b->ref->cmd;
+    void *field = (char *)bind_part(b) + cmd->offset;
+    if ((cmd->flags & CMD_LIST) && !was_set(b->scope, b->ref->bit)) {
+        memset(field, 0, cmd->size);
+    }
+    mark_set(b->scope, b->ref->bit);
+    return bind_call(b, d, field);
+}
+
+static bool bind_body(
+    struct conf *c, struct scope *s, const struct directive *first);
+
+static struct scope *
+bind_child(struct conf *c, struct scope *parent, const struct directive *d)
+{
+    bool is_known;
+    struct bind b = { .conf = c };
+    b.ref = table_find(c->table, d->name.text, parent->context, &is_known);
+    AN(b.ref != NULL);
+    const struct cmd *cmd = b.ref->cmd;
+    b.scope = scope_new(c, parent, cmd->block, d);
+    void *field = cmd->size != 0 ? (char *)bind_part(&b) + cmd->offset : NULL;
+    if (cmd->set != NULL && !bind_call(&b, d, field)) {
+        return NULL;
+    }
+    return bind_body(c, b.scope, d->children) ? b.scope : NULL;
+}
+
+/* First the simple directives, then the blocks, which copy them. */
+static bool
+bind_body(struct conf *c, struct scope *s, const struct directive *first)
+{
+    for (const struct directive *d = first; d != NULL; d = d->next) {
+        struct bind b = { .conf = c, .scope = s };
+        b.ref = bind_look_up(&b, d);
+        if (b.ref == NULL) {
+            return false;
+        }
+        if (d->is_block) {
+            mark_set(s, b.ref->bit);
+        } else if (!bind_simple(&b, d)) {
+            return false;
+        }
+    }
+    struct scope **end = &s->children;
+    for (const struct directive *d = first; d != NULL; d = d->next) {
+        if (!d->is_block) {
+            continue;
+        }
+        *end = bind_child(c, s, d);
+        if (*end == NULL) {
+            return false;
+        }
+        end = &(*end)->next;
+    }
+    return true;
+}
+
+static bool
+check_scope(struct conf *c, struct scope *s)
+{
+    for (struct scope *k = s->children; k != NULL; k = k->next) {
+        if (!check_scope(c, k)) {
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < c->n_parts; i++) {
+        const struct conf_part *p = c->parts[i];
+        if (p->check != NULL && p->check(c, s, s->parts[i]) != 0) {
+            conf_fail(c, s->directive != NULL ? &s->directive->name : NULL,
+                "\"%s\" refuses the configuration", p->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The directives of -g with those of the file behind them; false with the
+ * message in c->error. */
+static bool
+conf_read(struct conf *c, struct str globals, struct directive **out)
+{
+    struct directive *d = tree_parse(
+        c->arena, globals, "command line", c->error, sizeof c->error);
+    if (c->error[0] != '\0') {
+        return false;
+    }
+    *out = d;
+    while (d != NULL && d->next != NULL) {
+        d = d->next;
+    }
+    *(d != NULL ? &d->next : out) = tree_read_files(
+        c->arena, c->file.p, &c->files, c->error, sizeof c->error);
+    return c->error[0] == '\0';
+}
+
+static bool
+conf_build(struct conf *c, struct str globals)
+{
+    struct directive *first;
+    if (!table_build(c) || !conf_read(c, globals, &first)) {
+        return false;
+    }
+    c->main = scope_new(c, NULL, CONF_MAIN, NULL);
+    return bind_body(c, c->main, first) && check_scope(c, c->main);
+}
+
+struct conf *
+conf_bind(const struct conf_part *const *parts, unsigned n_parts,
+    const char *prefix, const char *file, struct str globals, bool is_test,
+    char *err, size_t err_size)
+{
+    struct arena *a = arena_new(65536);
+    struct conf *c = arena_calloc(a, sizeof *c);
+    c->arena = a;
+    c->parts = parts;
+    c->n_parts = n_parts;
+    c->is_test = is_test;
+    c->prefix = arena_printf(
+        a, "%s%s", prefix, str_ends(str_of(prefix), STR("/")) ? "" : "/");
+    c->file = arena_printf(a, "%s%s", file[0] == '/' ? "" : c->prefix.p, file);
+    if (conf_build(c, globals)) {
+        return c;
+    }
+    snprintf(err, err_size, "%s", c->error);
+    conf_free(c);
+    return NULL;
+}
+
+void
+conf_free(struct conf *c)
+{
+    arena_free(c->arena);
+}
+
+unsigned
+conf_part_index(const struct conf *c, const struct conf_part *p)
+{
+    for (unsigned i = 0; i < c->n_parts; i++) {
+        if (c->parts[i] == p) {
+            return i;
+        }
+    }
+    PANIC("no such part in the conf");
+}
+
+struct scope *
+conf_scope(const struct conf *c, enum conf_context context)
+{
+    struct scope *s = c->main->children;
+    while (s != NULL && s->context != context) {
+        s = s->next;
+    }
+    return s;
+}
+
+bool
+conf_files(const struct conf *c, unsigned i, struct str *name, struct str *text)
+{
+    const struct tree_file *f = c->files;
+    while (f != NULL && i-- != 0) {
+        f = f->next;
+    }
+    if (f == NULL) {
+        return false;
+    }
+    *name = f->name;
+    *text = f->text;
+    return true;
+}
