@@ -24,9 +24,9 @@ enum h1_body_state {
     H1_BODY_SIZE_LF,
     H1_BODY_DATA_CR,
     H1_BODY_DATA_LF,
-    H1_BODY_TRAILER_FIRST,
-    H1_BODY_TRAILER,
-    H1_BODY_TRAILER_LF,
+    H1_BODY_TRAILER, /* at the beginning of a line */
+    H1_BODY_TRAILER_LINE,
+    H1_BODY_TRAILER_END,
     H1_BODY_DONE,
     H1_BODY_FAILED
 };
@@ -39,8 +39,7 @@ struct h1_body {
     uint64_t total;       /* data bytes so far */
     uint64_t excess;
     struct buf trailers; /* their section, raw, while it comes */
-    size_t scanned;
-    const char *why; /* static; what was bad */
+    const char *why;     /* static; what was bad */
 };
 
 /* The struct is zeroed memory, or was used before. */

@@ -3,9 +3,10 @@
 /*
  * Heads, the last chunk and trailers as HTTP/1.1 bytes. The framing is the
  * caller's: Content-Length, Transfer-Encoding, Connection, Keep-Alive,
- * Proxy-Connection and Upgrade that stand among the fields are not written,
- * so exactly one framing ever leaves. PANICs rather than write a control byte
- * in a field. A chunked body's pieces are framed by bufq_move_chunked().
+ * Proxy-Connection, TE and Upgrade that stand among the fields are not
+ * written, so exactly one framing ever leaves. PANICs rather than write a
+ * control byte in a field. A chunked body's pieces are framed by
+ * bufq_move_chunked().
  */
 
 #include "base/bufq.h"
@@ -26,7 +27,7 @@ void h1_write_request(const struct head *h, struct str target,
     const struct h1_framing *f, struct bufq *out);
 
 /* With BODY_NONE a Content-Length of the head is kept (HEAD, 304) but for
- * 1xx, 204. Always HTTP/1.1. */
+ * 1xx, 204; the head's own length stands in for it. Always HTTP/1.1. */
 void h1_write_response(
     const struct head *h, const struct h1_framing *f, struct bufq *out);
 
