@@ -10,22 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A command with its part; sorted by name. */
-struct cmd_ref {
-    struct str name;
-    const struct cmd *cmd;
-    unsigned part, bit;
-};
+#include "conf/bind_priv.h"
 
+/* Sorted by name. */
 struct cmd_table {
     struct cmd_ref *refs;
     unsigned n;
-};
-
-struct bind {
-    struct conf *conf;
-    struct scope *scope;
-    const struct cmd_ref *ref;
 };
 
 struct conf *
@@ -222,6 +212,7 @@ scope_new(struct conf *c, struct scope *parent, enum conf_context context,
     s->context = context;
     s->directive = d;
     s->parent = parent;
+    s->captures = parent != NULL ? parent->captures : NULL;
     s->parts = arena_calloc(c->arena, c->n_parts * sizeof *s->parts);
     s->was_set =
         arena_calloc(c->arena, (c->table->n / 64 + 1) * sizeof *s->was_set);

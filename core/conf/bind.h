@@ -32,7 +32,8 @@ struct var_def;
 enum cmd_flag {
     CMD_LIST = 1 << 0,  /* may stand more than once; adds to its own block's,
                            replaces what was inherited at the first use */
-    CMD_BLOCK = 1 << 1, /* opens a scope of context `block` */
+    CMD_BLOCK = 1 << 1, /* opens a scope of context `block`; one that takes
+                           no arguments may stand once */
     CMD_OWN = 1 << 2    /* the field is zeroed in a child, not inherited */
 };
 
@@ -88,6 +89,7 @@ struct cmd {
 #define CMD_VALUE(NAME, CTX, T, F)                                             \
     CMD(NAME, CTX, 1, 1, T, F, struct value *, set_value)
 
+struct cmd_table;
 struct conf;
 struct regex;
 struct scope;
@@ -123,12 +125,15 @@ struct conf {
     struct scope *main;
     struct str prefix, file; /* prefix ends in '/' */
     bool is_test;            /* -t: open nothing for writing, bind nothing */
-    struct tree_file *files; /* as read, for -T */
+    const struct cmd_table *table; /* bind.c's */
+    struct tree_file *files;       /* as read, for -T */
     char error[1024];
 };
 
-/* Builds from a tree; NULL with the message in err. `globals` are the
- * directives of -g, or NULL. The conf lies in its own arena. */
+/* Reads and binds `file` (under `prefix` if it is relative); NULL with the
+ * message in err. `globals` are the directives of -g, or empty; they come
+ * first. Two parts with the same command in the same context are an error.
+ * The conf lies in its own arena. */
 struct conf *conf_bind(const struct conf_part *const *parts, unsigned n_parts,
     const char *prefix, const char *file, struct str globals, bool is_test,
     char *err, size_t err_size);
@@ -147,6 +152,11 @@ unsigned conf_part_index(const struct conf *c, const struct conf_part *p);
 /* The first scope of `context` below main, e.g. the egress block; or NULL. */
 struct scope *conf_scope(const struct conf *c, enum conf_context context);
 
+/* The i-th file that was read, for -T: its name and its bytes, lent while the
+ * conf lives; false past the last. */
+bool conf_files(
+    const struct conf *c, unsigned i, struct str *name, struct str *text);
+
 /* Whether the directive stands in this very block. */
 bool scope_has(const struct conf *c, const struct scope *s, const char *name);
 
@@ -156,8 +166,10 @@ struct scope *bind_scope(struct bind *b);
 const struct cmd *bind_cmd(struct bind *b);
 void *bind_part(struct bind *b);
 
-/* Records "MESSAGE in FILE:LINE" (with the token) and returns false, so that
- * set() can `return conf_error(…)`. */
+/* Records "MESSAGE in FILE:LINE" (the token's place; `at` may be NULL) and
+ * returns false, so that set() can `return conf_error(…)`. The first error
+ * stays. Where the token's text stands in the message and is over 64 bytes
+ * long only its beginning is shown: it may be a secret put inline. */
 bool conf_error(struct bind *b, const struct token *at, const char *fmt, ...)
     printf_like(3, 4);
 

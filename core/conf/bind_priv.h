@@ -4,14 +4,17 @@
  * What bind.c and value.c share: the state of a binding in progress.
  */
 
-#include "base/map.h"
 #include "conf/bind.h"
+
+/* A command with its part, and its number among all for was_set. */
+struct cmd_ref {
+    struct str name;
+    const struct cmd *cmd;
+    unsigned part, bit;
+};
 
 struct bind {
     struct conf *conf;
-    struct scope *scope, **tail; /* where the next child scope is linked */
-    const struct cmd *cmd;
-    void *part;
-    struct map index; /* struct entry by directive name */
-    unsigned n_cmds;
+    struct scope *scope;
+    const struct cmd_ref *ref; /* what is being bound */
 };
