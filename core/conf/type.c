@@ -1,5 +1,6 @@
 /*
- * The common field types: flags, numbers, sizes, times, strings, paths.
+ * The common field types: flags, numbers, sizes, times, strings, paths. The
+ * binder calls them through command tables; no type of a higher layer is here.
  */
 
 #include "conf/type.h"
@@ -36,8 +37,7 @@ time_unit(struct str s, size_t *n)
         const char *name;
         double seconds;
     } units[] = { { "ms", 0.001 }, { "s", 1 }, { "m", 60 }, { "h", 3600 },
-        { "d", 86400 }, { "w", 604800 }, { "M", 2592000 },
-        { "y", 31536000 } };
+        { "d", 86400 }, { "w", 604800 }, { "M", 2592000 }, { "y", 31536000 } };
     for (size_t i = 0; i < LEN(units); i++) {
         if (str_starts(s, str_of(units[i].name))) {
             *n = strlen(units[i].name);
@@ -82,9 +82,9 @@ time_parse(struct str s, double *seconds)
 static bool
 invalid(struct bind *b, const struct directive *d)
 {
-    return conf_error(b, &d->args[0], "invalid value \"%.*s\" in \"%.*s\"",
-        d->args[0].text.n < 64 ? (int)d->args[0].text.n : 64,
-        d->args[0].text.p, STR_ARG(d->name.text));
+    return conf_error(b, &d->args[0],
+        "invalid value \"%.*s\" in \"%.*s\" directive",
+        STR_ARG(d->args[0].text), STR_ARG(d->name.text));
 }
 
 bool
@@ -92,7 +92,10 @@ set_flag(struct bind *b, const struct directive *d, void *field)
 {
     bool is_on = str_eq(d->args[0].text, STR("on"));
     if (!is_on && !str_eq(d->args[0].text, STR("off"))) {
-        return invalid(b, d);
+        return conf_error(b, &d->args[0],
+            "invalid value \"%.*s\" in \"%.*s\" directive, it must be \"on\" "
+            "or \"off\"",
+            STR_ARG(d->args[0].text), STR_ARG(d->name.text));
     }
     *(bool *)field = is_on;
     return true;
@@ -137,10 +140,9 @@ set_path(struct bind *b, const struct directive *d, void *field)
     if (s.n == 0) {
         return invalid(b, d);
     }
-    *(struct str *)field =
-        s.p[0] == '/' ? s
-                      : arena_printf(c->arena, "%.*s%.*s",
-                            STR_ARG(c->prefix), STR_ARG(s));
+    *(struct str *)field = s.p[0] == '/' ? s
+                                         : arena_printf(c->arena, "%.*s%.*s",
+                                               STR_ARG(c->prefix), STR_ARG(s));
     return true;
 }
 

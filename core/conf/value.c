@@ -29,22 +29,39 @@ is_name_byte(char c)
            ascii_is_digit((unsigned char)c) || c == '_';
 }
 
-static const struct var_def *
-var_find_in(const struct var_def *defs, struct str name, struct str *rest)
+/* How well `def` fits: 0 not at all; a longer prefix better than a shorter,
+ * the exact name best. */
+static size_t
+var_fit(const struct var_def *def, struct str name)
 {
-    for (; defs != NULL && defs->name != NULL; defs++) {
-        struct str own = str_of(defs->name);
-        bool is_prefix = defs->flags & VAR_PREFIX;
-        if (defs->flags & VAR_CAPTURE) {
-            continue;
-        }
-        if (is_prefix ? str_starts(name, own) && name.n > own.n
-                      : str_eq(name, own)) {
-            *rest = is_prefix ? str_skip(name, own.n) : name;
-            return defs;
+    struct str own = str_of(def->name);
+    if (def->flags & VAR_CAPTURE) {
+        return 0;
+    }
+    if (def->flags & VAR_PREFIX) {
+        return name.n > own.n && str_starts(name, own) ? own.n : 0;
+    }
+    return str_eq(name, own) ? SIZE_MAX : 0;
+}
+
+/* The best of all parts; *rest is what follows a prefix. */
+static const struct var_def *
+var_find(const struct conf *c, struct str name, struct str *rest)
+{
+    const struct var_def *found = NULL;
+    size_t best = 0;
+    for (unsigned i = 0; i < c->n_parts; i++) {
+        const struct var_def *v = c->parts[i]->vars;
+        for (; v != NULL && v->name != NULL; v++) {
+            size_t fit = var_fit(v, name);
+            if (fit > best) {
+                best = fit;
+                found = v;
+            }
         }
     }
-    return NULL;
+    *rest = best != SIZE_MAX ? str_skip(name, best) : name;
+    return found;
 }
 
 static const struct var_def *
@@ -90,33 +107,32 @@ piece_resolve(struct bind *b, const struct token *t, struct str name,
     const struct conf *c = b->conf;
     if (capture_find(b->scope->captures, name, &number)) {
         p->def = var_capture(c);
+        p->text = name;
         p->arg = (void *)number;
-        AN(p->def != NULL);
-        return true;
-    }
-    for (unsigned i = 0; i < c->n_parts && p->def == NULL; i++) {
-        p->def = var_find_in(c->parts[i]->vars, name, &p->text);
+    } else {
+        p->def = var_find(c, name, &p->text);
     }
     if (p->def == NULL) {
         return conf_error(b, t, "unknown \"%.*s\" variable", STR_ARG(name));
     }
     if ((p->def->flags & VAR_SECRET) && !with_secrets) {
-        return conf_error(b, t, "a secret may not stand in \"%.*s\"",
-            STR_ARG(t->text));
+        return conf_error(
+            b, t, "a secret may not stand in \"%.*s\"", STR_ARG(t->text));
     }
-    return p->def->prepare == NULL ||
-           p->def->prepare(b, t, p->text, &p->arg);
+    return p->def->prepare == NULL || p->def->prepare(b, t, p->text, &p->arg);
 }
 
 /* The name at the start of `s`, which begins behind the '$'; *used its
- * length with braces; n 0 when there is none. */
+ * length with braces; n 0 when there is none. A capture's number is one
+ * digit, as in nginx: "$12" is $1 and "2". */
 static struct str
 name_cut(struct str s, size_t *used)
 {
     size_t n = 0;
     bool is_braced = s.n != 0 && s.p[0] == '{';
     struct str name = is_braced ? str_skip(s, 1) : s;
-    while (n < name.n && is_name_byte(name.p[n])) {
+    bool is_capture = name.n != 0 && ascii_is_digit((unsigned char)name.p[0]);
+    while (n < name.n && is_name_byte(name.p[n]) && !(is_capture && n == 1)) {
         n++;
     }
     *used = n + (is_braced ? 2 : 0);
@@ -127,8 +143,8 @@ name_cut(struct str s, size_t *used)
 }
 
 static bool
-value_cut(struct bind *b, const struct token *t, bool with_secrets,
-    struct value *v)
+value_cut(
+    struct bind *b, const struct token *t, bool with_secrets, struct value *v)
 {
     struct str s = t->text;
     while (s.n != 0) {
@@ -145,8 +161,8 @@ value_cut(struct bind *b, const struct token *t, bool with_secrets,
         struct str name = name_cut(str_skip(s, 1), &used);
         struct piece *p = &v->pieces[v->n++];
         if (name.n == 0) {
-            return conf_error(b, t, "invalid variable name in \"%.*s\"",
-                STR_ARG(t->text));
+            return conf_error(
+                b, t, "invalid variable name in \"%.*s\"", STR_ARG(t->text));
         }
         if (!piece_resolve(b, t, name, with_secrets, p)) {
             return false;
@@ -205,8 +221,7 @@ value_var(const struct value *v, unsigned i, const struct var_def **def,
 }
 
 bool
-value_eval(const struct value *v, void *ctx, struct arena *a,
-    struct str *out)
+value_eval(const struct value *v, void *ctx, struct arena *a, struct str *out)
 {
     struct str parts[PIECES_MAX];
     size_t total = 0;

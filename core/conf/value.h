@@ -11,8 +11,10 @@
 enum var_flag {
     VAR_PREFIX = 1 << 0, /* the name is a prefix: "http_" takes $http_… */
     VAR_SECRET = 1 << 1, /* only where a secret may stand */
-    VAR_CAPTURE = 1 << 2 /* $0 to $9 and named groups of a block's regex; get()
-                            is given the number as arg */
+    VAR_CAPTURE = 1 << 2 /* $0 to $9 and named groups of the nearest block's
+                            regex (scope->captures, set by the block's set());
+                            get() is given the number as (uintptr_t)arg; the
+                            name here is for people */
 };
 
 struct var_def {
@@ -31,8 +33,10 @@ struct var_def {
 struct value;
 
 /* Compiles a token; NULL after conf_error() on an unknown variable. In any
- * case but `with_secrets` a VAR_SECRET variable is an error. In a host block
- * named by a regex its named captures are variables too (capture_def). */
+ * case but `with_secrets` a VAR_SECRET variable is an error. Inside a block
+ * with a regex its captures come first; then an exact name, a longer prefix, a
+ * shorter one. A prefix alone is no variable. "$" without a name is an error,
+ * as in nginx; 64 pieces at most. */
 struct value *value_compile(
     struct bind *b, const struct token *t, bool with_secrets);
 
