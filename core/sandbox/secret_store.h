@@ -1,0 +1,67 @@
+#pragma once
+
+/*
+ * The values of secrets, in locked memory that no core holds, wiped when they
+ * are replaced. The master loads and watches; a worker has what it inherited
+ * by the fork, and applies what the master sends.
+ *
+ * Who calls what, when:
+ * - master, at commit, before forking: secret_load(conf). Refuses what holds
+ *   CR, LF or NUL or is empty or longer than SECRET_MAX (one newline at the end
+ *   is cut). What is missing is logged, and missing for requests (502).
+ *   Environment variables are read once, erased from the environment, and kept
+ *   for later configurations of this process.
+ * - master, poll loop: when secret_watch_fd() is readable, secret_watch_run();
+ *   it calls back with one message for each value that changed. The master
+ *   sends it to every worker of the conf and keeps no copy.
+ * - worker, first thing: secret_store_after_fork(); then secret_apply() for
+ *   each message.
+ * - keeper and any other child, first thing: secret_wipe_all().
+ * - all: secret_get().
+ */
+
+#include "base/str.h"
+
+struct conf;
+struct sandbox;
+struct secret_store;
+
+/* Longest value, in bytes. */
+#define SECRET_MAX 65536
+
+/* Longest message of secret_watch_run(): the value, an id, 16 bytes. */
+#define SECRET_MESSAGE_MAX (SECRET_MAX + 64 + 16)
+
+/* Reads all secrets of a conf; under -t too. -1 with the reason, with file and
+ * line, in err. The store is freed with the conf. */
+must_check int secret_load(struct conf *c, char *err, size_t err_size);
+
+/* Of a loaded conf; NULL before. */
+struct secret_store *secret_store_of(const struct conf *c);
+
+/* The value for a sandbox (NULL is fine for one that is not per sandbox),
+ * lent until the next secret_apply(). p NULL: missing. */
+struct str secret_get(const struct secret_store *s, unsigned index,
+    const struct sandbox *sandbox);
+
+/* Starts to watch the directories of file: and dir: secrets; -1 with errno. An
+ * fd to poll for input, the store's own; -1 also if nothing is to be watched
+ * (errno 0). Workers close it after the fork (secret_store_after_fork does). */
+int secret_watch_start(struct secret_store *s);
+int secret_watch_fd(const struct secret_store *s);
+
+/* Reads what changed. `on_change` gets one message a changed value; it is
+ * wiped when the call returns. */
+void secret_watch_run(struct secret_store *s,
+    void (*on_change)(void *arg, struct str message), void *arg);
+
+/* A worker: takes a message. False when it is malformed (our own bug or a
+ * master of another version): nothing is changed then. */
+must_check bool secret_apply(struct secret_store *s, struct str message);
+
+/* A worker: locks again what the fork unlocked, forgets the environment's
+ * values, closes the watch. */
+void secret_store_after_fork(struct secret_store *s);
+
+/* A child that needs no secret: unmaps all values of all stores. */
+void secret_wipe_all(void);
