@@ -1,0 +1,221 @@
+/*
+ * A strict reader of the ClientHello. The message is first put together from
+ * its records, however many; then every length is checked against what holds
+ * it. Called by proxy/intercept.c before a byte is given to OpenSSL.
+ */
+
+#include "net/hello.h"
+
+#define RECORD_HANDSHAKE 22
+#define MESSAGE_CLIENT_HELLO 1
+#define RECORD_MAX 16384
+
+enum extension {
+    EXT_SERVER_NAME = 0,
+    EXT_ALPN = 16,
+    EXT_SUPPORTED_VERSIONS = 43,
+    EXT_ECH = 0xfe0d
+};
+
+struct reader {
+    const uint8_t *p;
+    size_t n;
+    bool is_bad;
+};
+
+static unsigned
+read_uint(struct reader *r, unsigned bytes)
+{
+    unsigned v = 0;
+    if (r->n < bytes) {
+        r->is_bad = true;
+        r->n = 0;
+        return 0;
+    }
+    for (unsigned i = 0; i < bytes; i++) {
+        v = v << 8 | r->p[i];
+    }
+    r->p += bytes;
+    r->n -= bytes;
+    return v;
+}
+
+/* A vector with a length of `bytes` bytes in front. */
+static struct reader
+read_vector(struct reader *r, unsigned bytes)
+{
+    unsigned n = read_uint(r, bytes);
+    struct reader v = { r->p, n, false };
+    if (n > r->n) {
+        r->is_bad = true;
+        return (struct reader){ .is_bad = true };
+    }
+    r->p += n;
+    r->n -= n;
+    return v;
+}
+
+static bool
+read_server_name(struct reader ext, struct hello *out)
+{
+    struct reader list = read_vector(&ext, 2);
+    unsigned type = read_uint(&list, 1);
+    struct reader name = read_vector(&list, 2);
+    bool is_valid = !ext.is_bad && !list.is_bad && ext.n == 0 &&
+                    list.n == 0 && type == 0 && name.n != 0 &&
+                    name.n < sizeof out->sni &&
+                    memchr(name.p, '\0', name.n) == NULL;
+    if (!is_valid) {
+        return false;
+    }
+    memcpy(out->sni, name.p, name.n);
+    out->sni[name.n] = '\0';
+    out->sni_len = name.n;
+    return true;
+}
+
+static bool
+read_alpn(struct reader ext, struct hello *out)
+{
+    struct reader list = read_vector(&ext, 2);
+    out->offers_h1 = false;
+    while (list.n != 0 && !list.is_bad) {
+        struct reader name = read_vector(&list, 1);
+        struct str s = str_n((const char *)name.p, name.n);
+        out->offers_h1 = out->offers_h1 || str_eq(s, STR("http/1.1"));
+        out->offers_h2 = out->offers_h2 || str_eq(s, STR("h2"));
+    }
+    return !ext.is_bad && !list.is_bad && ext.n == 0;
+}
+
+static bool
+read_versions(struct reader ext, struct hello *out)
+{
+    struct reader list = read_vector(&ext, 1);
+    while (list.n != 0 && !list.is_bad) {
+        out->has_tls13 = read_uint(&list, 2) == 0x0304 || out->has_tls13;
+    }
+    return !ext.is_bad && !list.is_bad && ext.n == 0;
+}
+
+static bool
+read_extension(unsigned type, struct reader body, struct hello *out)
+{
+    switch (type) {
+    case EXT_SERVER_NAME:
+        return out->sni_len == 0 && read_server_name(body, out);
+    case EXT_ALPN:
+        return read_alpn(body, out);
+    case EXT_SUPPORTED_VERSIONS:
+        return read_versions(body, out);
+    case EXT_ECH:
+        out->has_ech = true;
+        return true;
+    default:
+        return true;
+    }
+}
+
+/* Two extensions of one kind can be read in two ways: RFC 8446 4.2 forbids
+ * them. */
+static bool
+read_extensions(struct reader all, struct hello *out)
+{
+    uint16_t seen[128];
+    unsigned n = 0;
+    while (all.n != 0 && !all.is_bad) {
+        unsigned type = read_uint(&all, 2);
+        struct reader body = read_vector(&all, 2);
+        for (unsigned i = 0; i < n; i++) {
+            if (seen[i] == type) {
+                return false;
+            }
+        }
+        if (n == LEN(seen) || all.is_bad ||
+            !read_extension(type, body, out)) {
+            return false;
+        }
+        seen[n++] = (uint16_t)type;
+    }
+    return !all.is_bad;
+}
+
+static enum hello_result
+read_message(struct reader m, struct hello *out)
+{
+    read_uint(&m, 2); /* legacy_version */
+    if (m.n < 32) {
+        return HELLO_BAD;
+    }
+    m.p += 32; /* random */
+    m.n -= 32;
+    struct reader session = read_vector(&m, 1);
+    struct reader suites = read_vector(&m, 2);
+    struct reader compression = read_vector(&m, 1);
+    if (m.is_bad || session.n > 32 || suites.n < 2 || suites.n % 2 != 0 ||
+        compression.n == 0) {
+        return HELLO_BAD;
+    }
+    if (m.n == 0) { /* TLS 1.2 without extensions */
+        return HELLO_OK;
+    }
+    struct reader extensions = read_vector(&m, 2);
+    bool ok = !m.is_bad && m.n == 0 && read_extensions(extensions, out);
+    return ok ? HELLO_OK : HELLO_BAD;
+}
+
+/* Appends the payloads of the records to `to` until the message is whole.
+ * *need is the message's size once it is known. */
+static enum hello_result
+join_records(struct reader in, uint8_t *to, size_t *need)
+{
+    size_t have = 0;
+    *need = 4;
+    while (have < *need) {
+        if (in.n != 0 && in.p[0] != RECORD_HANDSHAKE) {
+            return have == 0 ? HELLO_NOT_TLS : HELLO_BAD;
+        }
+        if (in.n > 1 && in.p[1] != 3) {
+            return HELLO_NOT_TLS;
+        }
+        if (in.n < 5) {
+            return HELLO_MORE;
+        }
+        size_t size = (size_t)(in.p[3] << 8 | in.p[4]);
+        if (size == 0 || size > RECORD_MAX) {
+            return HELLO_BAD;
+        }
+        size_t there = in.n - 5 < size ? in.n - 5 : size;
+        size_t room = HELLO_MAX + 4 - have;
+        memcpy(to + have, in.p + 5, there < room ? there : room);
+        have += there;
+        if (have >= 4) {
+            *need = 4 + ((size_t)to[1] << 16 | (size_t)to[2] << 8 | to[3]);
+        }
+        if ((have >= 1 && to[0] != MESSAGE_CLIENT_HELLO) ||
+            *need > HELLO_MAX + 4) {
+            return HELLO_BAD;
+        }
+        if (have < *need && there < size) {
+            return HELLO_MORE;
+        }
+        in.p += 5 + there;
+        in.n -= 5 + there;
+    }
+    return have == *need ? HELLO_OK : HELLO_BAD;
+}
+
+enum hello_result
+hello_parse(struct str in, struct hello *out)
+{
+    uint8_t message[HELLO_MAX + 4];
+    size_t need;
+    struct reader all = { (const uint8_t *)in.p, in.n, false };
+    memset(out, 0, sizeof *out);
+    out->offers_h1 = true;
+    enum hello_result r = join_records(all, message, &need);
+    if (r != HELLO_OK) {
+        return r;
+    }
+    return read_message((struct reader){ message + 4, need - 4, false }, out);
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * The TLS ClientHello, read from bytes alone: what name it asks for is what
+ * weir judges, never OpenSSL's view of it. Pure; RFC 8446 4.1.2, RFC 6066 3.
+ */
+
+#include "base/str.h"
+
+enum hello_result {
+    HELLO_MORE, /* not all of it is there */
+    HELLO_OK,
+    HELLO_NOT_TLS,
+    HELLO_BAD /* malformed, or larger than HELLO_MAX */
+};
+
+/* Of the handshake message; OpenSSL itself takes 131,396. */
+#define HELLO_MAX (16 * 1024)
+
+struct hello {
+    char sni[256];  /* host_name as sent; NUL-terminated */
+    size_t sni_len; /* 0: none */
+    bool has_ech;   /* encrypted_client_hello is offered (or greased) */
+    bool offers_h1; /* ALPN has http/1.1, or there is no ALPN */
+    bool offers_h2;
+    bool has_tls13; /* supported_versions has 0x0304 */
+};
+
+/* `in` begins with the first record and may end anywhere. */
+enum hello_result hello_parse(struct str in, struct hello *out);
