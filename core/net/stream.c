@@ -43,6 +43,37 @@ stream_write(struct stream *s, const char *p, size_t n, size_t *put)
     return s->ops->write(s, p, n, put);
 }
 
+/* A TLS record at most. */
+#define WRITE_MAX 16384
+
+/* A large run goes from where it lies, small ones are gathered. What is
+ * offered again after IO_AGAIN begins the same and is no shorter. */
+static struct str
+flush_gather(const struct bufq *q, char scratch[WRITE_MAX])
+{
+    struct str run = bufq_peek(q);
+    if (run.n >= WRITE_MAX / 2 || run.n == q->len) {
+        return str_n(run.p, run.n < WRITE_MAX ? run.n : WRITE_MAX);
+    }
+    return str_n(scratch, bufq_copy(q, scratch, WRITE_MAX));
+}
+
+enum io
+stream_flush(struct stream *s, struct bufq *q)
+{
+    char scratch[WRITE_MAX];
+    while (!bufq_is_empty(q)) {
+        struct str piece = flush_gather(q, scratch);
+        size_t put = 0;
+        enum io r = stream_write(s, piece.p, piece.n, &put);
+        if (r != IO_OK) {
+            return r;
+        }
+        bufq_consume(q, put);
+    }
+    return IO_OK;
+}
+
 enum io
 stream_shutdown(struct stream *s)
 {

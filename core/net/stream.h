@@ -10,7 +10,7 @@
  * itself.
  */
 
-#include "base/str.h"
+#include "base/bufq.h"
 #include "net/task.h"
 
 struct stream;
@@ -53,6 +53,10 @@ must_check enum io stream_read(struct stream *s, char *p, size_t n,
  * same bytes, and offer at least as many. */
 must_check enum io stream_write(struct stream *s, const char *p, size_t n,
     size_t *put);
+
+/* Writes what `q` holds, small runs gathered so that they leave in one TLS
+ * record. IO_OK: the queue is empty. */
+must_check enum io stream_flush(struct stream *s, struct bufq *q);
 
 /* Half-close. IO_AGAIN: call again when woken. */
 enum io stream_shutdown(struct stream *s);

@@ -275,3 +275,9 @@ tcp_abort_on_close(struct stream *s)
     }
     tcp_of(s)->is_aborting = true;
 }
+
+bool
+tcp_is_aborting(const struct stream *s)
+{
+    return tcp_bottom(s)->is_aborting;
+}

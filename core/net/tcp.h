@@ -34,3 +34,4 @@ uint64_t tcp_bytes_out(const struct stream *s);
 /* Close with RST instead of FIN: for a truncated response that HTTP framing
  * alone would not show. */
 void tcp_abort_on_close(struct stream *s);
+bool tcp_is_aborting(const struct stream *s);

@@ -1,0 +1,409 @@
+/*
+ * TLS over the stream below through a BIO of its own, so that what was sniffed
+ * is read again and the bottom layer's rules hold. Buffers are OpenSSL's while
+ * there is traffic and nobody's while there is none.
+ */
+
+#include "net/tls.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "net/tcp.h"
+#include "net/tls_session.h"
+
+#define NAME_MAX_BYTES 256
+
+/* serial, port, name */
+#define KEY_MAX (8 + 2 + NAME_MAX_BYTES)
+
+struct tls {
+    struct stream stream;
+    SSL *ssl;
+    size_t pending; /* of a write that OpenSSL has to be offered again */
+    int (*use_cert)(void *arg, struct ssl_st *ssl);
+    void *arg;
+    struct str name; /* owned */
+    struct str key;  /* owned; of the client's session */
+    char *error;     /* owned */
+    bool is_ready, is_failed, is_untrusted, is_shut;
+    bool has_eof; /* the layer below ended */
+};
+
+static BIO_METHOD *tls_bio_method;
+
+static struct tls *
+tls_of(const struct stream *s)
+{
+    CHECK(s, STREAM_MAGIC);
+    return container_of(s, struct tls, stream);
+}
+
+static int
+on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
+{
+    struct tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    *got = 0;
+    switch (stream_read(t->stream.below, p, n, got)) {
+    case IO_OK:
+        return 1;
+    case IO_AGAIN:
+        BIO_set_retry_read(bio);
+        return 0;
+    case IO_EOF:
+        t->has_eof = true;
+        return 0;
+    case IO_ERR:
+        break;
+    }
+    return 0;
+}
+
+static int
+on_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
+{
+    struct tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    *put = 0;
+    enum io r = stream_write(t->stream.below, p, n, put);
+    if (r == IO_AGAIN) {
+        BIO_set_retry_write(bio);
+    }
+    return r == IO_OK;
+}
+
+static long
+on_bio_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+    const struct tls *t = BIO_get_data(bio);
+    (void)num, (void)ptr;
+    if (cmd == BIO_CTRL_EOF) {
+        return t->has_eof;
+    }
+    return cmd == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *
+bio_method(void)
+{
+    if (tls_bio_method == NULL) {
+        tls_bio_method = BIO_meth_new(
+            BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "weir stream");
+        AN(tls_bio_method != NULL);
+        BIO_meth_set_read_ex(tls_bio_method, on_bio_read);
+        BIO_meth_set_write_ex(tls_bio_method, on_bio_write);
+        BIO_meth_set_ctrl(tls_bio_method, on_bio_ctrl);
+    }
+    return tls_bio_method;
+}
+
+static void
+tls_note_error(struct tls *t, const char *what)
+{
+    char text[256];
+    unsigned long e = ERR_peek_last_error();
+    long v = SSL_get_verify_result(t->ssl);
+    t->is_failed = true;
+    if (t->error != NULL) {
+        return;
+    }
+    t->is_untrusted = !SSL_is_server(t->ssl) && v != X509_V_OK;
+    if (t->is_untrusted) {
+        snprintf(text, sizeof text, "certificate verify failed: %s",
+            X509_verify_cert_error_string(v));
+    } else if (e != 0) {
+        const char *reason = ERR_reason_error_string(e);
+        snprintf(text, sizeof text, "%s", reason != NULL ? reason : what);
+    } else {
+        snprintf(text, sizeof text, "%s", what);
+    }
+    t->error = xstrndup(str_of(text));
+}
+
+/* What OpenSSL's return value means for the caller. */
+static enum io
+tls_result(struct tls *t, int r, const char *what)
+{
+    switch (SSL_get_error(t->ssl, r)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+    case SSL_ERROR_WANT_X509_LOOKUP:
+        return IO_AGAIN;
+    case SSL_ERROR_ZERO_RETURN:
+        return IO_EOF;
+    default:
+        tls_note_error(t, what);
+        return IO_ERR;
+    }
+}
+
+static enum io
+tls_handshake(struct stream *s)
+{
+    struct tls *t = tls_of(s);
+    if (t->is_ready) {
+        return IO_OK;
+    }
+    enum io below = stream_handshake(s->below);
+    if (below != IO_OK) {
+        return below;
+    }
+    ERR_clear_error();
+    int r = SSL_do_handshake(t->ssl);
+    if (r == 1) {
+        t->is_ready = true;
+        return IO_OK;
+    }
+    enum io io = tls_result(t, r, "peer closed in its handshake");
+    return io == IO_EOF ? IO_ERR : io;
+}
+
+static enum io
+tls_read(struct stream *s, char *p, size_t n, size_t *got)
+{
+    struct tls *t = tls_of(s);
+    if (t->is_failed) {
+        return IO_ERR;
+    }
+    ERR_clear_error();
+    int r = SSL_read_ex(t->ssl, p, n, got);
+    return r == 1 ? IO_OK : tls_result(t, r, "peer closed without notice");
+}
+
+static enum io
+tls_write(struct stream *s, const char *p, size_t n, size_t *put)
+{
+    struct tls *t = tls_of(s);
+    if (t->is_failed || t->is_shut) {
+        return IO_ERR;
+    }
+    if (t->pending != 0) {
+        AN(n >= t->pending);
+        n = t->pending;
+    }
+    ERR_clear_error();
+    int r = SSL_write_ex(t->ssl, p, n, put);
+    if (r == 1) {
+        t->pending = 0;
+        return IO_OK;
+    }
+    enum io io = tls_result(t, r, "write failed");
+    t->pending = io == IO_AGAIN ? n : 0;
+    return io == IO_EOF ? IO_ERR : io;
+}
+
+/* close_notify once; what the socket does not take at once is not waited for,
+ * as its reader would only learn that nothing follows. */
+static enum io
+tls_shutdown(struct stream *s)
+{
+    struct tls *t = tls_of(s);
+    if (!t->is_shut && t->is_ready && !t->is_failed && t->pending == 0) {
+        ERR_clear_error();
+        SSL_shutdown(t->ssl);
+    }
+    t->is_shut = true;
+    return stream_shutdown(s->below);
+}
+
+static void
+tls_park(struct stream *s)
+{
+    struct tls *t = tls_of(s);
+    if (t->is_ready && !t->is_failed && !SSL_has_pending(t->ssl)) {
+        SSL_free_buffers(t->ssl);
+    }
+}
+
+static void
+tls_close(struct stream *s)
+{
+    struct tls *t = container_of(s, struct tls, stream);
+    bool is_orderly = t->is_ready && !t->is_failed && !t->is_shut &&
+                      t->pending == 0 && !tcp_is_aborting(s->below);
+    if (is_orderly) {
+        ERR_clear_error();
+        SSL_shutdown(t->ssl);
+    }
+    SSL_free(t->ssl);
+    xfree((void *)t->name.p);
+    xfree((void *)t->key.p);
+    xfree(t->error);
+    xfree(t);
+}
+
+static const struct stream_ops tls_ops = {
+    .name = "tls",
+    .handshake = tls_handshake,
+    .read = tls_read,
+    .write = tls_write,
+    .shutdown = tls_shutdown,
+    .park = tls_park,
+    .close = tls_close,
+};
+
+static struct tls *
+tls_new(SSL_CTX *ctx, struct stream *below, struct task *task)
+{
+    struct tls *t = xcalloc(sizeof *t);
+    stream_init(&t->stream, &tls_ops, below, task);
+    stream_set_task(below, task);
+    t->ssl = SSL_new(ctx);
+    BIO *bio = BIO_new(bio_method());
+    AN(t->ssl != NULL && bio != NULL);
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(t->ssl, bio, bio);
+    SSL_set_app_data(t->ssl, t);
+    return t;
+}
+
+/* OpenSSL's view of the name must be the one that was judged. */
+static bool
+is_judged_name(const struct tls *t)
+{
+    const char *sni = SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name);
+    struct str s = str_of(sni);
+    if (s.n != 0 && s.p[s.n - 1] == '.') {
+        s.n--;
+    }
+    return str_ieq(s, t->name);
+}
+
+static int
+on_cert(SSL *ssl, void *arg)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    (void)arg;
+    if (!is_judged_name(t)) {
+        return 0;
+    }
+    int r = t->use_cert(t->arg, ssl);
+    return r > 0 ? 1 : r == 0 ? -1 : 0;
+}
+
+/* HTTP/1.1 is all that is spoken yet; a client that offers ALPN without it is
+ * told so by the alert (RFC 7301 3.2). */
+static int
+on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+    const unsigned char *in, unsigned in_len, void *arg)
+{
+    static const unsigned char ours[] = "\x08http/1.1";
+    unsigned char *chosen = NULL;
+    (void)ssl, (void)arg;
+    int r = SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in,
+        in_len);
+    *out = chosen;
+    return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
+                                       : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+void
+tls_accept_setup(struct ssl_ctx_st *ctx)
+{
+    SSL_CTX_set_cert_cb(ctx, on_cert, NULL);
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+}
+
+struct stream *
+tls_accept(struct tls_server *s, struct stream *below,
+    const struct tls_accept_args *args, struct task *task)
+{
+    struct tls *t = tls_new(tls_server_ctx(s), below, task);
+    t->use_cert = args->use_cert;
+    t->arg = args->arg;
+    t->name = str_n(xstrndup(args->name), args->name.n);
+    AN(SSL_set_session_id_context(t->ssl, args->sid_ctx,
+        sizeof args->sid_ctx));
+    SSL_set_accept_state(t->ssl);
+    return &t->stream;
+}
+
+static int
+on_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *t = SSL_get_app_data(ssl);
+    struct tls_client *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    tls_sessions_put(tls_client_sessions(c), t->key, session);
+    return 1; /* taken */
+}
+
+void
+tls_connect_setup(struct ssl_ctx_st *ctx)
+{
+    SSL_CTX_sess_set_new_cb(ctx, on_session);
+}
+
+static struct str
+session_key(const struct tls_connect_args *args)
+{
+    char key[KEY_MAX];
+    struct str name = args->name;
+    if (name.n == 0) {
+        name = str_n((const char *)&args->ip, sizeof args->ip);
+    }
+    AN(name.n <= NAME_MAX_BYTES);
+    memcpy(key, &args->serial, 8);
+    memcpy(key + 8, &args->port, 2);
+    memcpy(key + 10, name.p, name.n);
+    return str_n(xstrndup(str_n(key, 10 + name.n)), 10 + name.n);
+}
+
+/* Chain and name; no wildcard but a whole leftmost label (RFC 6125 6.4.3). */
+static void
+expect_peer(struct tls *t, const struct tls_connect_args *args)
+{
+    X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
+    if (args->name.n == 0) {
+        AN(X509_VERIFY_PARAM_set1_ip(param, args->ip.ip,
+            args->ip.family == 4 ? 4 : 16));
+        return;
+    }
+    X509_VERIFY_PARAM_set_hostflags(param,
+        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    AN(X509_VERIFY_PARAM_set1_host(param, args->name.p, args->name.n));
+    AN(SSL_set_tlsext_host_name(t->ssl, t->name.p));
+}
+
+struct stream *
+tls_connect(struct tls_client *c, struct stream *below,
+    const struct tls_connect_args *args, struct task *task)
+{
+    struct tls *t = tls_new(tls_client_ctx(c), below, task);
+    t->name = str_n(xstrndup(args->name), args->name.n);
+    t->key = session_key(args);
+    expect_peer(t, args);
+    SSL_SESSION *session =
+        tls_sessions_get(tls_client_sessions(c), t->key);
+    if (session != NULL) {
+        SSL_set_session(t->ssl, session);
+    }
+    SSL_set_connect_state(t->ssl);
+    return &t->stream;
+}
+
+const char *
+tls_error(const struct stream *s)
+{
+    const struct tls *t = tls_of(s);
+    AN(s->ops == &tls_ops);
+    return t->error != NULL ? t->error : "";
+}
+
+bool
+tls_is_untrusted(const struct stream *s)
+{
+    AN(s->ops == &tls_ops);
+    return tls_of(s)->is_untrusted;
+}
+
+bool
+tls_is_resumed(const struct stream *s)
+{
+    AN(s->ops == &tls_ops);
+    return SSL_session_reused(tls_of(s)->ssl);
+}

@@ -1,0 +1,47 @@
+#pragma once
+
+/*
+ * The TLS layer of a stream, both sides, over any layer below. The handshake
+ * is a step of its own: stream_handshake() until it is not IO_AGAIN.
+ */
+
+#include "base/addr.h"
+#include "net/stream.h"
+#include "net/tls_ctx.h"
+
+struct tls_accept_args {
+    uint8_t sid_ctx[32]; /* what a ticket is bound to: leaf_sid_ctx() */
+    struct str name;     /* the SNI as hello.c read it, in canonical form;
+                            n 0: none. Copied. */
+    /* Gives the certificate to the handshake: 1 given, 0 not yet (the task is
+     * woken and tries again), -1 there is none. */
+    int (*use_cert)(void *arg, struct ssl_st *ssl);
+    void *arg;
+};
+
+/* Owns `below` from now on. */
+struct stream *tls_accept(struct tls_server *s, struct stream *below,
+    const struct tls_accept_args *args, struct task *task);
+
+struct tls_connect_args {
+    struct str name; /* verified, and sent as SNI; n 0: `ip` is verified */
+    struct addr ip;
+    uint16_t port;
+    uint64_t serial; /* of the sandbox: sessions are not shared */
+};
+
+struct stream *tls_connect(struct tls_client *c, struct stream *below,
+    const struct tls_connect_args *args, struct task *task);
+
+/* Why it failed; lent until the stream is closed. "" when it has not. */
+const char *tls_error(const struct stream *s);
+
+/* Whether it failed because the peer's certificate was not accepted. */
+bool tls_is_untrusted(const struct stream *s);
+
+/* Whether the handshake resumed a session. */
+bool tls_is_resumed(const struct stream *s);
+
+/* For tls_ctx.c: the callbacks of a context. */
+void tls_accept_setup(struct ssl_ctx_st *ctx);
+void tls_connect_setup(struct ssl_ctx_st *ctx);

@@ -1,0 +1,133 @@
+/*
+ * Makes and owns the SSL_CTXs. What a connection needs beyond them is set in
+ * tls.c.
+ */
+
+#include "net/tls_ctx.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/tls.h"
+#include "net/tls_session.h"
+#include "net/tls_ticket.h"
+
+#define SESSIONS_MAX 1024
+
+struct tls_server {
+    SSL_CTX *ctx;
+    struct tls_tickets *tickets;
+};
+
+struct tls_client {
+    SSL_CTX *ctx;
+    struct tls_sessions *sessions;
+};
+
+/* Forward secrecy and AEAD only; TLS 1.3's suites are OpenSSL's own. */
+static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+
+static void
+ctx_common(SSL_CTX *ctx)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx,
+        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+            SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_read_ahead(ctx, 1);
+    AN(SSL_CTX_set_cipher_list(ctx, ciphers));
+    AN(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384"));
+}
+
+struct tls_server *
+tls_server_new(int tickets)
+{
+    struct tls_server *s = xcalloc(sizeof *s);
+    s->tickets = tls_tickets_new(tickets);
+    if (s->tickets == NULL) {
+        xfree(s);
+        return NULL;
+    }
+    s->ctx = SSL_CTX_new(TLS_server_method());
+    AN(s->ctx != NULL);
+    ctx_common(s->ctx);
+    SSL_CTX_set_session_cache_mode(s->ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_num_tickets(s->ctx, 1);
+    SSL_CTX_set_max_early_data(s->ctx, 0);
+    tls_tickets_use(s->tickets, s->ctx);
+    tls_accept_setup(s->ctx);
+    return s;
+}
+
+void
+tls_server_free(struct tls_server *s)
+{
+    SSL_CTX_free(s->ctx);
+    tls_tickets_free(s->tickets);
+    xfree(s);
+}
+
+static bool
+client_trust(SSL_CTX *ctx, const char *ca_file)
+{
+    if (ca_file == NULL) {
+        return SSL_CTX_set_default_verify_paths(ctx) == 1;
+    }
+    return SSL_CTX_load_verify_file(ctx, ca_file) == 1;
+}
+
+struct tls_client *
+tls_client_new(const char *ca_file, char *err, size_t err_size)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    AN(ctx != NULL);
+    ctx_common(ctx);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    ERR_clear_error();
+    if (!client_trust(ctx, ca_file)) {
+        char why[128];
+        ERR_error_string_n(ERR_peek_last_error(), why, sizeof why);
+        snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
+            ca_file != NULL ? ca_file : "system", why);
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    struct tls_client *c = xcalloc(sizeof *c);
+    c->ctx = ctx;
+    c->sessions = tls_sessions_new(SESSIONS_MAX);
+    SSL_CTX_set_session_cache_mode(ctx,
+        SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_app_data(ctx, c);
+    tls_connect_setup(ctx);
+    return c;
+}
+
+void
+tls_client_free(struct tls_client *c)
+{
+    tls_sessions_free(c->sessions);
+    SSL_CTX_free(c->ctx);
+    xfree(c);
+}
+
+struct ssl_ctx_st *
+tls_server_ctx(struct tls_server *s)
+{
+    return s->ctx;
+}
+
+struct ssl_ctx_st *
+tls_client_ctx(struct tls_client *c)
+{
+    return c->ctx;
+}
+
+struct tls_sessions *
+tls_client_sessions(struct tls_client *c)
+{
+    return c->sessions;
+}
