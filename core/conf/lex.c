@@ -175,7 +175,7 @@ lex_word(struct lexer *x, struct token *t)
         return LEX_ERROR;
     }
     if (str_find(raw, '\0') < raw.n) {
-        lex_fail(x, "a NUL byte in a parameter");
+        lex_fail(x, "a NUL byte");
         return LEX_ERROR;
     }
     if (quote != '\0') {
