@@ -23,6 +23,7 @@ class OriginConn:
         self.requests = []
         self.error = None
         self.reader = Reader(self.recv)
+        self.was_resumed = None
         self.done = threading.Event()
 
     def recv(self, n):
@@ -76,10 +77,6 @@ class OriginConn:
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
         self.sock.close()
-
-    @property
-    def is_resumed(self):
-        return self.sock.session_reused
 
 
 class Origin:
@@ -159,6 +156,7 @@ class Origin:
                 conn.sock = self.context.wrap_socket(
                     conn.sock, server_side=True
                 )
+                conn.was_resumed = conn.sock.session_reused
             self.script(conn)
         except (OSError, AssertionError) as e:
             conn.error = e

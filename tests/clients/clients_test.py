@@ -1,0 +1,218 @@
+"""Real clients, as they come: each holds no credential, and the origin
+checks that the right one arrived."""
+
+import base64
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from lib.git import GitBackend, git, make_repository
+from lib.http import reply
+from lib.wait import DEADLINE
+
+TOKEN = "t0ken-0123456789-abcdef"
+EGRESS = """
+secret token env:TOKEN;
+host origin.test { bearer $secret_token; }
+"""
+
+NODE_HTTPS = """
+const http = require('http'), https = require('https');
+const url = new URL(process.argv[1]), proxy = new URL(process.env.https_proxy);
+http.request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT',
+    path: url.host }).on('connect', (res, socket) => {
+    https.get(url, { socket, agent: false, servername: url.hostname },
+        (r) => r.pipe(process.stdout));
+}).end();
+"""
+
+# fetch() of node 18 and 20 has no proxy of its own: its agent is told how to
+# connect, as the undici package's ProxyAgent does.
+NODE_FETCH = """
+const tls = require('tls'), http = require('http');
+const proxy = new URL(process.env.https_proxy);
+function connect(o, done) {
+    http.request({ host: proxy.hostname, port: proxy.port, method: 'CONNECT',
+        path: `${o.hostname}:${o.port}` }).on('connect', (res, socket) => {
+        const s = tls.connect({ socket, servername: o.hostname },
+            () => done(null, s));
+        s.on('error', done);
+    }).on('error', done).end();
+}
+(async () => {
+    await fetch('data:,');
+    const dispatcher = globalThis[Symbol.for('undici.globalDispatcher.1')];
+    const agent = new dispatcher.constructor({ connect });
+    for (let i = 0; i < 3; i++) {
+        const r = await fetch(process.argv[1],
+            { method: 'POST', body: `sent${i}`, dispatcher: agent });
+        process.stdout.write(await r.text());
+    }
+    await agent.close();
+})();
+"""
+
+
+@pytest.fixture
+def served(weir, origin):
+    """A weir, and an origin that greets those who bring the token."""
+    def answer(conn, request):
+        if request.all("authorization") != [f"Bearer {TOKEN}"]:
+            return reply("who?\n", "401 Unauthorized")
+        return reply(f"hello {request.method} {request.body.decode()}\n")
+
+    origin.default = answer
+    return weir(egress=EGRESS, env={"TOKEN": TOKEN})
+
+
+def environment(w):
+    proxy = f"http://127.0.0.1:{w.port}"
+    env = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": w.dir,
+        "http_proxy": proxy,
+        "https_proxy": proxy,
+        "no_proxy": "",
+        "NODE_EXTRA_CA_CERTS": w.ca(),
+        "NODE_USE_ENV_PROXY": "1",
+    }
+    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
+                 "GIT_SSL_CAINFO"):  # fmt: skip
+        env[name] = w.ca()
+    return env
+
+
+def run(w, *command, stdin=""):
+    """What the client printed; that it succeeded; that it saw no token."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]}")
+    done = subprocess.run(
+        command,
+        env=environment(w),
+        cwd=w.dir,
+        input=stdin,
+        text=True,
+        capture_output=True,
+        timeout=DEADLINE * 3,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert TOKEN not in done.stdout + done.stderr
+    return done.stdout
+
+
+def url(origin, path="/"):
+    return f"https://origin.test:{origin.port}{path}"
+
+
+def test_curl(served, origin):
+    out = run(served, "curl", "-sSv", url(origin), url(origin, "/2"))
+    assert out == "hello GET \nhello GET \n"
+    assert len(origin.conns) == 1
+
+
+def test_curl_upload(served, origin):
+    body = "x" * 300_000
+    out = run(
+        served, "curl", "-sS", "-T", "-", url(origin, "/up"), stdin=body
+    )
+    assert out == f"hello PUT {body}\n"
+
+
+def test_curl_in_parallel(served, origin):
+    urls = [url(origin, f"/{i}") for i in range(20)]
+    out = run(served, "curl", "-sS", "-Z", *urls)
+    assert out == "hello GET \n" * 20
+
+
+def test_curl_is_told_why(served):
+    done = subprocess.run(
+        ["curl", "-sSi", "https://elsewhere.example/"],
+        env=environment(served), capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode != 0 and "403" in done.stderr + done.stdout
+    assert "Proxy-Status: weir" in done.stdout
+
+
+def test_wget(served, origin):
+    out = run(
+        served, "wget", "-qO-", f"--ca-certificate={served.ca()}", url(origin)
+    )
+    assert out == "hello GET \n"
+
+
+def test_python_urllib(served, origin):
+    code = "import sys, urllib.request as u\n" \
+        "print(u.urlopen(sys.argv[1]).read().decode(), end='')"  # fmt: skip
+    out = run(served, "/usr/bin/python3", "-c", code, url(origin))
+    assert out == "hello GET \n"
+
+
+def test_python_requests(served, origin):
+    code = (
+        "import sys, requests\n"
+        "s = requests.Session()\n"
+        "for i in range(3):\n"
+        "    r = s.post(sys.argv[1], data='d%d' % i)\n"
+        "    print(r.status_code, r.text, end='')\n"
+    )
+    out = run(served, "/usr/bin/python3", "-c", code, url(origin))
+    assert out == "".join(f"200 hello POST d{i}\n" for i in range(3))
+
+
+def test_node_https(served, origin):
+    out = run(served, "node", "-e", NODE_HTTPS, url(origin))
+    assert out == "hello GET \n"
+
+
+def test_node_fetch(served, origin):
+    out = run(served, "node", "-e", NODE_FETCH, url(origin))
+    assert out == "".join(f"hello POST sent{i}\n" for i in range(3))
+
+
+def test_openssl_s_client(served, origin):
+    request = (
+        f"GET / HTTP/1.1\r\nHost: origin.test:{origin.port}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    out = run(
+        served, "openssl", "s_client", "-quiet", "-verify_return_error",
+        "-proxy", f"127.0.0.1:{served.port}",
+        "-connect", f"origin.test:{origin.port}",
+        "-servername", "origin.test", "-CAfile", served.ca(),
+        stdin=request,
+    )  # fmt: skip
+    assert "200 OK" in out and out.endswith("hello GET \n")
+
+
+@pytest.fixture
+def repository(weir, origin, tmp_path):
+    """A weir, and a git server that asks for Basic credentials."""
+    make_repository(str(tmp_path))
+    word = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+    origin.default = GitBackend(str(tmp_path), "Basic " + word)
+    return weir(
+        egress="secret token env:TOKEN;\n"
+        "host origin.test { basic_auth x-access-token $secret_token; }",
+        env={"TOKEN": TOKEN},
+    )
+
+
+def test_git_clone_and_push(repository, origin, tmp_path):
+    w = repository
+    clone = str(tmp_path / "clone")
+    env = environment(w)
+    git("clone", "-q", url(origin, "/project.git"), clone, env=env)
+    assert os.path.exists(os.path.join(clone, "README"))
+    with open(os.path.join(clone, "big"), "wb") as f:
+        f.write(os.urandom(2_000_000))
+    git("add", "big", cwd=clone, env=env)
+    git("commit", "-q", "-m", "second", cwd=clone, env=env)
+    git("push", "-q", "origin", "main", cwd=clone, env=env)
+    log = git("log", "--format=%s", "main", cwd=str(tmp_path / "project.git"))
+    assert log == "second\nfirst\n"
+    for base, _, names in os.walk(clone):
+        for name in names:
+            with open(os.path.join(base, name), "rb") as f:
+                assert TOKEN.encode() not in f.read()

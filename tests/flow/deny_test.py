@@ -1,0 +1,155 @@
+"""What policy denies: the answer, and that nothing leaves before it."""
+
+import json
+
+import pytest
+
+
+def test_denied_connect(weir, canary, dns):
+    w = weir(egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};")
+    with w.client() as c:
+        r = c.connect(f"elsewhere.example:{canary.port}")
+    assert r.status == 403
+    assert r.get("Server") == "weir"
+    assert r.get("Proxy-Status").startswith("weir; error=http_request_denied")
+    assert b"elsewhere.example" in r.body or "elsewhere.example" in r.reason
+    assert dns.questions == []
+    canary.assert_untouched()
+
+
+def test_denied_plain_request_as_a_problem_document(weir):
+    w = weir()
+    with w.client() as c:
+        r = c.get(
+            "http://elsewhere.example/",
+            "elsewhere.example",
+            [("Accept", "application/json")],
+        )
+        assert r.status == 403
+        assert r.get("Content-Type") == "application/problem+json"
+        problem = json.loads(r.body)
+        assert problem["status"] == 403
+        assert problem["host"] == "elsewhere.example"
+        assert problem["rule"]
+        # The connection is of use still.
+        assert c.get("http://b.example/", "b.example").status == 403
+
+
+def test_denied_page_in_html(weir):
+    w = weir()
+    with w.client() as c:
+        r = c.get(
+            "http://elsewhere.example/",
+            "elsewhere.example",
+            [("Accept", "text/html,*/*;q=0.8")],
+        )
+    assert r.status == 403
+
+
+def test_denied_hosts_hold_over_allowed(weir, origin, plain_origin):
+    w = weir(cls="allowed_hosts *; denied_hosts *.test;")
+    with w.client() as c:
+        r = c.connect(f"origin.test:{origin.port}")
+        assert r.status == 403 and "denied_hosts" in str(r.headers)
+    assert origin.conns == []
+
+
+@pytest.mark.parametrize(
+    "name, status",
+    [
+        ("a.allowed.test", 200),
+        ("b.a.allowed.test", 200),
+        ("allowed.test", 403),
+        ("exact.test", 200),
+        ("EXACT.test.", 200),
+        ("not-exact.test", 403),
+        ("tail.co.test", 200),
+        ("my.tail.co.test", 403),
+    ],
+)
+def test_patterns_of_lists(weir, origins, name, status):
+    origin = origins(name.lower().rstrip("."), tls=False)
+    w = weir(cls="allowed_hosts *.allowed.test exact.test tail.*;")
+    host = f"{name}:{origin.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == status
+    assert len(origin.conns) == (status == 200)
+
+
+def test_sandbox_list_replaces_its_classs(weir, origins):
+    a, b = origins("a.test", tls=False), origins("b.test", tls=False)
+    w = weir(sandbox="allowed_hosts b.test;")
+    with w.client() as c:
+        host = f"a.test:{a.port}"
+        assert c.get(f"http://{host}/", host).status == 403
+        host = f"b.test:{b.port}"
+        assert c.get(f"http://{host}/", host).status == 200
+    assert a.conns == []
+
+
+def test_internet_on_forwards_what_nothing_names(weir, plain_origin):
+    w = weir(
+        egress="sandbox_class test { internet on; }"
+        "\nsandbox box { class test; address 127.0.0.1; }"
+    )
+    host = f"plain.test:{plain_origin.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == 200
+
+
+def test_port_that_is_not_open(weir, plain_origin):
+    w = weir(egress="ports 80 443;")
+    host = f"plain.test:{plain_origin.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == 403
+        assert c.connect(host).status == 403
+    assert plain_origin.conns == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "127.0.0.9", "10.1.2.3", "169.254.169.254", "192.168.0.1",
+     "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",
+     "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1"],
+)  # fmt: skip
+def test_address_guard(weir, canary, address):
+    w = weir(
+        egress=f"""
+        allow_address 203.0.113.7/32;
+        resolve canary.test {address};
+        ports {canary.port};
+        """
+    )
+    host = f"canary.test:{canary.port}"
+    with w.client() as c:
+        r = c.get(f"http://{host}/", host)
+    assert r.status == 403, r
+    canary.assert_untouched()
+
+
+def test_literal_address_is_guarded_too(weir, canary):
+    w = weir(
+        egress=f"allow_address 203.0.113.7/32; ports {canary.port};",
+        cls="allowed_hosts 127.0.0.0/8;",
+    )
+    host = f"127.0.0.1:{canary.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == 403
+    canary.assert_untouched()
+
+
+def test_own_listener_is_never_dialled(weir):
+    w = weir(
+        egress="ports 80 443 {{port}}; resolve me.test 127.0.0.1;"
+    )
+    host = f"me.test:{w.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == 403
+
+
+def test_return_in_a_host_block(weir, origin):
+    w = weir(egress="host origin.test { return 451 \"not here\"; }")
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", f"origin.test:{origin.port}")
+    assert (r.status, r.body) == (451, b"not here")
+    assert origin.conns == []

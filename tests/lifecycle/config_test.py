@@ -1,0 +1,88 @@
+"""The command line and the config's errors."""
+
+import os
+import subprocess
+
+import pytest
+
+from lib.weir import BINARY
+
+BAD_CONFIGS = {
+    "unknown": ("frobnicate on;", 1, "frobnicate"),
+    "misplaced": ("allowed_hosts a.test;", 1, "allowed_hosts"),
+    "no semicolon": ("daemon on", None, "unexpected end"),
+    "no brace": ("events {", None, "unexpected end"),
+    "stray brace": ("}", 1, '"}"'),
+    "too many": ("\ndaemon on off;", 2, "daemon"),
+    "wrong value": ("daemon maybe;", 1, "maybe"),
+    "duplicate": ("pid a;\npid b;", 2, "pid"),
+    "open quote": ('pid "a;', None, "unexpected end"),
+    "missing include": ("include nowhere.conf;", 1, "nowhere.conf"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CONFIGS)
+def test_error_points_at_its_place(weir, name):
+    text, line, what = BAD_CONFIGS[name]
+    w = weir(conf=text, start=False)
+    done = w.run("-t")
+    assert done.returncode == 1
+    assert what in done.stderr
+    assert f"weir.conf:{line or ''}" in done.stderr
+
+
+def test_good_config(weir, origin):
+    w = weir(start=False)
+    done = w.run("-t")
+    assert done.returncode == 0, done.stderr
+    assert "test is successful" in done.stderr
+    assert os.listdir(w.path("ca")) == []
+    assert not os.path.exists(w.path("logs", "weir.pid"))
+
+
+def test_t_prints_the_config(weir):
+    w = weir(start=False)
+    done = w.run("-T")
+    assert done.returncode == 0
+    assert "sandbox_class test" in done.stdout
+
+
+@pytest.mark.parametrize("option, what", [
+    ("-v", "weir version: weir/"), ("-V", "configure arguments"),
+    ("-h", "Usage"),
+])  # fmt: skip
+def test_options_that_print(option, what):
+    done = subprocess.run([BINARY, option], capture_output=True, text=True)
+    assert done.returncode == 0 and what in done.stdout + done.stderr
+
+
+def test_unknown_option():
+    done = subprocess.run([BINARY, "-Z"], capture_output=True, text=True)
+    assert done.returncode == 1 and "Z" in done.stderr
+
+
+def test_include_with_a_glob(weir, plain_origin):
+    w = weir(
+        egress="include conf.d/*.conf;",
+        files={
+            "conf.d/a.conf": "host plain.test { return 451; }",
+            "conf.d/b.conf": "host b.test { return 410; }",
+            "conf.d/c.txt": "this is no config",
+        },
+    )
+    host = f"plain.test:{plain_origin.port}"
+    with w.client() as c:
+        assert c.get(f"http://{host}/", host).status == 451
+        assert c.get("http://b.test/", "b.test").status == 410
+
+
+def test_address_in_use(weir):
+    first = weir()
+    second = weir(
+        egress=f"listen 127.0.0.1:{first.port} proxy;",
+        start=False,
+    )
+    done = second.run()
+    assert done.returncode == 1
+    assert str(first.port) in done.stderr + second.error_log()
+    second.expect(r"\[emerg\]")
