@@ -1,0 +1,58 @@
+#pragma once
+
+/*
+ * Names to addresses: the owner of c-ares. A and AAAA are two queries; what
+ * they gave is kept for its TTL. No search domains, ever. Names come in
+ * canonical form.
+ */
+
+#include "base/addr.h"
+#include "net/task.h"
+
+#define DNS_ADDRS_MAX 16
+
+struct dns;
+
+struct dns_static {
+    struct str name;
+    const struct addr *addrs;
+    unsigned n;
+};
+
+struct dns_conf {
+    const struct addr *servers; /* none: those of /etc/resolv.conf */
+    unsigned n_servers;
+    const struct dns_static *names; /* `resolve`; before /etc/hosts */
+    unsigned n_names;
+    unsigned cache_max;   /* names kept; 0: 4096 */
+    unsigned queries_max; /* names being asked for at once; 0: 1024 */
+    unsigned asker_max;   /* of them for one asker; 0: 64 */
+    double timeout;       /* of one name; 0: 10 s */
+};
+
+enum dns_state {
+    DNS_READY,
+    DNS_PENDING,
+    DNS_NONE,    /* there is no such name, or it has no address */
+    DNS_FAILED,  /* the servers answered with a failure */
+    DNS_TIMEOUT, /* they did not answer */
+    DNS_BUSY     /* too many queries */
+};
+
+struct dns_answer {
+    struct addr addrs[DNS_ADDRS_MAX]; /* port 0 */
+    unsigned n;
+};
+
+/* NULL after a log line. `conf` is copied but for the names, which outlive. */
+struct dns *dns_new(struct loop *l, const struct dns_conf *conf);
+void dns_free(struct dns *d);
+
+/* What is known of `name`; PENDING wakes `waiter` (task_grant) when there is
+ * news, and the caller asks again. A waiter waits for one name at a time.
+ * `asker` is the sandbox's serial, for its share of the queries. */
+enum dns_state dns_get(struct dns *d, uint64_t asker, struct str name,
+    struct task *waiter, struct dns_answer *out);
+
+/* The waiter no longer waits; a task's cancel. */
+void dns_forget(struct dns *d, struct task *waiter);

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * Which addresses may be dialled (SPEC 9). Everything that is not the public
+ * Internet is refused unless a policy opens it; weir's own listeners are never
+ * opened. Asked for the address, after the name was resolved, and again when a
+ * kept connection is used again.
+ */
+
+#include "base/addr.h"
+#include "net/loop.h"
+
+struct guard;
+
+/* What a scope of the configuration opens and closes; borrowed. */
+struct guard_policy {
+    const struct cidr *allow; /* allow_address */
+    unsigned n_allow;
+    const struct cidr *deny; /* the ranges of denied_hosts */
+    unsigned n_deny;
+};
+
+/* Reads this host's own addresses and follows them by netlink. NULL after a
+ * log line: without that list nothing may be dialled. */
+struct guard *guard_new(struct loop *l);
+void guard_free(struct guard *g);
+
+/* A listening socket of weir's; the wildcard address means all of this host's
+ * at that port. */
+void guard_add_listener(struct guard *g, const struct addr *a);
+
+/* False with a static `*why`. `a` carries the port to be dialled. */
+must_check bool guard_allows(const struct guard *g, const struct addr *a,
+    const struct guard_policy *p, const char **why);
