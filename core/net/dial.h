@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * From a name to a connected stream: dns, guard, tcp by RFC 8305, tls. A task
+ * of its own; whoever started it is woken when there is a result. The address
+ * that the guard passed is the one that is dialled.
+ */
+
+#include "net/dns.h"
+#include "net/guard.h"
+#include "net/stream.h"
+
+struct tls_client;
+
+struct dial_args {
+    struct loop *loop;
+    struct dns *dns;
+    struct guard *guard;
+    struct guard_policy policy; /* borrowed until the dial has ended */
+    struct str name;            /* to resolve; copied. Not for an address */
+    struct addr addr;           /* family not 0: dial this, no name */
+    uint16_t port;
+    struct tls_client *tls; /* NULL: plain */
+    uint64_t serial;        /* of the sandbox */
+    double timeout;         /* of all: DNS, connect, TLS; seconds */
+};
+
+enum dial_error {
+    DIAL_OK,
+    DIAL_DNS,
+    DIAL_DNS_TIMEOUT,
+    DIAL_DENIED, /* the guard passed none of the addresses */
+    DIAL_REFUSED,
+    DIAL_UNREACHABLE,
+    DIAL_TIMEOUT,
+    DIAL_UNTRUSTED, /* the certificate */
+    DIAL_TLS,
+    DIAL_OWN /* this machine is out of something */
+};
+
+struct dial_result {
+    enum dial_error error;
+    const char *proxy_error; /* RFC 9209 2.3's type; NULL on success */
+    char text[256];          /* for the log and for details */
+    struct addr addr;        /* dialled last, with its port */
+    bool is_resumed;         /* the TLS session */
+};
+
+struct dial;
+
+/* `waiter` gets task_wake() once there is a result. */
+struct dial *dial_start(const struct dial_args *args, struct task *waiter);
+
+/* NULL: not yet. Lent until dial_free(). */
+const struct dial_result *dial_result(const struct dial *d);
+
+/* The stream, once, after DIAL_OK; it wakes `task` from now on. */
+struct stream *dial_take(struct dial *d, struct task *task);
+
+/* At any time; closes what is open. */
+void dial_free(struct dial *d);

@@ -1,0 +1,190 @@
+/*
+ * Idle upstream connections. Each has a task of its own while it waits here,
+ * whose only work is to notice that the peer has something to say.
+ */
+
+#include "net/pool.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#define PARK_AFTER 0.25
+#define KEY_MAX 300
+
+struct pool_host {
+    struct map_node node;
+    struct list idle; /* most recent first */
+    unsigned n_idle, refs;
+};
+
+struct pool {
+    struct loop *loop;
+    struct guard *guard;
+    struct map hosts;
+    struct list idle; /* longest idle first */
+    unsigned n_idle, max, host_max;
+};
+
+struct pool *
+pool_new(struct loop *l, struct guard *g, unsigned max, unsigned host_max)
+{
+    struct pool *p = xcalloc(sizeof *p);
+    p->loop = l;
+    p->guard = g;
+    p->max = max;
+    p->host_max = host_max;
+    map_init(&p->hosts);
+    list_init(&p->idle);
+    return p;
+}
+
+static struct str
+key_text(const struct pool_key *k, char text[KEY_MAX])
+{
+    AN(k->host.n <= KEY_MAX - 18);
+    memcpy(text, &k->serial, 8);
+    memcpy(text + 8, &k->tls, 8);
+    memcpy(text + 16, &k->port, 2);
+    memcpy(text + 18, k->host.p, k->host.n);
+    return str_n(text, 18 + k->host.n);
+}
+
+struct pool_host *
+pool_host_get(struct pool *p, const struct pool_key *key)
+{
+    char text[KEY_MAX];
+    struct str k = key_text(key, text);
+    struct map_node *n = map_find(&p->hosts, k);
+    struct pool_host *h;
+    if (n != NULL) {
+        h = container_of(n, struct pool_host, node);
+    } else {
+        h = xcalloc(sizeof *h);
+        h->node.key = str_n(xstrndup(k), k.n);
+        list_init(&h->idle);
+        map_add(&p->hosts, &h->node);
+    }
+    h->refs++;
+    return h;
+}
+
+void
+pool_host_put(struct pool *p, struct pool_host *h)
+{
+    AN(h->refs > 0);
+    if (--h->refs != 0) {
+        return;
+    }
+    map_del(&p->hosts, &h->node);
+    xfree((void *)h->node.key.p);
+    xfree(h);
+}
+
+static void
+entry_unlink(struct pool_entry *e)
+{
+    struct pool *p = e->pool;
+    task_fini(&e->task);
+    list_del(&e->in_host);
+    list_del(&e->in_pool);
+    e->host->n_idle--;
+    p->n_idle--;
+    pool_host_put(p, e->host);
+}
+
+static void
+entry_close(struct pool_entry *e)
+{
+    entry_unlink(e);
+    e->close(e);
+}
+
+static void
+on_entry_end(struct task *t)
+{
+    entry_close(container_of(t, struct pool_entry, task));
+}
+
+/* Woken by an event, or by time. A TLS layer may have had a ticket to read,
+ * which is no byte of a response. */
+static const struct step *
+run_idle(struct task *t)
+{
+    struct pool_entry *e = container_of(t, struct pool_entry, task);
+    char byte;
+    size_t got;
+    double now = clock_mono();
+    if (stream_read(e->stream, &byte, 1, &got) != IO_AGAIN ||
+        now >= e->expires) {
+        return &task_end;
+    }
+    if (!e->is_parked && task_is_expired(t)) {
+        stream_park(e->stream);
+        e->is_parked = true;
+    }
+    double park = now + PARK_AFTER;
+    bool waits = e->is_parked || e->expires < park;
+    task_wait(t, waits ? e->expires : park, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step step_idle = { "pool: idle", run_idle };
+
+void
+pool_free(struct pool *p)
+{
+    while (!list_is_empty(&p->idle)) {
+        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
+    }
+    AZ(p->hosts.count);
+    map_fini(&p->hosts);
+    xfree(p);
+}
+
+struct pool_entry *
+pool_take(struct pool *p, struct pool_host *h,
+    const struct guard_policy *policy)
+{
+    while (!list_is_empty(&h->idle)) {
+        struct pool_entry *e =
+            container_of(h->idle.next, struct pool_entry, in_host);
+        const char *why;
+        bool is_woken = list_is_linked(&e->task.queued);
+        if (!is_woken && guard_allows(p->guard, &e->addr, policy, &why)) {
+            entry_unlink(e);
+            return e;
+        }
+        entry_close(e);
+    }
+    return NULL;
+}
+
+void
+pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
+    double idle_timeout)
+{
+    if (h->n_idle >= p->host_max) {
+        entry_close(container_of(h->idle.prev, struct pool_entry, in_host));
+    } else if (p->n_idle >= p->max) {
+        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
+    }
+    h->refs++;
+    h->n_idle++;
+    p->n_idle++;
+    e->pool = p;
+    e->host = h;
+    e->is_parked = false;
+    e->expires = clock_mono() + idle_timeout;
+    list_add_head(&h->idle, &e->in_host);
+    list_add_tail(&p->idle, &e->in_pool);
+    task_init(&e->task, p->loop, &step_idle, on_entry_end);
+    stream_set_task(e->stream, &e->task);
+    task_wait(&e->task, clock_mono() + PARK_AFTER, NULL, NULL);
+}
+
+unsigned
+pool_idle(const struct pool *p)
+{
+    return p->n_idle;
+}
