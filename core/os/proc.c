@@ -1,0 +1,161 @@
+/*
+ * Roles, titles, memory files. Called by proc/ alone.
+ */
+
+#include "os/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/close_range.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static char *title_room;
+static size_t title_size;
+
+static int
+compare_ints(const void *a, const void *b)
+{
+    int x = *(const int *)a, y = *(const int *)b;
+    return (x > y) - (x < y);
+}
+
+static void
+close_gap(unsigned from, unsigned to)
+{
+    if (from <= to && close_range(from, to, 0) != 0) {
+        for (unsigned fd = from; fd <= to && fd < 65536; fd++) {
+            close((int)fd);
+        }
+    }
+}
+
+static void
+close_others(const int *keep, unsigned n)
+{
+    int *sorted = xalloc((n + 1) * sizeof *sorted);
+    unsigned from = 3;
+    memcpy(sorted, keep, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_ints);
+    for (unsigned i = 0; i < n; i++) {
+        if (sorted[i] >= (int)from) {
+            close_gap(from, (unsigned)sorted[i] - 1);
+            from = (unsigned)sorted[i] + 1;
+        }
+    }
+    close_gap(from, ~0U);
+    xfree(sorted);
+}
+
+static int
+drop_user(const struct proc_role *r)
+{
+    if (geteuid() != 0) {
+        return 0;
+    }
+    int groups = r->user != NULL ? initgroups(r->user, r->gid)
+                                 : setgroups(0, NULL);
+    if (groups != 0 || setresgid(r->gid, r->gid, r->gid) != 0 ||
+        setresuid(r->uid, r->uid, r->uid) != 0) {
+        log_errno(LOG_EMERG, errno, "cannot become uid %u", (unsigned)r->uid);
+        return -1;
+    }
+    if (r->uid != 0 && setuid(0) == 0) {
+        log_at(LOG_EMERG, "could become root again");
+        return -1;
+    }
+    return 0;
+}
+
+int
+proc_become(const struct proc_role *r)
+{
+    struct rlimit no_core = { 0, 0 };
+    struct rlimit files = { r->nofile, r->nofile };
+    pid_t parent = getppid();
+    close_others(r->keep, r->n_keep);
+    proc_title(r->title);
+    if (r->nofile != 0 && setrlimit(RLIMIT_NOFILE, &files) != 0) {
+        log_errno(LOG_ALERT, errno, "setrlimit(RLIMIT_NOFILE, %lu) failed",
+            r->nofile);
+    }
+    if (drop_user(r) != 0) {
+        return -1;
+    }
+    /* after the drop, which clears both */
+    if (setrlimit(RLIMIT_CORE, &no_core) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        log_errno(LOG_EMERG, errno, "cannot seal the process");
+        return -1;
+    }
+    return getppid() == parent ? 0 : -1;
+}
+
+void
+proc_title_init(int argc, char **argv)
+{
+    title_room = argv[0];
+    char *end = argv[0];
+    for (int i = 0; i < argc && argv[i] == end; i++) {
+        end = argv[i] + strlen(argv[i]) + 1;
+    }
+    title_size = (size_t)(end - argv[0]);
+}
+
+void
+proc_title(const char *title)
+{
+    if (title_room == NULL) {
+        return;
+    }
+    memset(title_room, 0, title_size);
+    snprintf(title_room, title_size, "weir: %s", title);
+}
+
+bool
+proc_user(const char *user, const char *group, uid_t *uid, gid_t *gid)
+{
+    const struct passwd *pw = getpwnam(user);
+    if (pw == NULL) {
+        return false;
+    }
+    *uid = pw->pw_uid;
+    *gid = pw->pw_gid;
+    if (group != NULL) {
+        const struct group *gr = getgrnam(group);
+        if (gr == NULL) {
+            return false;
+        }
+        *gid = gr->gr_gid;
+    }
+    return true;
+}
+
+int
+proc_memory_file(const char *name, size_t size)
+{
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0) {
+        return -1;
+    }
+    if (ftruncate(fd, (off_t)size) != 0 ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+        int err = errno;
+        close(fd);
+        errno = err;
+        return -1;
+    }
+    return fd;
+}

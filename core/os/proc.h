@@ -1,0 +1,39 @@
+#pragma once
+
+/*
+ * What makes a process of weir's a child that holds no more than its role
+ * needs: descriptors, uid, limits. And the memory files that are handed down.
+ */
+
+#include <sys/types.h>
+
+#include "base/str.h"
+
+/* Who a child is to be. */
+struct proc_role {
+    const char *title; /* "worker process"; shown by ps */
+    uid_t uid;
+    gid_t gid;
+    const char *user;     /* for the supplementary groups; NULL: none */
+    unsigned long nofile; /* RLIMIT_NOFILE; 0: as it is */
+    const int *keep;      /* descriptors that stay, with 0, 1, 2 */
+    unsigned n_keep;
+};
+
+/* In a child, before it reads a byte: dies with the parent, undumpable, no
+ * core, no new privileges, every other descriptor closed, uid and gid dropped
+ * when it is root. -1 after a log line; the child exits then. */
+must_check int proc_become(const struct proc_role *r);
+
+/* Room for titles: copies the arguments and the environment away from where
+ * ps looks. Once, before getenv() is kept by anyone. */
+void proc_title_init(int argc, char **argv);
+void proc_title(const char *title); /* "weir: TITLE" */
+
+/* Looks up a user, and the group or the user's own. */
+must_check bool proc_user(const char *user, const char *group, uid_t *uid,
+    gid_t *gid);
+
+/* An anonymous memory file of that size, zeroed, close-on-exec, sealed against
+ * resizing. -1 with errno. */
+must_check int proc_memory_file(const char *name, size_t size);

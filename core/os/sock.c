@@ -1,0 +1,112 @@
+/*
+ * Makes sockets. Called by proc/ alone; connections are net/tcp.c's.
+ */
+
+#include "os/sock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int
+close_with_errno(int fd)
+{
+    int err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+}
+
+int
+sock_listen(const struct addr *a, int backlog, bool reuseport)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(a, &sa);
+    int on = 1;
+    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+        0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+    if (reuseport) {
+        ok = ok &&
+             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+    }
+    if (a->family == 6) {
+        ok = ok &&
+             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+    }
+    ok = ok && bind(fd, (struct sockaddr *)&sa, n) == 0 &&
+         listen(fd, backlog) == 0;
+    return ok ? fd : close_with_errno(fd);
+}
+
+/* Whether somebody accepts on it: then it is not ours to remove. */
+static bool
+unix_is_served(const struct sockaddr_un *sa)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_served =
+        fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return is_served;
+}
+
+int
+sock_listen_unix(const char *path, int backlog, unsigned mode)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    struct stat st;
+    size_t n = strlen(path);
+    if (n >= sizeof sa.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(sa.sun_path, path, n);
+    if (lstat(path, &st) == 0) {
+        if (!S_ISSOCK(st.st_mode) || unix_is_served(&sa)) {
+            errno = EADDRINUSE;
+            return -1;
+        }
+        unlink(path);
+    }
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool ok = bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
+              chmod(path, mode) == 0 && listen(fd, backlog) == 0;
+    return ok ? fd : close_with_errno(fd);
+}
+
+void
+sock_local(int fd, struct addr *out)
+{
+    struct sockaddr_storage sa = { 0 };
+    socklen_t n = sizeof sa;
+    AZ(getsockname(fd, (struct sockaddr *)&sa, &n));
+    addr_from_sockaddr((struct sockaddr *)&sa, out);
+}
+
+int
+sock_pair(int fds[2])
+{
+    return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
+}
+
+int
+sock_set_nonblocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) {
+        return -1;
+    }
+    return fcntl(fd, F_SETFL,
+        on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+/*
+ * Listening sockets and socket pairs.
+ */
+
+#include "base/addr.h"
+
+/* A listening TCP socket, non-blocking, close-on-exec; `reuseport` lets
+ * several share the address, each with a queue of its own. -1 with errno. */
+must_check int sock_listen(const struct addr *a, int backlog, bool reuseport);
+
+/* A listening unix stream socket; a stale file that nobody serves is removed
+ * first. `mode` of the file. -1 with errno. */
+must_check int sock_listen_unix(const char *path, int backlog, unsigned mode);
+
+/* The address that a socket is bound to: its port, when 0 was asked for. */
+void sock_local(int fd, struct addr *out);
+
+/* A SEQPACKET pair, close-on-exec; -1 with errno. */
+must_check int sock_pair(int fds[2]);
+
+must_check int sock_set_nonblocking(int fd, bool on);
