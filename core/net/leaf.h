@@ -1,0 +1,55 @@
+#pragma once
+
+/*
+ * The certificates that a worker shows to its clients: minted by the keeper,
+ * kept for their sandbox and name, rebuilt here around the worker's one key.
+ * Never blocks.
+ */
+
+#include "base/str.h"
+#include "net/task.h"
+
+struct ssl_st;
+struct leaf;
+struct leaf_cache;
+
+/* Whose CA signs: public data. */
+struct leaf_owner {
+    uint64_t serial;
+    uint32_t index; /* the CA's record in the vault */
+    struct str ca_cert_der;
+};
+
+enum leaf_state {
+    LEAF_READY,
+    LEAF_PENDING,
+    LEAF_DENIED, /* the sandbox is over its budget of mints */
+    LEAF_FAILED  /* the keeper refused, or the name is malformed */
+};
+
+/* `keeper` is a SEQPACKET socket (taken). At most `max` leaves are kept, the
+ * least recently used goes; `rate` never-seen names a second and sandbox, with
+ * a burst of as many. NULL after a log line. */
+struct leaf_cache *leaf_cache_new(struct loop *l, int keeper, unsigned max,
+    unsigned rate);
+void leaf_cache_free(struct leaf_cache *c);
+
+/* A new keeper is behind the same socket: asks again for what is pending. */
+void leaf_cache_ask_again(struct leaf_cache *c);
+
+/* `name`: canonical host name or address text. READY: a reference in *out.
+ * PENDING: wakes `waiter` (task_grant) when there is news. */
+enum leaf_state leaf_get(struct leaf_cache *c, const struct leaf_owner *o,
+    struct str name, struct task *waiter, struct leaf **out);
+
+/* The waiter no longer waits; a task's cancel. */
+void leaf_forget(struct leaf_cache *c, struct task *waiter);
+
+void leaf_unref(struct leaf *leaf);
+
+/* Gives certificate and key to a handshake; -1 if OpenSSL refuses. */
+must_check int leaf_use(const struct leaf *leaf, struct ssl_st *ssl);
+
+/* What tickets of this CA and name are bound to: SHA-256 of both. */
+void leaf_sid_ctx(const struct leaf_owner *o, struct str name,
+    uint8_t out[32]);
