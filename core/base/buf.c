@@ -35,7 +35,7 @@ buf_reserve(struct buf *b, size_t n)
     if (n > b->max || b->n > b->max - n) {
         return NULL;
     }
-    if (b->cap - b->n < n) {
+    if (b->p == NULL || b->cap - b->n < n) {
         size_t cap = b->cap < 256 ? 256 : b->cap * 2;
         while (cap - b->n < n) {
             cap *= 2;

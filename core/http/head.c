@@ -35,18 +35,21 @@ head_index(struct head *h)
     h->first[FIELD_OTHER] = 0;
 }
 
+/* Room follows the number of fields, not what was there before, so that
+ * adding at both ends by turns does not make it explode. */
 static void
-head_grow(struct head *h)
+head_grow(struct head *h, bool in_front)
 {
-    unsigned cap = h->cap != 0 ? h->cap * 2 : SLOTS_FIRST;
+    unsigned cap = h->n < SLOTS_FIRST / 3 ? SLOTS_FIRST : h->n * 3;
+    unsigned front = in_front ? cap / 3 : SLOTS_FRONT;
     AN(cap < UINT16_MAX);
     struct field *slots = arena_alloc(h->arena, cap * sizeof *slots);
     if (h->n != 0) {
-        memcpy(slots + SLOTS_FRONT, h->fields, h->n * sizeof *slots);
+        memcpy(slots + front, h->fields, h->n * sizeof *slots);
     }
     h->slots = slots;
     h->cap = cap;
-    h->fields = slots + SLOTS_FRONT;
+    h->fields = slots + front;
     head_index(h);
 }
 
@@ -60,7 +63,7 @@ void
 head_push(struct head *h, const struct field *f)
 {
     if (!has_room(h, false)) {
-        head_grow(h);
+        head_grow(h, false);
     }
     struct field *to = &h->fields[h->n++];
     *to = *f;
@@ -82,7 +85,7 @@ head_add_first(struct head *h, struct str name, struct str value)
 {
     struct field f = { name, value, (uint8_t)field_lookup(name), false, false };
     if (!has_room(h, true)) {
-        head_grow(h);
+        head_grow(h, true);
     }
     h->fields--;
     h->n++;

@@ -283,16 +283,27 @@ is_opened(const struct guard_policy *p, const struct addr *a, bool is_exact)
     return false;
 }
 
+static bool
+is_denied(const struct guard_policy *p, const struct addr *a)
+{
+    for (size_t k = 0; k < LEN(p->deny); k++) {
+        for (unsigned i = 0; i < p->deny[k].n; i++) {
+            if (cidr_contains(&p->deny[k].items[i], a)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* The address itself, and the IPv4 address that it carries. */
 static bool
 check_ip(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)
 {
-    for (unsigned i = 0; i < p->n_deny; i++) {
-        if (cidr_contains(&p->deny[i], a)) {
-            *why = "denied_hosts";
-            return false;
-        }
+    if (is_denied(p, a)) {
+        *why = "denied_hosts";
+        return false;
     }
     if (is_own(g, a) && !is_opened(p, a, EXACT)) {
         *why = "this host";

@@ -16,8 +16,10 @@ struct guard;
 struct guard_policy {
     const struct cidr *allow; /* allow_address */
     unsigned n_allow;
-    const struct cidr *deny; /* the ranges of denied_hosts */
-    unsigned n_deny;
+    struct {
+        const struct cidr *items;
+        unsigned n;
+    } deny[2]; /* the ranges of denied_hosts: the class's, the sandbox's */
 };
 
 /* Reads this host's own addresses and follows them by netlink. NULL after a
