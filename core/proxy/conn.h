@@ -18,6 +18,7 @@ struct sandbox;
 struct tx;
 struct leaf;
 struct head;
+struct h1_side;
 
 /* How the client's side of an exchange is written: one for each version. */
 struct serve {
@@ -42,10 +43,14 @@ struct conn {
     struct bufq out;  /* bytes for the client */
     struct tx *tx;    /* the exchange in progress */
     struct leaf *leaf;
-    struct authority target; /* of the tunnel, or what was intercepted */
+    struct h1_side *side;    /* serve_h1.c's, for the exchange */
+    struct authority target; /* of the tunnel */
+    struct str sni;          /* the name of the handshake; in arena */
     unsigned requests;
+    size_t lingered; /* bytes thrown away at the end */
     double since; /* clock_mono() when this state began */
     bool is_tunnel;     /* a CONNECT was answered: target holds */
+    bool has_sni;
     bool is_tls;        /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;   /* the worker drains: one last request */
@@ -71,14 +76,15 @@ void conn_quit(struct conn *c, bool is_hard);
  * it is full. */
 must_check enum io conn_fill(struct conn *c, size_t limit);
 
-/* Writes what c->out holds. IO_OK: all gone. */
-must_check enum io conn_flush(struct conn *c);
+/* A CONNECT was answered: from here on all is for `au`, which is copied. */
+void conn_open_tunnel(struct conn *c, const struct authority *au);
 
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
     printf_like(3, 4);
 
 /* The entry steps of each file. */
+extern const struct serve serve_h1;
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */

@@ -8,6 +8,7 @@
 #include "conf/type.h"
 #include "http/url.h"
 #include "net/tls_ctx.h"
+#include "proxy/page.h"
 #include "proxy/parts.h"
 
 static bool
@@ -189,6 +190,14 @@ proxy_check(struct conf *c, struct scope *s, void *part)
         p->client_header_buffer_size > 1024 * 1024) {
         return conf_fail(c, NULL,
             "client_header_buffer_size must be 1k to 1m");
+    }
+    if (s->context == CONF_EGRESS) {
+        struct str dir = arena_printf(c->arena, "%.*shtml",
+            STR_ARG(c->prefix));
+        p->pages = pages_read(c->arena, dir, err, sizeof err);
+        if (p->pages == NULL) {
+            return conf_fail(c, NULL, "%s", err);
+        }
     }
     p->tls = proxy_find_tls(c->main, p->proxy_ssl_trusted_certificate);
     if (p->tls == NULL) {

@@ -8,6 +8,8 @@
 #include "base/addr.h"
 #include "conf/bind.h"
 
+struct logfile;
+struct pages;
 struct tls_client;
 
 struct cidr_list {
@@ -37,11 +39,15 @@ struct static_names {
 };
 
 struct proxy_conf {
+    /* main */
+    struct logfile *logs; /* logfile.c */
+
     /* egress */
     double keepalive_timeout;     /* idle client connection */
     double client_header_timeout; /* from the first byte to the head's end */
     unsigned keepalive_requests;
     uint64_t client_header_buffer_size; /* a request head in all */
+    struct pages *pages;
     struct addr_list resolver;          /* empty: the system's */
     struct static_names names;
     unsigned leaf_cache; /* leaves a worker keeps */

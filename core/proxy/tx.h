@@ -49,11 +49,16 @@ struct tx {
     uint16_t up_port;
     bool up_tls;
     bool needs_tls; /* a secret goes with it */
+    struct str up_target; /* request target as sent */
+    struct pool_host *pool_host;
     struct dial *dial;
     struct peer *peer;
     struct addr peer_addr; /* that was dialled */
     bool is_retried;
     bool is_request_sent; /* head and body have left */
+    unsigned interims;    /* 1xx heads so far */
+    unsigned long turn;   /* of the loop, in which ... */
+    uint64_t turn_bytes;  /* ... so much was moved */
 
     /* for the conn */
     bool is_head_ready;   /* response is final and may be written */
@@ -61,6 +66,7 @@ struct tx {
     bool is_tunnel_open;  /* a 200 to CONNECT: the conn becomes a tunnel */
     bool is_client_done;  /* the conn has written all, or gave up */
     bool is_client_gone;  /* ... gave up: why is in `cause` */
+    bool is_client_late;  /* its body did not come in time: 408 */
     bool is_broken;       /* the response cannot be completed */
     bool must_close;      /* the client's connection ends with this */
     bool is_over;         /* the last step ran */
@@ -70,7 +76,8 @@ struct tx {
     struct str cause;
 
     /* figures, for the log; clock_mono(), 0: did not happen */
-    double t_start, t_request, t_connect, t_connected, t_head, t_end;
+    double t_start, t_request, t_connect, t_connected, t_sent, t_head,
+        t_end;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at; /* the module that waits in a hook */
     void **module_state;
@@ -89,6 +96,12 @@ void tx_free(struct tx *tx);
  * says why; static or in the tx's arena). The tx goes to its last step. */
 void tx_client_done(struct tx *tx);
 void tx_client_gone(struct tx *tx, struct str cause);
+
+/* The conn tells: the client sends no more of its body in time. */
+void tx_client_timeout(struct tx *tx);
+
+/* The status that the client was sent, 499 when it left before one. */
+unsigned tx_status(const struct tx *tx);
 
 /* Records the first cause and where it lies; later ones are swallowed.
  * Returns -1. */

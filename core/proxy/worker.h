@@ -5,8 +5,20 @@
  * process and hands it what it needs; this room does the rest.
  */
 
+#include "base/list.h"
 #include "conf/bind.h"
 #include "net/loop.h"
+
+struct dns;
+struct dns_static;
+struct proxy_conf;
+struct guard;
+struct leaf_cache;
+struct pool;
+struct sandbox_set;
+struct secret_store;
+struct tls_server;
+struct tls_sessions;
 
 /* One listening socket that this worker serves. */
 struct worker_socket {
@@ -20,14 +32,48 @@ struct worker_setup {
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
-    int access_log;          /* unused until logs are opened by name; -1 */
+    unsigned max_conns;      /* worker_connections */
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
     void *arg;
 };
 
-struct worker;
+/* The process's own: all of it belongs to the worker, but for conf, sandboxes
+ * and secrets, which were made before the fork. */
+struct worker {
+    unsigned magic;
+    struct loop *loop;
+    const struct conf *conf;
+    const struct scope *egress;
+    const struct proxy_conf *proxy_conf; /* of the egress block */
+    struct worker_setup setup;
+    struct sandbox_set *sandboxes;
+    struct secret_store *secrets;
+    struct tls_server *tls;
+    struct leaf_cache *leaves;
+    struct dns *dns;
+    struct dns_static *static_names;
+    struct guard *guard;
+    struct pool *pool;
+    struct acceptor *acceptors;
+    struct list conns;
+    unsigned n_conns, max_conns;
+    uint64_t next_conn, next_tx;
+    struct timer quit_timer;
+    bool is_quitting;
+};
+
+/* The egress block's own directives. */
+const struct proxy_conf *worker_conf(const struct worker *w);
+
+/* The HTML page for a status; n 0: none. */
+struct str worker_page(const struct worker *w, unsigned status);
+
+/* A conn has freed itself: accepts again, or ends the drain. */
+void worker_conn_ended(struct worker *w);
+
+#define WORKER_MAGIC 0x3082e301u
 
 /* NULL after a log line. Starts accepting at once. */
 struct worker *worker_new(const struct worker_setup *setup);
@@ -37,7 +83,7 @@ struct worker *worker_new(const struct worker_setup *setup);
 void worker_quit(struct worker *w, double deadline);
 
 /* The keeper was started again: ask anew for what was asked for. */
-void worker_keeper_changed(struct worker *w, int keeper);
+void worker_keeper_changed(struct worker *w);
 
 /* USR1: the log files were reopened by the master; `fd` for log number i. */
 void worker_set_log(struct worker *w, unsigned i, int fd);

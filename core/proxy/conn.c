@@ -1,0 +1,134 @@
+/*
+ * A connection's life outside its steps: made by accept, filled and flushed
+ * by the steps, freed at their end.
+ */
+
+#include "proxy/conn.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/leaf.h"
+#include "net/tcp.h"
+#include "proxy/accept.h"
+#include "proxy/hook.h"
+#include "proxy/listen.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/tx.h"
+#include "proxy/worker.h"
+#include "sandbox/sandbox.h"
+
+#define OUT_LIMIT (64 * 1024)
+#define CONN_READ_MIN 4096
+
+
+static void
+on_conn_end(struct task *t)
+{
+    conn_free(container_of(t, struct conn, task));
+}
+
+void
+conn_new(struct worker *w, const struct listen *l, int fd,
+    const struct addr *peer)
+{
+    struct conn *c = xcalloc(sizeof *c);
+    c->magic = CONN_MAGIC;
+    c->worker = w;
+    c->listen = l;
+    c->peer = *peer;
+    c->id = ++w->next_conn;
+    c->since = clock_mono();
+    task_init(&c->task, w->loop, &conn_step_serve, on_conn_end);
+    c->stream = tcp_new(w->loop, fd, &c->task);
+    buf_init(&c->in, worker_conf(w)->client_header_buffer_size);
+    bufq_init(&c->out, OUT_LIMIT);
+    list_add_tail(&w->conns, &c->node);
+    w->n_conns++;
+    if (hooks_accept(c) != V_NEXT) {
+        conn_free(c);
+        return;
+    }
+    task_wake(&c->task);
+}
+
+void
+conn_free(struct conn *c)
+{
+    CHECK(c, CONN_MAGIC);
+    struct worker *w = c->worker;
+    task_fini(&c->task);
+    if (c->tx != NULL) {
+        tx_free(c->tx);
+    }
+    stream_close(c->stream);
+    if (c->leaf != NULL) {
+        leaf_unref(c->leaf);
+    }
+    buf_fini(&c->in);
+    bufq_fini(&c->out);
+    if (c->arena != NULL) {
+        arena_free(c->arena);
+    }
+    list_del(&c->node);
+    c->magic = 0;
+    xfree(c);
+    w->n_conns--;
+    worker_conn_ended(w);
+}
+
+void
+conn_quit(struct conn *c, bool is_hard)
+{
+    c->is_quitting = true;
+    c->must_close = c->must_close || is_hard;
+    task_wake(&c->task);
+}
+
+enum io
+conn_fill(struct conn *c, size_t limit)
+{
+    size_t room = limit > c->in.n ? limit - c->in.n : 0;
+    if (room == 0) {
+        return IO_AGAIN;
+    }
+    size_t want = c->in.n == 0 ? CONN_READ_MIN : c->in.n;
+    want = want < room ? want : room;
+    char *to = buf_reserve(&c->in, want);
+    AN(to != NULL);
+    size_t got = 0;
+    enum io r = stream_read(c->stream, to, want, &got);
+    c->in.n += r == IO_OK ? got : 0;
+    return r;
+}
+
+void
+conn_open_tunnel(struct conn *c, const struct authority *au)
+{
+    AN(c->arena == NULL);
+    c->arena = arena_new(512);
+    c->target = *au;
+    c->target.host = arena_dup(c->arena, au->host);
+    c->is_tunnel = true;
+    c->since = clock_mono();
+}
+
+void
+conn_log(const struct conn *c, int level, const char *fmt, ...)
+{
+    char text[1024], peer[ADDR_TEXT_MAX];
+    va_list ap;
+    if (!log_is_on((enum log_level)level)) {
+        return;
+    }
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    struct str from = addr_format(&c->peer, false, peer);
+    struct str id = c->sandbox != NULL ? c->sandbox->id : STR("-");
+    log_at((enum log_level)level, "*%lu %s, client: %.*s, sandbox: %.*s",
+        (unsigned long)c->id, text, STR_ARG(from), STR_ARG(id));
+}

@@ -1,0 +1,171 @@
+/*
+ * TLS inside a tunnel, opened with a certificate of the sandbox's own CA. The
+ * name is the SNI as hello.c reads it; where the client sends none, the
+ * tunnel's host. A name that is not the tunnel's is answered by 421 to every
+ * request (SPEC 5, one target).
+ */
+
+#include "proxy/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/hello.h"
+#include "net/leaf.h"
+#include "net/tcp.h"
+#include "net/tls.h"
+#include "proxy/hook.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/worker.h"
+#include "sandbox/sandbox.h"
+
+static const struct step step_handshake;
+
+static struct leaf_owner
+owner_of(const struct conn *c)
+{
+    return (struct leaf_owner){ .serial = c->sandbox->serial,
+        .index = c->sandbox->index,
+        .ca_cert_der = c->sandbox->ca_der };
+}
+
+static void
+forget_leaf(struct task *t, void *arg)
+{
+    leaf_forget(arg, t);
+}
+
+/* Called by the TLS layer inside the handshake, until it answers other than
+ * 0. The task is woken when the leaf is there. */
+static int
+use_leaf(void *arg, struct ssl_st *ssl)
+{
+    struct conn *c = arg;
+    struct leaf_owner owner = owner_of(c);
+    if (c->leaf == NULL) {
+        switch (leaf_get(c->worker->leaves, &owner, c->sni, &c->task,
+            &c->leaf)) {
+        case LEAF_READY:
+            break;
+        case LEAF_PENDING:
+            return 0;
+        case LEAF_DENIED:
+            conn_log(c, LOG_WARN, "mint_rate exceeded for \"%.*s\"",
+                STR_ARG(c->sni));
+            return -1;
+        case LEAF_FAILED:
+            conn_log(c, LOG_ERR, "no certificate for \"%.*s\"",
+                STR_ARG(c->sni));
+            return -1;
+        }
+    }
+    return leaf_use(c->leaf, ssl) == 0 ? 1 : -1;
+}
+
+static const struct step *
+run_handshake(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    switch (stream_handshake(c->stream)) {
+    case IO_OK:
+        c->is_tls = true;
+        c->since = clock_mono();
+        c->requests = 0;
+        if (c->leaf != NULL) {
+            leaf_unref(c->leaf);
+            c->leaf = NULL;
+        }
+        return &conn_step_serve;
+    case IO_AGAIN:
+        break;
+    case IO_EOF:
+    case IO_ERR:
+        conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
+            STR_ARG(c->sni), tls_error(c->stream));
+        return &task_end;
+    }
+    if (clock_mono() >= deadline) {
+        conn_log(c, LOG_INFO, "client handshake timed out");
+        return &task_end;
+    }
+    task_wait(t, deadline, forget_leaf, c->worker->leaves);
+    return TASK_WAIT;
+}
+
+/* The name that the handshake is for, and whether it is the tunnel's. False
+ * when it can be nobody's. */
+static bool
+take_name(struct conn *c, const struct hello *h, struct authority *au)
+{
+    const char *why = NULL;
+    *au = c->target;
+    if (h->sni_len != 0) {
+        struct str sni = arena_dup(c->arena, str_n(h->sni, h->sni_len));
+        if (!host_parse(c->arena, sni, au, &why) ||
+            au->kind != HOST_NAME) {
+            conn_log(c, LOG_INFO, "malformed SNI");
+            return false;
+        }
+        au->port = c->target.port;
+    }
+    c->sni = au->host;
+    c->is_misdirected = !authority_eq(au, &c->target);
+    if (c->is_misdirected) {
+        conn_log(c, LOG_WARN, "SNI \"%.*s\" in a tunnel for \"%.*s\"",
+            STR_ARG(au->host), STR_ARG(c->target.host));
+    }
+    return true;
+}
+
+static const struct step *
+begin_tls(struct conn *c)
+{
+    struct leaf_owner owner = owner_of(c);
+    struct tls_accept_args args = { .name = c->has_sni ? c->sni : STR_NONE,
+        .use_cert = use_leaf,
+        .arg = c };
+    leaf_sid_ctx(&owner, c->sni, args.sid_ctx);
+    tcp_unread(c->stream, buf_str(&c->in));
+    buf_fini(&c->in);
+    c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
+    return &step_handshake;
+}
+
+static const struct step *
+run_intercept(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    struct hello h;
+    enum io r = IO_OK;
+    enum hello_result parsed = hello_parse(buf_str(&c->in), &h);
+    while (parsed == HELLO_MORE && r == IO_OK) {
+        r = conn_fill(c, c->in.max);
+        parsed = r == IO_OK ? hello_parse(buf_str(&c->in), &h) : parsed;
+    }
+    if (parsed == HELLO_MORE) {
+        bool is_full = c->in.n >= c->in.max;
+        if (r != IO_AGAIN || is_full || clock_mono() >= deadline) {
+            return &task_end;
+        }
+        task_wait(t, deadline, NULL, NULL);
+        return TASK_WAIT;
+    }
+    struct target target = { .kind = T_SNI };
+    if (parsed != HELLO_OK || !take_name(c, &h, &target.authority)) {
+        return &task_end;
+    }
+    c->has_sni = h.sni_len != 0;
+    if (!c->is_misdirected) {
+        unsigned at = 0;
+        if (hooks_target(c, &target, &at) != V_NEXT) {
+            return &task_end;
+        }
+    }
+    return begin_tls(c);
+}
+
+const struct step conn_step_intercept = { "conn: intercept", run_intercept };
+static const struct step step_handshake = { "conn: handshake",
+    run_handshake };

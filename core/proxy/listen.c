@@ -1,0 +1,155 @@
+/*
+ * listen ADDRESS:PORT|unix:PATH proxy [sandbox=ID] [backlog=N] [mode=OCTAL];
+ * parsed here, opened by proc/, served by accept.c.
+ */
+
+#include "proxy/listen.h"
+
+#include "proxy/parts.h"
+
+#define BACKLOG 511
+
+static bool
+parse_mode(struct str s, unsigned *mode)
+{
+    *mode = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '7') {
+            return false;
+        }
+        *mode = *mode * 8 + (unsigned)(s.p[i] - '0');
+    }
+    return s.n >= 3 && s.n <= 4 && *mode <= 0777;
+}
+
+static bool
+parse_option(struct bind *b, const struct token *t, struct listen *l)
+{
+    struct str s = t->text;
+    uint64_t n;
+    if (str_eq(s, STR("proxy"))) {
+        return true;
+    }
+    if (str_starts(s, STR("sandbox="))) {
+        l->sandbox = str_skip(s, 8);
+        return l->sandbox.n != 0 || conf_error(b, t, "empty sandbox id");
+    }
+    if (str_starts(s, STR("backlog=")) && str_u64(str_skip(s, 8), &n) &&
+        n != 0 && n < 65536) {
+        l->backlog = (int)n;
+        return true;
+    }
+    if (str_starts(s, STR("mode=")) && l->path.n != 0 &&
+        parse_mode(str_skip(s, 5), &l->mode)) {
+        return true;
+    }
+    return conf_error(b, t, "invalid parameter \"%.*s\"", STR_ARG(s));
+}
+
+static bool
+parse_address(struct bind *b, const struct token *t, struct listen *l)
+{
+    struct str s = t->text;
+    struct conf *c = bind_conf(b);
+    if (str_starts(s, STR("unix:"))) {
+        struct str path = str_skip(s, 5);
+        if (path.n == 0) {
+            return conf_error(b, t, "empty path in \"%.*s\"", STR_ARG(s));
+        }
+        l->path = path.p[0] == '/' ? path
+                                   : arena_printf(c->arena, "%.*s%.*s",
+                                         STR_ARG(c->prefix), STR_ARG(path));
+        return true;
+    }
+    if (str_starts(s, STR("*:"))) {
+        s = arena_printf(c->arena, "0.0.0.0%.*s", STR_ARG(str_skip(s, 1)));
+    }
+    return addr_parse_port(s, 0, &l->addr) ||
+           conf_error(b, t, "invalid address \"%.*s\": ADDRESS:PORT is wanted",
+               STR_ARG(t->text));
+}
+
+static bool
+set_listen(struct bind *b, const struct directive *d, void *field)
+{
+    struct listen_conf *lc = field;
+    struct listen **at = &lc->first;
+    struct listen *l = arena_calloc(bind_conf(b)->arena, sizeof *l);
+    bool is_proxy = false;
+    l->text = d->args[0].text;
+    l->at = &d->args[0];
+    l->backlog = BACKLOG;
+    l->mode = 0666;
+    if (!parse_address(b, &d->args[0], l)) {
+        return false;
+    }
+    for (unsigned i = 1; i < d->n_args; i++) {
+        is_proxy = is_proxy || str_eq(d->args[i].text, STR("proxy"));
+        if (!parse_option(b, &d->args[i], l)) {
+            return false;
+        }
+    }
+    if (!is_proxy) {
+        return conf_error(b, &d->args[0],
+            "\"listen\" needs to say what for: proxy");
+    }
+    for (; *at != NULL; at = &(*at)->next) {
+        if (listen_is_same(*at, l)) {
+            return conf_error(b, &d->args[0], "duplicate listen \"%.*s\"",
+                STR_ARG(l->text));
+        }
+        l->number++;
+    }
+    *at = l;
+    return true;
+}
+
+static const struct cmd cmds[] = {
+    CMD_LISTED("listen", CONF_EGRESS, 2, 8, struct listen_conf, first,
+        struct listen *, set_listen),
+    { 0 },
+};
+
+const struct conf_part listen_part = { .name = "listen",
+    .cmds = cmds,
+    .size = sizeof(struct listen_conf) };
+
+static const struct listen *
+listen_first(const struct conf *c)
+{
+    const struct scope *egress = conf_scope(c, CONF_EGRESS);
+    if (egress == NULL) {
+        return NULL;
+    }
+    const struct listen_conf *lc = scope_part(egress, PART_LISTEN);
+    return lc->first;
+}
+
+const struct listen *
+listen_get(const struct conf *c, unsigned n)
+{
+    const struct listen *l = listen_first(c);
+    while (l != NULL && l->number != n) {
+        l = l->next;
+    }
+    return l;
+}
+
+unsigned
+listen_count(const struct conf *c)
+{
+    unsigned n = 0;
+    for (const struct listen *l = listen_first(c); l != NULL; l = l->next) {
+        n++;
+    }
+    return n;
+}
+
+bool
+listen_is_same(const struct listen *a, const struct listen *b)
+{
+    if (a->path.n != 0 || b->path.n != 0) {
+        return str_eq(a->path, b->path);
+    }
+    return addr_eq(&a->addr, &b->addr);
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+/*
+ * The `listen` directives of the egress block. The sockets are the master's;
+ * a worker knows which of them it serves by number.
+ */
+
+#include "base/addr.h"
+#include "conf/bind.h"
+
+struct listen {
+    struct addr addr; /* family 0: a unix socket */
+    struct str path;  /* of the unix socket; absolute */
+    struct str text;  /* as written, for messages */
+    unsigned mode;    /* of the unix socket's file */
+    int backlog;
+    struct str sandbox; /* id of the one sandbox behind it; n 0: any */
+    const struct token *at;
+    unsigned number;
+    struct listen *next;
+};
+
+struct listen_conf {
+    struct listen *first;
+};
+
+extern const struct conf_part listen_part;
+
+/* The n-th of a conf, NULL past the last; and how many there are. */
+const struct listen *listen_get(const struct conf *c, unsigned n);
+unsigned listen_count(const struct conf *c);
+
+/* Whether two of different confs are the same socket. */
+bool listen_is_same(const struct listen *a, const struct listen *b);

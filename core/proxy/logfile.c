@@ -1,0 +1,162 @@
+/*
+ * Log files shared by path. A worker's lines wait for the end of the turn;
+ * nothing else is kept.
+ */
+
+#include "proxy/logfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+
+#define BATCH_MAX (64 * 1024)
+
+static struct logfile **
+logfiles_of(const struct conf *c)
+{
+    struct proxy_conf *pc = scope_part(c->main, PART_PROXY);
+    return &pc->logs;
+}
+
+struct logfile *
+logfile_get(struct conf *c, struct str path)
+{
+    struct logfile **at = logfiles_of(c);
+    unsigned number = 0;
+    while (*at != NULL) {
+        if (str_eq((*at)->path, path)) {
+            return *at;
+        }
+        at = &(*at)->next;
+        number++;
+    }
+    struct logfile *f = arena_calloc(c->arena, sizeof *f);
+    f->path = arena_dup(c->arena, path);
+    f->fd = -1;
+    f->number = number;
+    *at = f;
+    return f;
+}
+
+struct logfile *
+logfile_nth(const struct conf *c, unsigned i)
+{
+    struct logfile *f = *logfiles_of(c);
+    while (f != NULL && f->number != i) {
+        f = f->next;
+    }
+    return f;
+}
+
+static int
+logfile_open(struct logfile *f, unsigned uid, unsigned gid)
+{
+    f->fd = open(f->path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (f->fd < 0) {
+        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", f->path.p);
+        return -1;
+    }
+    if (geteuid() == 0 && fchown(f->fd, uid, gid) != 0) {
+        log_errno(LOG_WARN, errno, "chown() \"%s\" failed", f->path.p);
+    }
+    return 0;
+}
+
+int
+logfiles_open(struct conf *c, unsigned uid, unsigned gid)
+{
+    for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
+        if (f->fd < 0 && logfile_open(f, uid, gid) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+void
+logfiles_close(struct conf *c)
+{
+    for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
+        if (f->fd >= 0) {
+            close(f->fd);
+        }
+        f->fd = -1;
+    }
+}
+
+/* A short write leaves a torn line, as it would without a batch. */
+static void
+logfile_flush(struct logfile *f)
+{
+    if (f->buf.n != 0 && f->fd >= 0 && write(f->fd, f->buf.p, f->buf.n) < 0) {
+        log_errno(LOG_ALERT, errno, "write() to \"%s\" failed", f->path.p);
+    }
+    buf_clear(&f->buf);
+}
+
+void
+logfile_reopened(struct logfile *f, int fd)
+{
+    logfile_flush(f);
+    if (f->fd >= 0) {
+        close(f->fd);
+    }
+    f->fd = fd;
+}
+
+struct log_task {
+    struct task task;
+    struct logfile *file;
+};
+
+static const struct step *
+run_flush(struct task *t)
+{
+    logfile_flush(container_of(t, struct log_task, task)->file);
+    task_wait(t, TASK_NEVER, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step step_flush = { "log: flush", run_flush };
+
+void
+logfiles_start(struct conf *c, struct loop *l)
+{
+    for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
+        struct log_task *t = xcalloc(sizeof *t);
+        task_init(&t->task, l, &step_flush, NULL);
+        t->file = f;
+        f->task = &t->task;
+        buf_init(&f->buf, BATCH_MAX);
+    }
+}
+
+void
+logfiles_stop(struct conf *c)
+{
+    for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
+        if (f->task != NULL) {
+            logfile_flush(f);
+            task_fini(f->task);
+            xfree(container_of(f->task, struct log_task, task));
+            f->task = NULL;
+            buf_fini(&f->buf);
+        }
+    }
+}
+
+void
+logfile_write(struct logfile *f, struct str line)
+{
+    AN(line.n <= BATCH_MAX);
+    if (!buf_add(&f->buf, line)) {
+        logfile_flush(f);
+        AN(buf_add(&f->buf, line));
+    }
+    task_wake(f->task);
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * Files that modules log to. The master opens them (USR1: again) and workers
+ * inherit or are sent the descriptors; lines of one turn of the loop leave in
+ * one write.
+ */
+
+#include "base/buf.h"
+#include "conf/bind.h"
+#include "net/task.h"
+
+struct logfile {
+    struct str path; /* absolute */
+    int fd;          /* -1 until opened */
+    unsigned number; /* its place among the conf's */
+    struct logfile *next;
+    struct buf buf;
+    struct task *task; /* of the worker: flushes; NULL in the master */
+};
+
+/* At bind or check: the file for `path`, one for each path of a conf. */
+struct logfile *logfile_get(struct conf *c, struct str path);
+
+/* The master: opens all that are not open, append only, mode 0640, owned by
+ * uid:gid when the master is root. -1 after a log line. */
+must_check int logfiles_open(struct conf *c, unsigned uid, unsigned gid);
+void logfiles_close(struct conf *c);
+
+/* The i-th, or NULL past the last. */
+struct logfile *logfile_nth(const struct conf *c, unsigned i);
+
+/* A worker's: starts to batch on this loop; flushes and stops. */
+void logfiles_start(struct conf *c, struct loop *l);
+void logfiles_stop(struct conf *c);
+
+/* The master has opened the path again: `fd` (taken) replaces the old one. */
+void logfile_reopened(struct logfile *f, int fd);
+
+/* Appends a line (with its newline). Lost when the disk is full: a log never
+ * stops traffic. */
+void logfile_write(struct logfile *f, struct str line);

@@ -1,0 +1,460 @@
+/*
+ * The client's side of HTTP/1.1: reads a head into an exchange, feeds its
+ * body, writes the response. One exchange at a time; what a client pipelines
+ * waits in c->in.
+ */
+
+#include "proxy/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/h1_body.h"
+#include "http/h1_parse.h"
+#include "http/h1_write.h"
+#include "net/tcp.h"
+#include "proxy/hook.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/reply.h"
+#include "proxy/tx.h"
+#include "proxy/worker.h"
+
+/* Idle this long, a connection gives its buffers back. */
+#define PARK_AFTER 0.25
+
+/* How much and how long a closing connection is read and thrown away, so that
+ * the client sees the response and not a reset (RFC 9112 9.6). */
+#define LINGER_BYTES (256 * 1024)
+#define LINGER_SECONDS 5.0
+
+static const struct step step_head, step_exchange, step_linger;
+
+/* The codec's state for one exchange; in the tx's arena. */
+struct h1_side {
+    struct h1_body body; /* of the request */
+    bool is_body_done, is_head_written, is_end_written, is_chunked;
+    double progress; /* clock_mono() of the last body byte in or byte out */
+    uint64_t sent;   /* body bytes written */
+};
+
+static struct conn *
+conn_of(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    CHECK(c, CONN_MAGIC);
+    return c;
+}
+
+static const struct step *
+wait_until(struct conn *c, double deadline)
+{
+    task_wait(&c->task, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+/* Between requests. */
+static const struct step *
+run_idle(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    const struct proxy_conf *pc = worker_conf(c->worker);
+    double wait = c->requests == 0 ? pc->client_header_timeout
+                                   : pc->keepalive_timeout;
+    enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
+    if (r == IO_OK) {
+        c->is_parked = false;
+        c->since = clock_mono();
+        return &step_head;
+    }
+    if (r != IO_AGAIN || c->must_close || clock_mono() >= c->since + wait) {
+        return &task_end;
+    }
+    if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {
+        buf_fini(&c->in);
+        stream_park(c->stream);
+        c->is_parked = true;
+    }
+    double park = c->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
+    double end = c->since + wait;
+    return wait_until(c, park < end ? park : end);
+}
+
+static const struct step *
+begin_tx(struct conn *c, struct tx *tx)
+{
+    struct h1_side *side = arena_calloc(tx->arena, sizeof *side);
+    side->progress = clock_mono();
+    c->side = side;
+    c->tx = tx;
+    c->requests++;
+    h1_body_init(&side->body, tx->request.body, tx->request.length);
+    side->is_body_done = tx->request.body == BODY_NONE;
+    if (side->is_body_done) {
+        pump_end(&tx->up);
+    }
+    task_wake(&tx->task);
+    return &step_exchange;
+}
+
+/* A head that cannot be served: weir's answer, then the end. */
+static const struct step *
+refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
+{
+    struct reply r = { .status = status,
+        .error = "http_request_error",
+        .rule = "request",
+        .detail = str_of(why) };
+    tx->request.body = BODY_NONE;
+    tx->must_close = true;
+    tx_fail(tx, FAULT_CLIENT, "%s", why);
+    tx_reply(tx, &r);
+    tx->task.step = &tx_step_reply;
+    buf_clear(&c->in);
+    return begin_tx(c, tx);
+}
+
+static const struct step *
+parse_head(struct conn *c, size_t n)
+{
+    struct tx *tx = tx_new(c);
+    struct h1_error err = { 0 };
+    tx->t_start = c->since;
+    tx->head_bytes_in = n;
+    struct str bytes = arena_dup(tx->arena, str_n(c->in.p, n));
+    uint16_t port = c->is_tunnel ? c->target.port : 80;
+    if (h1_parse_request(bytes, port, &tx->request, &err) != 0) {
+        return refuse_head(c, tx, err.status, err.text);
+    }
+    buf_consume(&c->in, n);
+    c->scanned = 0;
+    return begin_tx(c, tx);
+}
+
+static const struct step *
+run_head(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    const struct proxy_conf *pc = worker_conf(c->worker);
+    double deadline = c->since + pc->client_header_timeout;
+    enum io r = IO_OK;
+    while (r == IO_OK) {
+        struct h1_error err = { 0 };
+        size_t n = 0;
+        switch (h1_head_end(buf_str(&c->in), &c->scanned, &n, &err)) {
+        case H1_OK:
+            return parse_head(c, n);
+        case H1_BAD:
+            return refuse_head(c, tx_new(c), err.status, err.text);
+        case H1_MORE:
+        case H1_FULL:
+            break;
+        }
+        if (c->in.n >= c->in.max) {
+            h1_head_overflow(buf_str(&c->in), &err);
+            return refuse_head(c, tx_new(c), err.status, err.text);
+        }
+        r = conn_fill(c, c->in.max);
+    }
+    if (r != IO_AGAIN) {
+        return &task_end;
+    }
+    if (clock_mono() >= deadline) {
+        return refuse_head(c, tx_new(c), 408, "request head timed out");
+    }
+    return wait_until(c, deadline);
+}
+
+/* What of the body lies in c->in already. */
+static enum h1_result
+feed_buffered(struct conn *c, struct h1_side *side)
+{
+    struct pump *up = &c->tx->up;
+    size_t used = 0, had = pump_in(up)->len;
+    enum h1_result r = h1_body_decode(&side->body, buf_str(&c->in), &used,
+        pump_in(up));
+    buf_consume(&c->in, used);
+    if (pump_in(up)->len != had) {
+        side->progress = clock_mono();
+        pump_filled(up, pump_in(up)->len - had);
+    }
+    return r;
+}
+
+/* Straight from the stream into the pump where no framing lies between. */
+static enum io
+feed_direct(struct conn *c, struct h1_side *side, size_t direct)
+{
+    struct pump *up = &c->tx->up;
+    size_t room, got = 0;
+    char *to = bufq_reserve(pump_in(up), 1, &room);
+    enum io r = stream_read(c->stream, to, room < direct ? room : direct,
+        &got);
+    bufq_commit(pump_in(up), r == IO_OK ? got : 0);
+    if (r == IO_OK) {
+        h1_body_took(&side->body, got);
+        side->progress = clock_mono();
+        pump_filled(up, got);
+    }
+    return r;
+}
+
+static enum io
+feed_once(struct conn *c, struct h1_side *side)
+{
+    size_t direct = h1_body_direct(&side->body);
+    if (c->in.n == 0 && direct != 0) {
+        enum io r = feed_direct(c, side, direct);
+        side->is_body_done = h1_body_is_done(&side->body);
+        return r;
+    }
+    enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
+    if (r != IO_OK) {
+        return r;
+    }
+    size_t had = c->in.n;
+    enum h1_result h = feed_buffered(c, side);
+    side->is_body_done = h1_body_is_done(&side->body);
+    if (h == H1_BAD) {
+        return IO_ERR;
+    }
+    return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
+}
+
+/* The request's body, as far as the pump has room. */
+static void
+feed_body(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    while (!side->is_body_done && !pump_is_full(&tx->up)) {
+        enum io r = feed_once(c, side);
+        if (r == IO_AGAIN) {
+            return;
+        }
+        if (r != IO_OK) {
+            tx_client_gone(tx, h1_body_is_bad(&side->body)
+                                   ? STR("malformed request body")
+                                   : STR("client closed in its body"));
+            return;
+        }
+    }
+    if (side->is_body_done && !tx->up.is_ended) {
+        pump_end(&tx->up);
+    }
+}
+
+/* While it waits for the response a client only leaves or pipelines. */
+static void
+watch_client(struct conn *c)
+{
+    enum io r = conn_fill(c, c->in.max);
+    if (r == IO_EOF || r == IO_ERR) {
+        tx_client_gone(c->tx, STR("client closed the connection"));
+    }
+}
+
+static bool
+may_keep_alive(const struct conn *c, const struct h1_side *side)
+{
+    const struct tx *tx = c->tx;
+    return tx->request.keep_alive && !tx->must_close && !c->must_close &&
+           !c->is_quitting && side->is_body_done &&
+           c->requests < worker_conf(c->worker)->keepalive_requests;
+}
+
+/* Chooses the framing that this client can read (RFC 9112 6.3). */
+static enum body_kind
+response_framing(struct conn *c)
+{
+    const struct tx *tx = c->tx;
+    if (tx->is_tunnel_open) {
+        return BODY_NONE;
+    }
+    if (!head_response_has_body(&tx->response, tx->request.method_id)) {
+        return BODY_NONE;
+    }
+    if (tx->response.body == BODY_LENGTH) {
+        return BODY_LENGTH;
+    }
+    return tx->request.minor >= 1 ? BODY_CHUNKED : BODY_UNTIL_CLOSE;
+}
+
+static void
+write_head(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    enum body_kind kind = response_framing(c);
+    if (kind == BODY_UNTIL_CLOSE) {
+        tx->must_close = true;
+    }
+    if (!tx->is_tunnel_open && !may_keep_alive(c, side)) {
+        tx->must_close = true;
+    }
+    struct h1_framing f = { .kind = kind,
+        .length = tx->response.length,
+        .close = tx->must_close,
+        .keep_alive = !tx->must_close && tx->request.minor == 0 };
+    size_t had = c->out.len;
+    h1_write_response(&tx->response, &f, &c->out);
+    tx->bytes_sent += c->out.len - had;
+    side->is_head_written = true;
+    side->is_chunked = kind == BODY_CHUNKED;
+    side->progress = clock_mono();
+}
+
+static void
+write_body(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    struct bufq *from = pump_out(&tx->down);
+    size_t had = c->out.len;
+    size_t n = side->is_chunked ? bufq_move_chunked(&c->out, from, SIZE_MAX)
+                                : bufq_move(&c->out, from, SIZE_MAX);
+    if (n != 0) {
+        pump_took(&tx->down, n);
+    }
+    if (pump_is_done(&tx->down) && !side->is_end_written && !tx->is_broken) {
+        if (side->is_chunked) {
+            h1_write_last_chunk(&tx->response, &c->out);
+        }
+        side->is_end_written = true;
+    }
+    tx->bytes_sent += c->out.len - had;
+}
+
+/* What there is of the response, as far as the client takes it. */
+static enum io
+write_response(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    if (tx->is_head_ready && !side->is_head_written) {
+        write_head(c, side);
+    }
+    enum io r = IO_OK;
+    size_t before = SIZE_MAX;
+    while (r == IO_OK && c->out.len != before) {
+        if (side->is_head_written && pump_run(&tx->down)) {
+            write_body(c, side);
+        }
+        before = c->out.len;
+        r = before != 0 ? stream_flush(c->stream, &c->out) : IO_OK;
+        side->progress = c->out.len != before ? clock_mono() : side->progress;
+    }
+    return r;
+}
+
+static double
+exchange_deadline(const struct conn *c, const struct h1_side *side)
+{
+    const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
+    if (!bufq_is_empty(&c->out)) {
+        return side->progress + pc->send_timeout;
+    }
+    if (!side->is_body_done && !c->tx->up.is_stopped) {
+        return side->progress + pc->client_body_timeout;
+    }
+    return TASK_NEVER;
+}
+
+static void
+exchange_expired(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    if (!bufq_is_empty(&c->out) || side->is_head_written) {
+        tx_client_gone(tx, STR("client timed out"));
+        return;
+    }
+    tx_client_timeout(tx);
+    side->progress = clock_mono();
+}
+
+static const struct step *
+end_tx(struct conn *c, const struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    bool is_complete = side->is_end_written && bufq_is_empty(&c->out);
+    bool must_close = tx->must_close || !is_complete;
+    bool is_tunnel = tx->is_tunnel_open && is_complete;
+    if (is_tunnel) {
+        conn_open_tunnel(c, &tx->authority);
+    }
+    if (!is_complete && side->is_head_written && !side->is_chunked) {
+        tcp_abort_on_close(c->stream);
+    }
+    bool is_body_done = side->is_body_done;
+    c->side = NULL;
+    c->tx = NULL;
+    tx_free(tx);
+    c->since = clock_mono();
+    if (is_tunnel) {
+        return &conn_step_sniff;
+    }
+    if (!must_close) {
+        return &conn_step_serve;
+    }
+    return is_complete && !is_body_done ? &step_linger : &task_end;
+}
+
+static const struct step *
+run_exchange(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    struct tx *tx = c->tx;
+    struct h1_side *side = c->side;
+    if (tx->is_over) {
+        return end_tx(c, side);
+    }
+    if (!side->is_body_done) {
+        feed_body(c, side);
+    } else if (!tx->is_client_done) {
+        watch_client(c);
+    }
+    if (tx->is_client_done) {
+        return wait_until(c, TASK_NEVER);
+    }
+    enum io r = write_response(c, side);
+    if (r == IO_ERR || r == IO_EOF) {
+        tx_client_gone(tx, STR("client closed in the response"));
+    } else if (r == IO_OK && (side->is_end_written || tx->is_broken)) {
+        tx_client_done(tx);
+    } else if (clock_mono() >= exchange_deadline(c, side)) {
+        exchange_expired(c, side);
+    }
+    return wait_until(c, tx->is_client_done ? TASK_NEVER
+                                            : exchange_deadline(c, side));
+}
+
+static const struct step *
+run_linger(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    char waste[8192];
+    enum io r = IO_OK;
+    stream_shutdown(c->stream);
+    while (r == IO_OK && c->lingered < LINGER_BYTES) {
+        size_t got = 0;
+        r = stream_read(c->stream, waste, sizeof waste, &got);
+        c->lingered += got;
+    }
+    if (r != IO_AGAIN || clock_mono() >= c->since + LINGER_SECONDS) {
+        return &task_end;
+    }
+    return wait_until(c, c->since + LINGER_SECONDS);
+}
+
+static void
+h1_interim(struct tx *tx, const struct head *head)
+{
+    struct conn *c = tx->conn;
+    struct h1_framing f = { .kind = BODY_NONE };
+    if (tx->request.minor >= 1) {
+        h1_write_response(head, &f, &c->out);
+        task_wake(&c->task);
+    }
+}
+
+const struct serve serve_h1 = { h1_interim };
+
+const struct step conn_step_serve = { "conn: idle", run_idle };
+static const struct step step_head = { "conn: head", run_head };
+static const struct step step_exchange = { "conn: exchange", run_exchange };
+static const struct step step_linger = { "conn: linger", run_linger };

@@ -1,0 +1,33 @@
+/*
+ * What is inside a tunnel: TLS or HTTP, by its first bytes. Called when a
+ * CONNECT was answered; hands over to intercept.c or serve_h1.c.
+ */
+
+#include "proxy/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/worker.h"
+
+#define TLS_HANDSHAKE 0x16
+
+static const struct step *
+run_sniff(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
+    if (r == IO_OK) {
+        bool is_tls = (unsigned char)c->in.p[0] == TLS_HANDSHAKE;
+        return is_tls ? &conn_step_intercept : &conn_step_serve;
+    }
+    if (r != IO_AGAIN || clock_mono() >= deadline) {
+        conn_log(c, LOG_INFO, "tunnel closed before its first byte");
+        return &task_end;
+    }
+    task_wait(t, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+const struct step conn_step_sniff = { "conn: sniff", run_sniff };

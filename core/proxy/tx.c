@@ -1,0 +1,154 @@
+/*
+ * An exchange's life outside its steps: made by the conn, failed once, logged
+ * once, freed by the conn.
+ */
+
+#include "proxy/tx.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/dial.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/peer.h"
+#include "proxy/worker.h"
+#include "sandbox/sandbox.h"
+
+static void
+on_tx_end(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    tx->is_over = true;
+    task_wake(&tx->conn->task);
+}
+
+struct tx *
+tx_new(struct conn *c)
+{
+    struct arena *a = arena_new(4096);
+    struct tx *tx = arena_calloc(a, sizeof *tx);
+    tx->magic = TX_MAGIC;
+    tx->arena = a;
+    tx->conn = c;
+    tx->sandbox = c->sandbox;
+    tx->id = ++c->worker->next_tx;
+    tx->t_start = clock_mono();
+    task_init(&tx->task, c->worker->loop, &tx_step_target, on_tx_end);
+    head_init(&tx->request, a);
+    head_init(&tx->response, a);
+    pump_init(&tx->up, &c->task, &tx->task);
+    pump_init(&tx->down, &tx->task, &c->task);
+    tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
+    for (unsigned i = 0; i < modules_count; i++) {
+        if (modules[i]->tx_size != 0) {
+            tx->module_state[i] = arena_calloc(a, modules[i]->tx_size);
+        }
+    }
+    tx->where = c->worker->egress;
+    tx->who = c->sandbox != NULL ? c->sandbox->scope : tx->where;
+    return tx;
+}
+
+void
+tx_free(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    task_fini(&tx->task);
+    if (tx->dial != NULL) {
+        dial_free(tx->dial);
+    }
+    if (tx->peer != NULL) {
+        peer_close(tx->peer);
+    }
+    if (tx->pool_host != NULL) {
+        pool_host_put(tx->conn->worker->pool, tx->pool_host);
+    }
+    pump_fini(&tx->up);
+    pump_fini(&tx->down);
+    tx->magic = 0;
+    arena_free(tx->arena);
+}
+
+void
+tx_client_done(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->is_client_done = true;
+    task_wake(&tx->task);
+}
+
+void
+tx_client_gone(struct tx *tx, struct str cause)
+{
+    CHECK(tx, TX_MAGIC);
+    if (tx->is_client_gone) {
+        return;
+    }
+    tx->is_client_gone = true;
+    tx->is_client_done = true;
+    tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(cause));
+    task_wake(&tx->task);
+}
+
+int
+tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
+{
+    static const int levels[] = { LOG_INFO, LOG_INFO, LOG_WARN, LOG_ERR,
+        LOG_ERR };
+    char text[512];
+    va_list ap;
+    if (tx->fault != FAULT_NONE) {
+        return -1;
+    }
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    tx->fault = fault;
+    tx->cause = arena_dup(tx->arena, str_of(text));
+    conn_log(tx->conn, levels[fault],
+        "%s, request: \"%.*s %.*s\", host: \"%.*s\"", text,
+        STR_ARG(tx->request.method), STR_ARG(tx->path),
+        STR_ARG(tx->authority.host));
+    return -1;
+}
+
+void
+tx_client_timeout(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->is_client_late = true;
+    tx->must_close = true;
+    task_wake(&tx->task);
+}
+
+unsigned
+tx_status(const struct tx *tx)
+{
+    return tx->is_head_ready ? tx->response.status : 499;
+}
+
+const void *
+tx_where(const struct tx *tx, unsigned part)
+{
+    return scope_part(tx->where, part);
+}
+
+const void *
+tx_who(const struct tx *tx, unsigned part)
+{
+    return scope_part(tx->who, part);
+}
+
+static const struct step *
+tx_run_done(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    tx->t_end = clock_mono();
+    hooks_log(tx);
+    return &task_end;
+}
+
+const struct step tx_step_done = { "tx: done", tx_run_done };

@@ -1,0 +1,229 @@
+/*
+ * The first steps of an exchange: what it asks for, whose it is, whether it
+ * may, and what goes with it. No byte has gone anywhere yet, and no name has
+ * been resolved.
+ */
+
+#include "proxy/tx.h"
+
+#include "base/clock.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/reply.h"
+#include "proxy/worker.h"
+#include "sandbox/sandbox.h"
+
+static const struct step *
+refuse(struct tx *tx, unsigned status, const char *rule, const char *why)
+{
+    struct reply r = { .status = status,
+        .error = "http_request_error",
+        .rule = rule,
+        .detail = str_of(why) };
+    tx_fail(tx, FAULT_CLIENT, "%s", why);
+    tx_reply(tx, &r);
+    return &tx_step_reply;
+}
+
+/* Cuts the target into what is sent upstream: path and query. */
+static void
+take_path(struct tx *tx)
+{
+    struct str path = tx->request.path;
+    size_t at = str_find(path, '?');
+    tx->path = str_n(path.p, at);
+    if (at < path.n) {
+        tx->query = str_skip(path, at + 1);
+    }
+}
+
+/* In a tunnel the target must be the tunnel's (SPEC 5, one target); outside
+ * one it must name its own. NULL: in order. */
+static const struct step *
+take_authority(struct tx *tx)
+{
+    const struct conn *c = tx->conn;
+    const struct head *h = &tx->request;
+    bool is_connect = h->method_id == METHOD_CONNECT;
+    if (!c->is_tunnel) {
+        tx->authority = h->authority;
+        if (is_connect || h->form == TARGET_ABSOLUTE) {
+            bool is_https = !is_connect && str_eq(h->scheme, STR("https"));
+            return is_https ? refuse(tx, 400, "request",
+                                  "https in absolute form: use CONNECT")
+                            : NULL;
+        }
+        return refuse(tx, 400, "request",
+            "this is a proxy: send CONNECT or an absolute-form target");
+    }
+    tx->authority = c->target;
+    if (is_connect) {
+        return refuse(tx, 405, "method", "CONNECT inside a tunnel");
+    }
+    struct str scheme = c->is_tls ? STR("https") : STR("http");
+    bool is_same = !c->is_misdirected &&
+                   authority_eq(&h->authority, &c->target) &&
+                   (h->form != TARGET_ABSOLUTE || str_eq(h->scheme, scheme));
+    return is_same ? NULL
+                   : refuse(tx, 421, "target",
+                         "the request is not for the host that this "
+                         "connection was opened for");
+}
+
+static const struct step *
+open_tunnel(struct tx *tx)
+{
+    head_init(&tx->response, tx->arena);
+    tx->response.status = 200;
+    tx->response.reason = STR("Connection Established");
+    tx->response.minor = 1;
+    tx->is_local = true;
+    tx->is_tunnel_open = true;
+    pump_end(&tx->down);
+    return &tx_step_reply;
+}
+
+static const struct step *
+run_target(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    struct conn *c = tx->conn;
+    bool is_connect = tx->request.method_id == METHOD_CONNECT;
+    if (tx->is_client_gone) {
+        return &tx_step_done;
+    }
+    if (tx->path.p == NULL) {
+        take_path(tx);
+        const struct step *refused = take_authority(tx);
+        if (refused != NULL) {
+            return refused;
+        }
+        if (tx->request.method_id == METHOD_TRACE) {
+            return refuse(tx, 405, "method", "TRACE is not forwarded");
+        }
+    }
+    struct target target = { is_connect ? T_CONNECT : T_REQUEST,
+        tx->authority, &tx->request, tx };
+    switch (hooks_target(c, &target, &tx->hook_at)) {
+    case V_NEXT:
+        return is_connect ? open_tunnel(tx) : &tx_step_request;
+    case V_WAIT:
+        return TASK_WAIT;
+    case V_REPLY:
+        return &tx_step_reply;
+    case V_ABORT:
+        break;
+    }
+    tx->is_broken = true;
+    tx->must_close = true;
+    return &tx_step_reply;
+}
+
+/* Where the request goes unless a module says otherwise. */
+static void
+choose_upstream(struct tx *tx)
+{
+    tx->up_host = tx->authority.host;
+    tx->up_port = tx->authority.port;
+    tx->up_addr = tx->authority.kind == HOST_NAME ? (struct addr){ 0 }
+                                                  : tx->authority.ip;
+    tx->up_tls = tx->conn->is_tls;
+}
+
+/* A secret leaves over verified TLS alone (SPEC 7): plain port 80 becomes
+ * https on 443, any other plain port is refused. */
+static const struct step *
+keep_secret_safe(struct tx *tx)
+{
+    struct reply r = { .status = 403,
+        .error = "http_request_denied",
+        .rule = "secret",
+        .detail = STR("a credential is bound to this host, and it is sent "
+                      "over TLS only") };
+    if (!tx->needs_tls || tx->up_tls) {
+        return NULL;
+    }
+    if (tx->up_port == 80) {
+        tx->up_port = 443;
+        tx->up_tls = true;
+        return NULL;
+    }
+    tx_fail(tx, FAULT_POLICY, "credential on a plain port");
+    tx_reply(tx, &r);
+    return &tx_step_reply;
+}
+
+/* What weir itself takes off and puts on, whatever the modules do. */
+static void
+normalise_head(struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    struct head *h = &tx->request;
+    head_remove_hop_by_hop(h);
+    head_remove_prefix(h, STR("Proxy-"));
+    head_remove(h, STR("Host"));
+    head_add_first(h, STR("Host"),
+        authority_format(tx->arena, &tx->authority,
+            tx->conn->is_tls ? 443 : 80));
+    if (pc->via) {
+        head_add(h, STR("Via"), STR("1.1 weir"));
+    }
+}
+
+/* Byte for byte as it came where no rule looked at the path. */
+static struct str
+target_of(struct tx *tx)
+{
+    if (tx->path.p == tx->request.path.p) {
+        return tx->request.path;
+    }
+    return arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(tx->path),
+        tx->query.p != NULL ? "?" : "", STR_ARG(tx->query));
+}
+
+static const struct step *
+run_request(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    if (tx->is_client_gone) {
+        return &tx_step_done;
+    }
+    if (tx->t_request == 0) {
+        tx->t_request = clock_mono();
+        if (pc->client_max_body_size != 0 &&
+            tx->request.body == BODY_LENGTH &&
+            tx->request.length > pc->client_max_body_size) {
+            return refuse(tx, 413, "client_max_body_size",
+                "the request body is larger than client_max_body_size");
+        }
+        choose_upstream(tx);
+        normalise_head(tx);
+    }
+    switch (hooks_request(tx)) {
+    case V_NEXT:
+        break;
+    case V_WAIT:
+        return TASK_WAIT;
+    case V_REPLY:
+        return &tx_step_reply;
+    case V_ABORT:
+        tx->is_broken = true;
+        tx->must_close = true;
+        return &tx_step_reply;
+    }
+    const struct step *refused = keep_secret_safe(tx);
+    if (refused != NULL) {
+        return refused;
+    }
+    if (tx->up_target.p == NULL) {
+        tx->up_target = target_of(tx);
+    }
+    hooks_filters(tx, true);
+    return &tx_step_connect;
+}
+
+const struct step tx_step_target = { "tx: target", run_target };
+const struct step tx_step_request = { "tx: request", run_request };

@@ -1,0 +1,135 @@
+/*
+ * The last steps: the response's head to the client, its body, weir's own
+ * answer. The peer is given back the moment it is done.
+ */
+
+#include "proxy/tx.h"
+
+#include "base/clock.h"
+#include "net/loop.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/parts.h"
+#include "proxy/peer.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/upstream.h"
+
+/* Bytes that one exchange moves before others have their turn. */
+#define TURN_BYTES (256 * 1024)
+
+static const struct step *
+run_response(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    switch (hooks_response(tx)) {
+    case V_NEXT:
+        break;
+    case V_WAIT:
+        return TASK_WAIT;
+    case V_REPLY:
+        upstream_close(tx);
+        return &tx_step_reply;
+    case V_ABORT:
+        return upstream_abandon(tx);
+    }
+    hooks_filters(tx, false);
+    if (!pump_keeps_length(&tx->down)) {
+        head_remove(&tx->response, STR("Content-Length"));
+        tx->response.body = BODY_CHUNKED;
+    }
+    tx->is_head_ready = true;
+    task_wake(&tx->conn->task);
+    return &tx_step_body;
+}
+
+/* The response broke off: the client must not take it for whole. */
+static const struct step *
+break_off(struct tx *tx, const char *why)
+{
+    tx_fail(tx, FAULT_ORIGIN, "%s", why);
+    upstream_close(tx);
+    tx->is_broken = true;
+    tx->must_close = true;
+    task_wake(&tx->conn->task);
+    return &tx_step_reply;
+}
+
+static const struct step *
+body_ended(struct tx *tx)
+{
+    pump_end(&tx->down);
+    upstream_release(tx);
+    return &tx_step_reply;
+}
+
+static const struct step *
+body_wait(struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    double deadline = TASK_NEVER; /* a client that does not read: send_timeout
+                                     of the conn */
+    if (!tx->down.is_stopped) {
+        deadline = tx->down.last_progress + pc->proxy_read_timeout;
+        if (clock_mono() >= deadline) {
+            return break_off(tx, "upstream timed out in its body");
+        }
+    }
+    task_wait(&tx->task, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step *
+run_body(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    uint64_t had = tx->down.bytes_in;
+    if (tx->turn != t->loop->turns) {
+        tx->turn = t->loop->turns;
+        tx->turn_bytes = 0;
+    }
+    upstream_send(tx);
+    enum peer_io r = tx->peer->ops->recv_body(tx->peer, tx);
+    tx->turn_bytes += tx->down.bytes_in - had;
+    switch (r) {
+    case P_OK:
+        return body_ended(tx);
+    case P_AGAIN:
+        break;
+    case P_CLOSED:
+    case P_BROKEN:
+        return break_off(tx, "upstream closed in its body");
+    case P_BAD:
+        return break_off(tx, "upstream sent a malformed body");
+    }
+    if (tx->turn_bytes >= TURN_BYTES) {
+        task_yield(t);
+    }
+    return body_wait(tx);
+}
+
+/* The answer is complete, weir's own or the origin's: the conn writes it. */
+static const struct step *
+run_reply(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    if (!tx->is_head_ready && !tx->is_broken) {
+        tx->is_head_ready = true;
+        task_wake(&tx->conn->task);
+    }
+    if (tx->is_client_done) {
+        return &tx_step_done;
+    }
+    task_wake(&tx->conn->task);
+    task_wait(t, TASK_NEVER, NULL, NULL);
+    return TASK_WAIT;
+}
+
+const struct step tx_step_response = { "tx: response", run_response };
+const struct step tx_step_body = { "tx: body", run_body };
+const struct step tx_step_reply = { "tx: reply", run_reply };

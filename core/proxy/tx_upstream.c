@@ -1,0 +1,320 @@
+/*
+ * From the decision to the response's head: a peer from the pool or a new
+ * connection, the request sent while the response is awaited.
+ */
+
+#include "proxy/upstream.h"
+
+#include "base/clock.h"
+#include "net/dial.h"
+#include "net/guard.h"
+#include "net/pool.h"
+#include "proxy/conn.h"
+#include "proxy/parts.h"
+#include "proxy/peer.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/reply.h"
+#include "proxy/tx.h"
+#include "proxy/worker.h"
+#include "sandbox/sandbox.h"
+
+/* RFC 9110 15.2: any number may come; a storm may not. */
+#define INTERIMS_MAX 32
+
+static const struct step step_dial;
+
+static const struct proxy_conf *
+conf_of(const struct tx *tx)
+{
+    return tx_where(tx, PART_PROXY);
+}
+
+void
+upstream_close(struct tx *tx)
+{
+    if (tx->dial != NULL) {
+        dial_free(tx->dial);
+        tx->dial = NULL;
+    }
+    if (tx->peer != NULL) {
+        peer_close(tx->peer);
+        tx->peer = NULL;
+    }
+}
+
+void
+upstream_release(struct tx *tx)
+{
+    struct peer *p = tx->peer;
+    tx->peer = NULL;
+    if (!p->ops->is_reusable(p)) {
+        peer_close(p);
+        return;
+    }
+    peer_park(p, tx->conn->worker->pool, tx->pool_host,
+        conf_of(tx)->proxy_keepalive_timeout);
+}
+
+const struct step *
+upstream_abandon(struct tx *tx)
+{
+    upstream_close(tx);
+    return &tx_step_done;
+}
+
+void
+upstream_send(struct tx *tx)
+{
+    if (tx->is_request_sent) {
+        return;
+    }
+    if (tx->peer->ops->send(tx->peer, tx) == P_OK) {
+        tx->is_request_sent = true;
+        tx->t_sent = clock_mono();
+    }
+}
+
+/* weir's answer to a failure upstream; the details are the log's first cause
+ * without what only the operator should see. */
+static const struct step *
+fail(struct tx *tx, unsigned status, const char *error, const char *detail)
+{
+    struct reply r = { .status = status,
+        .error = error,
+        .rule = "upstream",
+        .detail = str_of(detail) };
+    tx_fail(tx, FAULT_ORIGIN, "%s", detail);
+    upstream_close(tx);
+    tx_reply(tx, &r);
+    return &tx_step_reply;
+}
+
+static void
+use_peer(struct tx *tx, struct peer *p)
+{
+    tx->peer = p;
+    tx->peer_addr = p->addr;
+    peer_begin(p, &tx->task);
+    tx->t_connected = clock_mono();
+    tx->t_sent = tx->t_connected;
+}
+
+static struct guard_policy
+guard_policy_of(const struct tx *tx)
+{
+    const struct cidr_list *allow = &conf_of(tx)->allow_address;
+    const struct policy *own = tx->sandbox->policy;
+    struct guard_policy p = { .allow = allow->items, .n_allow = allow->n };
+    p.deny[0].items = pattern_set_cidrs(own->denied, &p.deny[0].n);
+    p.deny[1].items = pattern_set_cidrs(own->own_denied, &p.deny[1].n);
+    return p;
+}
+
+static struct pool_key
+pool_key_of(const struct tx *tx)
+{
+    return (struct pool_key){ .host = tx->up_host,
+        .port = tx->up_port,
+        .tls = tx->up_tls ? conf_of(tx)->tls : NULL,
+        .serial = tx->sandbox->serial };
+}
+
+static void
+start_dial(struct tx *tx)
+{
+    struct worker *w = tx->conn->worker;
+    struct dial_args args = { .loop = w->loop,
+        .dns = w->dns,
+        .guard = w->guard,
+        .policy = guard_policy_of(tx),
+        .name = tx->up_host,
+        .addr = tx->up_addr,
+        .port = tx->up_port,
+        .tls = tx->up_tls ? conf_of(tx)->tls : NULL,
+        .serial = tx->sandbox->serial,
+        .timeout = conf_of(tx)->proxy_connect_timeout };
+    tx->dial = dial_start(&args, &tx->task);
+}
+
+static const struct step *
+run_connect(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    struct worker *w = tx->conn->worker;
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    tx->t_connect = clock_mono();
+    struct pool_key key = pool_key_of(tx);
+    struct guard_policy policy = guard_policy_of(tx);
+    if (tx->pool_host == NULL) {
+        tx->pool_host = pool_host_get(w->pool, &key);
+    }
+    struct pool_entry *e =
+        tx->is_retried ? NULL : pool_take(w->pool, tx->pool_host, &policy);
+    if (e != NULL) {
+        use_peer(tx, peer_of(e));
+        return &tx_step_exchange;
+    }
+    start_dial(tx);
+    return &step_dial;
+}
+
+/* The log has the address and the cause; the sandbox is told the kind. */
+static const struct step *
+dial_failed(struct tx *tx, const struct dial_result *r)
+{
+    static const struct {
+        unsigned status;
+        const char *detail;
+    } kinds[] = {
+        [DIAL_OK] = { 502, "" },
+        [DIAL_DNS] = { 502, "the host's name cannot be resolved" },
+        [DIAL_DNS_TIMEOUT] = { 504, "the resolver did not answer in time" },
+        [DIAL_DENIED] = { 403, "the host's address is not allowed" },
+        [DIAL_REFUSED] = { 502, "the origin refused the connection" },
+        [DIAL_UNREACHABLE] = { 502, "the origin cannot be reached" },
+        [DIAL_TIMEOUT] = { 504, "the origin did not answer in time" },
+        [DIAL_UNTRUSTED] = { 502, "the origin's certificate is not trusted" },
+        [DIAL_TLS] = { 502, "the TLS handshake with the origin failed" },
+        [DIAL_OWN] = { 503, "the proxy is out of resources" },
+    };
+    tx->peer_addr = r->addr;
+    tx_fail(tx, r->error == DIAL_DENIED ? FAULT_POLICY : FAULT_ORIGIN, "%s",
+        r->text);
+    return fail(tx, kinds[r->error].status, r->proxy_error,
+        kinds[r->error].detail);
+}
+
+static const struct step *
+run_dial(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    const struct dial_result *r = dial_result(tx->dial);
+    if (r == NULL) {
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT;
+    }
+    if (r->error != DIAL_OK) {
+        return dial_failed(tx, r);
+    }
+    struct peer *p = peer_new(dial_take(tx->dial, &tx->task), &r->addr);
+    dial_free(tx->dial);
+    tx->dial = NULL;
+    use_peer(tx, p);
+    return &tx_step_exchange;
+}
+
+/* Once, when the connection was an old one that had died meanwhile, and the
+ * request cannot have had an effect twice (RFC 9110 9.2.2). */
+static bool
+may_retry(const struct tx *tx)
+{
+    return tx->peer->is_reused && !tx->is_retried &&
+           !tx->peer->has_answered && tx->request.body == BODY_NONE &&
+           method_is_idempotent(tx->request.method_id);
+}
+
+static const struct step *
+peer_lost(struct tx *tx, enum peer_io r)
+{
+    if (r == P_CLOSED && may_retry(tx)) {
+        upstream_close(tx);
+        tx->is_retried = true;
+        tx->is_request_sent = false;
+        return &tx_step_connect;
+    }
+    if (r == P_BAD) {
+        return fail(tx, 502, "http_protocol_error",
+            "the origin sent a response that is not valid HTTP");
+    }
+    return fail(tx, 502, "connection_terminated",
+        "the origin closed the connection before its response");
+}
+
+static const struct step *
+head_arrived(struct tx *tx)
+{
+    unsigned status = tx->response.status;
+    if (status >= 200) {
+        tx->t_head = clock_mono();
+        return &tx_step_response;
+    }
+    if (status == 101) {
+        return fail(tx, 502, "http_upgrade_failed",
+            "the origin switched protocols without being asked");
+    }
+    if (++tx->interims > INTERIMS_MAX) {
+        return fail(tx, 502, "http_protocol_error",
+            "the origin sent too many interim responses");
+    }
+    tx->conn->serve->interim(tx, &tx->response);
+    return NULL;
+}
+
+static const struct step *
+exchange_wait(struct tx *tx)
+{
+    const struct proxy_conf *pc = conf_of(tx);
+    double now = clock_mono(), deadline = TASK_NEVER;
+    if (tx->is_request_sent) {
+        deadline = tx->t_sent + pc->proxy_header_timeout;
+    } else if (!bufq_is_empty(&tx->peer->out)) {
+        deadline = tx->up.last_progress + pc->proxy_send_timeout;
+    }
+    if (now >= deadline) {
+        return tx->is_request_sent
+                   ? fail(tx, 504, "http_response_timeout",
+                         "the origin did not answer in time")
+                   : fail(tx, 504, "connection_write_timeout",
+                         "the origin did not read the request in time");
+    }
+    task_wait(&tx->task, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step *
+client_late(struct tx *tx)
+{
+    struct reply r = { .status = 408,
+        .error = "http_request_error",
+        .rule = "client_body_timeout",
+        .detail = STR("the request body did not arrive in time") };
+    tx_fail(tx, FAULT_CLIENT, "client timed out in its body");
+    upstream_close(tx);
+    tx_reply(tx, &r);
+    return &tx_step_reply;
+}
+
+static const struct step *
+run_exchange(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    if (tx->is_client_late) {
+        return client_late(tx);
+    }
+    upstream_send(tx);
+    for (;;) {
+        enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);
+        if (r == P_AGAIN) {
+            return exchange_wait(tx);
+        }
+        if (r != P_OK) {
+            return peer_lost(tx, r);
+        }
+        const struct step *next = head_arrived(tx);
+        if (next != NULL) {
+            return next;
+        }
+    }
+}
+
+const struct step tx_step_connect = { "tx: connect", run_connect };
+static const struct step step_dial = { "tx: dial", run_dial };
+const struct step tx_step_exchange = { "tx: exchange", run_exchange };

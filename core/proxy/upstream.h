@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * How an exchange gets a peer and gives it back; between tx_upstream.c and
+ * tx_response.c.
+ */
+
+struct tx;
+struct step;
+
+/* Sends what there is to send; failures show at the next receive. */
+void upstream_send(struct tx *tx);
+
+/* The response is complete: the peer to the pool, or closed. */
+void upstream_release(struct tx *tx);
+
+/* Closes the peer, or cancels the dial. */
+void upstream_close(struct tx *tx);
+
+/* The client left: closes and goes to the last step. */
+const struct step *upstream_abandon(struct tx *tx);

@@ -1,0 +1,229 @@
+/*
+ * A worker's set-up and end: makes what its connections share, starts to
+ * accept, drains. Called by proc/worker.c alone.
+ */
+
+#include "proxy/worker.h"
+
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/dns.h"
+#include "net/guard.h"
+#include "net/leaf.h"
+#include "net/pool.h"
+#include "net/tls_ctx.h"
+#include "proxy/accept.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/listen.h"
+#include "proxy/logfile.h"
+#include "proxy/page.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/secret_store.h"
+
+/* Idle upstream connections, in all and for one host of one sandbox. */
+#define POOL_MAX 2048
+#define POOL_HOST_MAX 256
+
+const struct proxy_conf *
+worker_conf(const struct worker *w)
+{
+    return w->proxy_conf;
+}
+
+struct str
+worker_page(const struct worker *w, unsigned status)
+{
+    return page_get(w->proxy_conf->pages, status);
+}
+
+void
+worker_conn_ended(struct worker *w)
+{
+    if (!w->is_quitting) {
+        accept_resume(w);
+        return;
+    }
+    if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
+        w->setup.on_drained(w->setup.arg);
+    }
+}
+
+static void
+quit_all(struct worker *w, bool is_hard)
+{
+    struct list *node = w->conns.next;
+    while (node != &w->conns) {
+        struct conn *c = container_of(node, struct conn, node);
+        node = node->next;
+        conn_quit(c, is_hard);
+    }
+}
+
+/* The deadline of a graceful end: what still runs is cut. */
+static void
+on_quit_deadline(struct timer *t)
+{
+    struct worker *w = container_of(t, struct worker, quit_timer);
+    log_at(LOG_NOTICE, "worker_shutdown_timeout: closing %u connections",
+        w->n_conns);
+    if (w->setup.on_drained != NULL) {
+        w->setup.on_drained(w->setup.arg);
+    }
+}
+
+void
+worker_quit(struct worker *w, double deadline)
+{
+    CHECK(w, WORKER_MAGIC);
+    w->is_quitting = true;
+    accept_fini(w);
+    quit_all(w, true);
+    timer_init(&w->quit_timer, w->loop, on_quit_deadline);
+    timer_start(&w->quit_timer, deadline - clock_mono());
+    if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
+        w->setup.on_drained(w->setup.arg);
+    }
+}
+
+void
+worker_keeper_changed(struct worker *w)
+{
+    CHECK(w, WORKER_MAGIC);
+    if (w->leaves != NULL) {
+        leaf_cache_ask_again(w->leaves);
+    }
+}
+
+void
+worker_set_log(struct worker *w, unsigned i, int fd)
+{
+    struct logfile *f = logfile_nth(w->conf, i);
+    CHECK(w, WORKER_MAGIC);
+    if (f == NULL) {
+        close(fd);
+        return;
+    }
+    logfile_reopened(f, fd);
+}
+
+static struct dns *
+make_dns(struct worker *w)
+{
+    const struct proxy_conf *pc = w->proxy_conf;
+    struct dns_conf c = { .servers = pc->resolver.items,
+        .n_servers = pc->resolver.n,
+        .n_names = pc->names.n };
+    struct dns_static *names = xcalloc((pc->names.n + 1) * sizeof *names);
+    for (unsigned i = 0; i < pc->names.n; i++) {
+        const struct static_name *s = &pc->names.items[i];
+        names[i] = (struct dns_static){ s->name, s->addrs.items, s->addrs.n };
+    }
+    c.names = w->static_names = names;
+    return dns_new(w->loop, &c);
+}
+
+static struct guard *
+make_guard(struct worker *w)
+{
+    struct guard *g = guard_new(w->loop);
+    for (unsigned i = 0; g != NULL && i < listen_count(w->conf); i++) {
+        const struct listen *l = listen_get(w->conf, i);
+        if (l->addr.family != 0) {
+            guard_add_listener(g, &l->addr);
+        }
+    }
+    return g;
+}
+
+static bool
+worker_make(struct worker *w)
+{
+    const struct proxy_conf *pc = w->proxy_conf;
+    w->tls = tls_server_new(w->setup.tickets);
+    w->leaves = leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache,
+        pc->mint_rate);
+    w->dns = make_dns(w);
+    w->guard = make_guard(w);
+    if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
+        w->guard == NULL) {
+        return false;
+    }
+    w->pool = pool_new(w->loop, w->guard, POOL_MAX, POOL_HOST_MAX);
+    return hooks_worker_init(w) == 0;
+}
+
+struct worker *
+worker_new(const struct worker_setup *setup)
+{
+    struct worker *w = xcalloc(sizeof *w);
+    w->magic = WORKER_MAGIC;
+    w->setup = *setup;
+    w->loop = setup->loop;
+    w->conf = setup->conf;
+    w->max_conns = setup->max_conns;
+    w->egress = conf_scope(w->conf, CONF_EGRESS);
+    w->sandboxes = sandbox_set_of(w->conf);
+    w->secrets = secret_store_of(w->conf);
+    list_init(&w->conns);
+    if (w->egress == NULL) {
+        return w; /* nothing to serve */
+    }
+    w->proxy_conf = scope_part(w->egress, PART_PROXY);
+    hooks_init();
+    if (!worker_make(w)) {
+        worker_free(w);
+        return NULL;
+    }
+    logfiles_start((struct conf *)w->conf, w->loop);
+    accept_init(w);
+    return w;
+}
+
+static void
+free_conns(struct worker *w)
+{
+    w->setup.on_drained = NULL;
+    w->is_quitting = true;
+    while (!list_is_empty(&w->conns)) {
+        conn_free(container_of(w->conns.next, struct conn, node));
+    }
+}
+
+void
+worker_free(struct worker *w)
+{
+    CHECK(w, WORKER_MAGIC);
+    free_conns(w);
+    if (w->acceptors != NULL) {
+        accept_fini(w);
+    }
+    if (w->pool != NULL) {
+        pool_free(w->pool);
+        hooks_worker_exit(w);
+        logfiles_stop((struct conf *)w->conf);
+    }
+    if (w->leaves != NULL) {
+        leaf_cache_free(w->leaves);
+    }
+    if (w->dns != NULL) {
+        dns_free(w->dns);
+    }
+    if (w->guard != NULL) {
+        guard_free(w->guard);
+    }
+    if (w->tls != NULL) {
+        tls_server_free(w->tls);
+    }
+    if (w->quit_timer.loop != NULL) {
+        timer_stop(&w->quit_timer);
+    }
+    xfree(w->static_names);
+    w->magic = 0;
+    xfree(w);
+}
