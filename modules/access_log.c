@@ -1,0 +1,278 @@
+/*
+ * The access log: one line an exchange, in a format of the operator's or as
+ * JSON. Lines leave through a logfile; values are escaped, so that nothing a
+ * sandbox sends can forge a line.
+ */
+
+#include "module.h"
+
+#define LINE_MAX_BYTES 16384
+#define PIECES_MAX 128
+
+extern const unsigned access_log_module_index;
+
+enum escape { ESCAPE_DEFAULT, ESCAPE_JSON };
+
+/* A format in pieces: a literal, then a variable (or none at the end). */
+struct piece {
+    struct str literal;
+    struct value *value;
+};
+
+struct log_format {
+    struct str name;
+    enum escape escape;
+    struct piece *pieces;
+    unsigned n;
+    struct log_format *next;
+};
+
+struct access_log {
+    struct log_format *formats; /* egress */
+    struct logfile *file;       /* NULL: off */
+    struct log_format *format;
+};
+
+static const char default_format[] =
+    "$remote_addr $sandbox_id [$time_local] \"$request_method "
+    "$scheme://$host:$port$uri\" $status $body_bytes_sent $request_time "
+    "$upstream_addr \"$cause\"\n";
+
+static const char json_format[] =
+    "{\"time\":\"$time_iso8601\",\"sandbox\":\"$sandbox_id\","
+    "\"class\":\"$sandbox_class\",\"client\":\"$remote_addr\","
+    "\"method\":\"$request_method\",\"scheme\":\"$scheme\","
+    "\"host\":\"$host\",\"port\":$port,\"path\":\"$uri\","
+    "\"status\":$status,\"rule\":\"$rule\",\"request_length\":$request_length,"
+    "\"bytes_sent\":$bytes_sent,\"request_time\":$request_time,"
+    "\"upstream_addr\":\"$upstream_addr\","
+    "\"upstream_connect_time\":\"$upstream_connect_time\","
+    "\"upstream_header_time\":\"$upstream_header_time\","
+    "\"cause\":\"$cause\"}\n";
+
+static bool
+is_name_byte(char ch)
+{
+    return ascii_is_alpha((unsigned char)ch) ||
+           ascii_is_digit((unsigned char)ch) || ch == '_';
+}
+
+/* How long the reference at the start of `s` is: "$name" or "${name}". */
+static size_t
+reference_length(struct str s)
+{
+    size_t n = 1;
+    if (s.n > 1 && s.p[1] == '{') {
+        return str_find(s, '}') < s.n ? str_find(s, '}') + 1 : s.n;
+    }
+    while (n < s.n && is_name_byte(s.p[n])) {
+        n++;
+    }
+    return n;
+}
+
+static bool
+format_compile(struct bind *b, const struct token *at, struct str text,
+    struct log_format *f)
+{
+    struct arena *a = bind_conf(b)->arena;
+    f->pieces = arena_calloc(a, PIECES_MAX * sizeof *f->pieces);
+    while (text.n != 0) {
+        if (f->n == PIECES_MAX) {
+            return conf_error(b, at, "log format has too many variables");
+        }
+        struct piece *piece = &f->pieces[f->n++];
+        size_t dollar = str_find(text, '$');
+        piece->literal = arena_dup(a, str_n(text.p, dollar));
+        text = str_skip(text, dollar);
+        if (text.n == 0) {
+            return true;
+        }
+        size_t n = reference_length(text);
+        struct token var = *at;
+        var.text = arena_dup(a, str_n(text.p, n));
+        piece->value = value_compile(b, &var, false);
+        if (piece->value == NULL) {
+            return false;
+        }
+        text = str_skip(text, n);
+    }
+    return true;
+}
+
+static struct log_format *
+format_find(struct log_format *f, struct str name)
+{
+    while (f != NULL && !str_eq(f->name, name)) {
+        f = f->next;
+    }
+    return f;
+}
+
+static struct log_format *
+format_add(struct bind *b, struct log_format **list, struct str name)
+{
+    struct log_format *f = arena_calloc(bind_conf(b)->arena, sizeof *f);
+    f->name = name;
+    f->next = *list;
+    *list = f;
+    return f;
+}
+
+/* log_format NAME [escape=default|json] STRING…; */
+static bool
+set_log_format(struct bind *b, const struct directive *d, void *field)
+{
+    struct log_format **list = field;
+    struct buf text;
+    unsigned i = 1;
+    if (format_find(*list, d->args[0].text) != NULL ||
+        str_eq(d->args[0].text, STR("json"))) {
+        return conf_error(b, &d->args[0], "duplicate log_format");
+    }
+    struct log_format *f = format_add(b, list, d->args[0].text);
+    if (str_eq(d->args[1].text, STR("escape=json"))) {
+        f->escape = ESCAPE_JSON;
+        i = 2;
+    } else if (str_eq(d->args[1].text, STR("escape=default"))) {
+        i = 2;
+    }
+    buf_init(&text, LINE_MAX_BYTES);
+    bool ok = true;
+    for (; i < d->n_args && ok; i++) {
+        ok = buf_add(&text, d->args[i].text);
+    }
+    ok = ok && buf_addc(&text, '\n');
+    if (!ok) {
+        conf_error(b, &d->args[0], "log format is too long");
+    }
+    ok = ok && format_compile(b, &d->args[0], buf_str(&text), f);
+    buf_fini(&text);
+    return ok;
+}
+
+static struct log_format *
+builtin_format(struct bind *b, const struct token *at,
+    struct log_format **list, struct str name)
+{
+    bool is_json = str_eq(name, STR("json"));
+    struct log_format *f = format_add(b, list, name);
+    f->escape = is_json ? ESCAPE_JSON : ESCAPE_DEFAULT;
+    bool ok = format_compile(b, at,
+        str_of(is_json ? json_format : default_format), f);
+    return ok ? f : NULL;
+}
+
+/* access_log off | PATH [FORMAT]; */
+static bool
+set_access_log(struct bind *b, const struct directive *d, void *field)
+{
+    struct access_log *log = bind_part(b);
+    struct conf *c = bind_conf(b);
+    (void)field;
+    log->file = NULL;
+    if (str_eq(d->args[0].text, STR("off"))) {
+        return d->n_args == 1 ||
+               conf_error(b, &d->args[1], "\"off\" takes no format");
+    }
+    struct str name =
+        d->n_args > 1 ? d->args[1].text : STR("default");
+    log->format = format_find(log->formats, name);
+    bool is_builtin =
+        str_eq(name, STR("json")) || str_eq(name, STR("default"));
+    if (log->format == NULL && is_builtin) {
+        log->format = builtin_format(b, &d->args[0], &log->formats, name);
+    }
+    if (log->format == NULL) {
+        return conf_error(b, &d->args[d->n_args - 1],
+            "unknown log format \"%.*s\"", STR_ARG(name));
+    }
+    struct str path = d->args[0].text;
+    if (path.n == 0) {
+        return conf_error(b, &d->args[0], "empty path");
+    }
+    log->file = logfile_get(c,
+        path.p[0] == '/' ? path
+                         : arena_printf(c->arena, "%.*s%.*s",
+                               STR_ARG(c->prefix), STR_ARG(path)));
+    return true;
+}
+
+static bool
+add_escaped(struct buf *line, struct str s)
+{
+    bool ok = true;
+    for (size_t i = 0; i < s.n && ok; i++) {
+        unsigned char ch = (unsigned char)s.p[i];
+        bool is_plain = ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\';
+        ok = is_plain ? buf_addc(line, (char)ch)
+                      : buf_addf(line, "\\x%02X", ch);
+    }
+    return ok;
+}
+
+static bool
+add_value(struct buf *line, const struct log_format *f, struct str s)
+{
+    if (f->escape == ESCAPE_JSON) {
+        return json_escape(line, s);
+    }
+    return s.n != 0 ? add_escaped(line, s) : buf_addc(line, '-');
+}
+
+static bool
+format_line(const struct log_format *f, const struct tx *tx,
+    struct buf *line)
+{
+    bool ok = true;
+    for (unsigned i = 0; i < f->n && ok; i++) {
+        const struct piece *piece = &f->pieces[i];
+        struct str s = STR_NONE;
+        ok = buf_add(line, piece->literal);
+        if (piece->value != NULL && ok) {
+            ok = value_eval(piece->value, (void *)tx, tx->arena, &s) &&
+                 add_value(line, f, s);
+        }
+    }
+    return ok;
+}
+
+static void
+on_log(const struct tx *tx)
+{
+    const struct access_log *log = module_where(tx, access_log_module_index);
+    struct buf line;
+    if (log->file == NULL) {
+        return;
+    }
+    buf_init(&line, LINE_MAX_BYTES);
+    if (format_line(log->format, tx, &line)) {
+        logfile_write(log->file, buf_str(&line));
+    } else {
+        log_at(LOG_WARN, "access log line is too long");
+    }
+    buf_fini(&line);
+}
+
+static const struct cmd cmds[] = {
+    CMD("access_log", CONF_WHERE, 1, 2, struct access_log, file,
+        struct logfile *, set_access_log),
+    {
+        .name = "log_format",
+        .contexts = CONF_EGRESS,
+        .min_args = 2,
+        .max_args = 255,
+        .offset = CMD_AT(struct access_log, formats, struct log_format *),
+        .flags = CMD_LIST,
+        .size = sizeof(struct log_format *),
+        .set = set_log_format,
+    },
+    { 0 },
+};
+
+const struct module access_log_module = {
+    .conf = { .name = "access_log",
+        .cmds = cmds,
+        .size = sizeof(struct access_log) },
+    .on_log = on_log,
+};

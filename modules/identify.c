@@ -1,0 +1,118 @@
+/*
+ * Whose a connection is (SPEC 4): by its listener, its source address, or the
+ * Proxy-Authorization of a head. What the sandbox presents goes no further.
+ */
+
+#include "module.h"
+
+static struct sandbox *
+listener_sandbox(const struct conn *c)
+{
+    struct str id = c->listen->sandbox;
+    return id.n != 0 ? sandbox_by_id(c->worker->sandboxes, id) : NULL;
+}
+
+static enum verdict
+on_accept(struct conn *c)
+{
+    struct sandbox *sb = NULL;
+    switch (sandbox_identify(c->worker->sandboxes, listener_sandbox(c),
+        &c->peer, NULL, true, &sb)) {
+    case IDENTITY_OK:
+        c->sandbox = sb;
+        return V_NEXT;
+    case IDENTITY_NEEDED:
+        return V_NEXT; /* a head may bring it */
+    case IDENTITY_CONFLICT:
+    case IDENTITY_REFUSED:
+        break;
+    }
+    conn_log(c, LOG_WARN, "no sandbox has this address");
+    return V_ABORT;
+}
+
+static enum verdict
+demand(struct tx *tx, const char *why)
+{
+    struct reply r = { .status = 407,
+        .error = "proxy_authentication_required",
+        .rule = "identity",
+        .detail = str_of(why) };
+    tx_fail(tx, FAULT_POLICY, "%s", why);
+    tx_reply(tx, &r);
+    head_add(&tx->response, STR("Proxy-Authenticate"),
+        STR("Basic realm=\"weir\""));
+    return V_REPLY;
+}
+
+/* Two fields could be read in two ways; they prove nothing. */
+static void
+read_credentials(const struct head *h, struct credentials *out)
+{
+    const struct field *f = head_next(h, FIELD_PROXY_AUTHORIZATION, NULL);
+    bool is_twice =
+        f != NULL && head_next(h, FIELD_PROXY_AUTHORIZATION, f) != NULL;
+    credentials_parse(is_twice  ? STR("")
+                      : f != NULL ? f->value
+                                  : STR_NONE,
+        out);
+}
+
+static void
+belong(struct tx *tx, struct sandbox *sb)
+{
+    tx->conn->sandbox = sb;
+    tx->sandbox = sb;
+    tx->who = sb->scope;
+}
+
+static enum verdict
+on_target(struct conn *c, const struct target *t)
+{
+    struct credentials cr;
+    struct sandbox *sb = NULL;
+    if (t->kind == T_SNI || c->is_tunnel) {
+        return c->sandbox != NULL ? V_NEXT : V_ABORT;
+    }
+    read_credentials(t->head, &cr);
+    switch (sandbox_identify(c->worker->sandboxes, c->sandbox, &c->peer, &cr,
+        true, &sb)) {
+    case IDENTITY_OK:
+        belong(t->tx, sb);
+        return V_NEXT;
+    case IDENTITY_NEEDED:
+        return demand(t->tx, "this proxy needs a sandbox's credentials");
+    case IDENTITY_CONFLICT:
+        t->tx->must_close = true;
+        return demand(t->tx,
+            "the credentials are not those of this connection's sandbox");
+    case IDENTITY_REFUSED:
+        break;
+    }
+    return V_ABORT;
+}
+
+/* A listener's sandbox must be there: without it nobody could use it. */
+static int
+check(struct conf *c, struct scope *s, void *part)
+{
+    (void)part;
+    if (s->context != CONF_EGRESS) {
+        return 0;
+    }
+    for (unsigned i = 0; i < listen_count(c); i++) {
+        const struct listen *l = listen_get(c, i);
+        if (l->sandbox.n != 0 &&
+            sandbox_by_id(sandbox_set_of(c), l->sandbox) == NULL) {
+            return conf_fail(c, l->at, "unknown sandbox \"%.*s\"",
+                STR_ARG(l->sandbox));
+        }
+    }
+    return 0;
+}
+
+const struct module identify_module = {
+    .conf = { .name = "identify", .check = check },
+    .on_accept = on_accept,
+    .on_target = on_target,
+};

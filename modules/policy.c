@@ -1,0 +1,127 @@
+/*
+ * Asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
+ * it into an answer. The rules themselves are in sandbox/decide.c.
+ */
+
+#include "module.h"
+
+static const struct proxy_conf *
+conf_for(const struct conn *c, const struct decision *d)
+{
+    return d->where != NULL ? scope_part(d->where, PART_PROXY)
+                            : worker_conf(c->worker);
+}
+
+static enum verdict
+answer(struct tx *tx, unsigned status)
+{
+    const struct decision *d = &tx->decision;
+    struct reply r = { .status = status,
+        .error = status == 400 ? "http_request_error" : "http_request_denied",
+        .rule = decision_rule_name(d),
+        .detail = decision_explain(d, tx->arena) };
+    tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
+    tx_reply(tx, &r);
+    if (status == 405) {
+        head_add(&tx->response, STR("Allow"), decision_allow(d, tx->arena));
+    }
+    return V_REPLY;
+}
+
+static enum verdict
+answer_return(struct tx *tx)
+{
+    const struct value *text = NULL;
+    struct str s = STR_NONE;
+    unsigned code = decision_return(&tx->decision, &text);
+    if (text != NULL && !value_eval(text, tx, tx->arena, &s)) {
+        return answer(tx, 400);
+    }
+    bool is_redirect = code >= 301 && code <= 308 && code != 304;
+    if (is_redirect && !field_value_is_valid(s)) {
+        return answer(tx, 400);
+    }
+    tx_reply_text(tx, code, is_redirect ? STR("") : s);
+    if (is_redirect) {
+        head_add(&tx->response, STR("Location"), s);
+    }
+    return V_REPLY;
+}
+
+static enum verdict
+act(struct conn *c, const struct target *t, const struct decision *d)
+{
+    bool is_shown_inside =
+        t->kind != T_REQUEST && worker_conf(c->worker)->deny_inside;
+    if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
+        return V_NEXT;
+    }
+    if (t->tx == NULL) {
+        return V_ABORT;
+    }
+    switch (d->outcome) {
+    case DECIDE_RETURN:
+        return answer_return(t->tx);
+    case DECIDE_METHOD:
+        return answer(t->tx, 405);
+    case DECIDE_BAD:
+        return answer(t->tx, 400);
+    case DECIDE_DENY:
+    case DECIDE_ALLOW:
+        break;
+    }
+    return answer(t->tx, 403);
+}
+
+static enum verdict
+on_target(struct conn *c, const struct target *t)
+{
+    struct decision own;
+    struct decision *d = t->tx != NULL ? &t->tx->decision : &own;
+    struct decide_query q = { .sandbox = c->sandbox,
+        .host = t->authority.host,
+        .literal =
+            t->authority.kind == HOST_NAME ? NULL : &t->authority.ip,
+        .is_request = t->kind == T_REQUEST };
+    if (q.is_request) {
+        q.method = t->head->method;
+        q.path = t->tx->path;
+        q.arena = t->tx->arena;
+    }
+    decide(&q, d);
+    decide_port(d, t->authority.port,
+        port_list_has(&conf_for(c, d)->ports, t->authority.port));
+    if (q.is_request) {
+        t->tx->where = d->where != NULL ? d->where : t->tx->where;
+        t->tx->path = d->path;
+    }
+    return act(c, t, d);
+}
+
+/* What could choose otherwise behind weir than it chose here (SPEC 5). */
+static enum verdict
+on_request(struct tx *tx, struct head *h)
+{
+    const struct block *b = tx->decision.block;
+    if (b == NULL) {
+        return V_NEXT;
+    }
+    const struct block *inner =
+        tx->decision.location != NULL ? tx->decision.location : b;
+    if (inner->conf->methods.n != 0) {
+        head_remove(h, STR("X-HTTP-Method"));
+        head_remove(h, STR("X-HTTP-Method-Override"));
+        head_remove(h, STR("X-Method-Override"));
+    }
+    if (b->locations != NULL) {
+        head_remove(h, STR("X-Original-URL"));
+        head_remove(h, STR("X-Rewrite-URL"));
+    }
+    return V_NEXT;
+}
+
+const struct module policy_module = {
+    .conf = { .name = "policy" },
+    .on_target = on_target,
+    .on_request = on_request,
+};
