@@ -17,9 +17,11 @@ enum chan_type {
     CHAN_LOG,       /* master: fd replaces log `number`; -1: the error log */
     CHAN_SECRET,    /* master: fd is a memory file with a secret's message of
                        `number` bytes */
-    CHAN_DECLARE,   /* master to keeper: sandbox `number` (serial), data: id */
+    CHAN_WORKER,    /* master to keeper: fd is its end of a worker's pair */
+    CHAN_DECLARE,   /* master to keeper: sandbox `number` (serial), data: id;
+                       once more for the same serial makes no new key */
     CHAN_CA,        /* keeper: `number` index, data: certificate (DER) */
-    CHAN_DROP,      /* master to keeper: sandbox `number` */
+    CHAN_DROP,      /* master to keeper: sandbox `number` (serial) */
     CHAN_DONE,      /* keeper: that was done */
     CHAN_FAILED     /* keeper: it was not; data: why */
 };
