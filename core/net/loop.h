@@ -13,7 +13,7 @@
 struct loop {
     unsigned magic;
     struct ev_loop *ev;
-    struct ev_check check;
+    struct ev_check begin, check; /* the first and the last of a turn */
     struct ev_idle idle;
     struct list ready;   /* tasks to run in this turn */
     struct list yielded; /* tasks that used up their budget: next turn */
@@ -52,8 +52,8 @@ void watch_set(struct watch *w, int events); /* 0 disables */
 int watch_events(const struct watch *w);
 
 /* One-shot, `seconds` from now. Starting again moves it. */
-void timer_init(struct timer *t, struct loop *l,
-    void (*on_expire)(struct timer *));
+void timer_init(
+    struct timer *t, struct loop *l, void (*on_expire)(struct timer *));
 void timer_start(struct timer *t, double seconds);
 void timer_stop(struct timer *t);
 bool timer_is_active(const struct timer *t);
