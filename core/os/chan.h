@@ -12,7 +12,10 @@
 
 enum chan_type {
     CHAN_READY = 1, /* child: initialised, serving */
-    CHAN_QUIT,      /* master: drain until `number` seconds from now */
+    CHAN_QUIT,      /* master: finish what runs, idle connections close, for
+                       at most `number` seconds; 0: end at once */
+    CHAN_DRAIN,     /* master: the same, but a successor serves: an idle
+                       connection has one last request */
     CHAN_KEEPER,    /* master: the keeper is a new one, ask again */
     CHAN_LOG,       /* master: fd replaces log `number`; -1: the error log */
     CHAN_SECRET,    /* master: fd is a memory file with a secret's message of

@@ -57,14 +57,20 @@ close_others(const int *keep, unsigned n)
     xfree(sorted);
 }
 
+void
+proc_close_from(int fd)
+{
+    close_gap((unsigned)fd, ~0U);
+}
+
 static int
 drop_user(const struct proc_role *r)
 {
     if (geteuid() != 0) {
         return 0;
     }
-    int groups = r->user != NULL ? initgroups(r->user, r->gid)
-                                 : setgroups(0, NULL);
+    int groups =
+        r->user != NULL ? initgroups(r->user, r->gid) : setgroups(0, NULL);
     if (groups != 0 || setresgid(r->gid, r->gid, r->gid) != 0 ||
         setresuid(r->uid, r->uid, r->uid) != 0) {
         log_errno(LOG_EMERG, errno, "cannot become uid %u", (unsigned)r->uid);
@@ -78,24 +84,28 @@ drop_user(const struct proc_role *r)
 }
 
 int
-proc_become(const struct proc_role *r)
+proc_seal(void)
 {
     struct rlimit no_core = { 0, 0 };
-    struct rlimit files = { r->nofile, r->nofile };
+    if (setrlimit(RLIMIT_CORE, &no_core) != 0 ||
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        log_errno(LOG_EMERG, errno, "cannot seal the process");
+        return -1;
+    }
+    return 0;
+}
+
+int
+proc_become(const struct proc_role *r)
+{
     pid_t parent = getppid();
     close_others(r->keep, r->n_keep);
     proc_title(r->title);
-    if (r->nofile != 0 && setrlimit(RLIMIT_NOFILE, &files) != 0) {
-        log_errno(LOG_ALERT, errno, "setrlimit(RLIMIT_NOFILE, %lu) failed",
-            r->nofile);
-    }
-    if (drop_user(r) != 0) {
+    if (drop_user(r) != 0 || proc_seal() != 0) {
         return -1;
     }
-    /* after the drop, which clears both */
-    if (setrlimit(RLIMIT_CORE, &no_core) != 0 ||
-        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+    /* after the drop, which clears the death signal */
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
         log_errno(LOG_EMERG, errno, "cannot seal the process");
         return -1;
@@ -103,15 +113,80 @@ proc_become(const struct proc_role *r)
     return getppid() == parent ? 0 : -1;
 }
 
-void
-proc_title_init(int argc, char **argv)
+static unsigned long
+raise_limit(int what, rlim_t n)
 {
-    title_room = argv[0];
-    char *end = argv[0];
-    for (int i = 0; i < argc && argv[i] == end; i++) {
-        end = argv[i] + strlen(argv[i]) + 1;
+    struct rlimit now, want;
+    AZ(getrlimit((__rlimit_resource_t)what, &now));
+    want = (struct rlimit){ n, now.rlim_max > n ? now.rlim_max : n };
+    if (setrlimit((__rlimit_resource_t)what, &want) == 0) {
+        return n;
     }
-    title_size = (size_t)(end - argv[0]);
+    want = (struct rlimit){ n < now.rlim_max ? n : now.rlim_max, now.rlim_max };
+    bool is_raised = want.rlim_cur > now.rlim_cur &&
+                     setrlimit((__rlimit_resource_t)what, &want) == 0;
+    return is_raised ? want.rlim_cur : now.rlim_cur;
+}
+
+unsigned long
+proc_raise_nofile(unsigned long n)
+{
+    return raise_limit(RLIMIT_NOFILE, n);
+}
+
+void
+proc_raise_memlock(size_t bytes)
+{
+    struct rlimit now;
+    AZ(getrlimit(RLIMIT_MEMLOCK, &now));
+    if (now.rlim_cur < bytes) {
+        raise_limit(RLIMIT_MEMLOCK, bytes);
+    }
+}
+
+/* The end of the run of strings that begins at *end, as far as they follow one
+ * another without a gap. */
+static char *
+strings_end(char *const *strings, char *end)
+{
+    for (; *strings != NULL && *strings == end; strings++) {
+        end += strlen(*strings) + 1;
+    }
+    return end;
+}
+
+static char **
+strings_dup(char *const *strings)
+{
+    size_t n = 0;
+    while (strings[n] != NULL) {
+        n++;
+    }
+    char **out = xcalloc((n + 1) * sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = xstrndup(str_of(strings[i]));
+    }
+    return out;
+}
+
+void
+proc_title_init(int argc, char ***argv)
+{
+    AN(argc > 0);
+    title_room = (*argv)[0];
+    char *end = strings_end(*argv, title_room);
+    end = strings_end(environ, end);
+    title_size = (size_t)(end - title_room);
+    *argv = strings_dup(*argv);
+    environ = strings_dup(environ);
+    /* the arguments stay for ps until there is a title */
+    end = title_room + strlen(title_room) + 1;
+    for (int i = 1; i < argc; i++) {
+        end += strlen((*argv)[i]) + 1;
+    }
+    if (end < title_room + title_size) {
+        mem_wipe(end, (size_t)(title_room + title_size - end));
+    }
 }
 
 void

@@ -14,9 +14,8 @@ struct proc_role {
     const char *title; /* "worker process"; shown by ps */
     uid_t uid;
     gid_t gid;
-    const char *user;     /* for the supplementary groups; NULL: none */
-    unsigned long nofile; /* RLIMIT_NOFILE; 0: as it is */
-    const int *keep;      /* descriptors that stay, with 0, 1, 2 */
+    const char *user; /* for the supplementary groups; NULL: none */
+    const int *keep;  /* descriptors that stay, with 0, 1, 2 */
     unsigned n_keep;
 };
 
@@ -25,14 +24,27 @@ struct proc_role {
  * when it is root. -1 after a log line; the child exits then. */
 must_check int proc_become(const struct proc_role *r);
 
-/* Room for titles: copies the arguments and the environment away from where
- * ps looks. Once, before getenv() is kept by anyone. */
-void proc_title_init(int argc, char **argv);
+/* Closes all descriptors from `fd` on. */
+void proc_close_from(int fd);
+
+/* What every process of weir's has: no core, no dump, no ptrace by its user.
+ * A change of uid takes it back. */
+must_check int proc_seal(void);
+
+/* Moves the environment away from where ps and /proc/PID/environ look, and
+ * wipes it there; *argv becomes a copy, too. Once, before getenv() is kept by
+ * anyone. Both copies live as long as the process. */
+void proc_title_init(int argc, char ***argv);
 void proc_title(const char *title); /* "weir: TITLE" */
 
+/* Soft limits up to `n`, the hard ones too where the process may; returns
+ * what holds then. */
+unsigned long proc_raise_nofile(unsigned long n);
+void proc_raise_memlock(size_t bytes);
+
 /* Looks up a user, and the group or the user's own. */
-must_check bool proc_user(const char *user, const char *group, uid_t *uid,
-    gid_t *gid);
+must_check bool proc_user(
+    const char *user, const char *group, uid_t *uid, gid_t *gid);
 
 /* An anonymous memory file of that size, zeroed, close-on-exec, sealed against
  * resizing. -1 with errno. */
