@@ -184,6 +184,21 @@ bufq_peek(const struct bufq *q)
 }
 
 size_t
+bufq_batch(const struct bufq *q, size_t max)
+{
+    size_t n = 0;
+    const struct chunk *c = q->head;
+    while (c != NULL && n + chunk_len(c) <= max) {
+        n += chunk_len(c);
+        c = c->next;
+    }
+    if (n > HEADROOM + TAILROOM || c == NULL) {
+        return n;
+    }
+    return q->len < max ? q->len : max;
+}
+
+size_t
 bufq_copy(const struct bufq *q, char *to, size_t n)
 {
     size_t done = 0;
@@ -216,10 +231,10 @@ bufq_move_piece(struct bufq *to, struct bufq *from, size_t max)
 {
     struct chunk *c = from->head;
     size_t n = chunk_len(c);
-    size_t tail_room = to->tail != NULL &&
-                               to->tail->end <= HEADROOM + CHUNK_SIZE
-                           ? chunk_room(to->tail)
-                           : 0;
+    size_t tail_room =
+        to->tail != NULL && to->tail->end <= HEADROOM + CHUNK_SIZE
+            ? chunk_room(to->tail)
+            : 0;
     if (n <= max && (n > SMALL_COPY || tail_room < n)) {
         bufq_push(to, bufq_pop(from));
         from->len -= n;
@@ -266,10 +281,9 @@ bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max)
         struct chunk *c = from->head;
         size_t n = chunk_len(c) < max - done ? chunk_len(c) : max - done;
         char line[HEADROOM];
-        struct str size_line = str_n(line,
-            (size_t)snprintf(line, sizeof line, "%zx\r\n", n));
-        bool fits = c->off >= size_line.n &&
-                    c->end + 2 <= sizeof c->data;
+        struct str size_line =
+            str_n(line, (size_t)snprintf(line, sizeof line, "%zx\r\n", n));
+        bool fits = c->off >= size_line.n && c->end + 2 <= sizeof c->data;
         if (n == chunk_len(c) && n > SMALL_COPY && fits) {
             bufq_move_framed(to, from, size_line);
         } else if (n != 0) {

@@ -59,6 +59,11 @@ void bufq_commit(struct bufq *q, size_t n);
 /* The first contiguous run of bytes; empty when the queue is. */
 struct str bufq_peek(const struct bufq *q);
 
+/* How many bytes of the front to write at once, at most `max`: whole runs, so
+ * that what follows stays where it lies; a rest of framing alone takes along
+ * what fits. */
+size_t bufq_batch(const struct bufq *q, size_t max);
+
 /* Copies up to n bytes from the front without consuming; returns how many. */
 size_t bufq_copy(const struct bufq *q, char *to, size_t n);
 

@@ -8,7 +8,9 @@ void
 stream_init(struct stream *s, const struct stream_ops *ops,
     struct stream *below, struct task *task)
 {
-    *s = (struct stream){ STREAM_MAGIC, ops, below, task };
+    *s = (struct stream){
+        .magic = STREAM_MAGIC, .ops = ops, .below = below, .task = task
+    };
 }
 
 void
@@ -46,16 +48,18 @@ stream_write(struct stream *s, const char *p, size_t n, size_t *put)
 /* A TLS record at most. */
 #define WRITE_MAX 16384
 
-/* A large run goes from where it lies, small ones are gathered. What is
- * offered again after IO_AGAIN begins the same and is no shorter. */
+/* The first run where it lies, or whole runs gathered as far as they fit. What
+ * was offered before IO_AGAIN is offered again, and no less. */
 static struct str
-flush_gather(const struct bufq *q, char scratch[WRITE_MAX])
+flush_gather(const struct bufq *q, size_t offered, char scratch[WRITE_MAX])
 {
     struct str run = bufq_peek(q);
-    if (run.n >= WRITE_MAX / 2 || run.n == q->len) {
+    size_t n = bufq_batch(q, WRITE_MAX);
+    n = n < offered ? offered : n;
+    if (n <= run.n) {
         return str_n(run.p, run.n < WRITE_MAX ? run.n : WRITE_MAX);
     }
-    return str_n(scratch, bufq_copy(q, scratch, WRITE_MAX));
+    return str_n(scratch, bufq_copy(q, scratch, n));
 }
 
 enum io
@@ -63,9 +67,10 @@ stream_flush(struct stream *s, struct bufq *q)
 {
     char scratch[WRITE_MAX];
     while (!bufq_is_empty(q)) {
-        struct str piece = flush_gather(q, scratch);
+        struct str piece = flush_gather(q, s->offered, scratch);
         size_t put = 0;
         enum io r = stream_write(s, piece.p, piece.n, &put);
+        s->offered = r == IO_AGAIN ? piece.n : 0;
         if (r != IO_OK) {
             return r;
         }

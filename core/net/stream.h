@@ -30,6 +30,7 @@ struct stream {
     const struct stream_ops *ops;
     struct stream *below;
     struct task *task;
+    size_t offered; /* stream.c's: bytes of a write that gave IO_AGAIN */
 };
 
 #define STREAM_MAGIC 0x57e4a317u
@@ -46,16 +47,17 @@ must_check enum io stream_handshake(struct stream *s);
 
 /* IO_OK: *got is 1 to n. IO_EOF: orderly end; a TLS peer that closes without
  * close_notify gives IO_ERR. */
-must_check enum io stream_read(struct stream *s, char *p, size_t n,
-    size_t *got);
+must_check enum io stream_read(
+    struct stream *s, char *p, size_t n, size_t *got);
 
 /* IO_OK: *put is 1 to n. After IO_AGAIN the next write must begin with the
  * same bytes, and offer at least as many. */
-must_check enum io stream_write(struct stream *s, const char *p, size_t n,
-    size_t *put);
+must_check enum io stream_write(
+    struct stream *s, const char *p, size_t n, size_t *put);
 
 /* Writes what `q` holds, small runs gathered so that they leave in one TLS
- * record. IO_OK: the queue is empty. */
+ * record; a run is never cut for that, so a body's chunks leave from where
+ * they lie. IO_OK: the queue is empty. */
 must_check enum io stream_flush(struct stream *s, struct bufq *q);
 
 /* Half-close. IO_AGAIN: call again when woken. */
