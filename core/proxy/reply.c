@@ -12,7 +12,9 @@
 #include "proxy/tx.h"
 #include "proxy/worker.h"
 
-#define BODY_MAX 8192
+#define BODY_MAX 16384
+#define DETAIL_MAX 1024 /* what is longer is cut: JSON may need six times it   \
+                         */
 
 enum reply_type { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
@@ -114,8 +116,7 @@ body_json(struct buf *b, const struct tx *tx, const struct reply *r)
               buf_addf(b, ",\"status\":%u,\"detail\":", r->status) &&
               json_string(b, r->detail) && buf_addf(b, ",\"rule\":") &&
               json_string(b, str_of(r->rule != NULL ? r->rule : "")) &&
-              buf_addf(b, ",\"host\":") &&
-              json_string(b, tx->authority.host) &&
+              buf_addf(b, ",\"host\":") && json_string(b, tx->authority.host) &&
               buf_addf(b, ",\"revision\":0,\"advice\":") &&
               json_string(b, str_of(reply_advice(r->status)));
     return ok && buf_addf(b, "}\n");
@@ -250,10 +251,15 @@ reply_details(struct arena *a, struct str s)
 }
 
 void
-tx_reply(struct tx *tx, const struct reply *r)
+tx_reply(struct tx *tx, const struct reply *what)
 {
+    struct reply cut = *what;
+    const struct reply *r = &cut;
     struct head *h = reply_begin(tx, r->status);
     struct buf b;
+    if (cut.detail.n > DETAIL_MAX) {
+        cut.detail.n = DETAIL_MAX;
+    }
     buf_init(&b, BODY_MAX);
     const char *type = reply_body(tx, r, &b);
     head_add(h, STR("Content-Type"), str_of(type));

@@ -78,12 +78,12 @@ on_quit_deadline(struct timer *t)
 }
 
 void
-worker_quit(struct worker *w, double deadline)
+worker_quit(struct worker *w, double deadline, bool is_hard)
 {
     CHECK(w, WORKER_MAGIC);
     w->is_quitting = true;
     accept_fini(w);
-    quit_all(w, true);
+    quit_all(w, is_hard);
     timer_init(&w->quit_timer, w->loop, on_quit_deadline);
     timer_start(&w->quit_timer, deadline - clock_mono());
     if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {

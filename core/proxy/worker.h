@@ -78,9 +78,10 @@ void worker_conn_ended(struct worker *w);
 /* NULL after a log line. Starts accepting at once. */
 struct worker *worker_new(const struct worker_setup *setup);
 
-/* Graceful: stops accepting, closes idle connections, lets the others finish
- * until `deadline` (clock_mono()), then calls on_drained from the loop. */
-void worker_quit(struct worker *w, double deadline);
+/* Graceful: stops accepting, lets what runs finish until `deadline`
+ * (clock_mono()), then calls on_drained from the loop. Idle connections close
+ * at once when `is_hard`; else each has one last request. */
+void worker_quit(struct worker *w, double deadline, bool is_hard);
 
 /* The keeper was started again: ask anew for what was asked for. */
 void worker_keeper_changed(struct worker *w);
