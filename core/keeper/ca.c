@@ -136,12 +136,12 @@ ca_sign_tbs(struct ca *ca, const struct cert_tbs *t, uint8_t *out, size_t *n)
 static void
 ca_tbs(const struct ca *ca, const struct vault_record *r, struct cert_tbs *t)
 {
-    static const char label[] = "weir CA number";
     uint8_t hash[SHA256_SIZE];
     struct cert_fields f = { .key = ca->key,
         .not_before = r->created - DAY,
         .not_after = ca->not_after };
-    hmac_sha256(STR(label), str_n((const char *)ca->key, CERT_KEY_SIZE), hash);
+    hmac_sha256(STR("weir CA number"),
+        str_n((const char *)ca->key, CERT_KEY_SIZE), hash);
     memcpy(f.number, hash, sizeof f.number);
     f.number[0] = (uint8_t)((f.number[0] & 0x3f) | 0x40);
     cert_tbs_ca(t, &ca->issuer, &f);
