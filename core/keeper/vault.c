@@ -123,7 +123,7 @@ file_map(int fd, size_t *size)
 {
     struct file *f = proc_secret_map(fd, size);
     if (f == NULL) {
-        bool is_limit = errno == EAGAIN || errno == ENOMEM;
+        bool is_limit = errno == EAGAIN || errno == ENOMEM || errno == EPERM;
         log_errno(LOG_EMERG, errno,
             "cannot map and lock the CA keys (%zu bytes)%s", *size,
             is_limit ? ": RLIMIT_MEMLOCK is too low" : "");

@@ -43,6 +43,6 @@ must_check int proc_memory_file(const char *name, size_t size);
 must_check int proc_secret_file(const char *name, size_t size);
 
 /* Maps all of a secret file, shared, locked and in no core; its size in
- * `size`. NULL with errno: EAGAIN or ENOMEM mean RLIMIT_MEMLOCK. */
+ * `size`. NULL with errno: EAGAIN, ENOMEM and EPERM mean RLIMIT_MEMLOCK. */
 void *proc_secret_map(int fd, size_t *size);
 void proc_secret_unmap(void *p, size_t size);
