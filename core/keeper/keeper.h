@@ -6,11 +6,15 @@
  * but the messages of its own master and workers.
  */
 
+#include "base/log.h"
+
 struct keeper_args {
     int master;  /* SEQPACKET, chan.h: CHAN_DECLARE, CHAN_DROP, CHAN_WORKER,
-                    CHAN_QUIT; READY is sent once it serves */
+                    CHAN_LOG, CHAN_QUIT; READY is sent once it serves */
     int vault;   /* vault_create()'s */
-    int tickets; /* memory file of struct ticket_keys; written here alone */
+    int tickets; /* memory file of struct ticket_keys, all zeroes when it is
+                    new; written here alone */
+    enum log_level log_level; /* for the log that CHAN_LOG brings */
 };
 
 /* Serves until the master says CHAN_QUIT or is gone. The exit code: 0, or 1

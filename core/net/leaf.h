@@ -34,6 +34,9 @@ struct leaf_cache *leaf_cache_new(struct loop *l, int keeper, unsigned max,
     unsigned rate);
 void leaf_cache_free(struct leaf_cache *c);
 
+/* How long the keeper may take, 5 s unless told; then what waited fails. */
+void leaf_cache_set_patience(struct leaf_cache *c, double seconds);
+
 /* A new keeper is behind the same socket: asks again for what is pending. */
 void leaf_cache_ask_again(struct leaf_cache *c);
 
@@ -50,6 +53,22 @@ void leaf_unref(struct leaf *leaf);
 /* Gives certificate and key to a handshake; -1 if OpenSSL refuses. */
 must_check int leaf_use(const struct leaf *leaf, struct ssl_st *ssl);
 
-/* What tickets of this CA and name are bound to: SHA-256 of both. */
+/* What tickets of this CA and name are bound to: SHA-256 over the SHA-256 of
+ * each, so that no two pairs run together. */
 void leaf_sid_ctx(const struct leaf_owner *o, struct str name,
     uint8_t out[32]);
+
+/* For net/leaf_cache.c: the worker's one key, and a leaf built around it, with
+ * one reference. NULL if OpenSSL refuses. */
+struct cert_issuer;
+struct leaf_key;
+struct mint_answer;
+
+struct leaf_key *leaf_key_new(void); /* NULL after a log line */
+void leaf_key_free(struct leaf_key *k);
+const uint8_t *leaf_key_public(const struct leaf_key *k);
+struct leaf *leaf_new(const struct leaf_key *k,
+    const struct cert_issuer *issuer, struct str name,
+    const struct mint_answer *a);
+struct leaf *leaf_ref(struct leaf *leaf);
+double leaf_not_after(const struct leaf *leaf); /* clock_wall() */

@@ -15,10 +15,13 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "config.h"
 
 static char *title_room;
 static size_t title_size;
@@ -233,4 +236,70 @@ proc_memory_file(const char *name, size_t size)
         return -1;
     }
     return fd;
+}
+
+#ifdef HAVE_MEMFD_SECRET
+/* The kernel lets its size be set once (it seals itself). */
+static int
+secret_memory_file(size_t size)
+{
+    int fd = (int)syscall(SYS_memfd_secret, O_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)size) != 0) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+#else
+static int
+secret_memory_file(size_t size)
+{
+    (void)size;
+    return -1;
+}
+#endif
+
+int
+proc_secret_file(const char *name, size_t size)
+{
+    int fd = secret_memory_file(size);
+    return fd >= 0 ? fd : proc_memory_file(name, size);
+}
+
+/* Secret memory is locked by nature and refuses mlock(); it is told from an
+ * ordinary memory file by having no seals. */
+static int
+lock_secret(int fd, void *p, size_t n)
+{
+    if (fcntl(fd, F_GET_SEALS) >= 0 && mlock(p, n) != 0) {
+        return -1;
+    }
+    return madvise(p, n, MADV_DONTDUMP);
+}
+
+void *
+proc_secret_map(int fd, size_t *size)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return NULL;
+    }
+    *size = (size_t)st.st_size;
+    void *p = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED) {
+        return NULL;
+    }
+    if (lock_secret(fd, p, *size) != 0) {
+        int err = errno;
+        munmap(p, *size);
+        errno = err;
+        return NULL;
+    }
+    return p;
+}
+
+void
+proc_secret_unmap(void *p, size_t size)
+{
+    munmap(p, size);
 }

@@ -49,3 +49,12 @@ must_check bool proc_user(
 /* An anonymous memory file of that size, zeroed, close-on-exec, sealed against
  * resizing. -1 with errno. */
 must_check int proc_memory_file(const char *name, size_t size);
+
+/* The same for secrets: pages that the kernel takes out of its own map
+ * (memfd_secret(2)) where it can; no read() or write(), only mapping. */
+must_check int proc_secret_file(const char *name, size_t size);
+
+/* Maps all of a secret file, shared, locked and in no core; its size in
+ * `size`. NULL with errno: EAGAIN, ENOMEM and EPERM mean RLIMIT_MEMLOCK. */
+void *proc_secret_map(int fd, size_t *size);
+void proc_secret_unmap(void *p, size_t size);
