@@ -4,8 +4,10 @@
 
 #include "secret_fixture.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -192,4 +194,10 @@ fx_changes_nothing(struct fixture *f)
         secret_watch_run(f->store, fx_on_change, f);
     }
     assert_int_equal(f->n_messages, 0);
+}
+
+bool
+fx_has_openat2(void)
+{
+    return syscall(SYS_openat2, -1, NULL, NULL, 0) < 0 && errno != ENOSYS;
 }

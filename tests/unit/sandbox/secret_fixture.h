@@ -63,3 +63,7 @@ void fx_settle(
 
 /* All events there are change nothing. */
 void fx_changes_nothing(struct fixture *f);
+
+/* Links of a dir: are followed where the kernel can tell that they stay
+ * beneath; valgrind knows no such call. */
+bool fx_has_openat2(void);

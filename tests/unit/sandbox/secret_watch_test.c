@@ -123,8 +123,10 @@ dir_changes(void **state)
     fx_move(f, "d/three", "d/four");
     fx_settle(f, 0, "four", "3");
     assert_true(fx_is_told(f, 0, "three", NULL));
-    AZ(symlink("four", fx_path(f, "d/five")));
-    fx_settle(f, 0, "five", "3");
+    if (fx_has_openat2()) {
+        AZ(symlink("four", fx_path(f, "d/five")));
+        fx_settle(f, 0, "five", "3");
+    }
     char old[512];
     snprintf(old, sizeof old, "%s", fx_path(f, "d/four"));
     AZ(link(old, fx_path(f, "d/six")));
@@ -137,6 +139,9 @@ static void
 swung_links(void **state)
 {
     struct fixture *f = fixture_of(state);
+    if (!fx_has_openat2()) {
+        skip();
+    }
     fx_put(f, "d/..1/box", "one");
     fx_put(f, "d/..1/gone", "one");
     AZ(symlink("..1", fx_path(f, "d/..data")));
