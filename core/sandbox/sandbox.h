@@ -66,6 +66,9 @@ struct sandbox *sandbox_by_addr(
 struct sandbox *sandbox_auth(const struct sandbox_set *s, struct str id,
     const uint8_t token[SHA256_SIZE]);
 
+/* Whether any sandbox has a token: without one a 407 would lead nowhere. */
+bool sandbox_set_has_tokens(const struct sandbox_set *s);
+
 /* By the SHA-256 of a token alone (Bearer). */
 struct sandbox *sandbox_by_token(
     const struct sandbox_set *s, const uint8_t token[SHA256_SIZE]);

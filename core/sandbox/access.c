@@ -1,0 +1,110 @@
+/*
+ * `allow` and `deny` of host blocks, handlers and locations: rules in file
+ * order, of which the first that matches holds. Neighbours that say the same
+ * share one pattern set, so that many lines cost what one does.
+ */
+
+#include "sandbox/conf_priv.h"
+
+#define PARAM STR("$param_")
+
+static bool
+is_param(struct str s)
+{
+    struct str name = str_skip(s, s.n < PARAM.n ? s.n : PARAM.n);
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char c = (unsigned char)name.p[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '_') {
+            return false;
+        }
+    }
+    return name.n != 0 && str_starts(s, PARAM);
+}
+
+static bool
+rule_add(struct bind *b, struct access_rule *r, const struct token *t)
+{
+    if (str_eq(t->text, STR("all"))) {
+        r->is_all = true;
+        return true;
+    }
+    if (is_param(t->text)) {
+        r->has_param = true;
+        return true;
+    }
+    if (r->set == NULL) {
+        r->set = hosts_new(bind_conf(b)->arena, PATTERN_LIST);
+    }
+    return hosts_add(b, r->set, t);
+}
+
+/* The rule that a directive adds to: the last one, if it says the same. */
+static struct access_rule *
+rule_at_end(struct bind *b, bool is_allow)
+{
+    struct block_conf *bc = bind_part(b);
+    struct access_rule **end = &bc->access, *last = NULL;
+    while (*end != NULL) {
+        last = *end;
+        end = &last->next;
+    }
+    if (last != NULL && last->is_allow == is_allow) {
+        return last;
+    }
+    *end = arena_calloc(bind_conf(b)->arena, sizeof **end);
+    (*end)->is_allow = is_allow;
+    return *end;
+}
+
+bool
+set_access(struct bind *b, const struct directive *d, void *field)
+{
+    struct access_rule *r = rule_at_end(b, bind_cmd(b)->arg != NULL);
+    (void)field;
+    for (unsigned i = 0; i < d->n_args; i++) {
+        if (!rule_add(b, r, &d->args[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+access_compile(struct block_conf *bc)
+{
+    for (struct access_rule *r = bc->access; r != NULL; r = r->next) {
+        if (r->set != NULL) {
+            pattern_set_compile(r->set);
+        }
+    }
+}
+
+/* Without params `allow $param_x` lists nothing, and what `deny $param_x`
+ * would list is not known, so it may be anything. */
+static bool
+rule_matches(const struct access_rule *r, struct str host,
+    const struct addr *literal, struct str *pattern)
+{
+    struct pattern_hit hit;
+    if (pattern_match(r->set, host, literal, &hit) != PATTERN_NONE) {
+        *pattern = hit.pattern;
+        return true;
+    }
+    *pattern = r->is_all ? STR("all") : STR("$param");
+    return r->is_all || (r->has_param && !r->is_allow);
+}
+
+enum access
+block_access(const struct block *b, struct str host, const struct addr *literal,
+    struct str *pattern)
+{
+    CHECK(b, BLOCK_MAGIC);
+    const struct access_rule *r = b->conf->access;
+    for (; r != NULL; r = r->next) {
+        if (rule_matches(r, host, literal, pattern)) {
+            return r->is_allow ? ACCESS_ALLOW : ACCESS_DENY;
+        }
+    }
+    *pattern = STR("");
+    return ACCESS_NONE;
+}

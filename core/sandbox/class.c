@@ -1,0 +1,282 @@
+/*
+ * Classes and the who-chain's directives. A class is made when its block
+ * opens and finished when egress is checked: then every host block and
+ * handler that it may come to is there.
+ */
+
+#include "sandbox/class.h"
+
+#include "conf/type.h"
+#include "sandbox/conf_priv.h"
+#include "sandbox/sandbox.h"
+
+bool
+sandbox_id_is_valid(struct str id)
+{
+    bool is_start = true; /* of a part between dots */
+    if (id.n == 0 || id.n > SANDBOX_ID_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < id.n; i++) {
+        unsigned char c = (unsigned char)id.p[i];
+        bool is_word = ascii_is_alpha(c) || ascii_is_digit(c) ||
+                       (i != 0 && (c == '-' || c == '_'));
+        if (!is_word && (c != '.' || is_start)) {
+            return false;
+        }
+        is_start = !is_word;
+    }
+    return !is_start;
+}
+
+struct class *
+class_find(const struct scope *egress, struct str name)
+{
+    for (struct scope *s = egress->children; s != NULL; s = s->next) {
+        struct class *k = s->context == CONF_CLASS ? s->owner : NULL;
+        if (k != NULL && str_eq(k->name, name)) {
+            return k;
+        }
+    }
+    return NULL;
+}
+
+unsigned
+class_count(const struct scope *egress)
+{
+    unsigned n = 0;
+    for (struct scope *s = egress->children; s != NULL; s = s->next) {
+        n += s->context == CONF_CLASS;
+    }
+    return n;
+}
+
+static bool
+set_class(struct bind *b, const struct directive *d, void *field)
+{
+    struct scope *s = bind_scope(b);
+    const struct token *t = &d->args[0];
+    (void)field;
+    /* "any" means all of them in `classes` */
+    if (!sandbox_id_is_valid(t->text) || str_eq(t->text, STR("any"))) {
+        return conf_error(
+            b, t, "invalid class name \"%.*s\"", STR_ARG(t->text));
+    }
+    if (class_find(s->parent, t->text) != NULL) {
+        return conf_error(b, t, "duplicate class \"%.*s\"", STR_ARG(t->text));
+    }
+    struct class *k = arena_calloc(bind_conf(b)->arena, sizeof *k);
+    k->magic = CLASS_MAGIC;
+    k->name = t->text;
+    k->scope = s;
+    s->owner = k;
+    return true;
+}
+
+/* A limit of none would only stop everything: `return` and `deny` are for
+ * that. */
+static bool
+set_count(struct bind *b, const struct directive *d, void *field)
+{
+    if (!set_uint(b, d, field)) {
+        return false;
+    }
+    return *(unsigned *)field != 0 ||
+           conf_error(b, &d->args[0],
+               "invalid value \"%.*s\" in \"%.*s\" directive",
+               STR_ARG(d->args[0].text), STR_ARG(d->name.text));
+}
+
+/* All host blocks of a scope that `k` comes to, in one set; all of them when
+ * it is NULL. *out is NULL when there is none. */
+static int
+hosts_gather(struct conf *c, const struct scope *s, const struct class *k,
+    const struct pattern_set **out)
+{
+    struct pattern_set *set = NULL;
+    for (struct scope *h = s->children; h != NULL; h = h->next) {
+        if (h->context != CONF_HOST ||
+            (k != NULL && !block_is_for(block_of(h), k))) {
+            continue;
+        }
+        if (set == NULL) {
+            set = hosts_new(c->arena, PATTERN_SERVER);
+        }
+        if (host_add(c, set, block_of(h)) != 0) {
+            return -1;
+        }
+    }
+    if (set != NULL) {
+        pattern_set_compile(set);
+    }
+    *out = set;
+    return 0;
+}
+
+/* Whether all host blocks of egress are for every class: then one set does. */
+static bool
+hosts_are_for_all(const struct scope *egress)
+{
+    for (struct scope *s = egress->children; s != NULL; s = s->next) {
+        const struct str_list *l =
+            s->context == CONF_HOST ? &block_of(s)->conf->classes : NULL;
+        if (l != NULL && l->n != 0 && !str_eq(l->items[0], STR("any"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const struct block *
+handler_find(const struct scope *s, struct str name)
+{
+    for (s = s->children; s != NULL; s = s->next) {
+        if (s->context == CONF_HANDLER && str_eq(block_of(s)->name, name)) {
+            return block_of(s);
+        }
+    }
+    return NULL;
+}
+
+/* The class's own handler goes before a shared one of that name. */
+static int
+outbound_find(struct conf *c, struct class *k, struct str name)
+{
+    k->outbound = handler_find(k->scope, name);
+    if (k->outbound == NULL) {
+        k->outbound = handler_find(k->scope->parent, name);
+    }
+    if (k->outbound == NULL) {
+        return conf_fail(c, scope_token(k->scope, name),
+            "unknown handler \"%.*s\"", STR_ARG(name));
+    }
+    if (!block_is_for(k->outbound, k)) {
+        return conf_fail(c, scope_token(k->scope, name),
+            "handler \"%.*s\" is not for class \"%.*s\"", STR_ARG(name),
+            STR_ARG(k->name));
+    }
+    return 0;
+}
+
+static int
+class_finish(struct conf *c, struct class *k, const struct sandbox_conf *sc,
+    const struct pattern_set *all)
+{
+    const struct scope *egress = k->scope->parent;
+    k->policy = (struct policy){ .magic = POLICY_MAGIC,
+        .allowed = sc->allowed_hosts.set,
+        .denied = sc->denied_hosts.set,
+        .internet = sc->internet,
+        .connections = sc->connections,
+        .header_slots = sc->header_slots };
+    k->shared = all;
+    if (hosts_gather(c, k->scope, NULL, &k->hosts) != 0) {
+        return -1;
+    }
+    if (!hosts_are_for_all(egress) &&
+        hosts_gather(c, egress, k, &k->shared) != 0) {
+        return -1;
+    }
+    return sc->outbound.p != NULL ? outbound_find(c, k, sc->outbound) : 0;
+}
+
+static int
+egress_check(struct conf *c, struct scope *egress, struct sandbox_conf *sc)
+{
+    const struct pattern_set *all;
+    struct class *classes = NULL, **end = &classes;
+    unsigned part = conf_part_index(c, &sandbox_part);
+    if (hosts_gather(c, egress, NULL, &all) != 0) {
+        return -1;
+    }
+    for (struct scope *s = egress->children; s != NULL; s = s->next) {
+        if (s->context != CONF_CLASS) {
+            continue;
+        }
+        *end = s->owner;
+        end = &(*end)->next;
+        if (class_finish(c, s->owner, scope_part(s, part), all) != 0) {
+            return -1;
+        }
+    }
+    sc->set = sandbox_set_build(c, egress, classes);
+    return sc->set != NULL ? 0 : -1;
+}
+
+static int
+sandbox_check(struct conf *c, struct scope *s, void *part)
+{
+    struct sandbox_conf *sc = part;
+    if (sc->allowed_hosts.set != NULL) {
+        pattern_set_compile(sc->allowed_hosts.set);
+    }
+    if (sc->denied_hosts.set != NULL) {
+        pattern_set_compile(sc->denied_hosts.set);
+    }
+    if (s->context == CONF_EGRESS) {
+        return egress_check(c, s, sc);
+    }
+    if (s->context == CONF_MAIN && conf_scope(c, CONF_EGRESS) == NULL) {
+        sc->set = sandbox_set_build(c, NULL, NULL);
+    }
+    return 0;
+}
+
+#define S struct sandbox_conf
+
+/* A list or a scalar that a block has or has not: never its parent's. */
+#define OWN(NAME, CTX, MIN, MAX, LIST, F, C, SET)                              \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
+        .max_args = (MAX), .flags = CMD_OWN | (LIST),                          \
+        .offset = CMD_AT(S, F, C), .size = sizeof(((S *)0)->F), .set = (SET)   \
+    }
+
+static const struct cmd sandbox_cmds[] = {
+    { .name = "sandbox_class",
+        .contexts = CONF_EGRESS,
+        .min_args = 1,
+        .max_args = 1,
+        .flags = CMD_BLOCK,
+        .block = CONF_CLASS,
+        .set = set_class },
+    { .name = "sandbox",
+        .contexts = CONF_EGRESS,
+        .min_args = 1,
+        .max_args = 1,
+        .flags = CMD_BLOCK,
+        .block = CONF_SANDBOX,
+        .set = set_sandbox },
+    OWN("allowed_hosts", CONF_CLASS | CONF_SANDBOX, 0, 255, CMD_LIST,
+        allowed_hosts, struct host_list, set_hosts),
+    OWN("denied_hosts", CONF_CLASS | CONF_SANDBOX, 0, 255, CMD_LIST,
+        denied_hosts, struct host_list, set_hosts),
+    CMD_FLAG("internet", CONF_WHO, S, internet),
+    CMD("connections", CONF_WHO, 1, 1, S, connections, unsigned, set_count),
+    CMD("header_slots", CONF_WHO, 1, 1, S, header_slots, unsigned, set_count),
+    CMD("max_sandboxes", CONF_EGRESS, 1, 1, S, max_sandboxes, unsigned,
+        set_count),
+    OWN("outbound", CONF_CLASS, 1, 1, 0, outbound, struct str, set_str),
+    OWN("class", CONF_SANDBOX, 1, 1, 0, class_name, struct str, set_str),
+    OWN("token", CONF_SANDBOX, 1, 1, 0, token, struct sandbox_token *,
+        set_token),
+    OWN("address", CONF_SANDBOX, 1, 255, CMD_LIST, addresses,
+        struct sandbox_addresses *, set_addresses),
+    { 0 },
+};
+
+#undef S
+
+static const struct sandbox_conf sandbox_defaults = {
+    .connections = 512,
+    .header_slots = 6,
+    .max_sandboxes = 16384,
+};
+
+const struct conf_part sandbox_part = {
+    .name = "sandbox",
+    .cmds = sandbox_cmds,
+    .defaults = &sandbox_defaults,
+    .size = sizeof(struct sandbox_conf),
+    .check = sandbox_check,
+};

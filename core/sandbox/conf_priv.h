@@ -1,0 +1,89 @@
+#pragma once
+
+/*
+ * What this room's files share while a configuration is bound and checked.
+ * Nothing here is for a request.
+ */
+
+#include "sandbox/block.h"
+#include "sandbox/class.h"
+
+struct sandbox_set;
+
+/* lists.c */
+
+/* Appends a directive's words to a struct str_list. */
+bool set_words(struct bind *b, const struct directive *d, void *field);
+
+/* allowed_hosts, denied_hosts: a struct host_list, compiled when its block is
+ * checked. Without a word the list is empty, which is not the same as none. */
+bool set_hosts(struct bind *b, const struct directive *d, void *field);
+
+/* A set that goes with the arena. */
+struct pattern_set *hosts_new(struct arena *a, enum pattern_kind kind);
+
+/* Adds a token's pattern; false after conf_error(). */
+must_check bool hosts_add(
+    struct bind *b, struct pattern_set *s, const struct token *t);
+
+/* The argument that a field's text was taken from, among those of the scope's
+ * own directives: for errors that only a check can find. */
+const struct token *scope_token(const struct scope *s, struct str text);
+
+/* host.c */
+
+/* Names of a host block, compiled, and its regex for captures. */
+must_check bool host_read(
+    struct bind *b, const struct directive *d, struct block *h);
+
+/* Adds a host block's names to the set of its scope; -1 after conf_fail() when
+ * another block has one of them. */
+must_check int host_add(
+    struct conf *c, struct pattern_set *s, const struct block *h);
+
+/* access.c */
+
+bool set_access(struct bind *b, const struct directive *d, void *field);
+void access_compile(struct block_conf *bc);
+
+/* location.c */
+
+must_check bool location_read(
+    struct bind *b, const struct directive *d, struct block *l);
+must_check int location_index_build(struct conf *c, struct block *b);
+
+/* class.c */
+
+/* The class of that name in egress, or NULL; how many there are. */
+struct class *class_find(const struct scope *egress, struct str name);
+unsigned class_count(const struct scope *egress);
+
+/* block.c */
+
+/* Whether a class's sandboxes come to a shared block. */
+bool block_is_for(const struct block *b, const struct class *k);
+
+/* token.c */
+
+struct sandbox_token {
+    uint8_t sha256[32];
+    const struct token *at;
+};
+
+bool set_token(struct bind *b, const struct directive *d, void *field);
+
+/* sandbox.c */
+
+struct sandbox_addresses {
+    struct cidr *items;
+    const struct token **at;
+    unsigned n;
+};
+
+bool set_sandbox(struct bind *b, const struct directive *d, void *field);
+bool set_addresses(struct bind *b, const struct directive *d, void *field);
+
+/* The set of egress with its finished classes; NULL after conf_fail(). Without
+ * egress (NULL) an empty one. */
+struct sandbox_set *sandbox_set_build(
+    struct conf *c, const struct scope *egress, const struct class *classes);

@@ -1,0 +1,74 @@
+/*
+ * Directives that are lists of words or of host patterns, and the way back
+ * from a bound text to its place in the file.
+ */
+
+#include "sandbox/conf_priv.h"
+
+bool
+set_words(struct bind *b, const struct directive *d, void *field)
+{
+    struct str_list *l = field;
+    struct str *items =
+        arena_alloc(bind_conf(b)->arena, (l->n + d->n_args) * sizeof *items);
+    if (l->n != 0) {
+        memcpy(items, l->items, l->n * sizeof *items);
+    }
+    for (unsigned i = 0; i < d->n_args; i++) {
+        items[l->n++] = d->args[i].text;
+    }
+    l->items = items;
+    return true;
+}
+
+static void
+hosts_free(void *set)
+{
+    pattern_set_free(set);
+}
+
+struct pattern_set *
+hosts_new(struct arena *a, enum pattern_kind kind)
+{
+    struct pattern_set *s = pattern_set_new(kind);
+    arena_on_free(a, hosts_free, s);
+    return s;
+}
+
+bool
+hosts_add(struct bind *b, struct pattern_set *s, const struct token *t)
+{
+    struct pattern_error err;
+    return pattern_set_add(s, t->text, NULL, &err) ||
+           conf_error(b, t, "invalid host pattern \"%.*s\": %s",
+               STR_ARG(t->text), err.text);
+}
+
+bool
+set_hosts(struct bind *b, const struct directive *d, void *field)
+{
+    struct host_list *l = field;
+    if (l->set == NULL) {
+        l->set = hosts_new(bind_conf(b)->arena, PATTERN_LIST);
+    }
+    for (unsigned i = 0; i < d->n_args; i++) {
+        if (!hosts_add(b, l->set, &d->args[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct token *
+scope_token(const struct scope *s, struct str text)
+{
+    const struct directive *d = s->directive->children;
+    for (; d != NULL; d = d->next) {
+        for (unsigned i = 0; i < d->n_args; i++) {
+            if (d->args[i].text.p == text.p) {
+                return &d->args[i];
+            }
+        }
+    }
+    PANIC("a bound text that no directive has");
+}

@@ -1,0 +1,334 @@
+/*
+ * How a change gets from a file to a worker: by writing, renaming, linking,
+ * of the file, of what leads to it, of the directories above it.
+ */
+
+#include "sandbox/secret_store.h"
+
+#include "secret_fixture.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sandbox/secret_memory.h"
+
+static struct fixture *
+fixture_of(void **state)
+{
+    return *state;
+}
+
+static void
+written_and_renamed(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "s/a", "one\n");
+    fx_start(f, "secret a file:s/a; secret b file:s/b;");
+    fx_put(f, "s/a", "two\n");
+    fx_settle(f, 0, NULL, "two");
+    fx_put(f, "s/new", "three");
+    fx_move(f, "s/new", "s/a");
+    fx_settle(f, 0, NULL, "three");
+    fx_put(f, "s/b", "other");
+    fx_settle(f, 1, NULL, "other");
+    AZ(unlink(fx_path(f, "s/a")));
+    fx_settle(f, 0, NULL, NULL);
+    assert_true(fx_is_logged(f, "[warn]"));
+    fx_put(f, "s/a", "four");
+    fx_settle(f, 0, NULL, "four");
+    fx_move(f, "s/a", "s/away");
+    fx_settle(f, 0, NULL, NULL);
+    fx_assert_value(f->conf, 1, NULL, "other");
+    assert_false(fx_is_logged(f, "four"));
+}
+
+static void
+same_value_is_not_told(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "s/a", "one\n");
+    fx_start(f, "secret a file:s/a;");
+    fx_put(f, "s/a", "one");
+    assert_true(fx_is_readable(f, WAIT_MS));
+    fx_changes_nothing(f);
+    fx_put(f, "s/unrelated", "x");
+    assert_true(fx_is_readable(f, WAIT_MS));
+    fx_changes_nothing(f);
+}
+
+static void
+half_written_is_not_read(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "s/a", "one");
+    fx_put(f, "d/box", "box-one");
+    fx_start(f, "secret a file:s/a; secret d dir:d; secret l file:l;");
+    AZ(unlink(fx_path(f, "s/a")));
+    AZ(unlink(fx_path(f, "d/box")));
+    fx_settle(f, 0, NULL, NULL);
+    fx_settle(f, 1, "box", NULL);
+    int a = open(fx_path(f, "s/a"), O_WRONLY | O_CREAT, 0600);
+    int box = open(fx_path(f, "d/box"), O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(a, "ha", 2), 2);
+    assert_int_equal(write(box, "ha", 2), 2);
+    fx_put(f, "s/b", "x"); /* neighbours are no reason to look */
+    fx_put(f, "d/two", "x");
+    fx_settle(f, 1, "two", "x");
+    assert_true(fx_is_told(f, 0, NULL, NULL));
+    assert_true(fx_is_told(f, 1, "box", NULL));
+    assert_int_equal(write(a, "lf", 2), 2);
+    assert_int_equal(write(box, "lf", 2), 2);
+    close(a);
+    close(box);
+    fx_settle(f, 0, NULL, "half");
+    fx_settle(f, 1, "box", "half");
+    assert_false(fx_is_logged(f, "[error]"));
+}
+
+static void
+refused_change_keeps_the_old(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "a", "one");
+    fx_put(f, "d/box", "one");
+    fx_start(f, "secret a file:a; secret d dir:d;");
+    fx_put(f, "a", "two\nthree");
+    fx_put(f, "d/box", "");
+    assert_true(fx_is_readable(f, WAIT_MS));
+    fx_changes_nothing(f);
+    fx_assert_value(f->conf, 0, NULL, "one");
+    fx_assert_value(f->conf, 1, "box", "one");
+    assert_true(fx_is_logged(f, "[error]"));
+    assert_true(fx_is_logged(f, "has a CR, LF or NUL in it"));
+    assert_true(fx_is_logged(f, "is empty, the value before it stays"));
+    fx_put(f, "a", "four");
+    fx_settle(f, 0, NULL, "four");
+}
+
+static void
+dir_changes(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "d/one", "1");
+    fx_put(f, "d/two", "2");
+    fx_start(f, "secret d dir:d;");
+    fx_put(f, "d/three", "3");
+    fx_settle(f, 0, "three", "3");
+    fx_put(f, "d/.tmp", "4");
+    fx_move(f, "d/.tmp", "d/one");
+    fx_settle(f, 0, "one", "4");
+    AZ(unlink(fx_path(f, "d/two")));
+    fx_settle(f, 0, "two", NULL);
+    fx_move(f, "d/three", "d/four");
+    fx_settle(f, 0, "four", "3");
+    assert_true(fx_is_told(f, 0, "three", NULL));
+    if (fx_has_openat2()) {
+        AZ(symlink("four", fx_path(f, "d/five")));
+        fx_settle(f, 0, "five", "3");
+    }
+    char old[512];
+    snprintf(old, sizeof old, "%s", fx_path(f, "d/four"));
+    AZ(link(old, fx_path(f, "d/six")));
+    fx_settle(f, 0, "six", "3");
+    assert_true(fx_is_told(f, 0, "one", "4"));
+}
+
+/* As Kubernetes mounts secrets: NAME -> ..data/NAME, ..data -> ..N. */
+static void
+swung_links(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    if (!fx_has_openat2()) {
+        skip();
+    }
+    fx_put(f, "d/..1/box", "one");
+    fx_put(f, "d/..1/gone", "one");
+    AZ(symlink("..1", fx_path(f, "d/..data")));
+    AZ(symlink("..data/box", fx_path(f, "d/box")));
+    AZ(symlink("..data/gone", fx_path(f, "d/gone")));
+    fx_start(f, "secret d dir:d; secret a file:d/box;");
+    fx_assert_value(f->conf, 0, "box", "one");
+    fx_assert_value(f->conf, 1, NULL, "one");
+    for (int i = 0; i < 3; i++) {
+        char name[64], text[32];
+        snprintf(name, sizeof name, "d/..%d/box", i + 2);
+        snprintf(text, sizeof text, "value %d", i);
+        fx_put(f, name, text);
+        snprintf(name, sizeof name, "..%d", i + 2);
+        AZ(symlink(name, fx_path(f, "d/..data_tmp")));
+        fx_move(f, "d/..data_tmp", "d/..data");
+        fx_settle(f, 0, "box", text);
+        fx_settle(f, 1, NULL, text);
+        assert_true(fx_is_told(f, 0, "gone", NULL));
+    }
+}
+
+static void
+link_to_elsewhere(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "v1/token", "one");
+    fx_put(f, "v2/token", "two");
+    AZ(symlink("v1", fx_path(f, "current")));
+    AZ(symlink("current/token", fx_path(f, "token")));
+    fx_start(f, "secret a file:token; secret b file:current/token;"
+                "secret c dir:current;");
+    fx_put(f, "v1/token", "one again");
+    fx_settle(f, 0, NULL, "one again");
+    fx_settle(f, 1, NULL, "one again");
+    fx_settle(f, 2, "token", "one again");
+    AZ(symlink("v2", fx_path(f, "next")));
+    fx_move(f, "next", "current");
+    fx_settle(f, 1, NULL, "two");
+    fx_settle(f, 2, "token", "two");
+    fx_put(f, "v2/token", "three");
+    fx_settle(f, 1, NULL, "three");
+    fx_settle(f, 2, "token", "three");
+}
+
+static void
+remove_dir(struct fixture *f, const char *dir, const char *file)
+{
+    char name[256];
+    snprintf(name, sizeof name, "%s/%s", dir, file);
+    AZ(unlink(fx_path(f, name)));
+    AZ(rmdir(fx_path(f, dir)));
+}
+
+static void
+directory_goes_and_comes(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "x/d/box", "one");
+    fx_start(f, "secret a file:x/d/box; secret d dir:x/d;"
+                "secret n dir:not/yet/there;");
+    for (int i = 0; i < 3; i++) {
+        char text[32];
+        remove_dir(f, "x/d", "box");
+        fx_settle(f, 0, NULL, NULL);
+        fx_settle(f, 1, "box", NULL);
+        snprintf(text, sizeof text, "back %d", i);
+        fx_put(f, "x/d/box", text);
+        fx_settle(f, 0, NULL, text);
+        fx_settle(f, 1, "box", text);
+        fx_put(f, "x/d/box", "seen again");
+        fx_settle(f, 0, NULL, "seen again");
+        fx_settle(f, 1, "box", "seen again");
+    }
+    remove_dir(f, "x/d", "box");
+    AZ(rmdir(fx_path(f, "x")));
+    fx_settle(f, 0, NULL, NULL);
+    fx_put(f, "x/d/box", "from above");
+    fx_settle(f, 0, NULL, "from above");
+    fx_settle(f, 1, "box", "from above");
+    fx_put(f, "not/yet/there/box", "now");
+    fx_settle(f, 2, "box", "now");
+}
+
+static void
+directory_is_swapped(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "x/d/box", "one");
+    fx_put(f, "x/d/only", "one");
+    fx_put(f, "new/box", "two");
+    fx_put(f, "new2/d/box", "three");
+    fx_start(f, "secret a file:x/d/box; secret d dir:x/d;");
+    fx_move(f, "x/d", "x/old");
+    fx_move(f, "new", "x/d");
+    fx_settle(f, 0, NULL, "two");
+    fx_settle(f, 1, "box", "two");
+    assert_true(fx_is_told(f, 1, "only", NULL));
+    fx_move(f, "x", "y"); /* one above it */
+    fx_settle(f, 0, NULL, NULL);
+    fx_move(f, "new2", "x");
+    fx_settle(f, 0, NULL, "three");
+    fx_settle(f, 1, "box", "three");
+}
+
+static void
+overflow_reads_all(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    unsigned long max = 0;
+    FILE *in = fopen("/proc/sys/fs/inotify/max_queued_events", "r");
+    assert_int_equal(fscanf(in, "%lu", &max), 1);
+    fclose(in);
+    if (max > 100000) {
+        skip();
+    }
+    fx_put(f, "d/box", "one");
+    fx_start(f, "secret d dir:d; secret a file:d/box;");
+    char one[512];
+    snprintf(one, sizeof one, "%s", fx_path(f, "d/.x"));
+    for (unsigned long i = 0; i <= max / 2 + 1; i++) { /* two events each */
+        close(open(one, O_WRONLY | O_CREAT, 0600));
+        unlink(one);
+    }
+    fx_put(f, "d/box", "two"); /* its event is lost */
+    fx_settle(f, 0, "box", "two");
+    fx_settle(f, 1, NULL, "two");
+}
+
+/* Between the load and the first run nothing is lost. */
+static void
+change_before_start(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "a", "one");
+    fx_load(f, "secret a file:a;");
+    fx_put(f, "a", "two");
+    f->worker = fx_bind_text(f, "secret a file:a;", true);
+    assert_true(secret_watch_start(f->store) >= 0);
+    AZ(secret_load(f->worker, f->err, sizeof f->err));
+    while (fx_is_readable(f, 0)) {
+        secret_watch_run(f->store, fx_on_change, f);
+    }
+    assert_int_equal(f->n_messages, 1);
+    fx_assert_value(f->conf, 0, NULL, "two");
+}
+
+static void
+made_readable(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    if (geteuid() == 0) {
+        AZ(chmod(f->dir.path, 0777));
+        AZ(seteuid(65534));
+    }
+    fx_put(f, "s/a", "one");
+    fx_start(f, "secret a file:s/a;");
+    fx_put(f, "s/new", "two");
+    AZ(chmod(fx_path(f, "s/new"), 0));
+    fx_move(f, "s/new", "s/a");
+    assert_true(fx_is_readable(f, WAIT_MS));
+    fx_changes_nothing(f);
+    assert_true(
+        fx_is_logged(f, "Permission denied, the value before it stays"));
+    AZ(chmod(fx_path(f, "s/a"), 0600));
+    fx_settle(f, 0, NULL, "two");
+    AZ(seteuid(getuid()));
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, fx_set_up, fx_tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(written_and_renamed),
+        T(same_value_is_not_told),
+        T(half_written_is_not_read),
+        T(refused_change_keeps_the_old),
+        T(dir_changes),
+        T(swung_links),
+        T(link_to_elsewhere),
+        T(directory_goes_and_comes),
+        T(directory_is_swapped),
+        T(overflow_reads_all),
+        T(change_before_start),
+        T(made_readable),
+    };
+    return cmocka_run_group_tests_name("secret_watch", tests, NULL, NULL);
+}
