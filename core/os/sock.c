@@ -20,29 +20,49 @@ close_with_errno(int fd)
     return -1;
 }
 
-int
-sock_listen(const struct addr *a, int backlog, bool reuseport)
+static bool
+set_on(int fd, int level, int option)
+{
+    int on = 1;
+    return setsockopt(fd, level, option, &on, sizeof on) == 0;
+}
+
+/* A bound TCP socket; -1 with errno. */
+static int
+bind_tcp(const struct addr *a, bool reuseport)
 {
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(a, &sa);
-    int on = 1;
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-        0);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
-    bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-    if (reuseport) {
-        ok = ok &&
-             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
-    }
-    if (a->family == 6) {
-        ok = ok &&
-             setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
-    }
-    ok = ok && bind(fd, (struct sockaddr *)&sa, n) == 0 &&
-         listen(fd, backlog) == 0;
+    bool ok = set_on(fd, SOL_SOCKET, SO_REUSEADDR) &&
+              (!reuseport || set_on(fd, SOL_SOCKET, SO_REUSEPORT)) &&
+              (a->family != 6 || set_on(fd, IPPROTO_IPV6, IPV6_V6ONLY)) &&
+              bind(fd, (struct sockaddr *)&sa, n) == 0;
     return ok ? fd : close_with_errno(fd);
+}
+
+int
+sock_probe(const struct addr *a)
+{
+    int fd = bind_tcp(a, false);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0 ? 0 : -1;
+}
+
+int
+sock_listen(const struct addr *a, int backlog, bool reuseport)
+{
+    int fd = bind_tcp(a, reuseport);
+    if (fd < 0) {
+        return -1;
+    }
+    return listen(fd, backlog) == 0 ? fd : close_with_errno(fd);
 }
 
 /* Whether somebody accepts on it: then it is not ours to remove. */
@@ -107,6 +127,5 @@ sock_set_nonblocking(int fd, bool on)
     if (flags < 0) {
         return -1;
     }
-    return fcntl(fd, F_SETFL,
-        on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+    return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }

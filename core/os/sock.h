@@ -10,6 +10,10 @@
  * several share the address, each with a queue of its own. -1 with errno. */
 must_check int sock_listen(const struct addr *a, int backlog, bool reuseport);
 
+/* Whether nobody listens on `a`: SO_REUSEPORT alone would let a second weir
+ * of the same user take half of the connections. -1 with errno. */
+must_check int sock_probe(const struct addr *a);
+
 /* A listening unix stream socket; a stale file that nobody serves is removed
  * first. `mode` of the file. -1 with errno. */
 must_check int sock_listen_unix(const char *path, int backlog, unsigned mode);

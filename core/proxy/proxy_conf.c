@@ -10,6 +10,7 @@
 #include "net/tls_ctx.h"
 #include "proxy/page.h"
 #include "proxy/parts.h"
+#include "proxy/var.h"
 
 static bool
 set_resolver(struct bind *b, const struct directive *d, void *field)
@@ -50,8 +51,8 @@ set_resolve(struct bind *b, const struct directive *d, void *field)
     const char *why;
     if (!authority_parse(a, d->args[0].text, 80, &au, &why) ||
         au.kind != HOST_NAME) {
-        return conf_error(b, &d->args[0], "invalid name \"%.*s\"",
-            STR_ARG(d->args[0].text));
+        return conf_error(
+            b, &d->args[0], "invalid name \"%.*s\"", STR_ARG(d->args[0].text));
     }
     l->items = list_grow(b, l->items, l->n, sizeof *l->items);
     struct static_name *s = &l->items[l->n++];
@@ -61,8 +62,8 @@ set_resolve(struct bind *b, const struct directive *d, void *field)
     for (unsigned i = 0; i < s->addrs.n; i++) {
         const struct token *t = &d->args[i + 1];
         if (!addr_parse(t->text, &s->addrs.items[i])) {
-            return conf_error(b, t, "invalid address \"%.*s\"",
-                STR_ARG(t->text));
+            return conf_error(
+                b, t, "invalid address \"%.*s\"", STR_ARG(t->text));
         }
     }
     return true;
@@ -103,11 +104,10 @@ set_cidrs(struct bind *b, const struct directive *d, void *field)
 
 static const struct cmd proxy_cmds[] = {
     CMD_SECONDS("keepalive_timeout", CONF_EGRESS, P, keepalive_timeout),
-    CMD_SECONDS("client_header_timeout", CONF_EGRESS, P,
-        client_header_timeout),
+    CMD_SECONDS("client_header_timeout", CONF_EGRESS, P, client_header_timeout),
     CMD_UINT("keepalive_requests", CONF_EGRESS, P, keepalive_requests),
-    CMD_BYTES("client_header_buffer_size", CONF_EGRESS, P,
-        client_header_buffer_size),
+    CMD_BYTES(
+        "client_header_buffer_size", CONF_EGRESS, P, client_header_buffer_size),
     CMD("resolver", CONF_EGRESS, 1, 8, P, resolver, struct addr_list,
         set_resolver),
     CMD_LISTED("resolve", CONF_EGRESS, 2, 33, P, names, struct static_names,
@@ -118,13 +118,12 @@ static const struct cmd proxy_cmds[] = {
     CMD_SECONDS("client_body_timeout", CONF_WHERE, P, client_body_timeout),
     CMD_SECONDS("send_timeout", CONF_WHERE, P, send_timeout),
     CMD_BYTES("client_max_body_size", CONF_WHERE, P, client_max_body_size),
-    CMD_SECONDS("proxy_connect_timeout", CONF_WHERE, P,
-        proxy_connect_timeout),
+    CMD_SECONDS("proxy_connect_timeout", CONF_WHERE, P, proxy_connect_timeout),
     CMD_SECONDS("proxy_send_timeout", CONF_WHERE, P, proxy_send_timeout),
     CMD_SECONDS("proxy_header_timeout", CONF_WHERE, P, proxy_header_timeout),
     CMD_SECONDS("proxy_read_timeout", CONF_WHERE, P, proxy_read_timeout),
-    CMD_SECONDS("proxy_keepalive_timeout", CONF_WHERE, P,
-        proxy_keepalive_timeout),
+    CMD_SECONDS(
+        "proxy_keepalive_timeout", CONF_WHERE, P, proxy_keepalive_timeout),
     CMD_FLAG("via", CONF_WHERE, P, via),
     CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
         set_ports),
@@ -188,12 +187,10 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     }
     if (p->client_header_buffer_size < 1024 ||
         p->client_header_buffer_size > 1024 * 1024) {
-        return conf_fail(c, NULL,
-            "client_header_buffer_size must be 1k to 1m");
+        return conf_fail(c, NULL, "client_header_buffer_size must be 1k to 1m");
     }
     if (s->context == CONF_EGRESS) {
-        struct str dir = arena_printf(c->arena, "%.*shtml",
-            STR_ARG(c->prefix));
+        struct str dir = arena_printf(c->arena, "%.*shtml", STR_ARG(c->prefix));
         p->pages = pages_read(c->arena, dir, err, sizeof err);
         if (p->pages == NULL) {
             return conf_fail(c, NULL, "%s", err);
@@ -216,6 +213,7 @@ proxy_check(struct conf *c, struct scope *s, void *part)
 const struct conf_part proxy_part = {
     .name = "proxy",
     .cmds = proxy_cmds,
+    .vars = proxy_vars,
     .defaults = &proxy_defaults,
     .size = sizeof(struct proxy_conf),
     .check = proxy_check,

@@ -104,9 +104,13 @@ guard_policy_of(const struct tx *tx)
 {
     const struct cidr_list *allow = &conf_of(tx)->allow_address;
     const struct policy *own = tx->sandbox->policy;
+    const struct pattern_set *denied[] = { own->denied, own->own_denied };
     struct guard_policy p = { .allow = allow->items, .n_allow = allow->n };
-    p.deny[0].items = pattern_set_cidrs(own->denied, &p.deny[0].n);
-    p.deny[1].items = pattern_set_cidrs(own->own_denied, &p.deny[1].n);
+    for (unsigned i = 0; i < LEN(denied); i++) {
+        if (denied[i] != NULL) {
+            p.deny[i].items = pattern_set_cidrs(denied[i], &p.deny[i].n);
+        }
+    }
     return p;
 }
 
@@ -182,8 +186,8 @@ dial_failed(struct tx *tx, const struct dial_result *r)
     tx->peer_addr = r->addr;
     tx_fail(tx, r->error == DIAL_DENIED ? FAULT_POLICY : FAULT_ORIGIN, "%s",
         r->text);
-    return fail(tx, kinds[r->error].status, r->proxy_error,
-        kinds[r->error].detail);
+    return fail(
+        tx, kinds[r->error].status, r->proxy_error, kinds[r->error].detail);
 }
 
 static const struct step *
@@ -213,8 +217,8 @@ run_dial(struct task *t)
 static bool
 may_retry(const struct tx *tx)
 {
-    return tx->peer->is_reused && !tx->is_retried &&
-           !tx->peer->has_answered && tx->request.body == BODY_NONE &&
+    return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
+           tx->request.body == BODY_NONE &&
            method_is_idempotent(tx->request.method_id);
 }
 

@@ -13,14 +13,13 @@
 static bool
 give_seconds(struct arena *a, double from, double to, struct str *out)
 {
-    *out = from != 0 && to != 0 ? arena_printf(a, "%.3f", to - from)
-                                : STR("-");
+    *out = from != 0 && to != 0 ? arena_printf(a, "%.3f", to - from) : STR("-");
     return true;
 }
 
 static bool
-var_method(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_method(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -29,8 +28,7 @@ var_method(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_uri(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_uri(void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -39,8 +37,8 @@ var_uri(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_args(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_args(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -49,8 +47,8 @@ var_args(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_host(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_host(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -59,8 +57,8 @@ var_host(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_port(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_port(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -69,8 +67,8 @@ var_port(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_scheme(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_scheme(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -79,8 +77,8 @@ var_scheme(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_http(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_http(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)arg;
@@ -89,8 +87,8 @@ var_http(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_sandbox_id(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_sandbox_id(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -99,8 +97,8 @@ var_sandbox_id(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_sandbox_class(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_sandbox_class(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -109,8 +107,8 @@ var_sandbox_class(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_status(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_status(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -119,8 +117,8 @@ var_status(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_bytes_sent(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_bytes_sent(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -129,8 +127,8 @@ var_bytes_sent(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_body_bytes_sent(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_body_bytes_sent(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -139,19 +137,19 @@ var_body_bytes_sent(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_request_length(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_request_length(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
-    *out = arena_printf(a, "%llu",
-        (unsigned long long)(tx->head_bytes_in + tx->up.bytes_in));
+    *out = arena_printf(
+        a, "%llu", (unsigned long long)(tx->head_bytes_in + tx->up.bytes_in));
     return true;
 }
 
 static bool
-var_remote_addr(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_remote_addr(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -161,8 +159,8 @@ var_remote_addr(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_upstream_addr(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_upstream_addr(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -174,8 +172,8 @@ var_upstream_addr(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_request_time(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_request_time(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -183,8 +181,8 @@ var_request_time(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_upstream_connect_time(void *ctx, struct arena *a, struct str name,
-    void *arg, struct str *out)
+var_upstream_connect_time(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -192,8 +190,8 @@ var_upstream_connect_time(void *ctx, struct arena *a, struct str name,
 }
 
 static bool
-var_upstream_header_time(void *ctx, struct arena *a, struct str name,
-    void *arg, struct str *out)
+var_upstream_header_time(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -201,8 +199,8 @@ var_upstream_header_time(void *ctx, struct arena *a, struct str name,
 }
 
 static bool
-var_time_local(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_time_local(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     (void)ctx, (void)name, (void)arg;
     *out = arena_dup(a, clock_local());
@@ -210,8 +208,8 @@ var_time_local(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_time_iso8601(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_time_iso8601(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     (void)ctx, (void)name, (void)arg;
     *out = arena_dup(a, clock_iso8601());
@@ -219,8 +217,8 @@ var_time_iso8601(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_connection(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_connection(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -229,8 +227,8 @@ var_connection(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_rule(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_rule(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
@@ -240,8 +238,8 @@ var_rule(void *ctx, struct arena *a, struct str name, void *arg,
 }
 
 static bool
-var_cause(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+var_cause(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
@@ -249,7 +247,23 @@ var_cause(void *ctx, struct arena *a, struct str name, void *arg,
     return true;
 }
 
+/* A group of the host block's regex; empty when another name of the block
+ * matched. */
+static bool
+var_capture(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    const struct tx *tx = ctx;
+    uintptr_t number = (uintptr_t)arg;
+    (void)a, (void)name;
+    AN(number < REGEX_CAPTURES);
+    *out = tx->decision.has_captures ? tx->decision.captures.capture[number]
+                                     : STR_NONE;
+    return true;
+}
+
 const struct var_def proxy_vars[] = {
+    { .name = "capture", .flags = VAR_CAPTURE, .get = var_capture },
     { .name = "request_method", .get = var_method },
     { .name = "uri", .get = var_uri },
     { .name = "args", .get = var_args },

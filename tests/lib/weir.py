@@ -59,8 +59,9 @@ def defaults(lines, given):
 
 def reserve_port():
     """A port that is ours until the socket closes: bound and not listening,
-    so that weir, which sets SO_REUSEPORT too, can bind it and others not."""
+    so that weir, which sets both options too, can bind it."""
     sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind(("127.0.0.1", 0))
     return sock

@@ -14,7 +14,7 @@ BAD_CONFIGS = {
     "no brace": ("events {", None, "unexpected end"),
     "stray brace": ("}", 1, '"}"'),
     "too many": ("\ndaemon on off;", 2, "daemon"),
-    "wrong value": ("daemon maybe;", 1, "maybe"),
+    "wrong value": ("worker_processes maybe;", 1, "maybe"),
     "duplicate": ("pid a;\npid b;", 2, "pid"),
     "open quote": ('pid "a;', None, "unexpected end"),
     "missing include": ("include nowhere.conf;", 1, "nowhere.conf"),

@@ -1,0 +1,165 @@
+/*
+ * Build and undo of one generation. The master decides when to commit; no
+ * process is made here.
+ */
+
+#include "proc/cycle.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "proc/listener.h"
+#include "proc/main_conf.h"
+#include "proxy/logfile.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/secret_store.h"
+
+/* Seconds. */
+#define EARLY_DEATH 1.0
+#define DELAY_MAX 10.0
+
+struct cycle *
+cycle_read(const struct cycle_options *o, bool is_test)
+{
+    char err[1024] = "";
+    unsigned n_parts;
+    const struct conf_part *const *parts = conf_parts(&n_parts);
+    struct conf *conf = conf_bind(parts, n_parts, o->prefix, o->file,
+        o->globals, is_test, err, sizeof err);
+    if (conf == NULL) {
+        log_at(LOG_EMERG, "%s", err);
+        return NULL;
+    }
+    if (secret_load(conf, err, sizeof err) != 0) {
+        log_at(LOG_EMERG, "%s", err);
+        conf_free(conf);
+        return NULL;
+    }
+    struct cycle *c = xcalloc(sizeof *c);
+    c->magic = CYCLE_MAGIC;
+    c->conf = conf;
+    c->main = main_conf_of(conf);
+    c->error_log = -1;
+    c->respawns = xcalloc(c->main->worker_processes * sizeof *c->respawns);
+    list_init(&c->node);
+    return c;
+}
+
+/* The file belongs to the workers' user, so that it can be read there; they
+ * never open it themselves. */
+static int
+open_error_log(struct cycle *c)
+{
+    struct str path = c->main->error_log.path;
+    if (path.n == 0) {
+        return 0;
+    }
+    int fd = open(path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path.p);
+        return -1;
+    }
+    if (c->error_log >= 0) {
+        close(c->error_log);
+    }
+    c->error_log = fd;
+    return 0;
+}
+
+int
+cycle_open(struct cycle *c, struct list *listeners)
+{
+    CHECK(c, CYCLE_MAGIC);
+    unsigned n = listen_count(c->conf);
+    if (open_error_log(c) != 0 ||
+        logfiles_open(c->conf, c->main->user.uid, c->main->user.gid) != 0) {
+        return -1;
+    }
+    c->listeners = xcalloc((n + 1) * sizeof(struct listener *));
+    c->had = xcalloc((n + 1) * sizeof *c->had);
+    for (unsigned i = 0; i < n; i++) {
+        struct listener *l = listener_get(listeners, listen_get(c->conf, i),
+            c->main->worker_processes, &c->had[i]);
+        if (l == NULL) {
+            return -1;
+        }
+        c->listeners[c->n_listeners++] = l;
+    }
+    return 0;
+}
+
+void
+cycle_undo(struct cycle *c)
+{
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        listener_trim(c->listeners[i], c->had[i]);
+    }
+    cycle_free(c);
+}
+
+void
+cycle_free(struct cycle *c)
+{
+    CHECK(c, CYCLE_MAGIC);
+    AZ(c->n_workers);
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        listener_put(c->listeners[i]);
+    }
+    xfree(c->listeners);
+    xfree(c->had);
+    xfree(c->respawns);
+    logfiles_close(c->conf);
+    if (c->error_log >= 0) {
+        close(c->error_log);
+    }
+    conf_free(c->conf);
+    list_del(&c->node);
+    c->magic = 0;
+    xfree(c);
+}
+
+void
+cycle_use_log(const struct cycle *c)
+{
+    log_set(c->error_log >= 0 ? c->error_log : STDERR_FILENO,
+        c->main->error_log.level);
+}
+
+void
+cycle_reopen_logs(struct cycle *c)
+{
+    if (open_error_log(c) == 0) {
+        cycle_use_log(c);
+    }
+    logfiles_close(c->conf);
+    if (logfiles_open(c->conf, c->main->user.uid, c->main->user.gid) != 0) {
+        log_at(LOG_ALERT, "access logs are lost until they can be opened");
+    }
+}
+
+void
+cycle_close_listeners(struct cycle *c)
+{
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        listener_close(c->listeners[i]);
+    }
+}
+
+void
+respawn_note(struct respawn *r, double seconds)
+{
+    double delay;
+    r->early = seconds < EARLY_DEATH ? r->early + 1 : 0;
+    delay = r->early < 2 ? 0 : r->early < 10 ? r->early - 1 : DELAY_MAX;
+    r->at = clock_mono() + delay;
+}
+
+struct sandbox_set *
+cycle_sandboxes(const struct cycle *c)
+{
+    return sandbox_set_of(c->conf);
+}

@@ -1,0 +1,75 @@
+#pragma once
+
+/*
+ * One generation of the configuration: what it says, and what the master
+ * opened for it. Built whole or not at all; its workers are started from it,
+ * and it lives until the last of them has ended.
+ */
+
+#include "base/list.h"
+#include "conf/bind.h"
+
+struct listener;
+struct main_conf;
+struct roster;
+struct sandbox_set;
+
+/* From the command line. */
+struct cycle_options {
+    const char *prefix, *file; /* the file under the prefix if relative */
+    struct str globals;        /* -g */
+};
+
+/* When a dead process is started again: at once, unless it lived so briefly
+ * that it would die again. */
+struct respawn {
+    double at;      /* clock_mono(); 0: nothing to do */
+    unsigned early; /* deaths in a row soon after the start */
+};
+
+struct cycle {
+    unsigned magic;
+    struct list node; /* of the master's */
+    struct conf *conf;
+    const struct main_conf *main;
+    struct listener **listeners; /* by number of the conf's listen */
+    unsigned *had;               /* sockets of each before this cycle */
+    unsigned n_listeners;
+    int error_log;      /* -1: standard error */
+    unsigned n_workers; /* that run, of any state */
+    unsigned n_ready;
+    struct respawn *respawns; /* by worker */
+    bool has_failed;          /* a worker ended before it was ready */
+    bool is_undone;           /* did not start: its own sockets go, too */
+    bool is_drained;          /* WINCH: its workers are not started again */
+};
+
+#define CYCLE_MAGIC 0xc7c1ec7cu
+
+/* Reads and checks the configuration, secrets included. Opens nothing for
+ * writing. NULL after a log line. */
+struct cycle *cycle_read(const struct cycle_options *o, bool is_test);
+
+/* Opens logs and listening sockets (of `listeners`, all the master's). -1
+ * after a log line; then, and for a cycle that did not start, cycle_undo(). */
+must_check int cycle_open(struct cycle *c, struct list *listeners);
+
+/* Closes and frees; sockets that were opened for this cycle alone too. */
+void cycle_undo(struct cycle *c);
+
+/* Frees a cycle that served: its listeners stay while another has them. */
+void cycle_free(struct cycle *c);
+
+/* The error log of this cycle is the process's from here on. */
+void cycle_use_log(const struct cycle *c);
+
+/* USR1. */
+void cycle_reopen_logs(struct cycle *c);
+
+/* No more connections: the sockets are closed in the master. */
+void cycle_close_listeners(struct cycle *c);
+
+/* Notes that a process that lived `seconds` is to be started again. */
+void respawn_note(struct respawn *r, double seconds);
+
+struct sandbox_set *cycle_sandboxes(const struct cycle *c);

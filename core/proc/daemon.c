@@ -1,0 +1,116 @@
+/*
+ * Called by weir.c and the master.
+ */
+
+#include "proc/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+
+_Noreturn static void
+wait_for_child(int fd)
+{
+    char byte;
+    _exit(read(fd, &byte, 1) == 1 ? 0 : 1);
+}
+
+int
+daemon_start(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        log_errno(LOG_EMERG, errno, "pipe() failed");
+        return -1;
+    }
+    pid_t pid = fork();
+    if (pid < 0) {
+        log_errno(LOG_EMERG, errno, "fork() failed");
+        return -1;
+    }
+    if (pid > 0) {
+        close(ends[1]);
+        wait_for_child(ends[0]);
+    }
+    close(ends[0]);
+    setsid();
+    return ends[1];
+}
+
+void
+daemon_tell(int fd)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int i = 0; i <= 2 && null >= 0; i++) {
+        if (dup2(null, i) < 0) {
+            log_errno(LOG_ALERT, errno, "dup2() failed");
+        }
+    }
+    if (null > 2) {
+        close(null);
+    }
+    if (write(fd, "r", 1) != 1) {
+        log_errno(LOG_NOTICE, errno, "nobody waited for the start");
+    }
+    close(fd);
+}
+
+int
+pid_file_write(struct pid_file *f, struct str path)
+{
+    char text[32], temporary[4096];
+    int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    snprintf(
+        temporary, sizeof temporary, "%.*s.%d", STR_ARG(path), (int)getpid());
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool ok = fd >= 0 && write(fd, text, (size_t)n) == n;
+    int err = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (!ok || rename(temporary, path.p) != 0) {
+        log_errno(LOG_EMERG, ok ? errno : err, "cannot write \"%.*s\"",
+            STR_ARG(path));
+        return -1;
+    }
+    f->path = xstrndup(path);
+    return 0;
+}
+
+void
+pid_file_remove(struct pid_file *f)
+{
+    if (f->path != NULL) {
+        unlink(f->path);
+        xfree(f->path);
+        f->path = NULL;
+    }
+}
+
+int
+pid_file_read(const char *path)
+{
+    char text[32] = "";
+    uint64_t pid;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
+    if (fd < 0) {
+        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path);
+        return 0;
+    }
+    close(fd);
+    while (n > 0 && text[n - 1] == '\n') {
+        n--;
+    }
+    if (n <= 0 || !str_u64(str_n(text, (size_t)n), &pid) || pid == 0 ||
+        pid > INT32_MAX) {
+        log_at(LOG_EMERG, "invalid pid in \"%s\"", path);
+        return 0;
+    }
+    return (int)pid;
+}

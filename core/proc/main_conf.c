@@ -1,0 +1,202 @@
+/*
+ * What the master itself is told. Bound in every generation; the first one
+ * decides what cannot change while weir runs (daemon, the pid file).
+ */
+
+#include "proc/main_conf.h"
+
+#include <unistd.h>
+
+#include "conf/type.h"
+#include "os/proc.h"
+#include "proxy/hook.h"
+#include "proxy/listen.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "sandbox/block.h"
+#include "sandbox/class.h"
+#include "sandbox/secret.h"
+
+#define PARTS_MAX (PART_ROOMS + 64)
+
+static bool
+set_user(struct bind *b, const struct directive *d, void *field)
+{
+    struct user_conf *u = field;
+    u->name = d->args[0].text;
+    u->group = d->n_args > 1 ? d->args[1].text : STR_NONE;
+    if (!proc_user(u->name.p, u->group.p, &u->uid, &u->gid)) {
+        return conf_error(b, &d->args[0],
+            "no such user or group: \"%.*s\"%s%.*s", STR_ARG(u->name),
+            u->group.n != 0 ? ", " : "", STR_ARG(u->group));
+    }
+    return true;
+}
+
+static bool
+set_workers(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    uint64_t v;
+    if (str_eq(d->args[0].text, STR("auto"))) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        v = cpus > 0 ? (uint64_t)cpus : 1;
+        *n = v < WORKERS_MAX ? (unsigned)v : WORKERS_MAX;
+        return true;
+    }
+    if (!str_u64(d->args[0].text, &v) || v == 0 || v > WORKERS_MAX) {
+        return conf_error(b, &d->args[0],
+            "invalid number of workers \"%.*s\": auto, or 1 to %d",
+            STR_ARG(d->args[0].text), WORKERS_MAX);
+    }
+    *n = (unsigned)v;
+    return true;
+}
+
+static bool
+set_error_log(struct bind *b, const struct directive *d, void *field)
+{
+    struct error_log_conf *e = field;
+    struct conf *c = bind_conf(b);
+    struct str path = d->args[0].text;
+    e->path = STR_NONE;
+    if (!str_eq(path, STR("stderr"))) {
+        e->path = path.n != 0 && path.p[0] == '/'
+                      ? path
+                      : arena_printf(c->arena, "%.*s%.*s", STR_ARG(c->prefix),
+                            STR_ARG(path));
+    }
+    e->level = LOG_ERR;
+    if (d->n_args > 1 && !log_level_parse(d->args[1].text, &e->level)) {
+        return conf_error(b, &d->args[1], "invalid log level \"%.*s\"",
+            STR_ARG(d->args[1].text));
+    }
+    return true;
+}
+
+#define M struct main_conf
+
+static const struct cmd main_cmds[] = {
+    CMD("user", CONF_MAIN, 1, 2, M, user, struct user_conf, set_user),
+    CMD("keeper_user", CONF_MAIN, 1, 2, M, keeper_user, struct user_conf,
+        set_user),
+    CMD("worker_processes", CONF_MAIN, 1, 1, M, worker_processes, unsigned,
+        set_workers),
+    CMD_UINT("worker_rlimit_nofile", CONF_MAIN, M, worker_rlimit_nofile),
+    CMD_SECONDS(
+        "worker_shutdown_timeout", CONF_MAIN, M, worker_shutdown_timeout),
+    CMD("error_log", CONF_MAIN, 1, 2, M, error_log, struct error_log_conf,
+        set_error_log),
+    CMD_PATH("pid", CONF_MAIN, M, pid),
+    CMD_FLAG("daemon", CONF_MAIN, M, daemon),
+    CMD_FLAG("debug_one_byte", CONF_MAIN, M, debug_one_byte),
+    CMD_PATH("ca_dir", CONF_EGRESS, M, ca_dir),
+    CMD_OPENS("events", CONF_MAIN, 0, 0, CONF_EVENTS),
+    CMD_OPENS("egress", CONF_MAIN, 0, 0, CONF_EGRESS),
+    { 0 },
+};
+
+#undef M
+
+static const struct main_conf main_defaults = {
+    .worker_processes = 1,
+    .worker_shutdown_timeout = 60,
+    .error_log = { .level = LOG_ERR },
+    .daemon = true,
+};
+
+static struct str
+under_prefix(struct conf *c, const char *name)
+{
+    return arena_printf(c->arena, "%.*s%s", STR_ARG(c->prefix), name);
+}
+
+/* Root's default is nobody, as nginx's. */
+static int
+main_check(struct conf *c, struct scope *s, void *part)
+{
+    struct main_conf *m = part;
+    if (s->context == CONF_EGRESS && m->ca_dir.n == 0) {
+        m->ca_dir = under_prefix(c, "ca");
+    }
+    if (s->context != CONF_MAIN) {
+        return 0;
+    }
+    if (m->pid.n == 0) {
+        m->pid = under_prefix(c, "logs/weir.pid");
+    }
+    if (!scope_has(c, s, "error_log")) {
+        m->error_log.path = under_prefix(c, "logs/error.log");
+    }
+    if (m->user.name.n == 0) {
+        m->user.name = STR("nobody");
+        if (!proc_user("nobody", NULL, &m->user.uid, &m->user.gid)) {
+            return conf_fail(c, NULL, "no user \"nobody\": set \"user\"");
+        }
+    }
+    if (m->keeper_user.name.n == 0) {
+        m->keeper_user = m->user;
+    }
+    return 0;
+}
+
+const struct conf_part main_part = { .name = "main",
+    .cmds = main_cmds,
+    .defaults = &main_defaults,
+    .size = sizeof(struct main_conf),
+    .check = main_check };
+
+static const struct cmd events_cmds[] = {
+    CMD_UINT("worker_connections", CONF_EVENTS, struct events_conf,
+        worker_connections),
+    { 0 },
+};
+
+static const struct events_conf events_defaults = { .worker_connections =
+                                                        1024 };
+
+const struct conf_part events_part = { .name = "events",
+    .cmds = events_cmds,
+    .defaults = &events_defaults,
+    .size = sizeof(struct events_conf) };
+
+const struct main_conf *
+main_conf_of(const struct conf *c)
+{
+    return scope_part(c->main, PART_MAIN);
+}
+
+const struct events_conf *
+events_conf_of(const struct conf *c)
+{
+    const struct scope *s = conf_scope(c, CONF_EVENTS);
+    return scope_part(s != NULL ? s : c->main, PART_EVENTS);
+}
+
+struct str
+main_conf_ca_dir(const struct conf *c)
+{
+    const struct scope *s = conf_scope(c, CONF_EGRESS);
+    const struct main_conf *m = scope_part(s != NULL ? s : c->main, PART_MAIN);
+    return m->ca_dir;
+}
+
+const struct conf_part *const *
+conf_parts(unsigned *n)
+{
+    static const struct conf_part *parts[PARTS_MAX] = {
+        [PART_MAIN] = &main_part,
+        [PART_EVENTS] = &events_part,
+        [PART_LISTEN] = &listen_part,
+        [PART_PROXY] = &proxy_part,
+        [PART_SANDBOX] = &sandbox_part,
+        [PART_BLOCK] = &block_part,
+        [PART_SECRET] = &secret_part,
+    };
+    AN(modules_count <= PARTS_MAX - PART_ROOMS);
+    for (unsigned i = 0; i < modules_count; i++) {
+        parts[PART_ROOMS + i] = &modules[i]->conf;
+    }
+    *n = PART_ROOMS + modules_count;
+    return parts;
+}

@@ -1,0 +1,53 @@
+#pragma once
+
+/*
+ * The directives of the main block and of events, and those of egress that
+ * are the master's: users, processes, the error log, the pid file, ca_dir.
+ */
+
+#include <sys/types.h>
+
+#include "base/log.h"
+#include "conf/bind.h"
+
+struct user_conf {
+    struct str name, group; /* n 0: not set */
+    uid_t uid;
+    gid_t gid;
+};
+
+struct error_log_conf {
+    struct str path; /* n 0: standard error */
+    enum log_level level;
+};
+
+struct main_conf {
+    struct user_conf user;         /* workers */
+    struct user_conf keeper_user;  /* as user, unless set */
+    unsigned worker_processes;     /* 1 to WORKERS_MAX */
+    unsigned worker_rlimit_nofile; /* 0: the hard limit */
+    double worker_shutdown_timeout;
+    struct error_log_conf error_log;
+    struct str pid; /* absolute path */
+    bool daemon;
+    bool debug_one_byte; /* every read and write moves one byte: for tests */
+    struct str ca_dir;   /* of egress; absolute path */
+};
+
+#define WORKERS_MAX 512
+
+struct events_conf {
+    unsigned worker_connections;
+};
+
+extern const struct conf_part main_part, events_part;
+
+const struct main_conf *main_conf_of(const struct conf *c);
+const struct events_conf *events_conf_of(const struct conf *c);
+
+/* Where the CA certificates of declared sandboxes lie. */
+struct str main_conf_ca_dir(const struct conf *c);
+
+/* The parts of every conf: the rooms', then the modules', in path order.
+ * Const after the first call. */
+const struct conf_part *const *conf_parts(unsigned *n);

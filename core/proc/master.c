@@ -1,0 +1,311 @@
+/*
+ * The master's loop: one poll over signals, channels, secret files and
+ * deadlines. A new generation is `next` until all its workers are READY; only
+ * then the old ones drain, and until then anything that fails is undone.
+ */
+
+#include "proc/master.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/sig.h"
+#include "proc/main_conf.h"
+#include "proc/master_priv.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/secret_store.h"
+
+/* A new generation's workers must be READY in that time. */
+#define START_TIMEOUT 60.0
+
+/* A generation that serves: the pid file says so. */
+static int
+first_is_ready(struct master *m)
+{
+    if (pid_file_write(&m->pid_file, m->current->main->pid) != 0) {
+        return -1;
+    }
+    if (m->parent >= 0) {
+        daemon_tell(m->parent);
+        m->parent = -1;
+    }
+    return 0;
+}
+
+static void
+drain_cycle(struct master *m, struct cycle *c, enum chan_type how)
+{
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->cycle == c && !child_is_ending(ch)) {
+            child_end(ch, how, c->main->worker_shutdown_timeout);
+        }
+    }
+}
+
+/* All workers of `next` serve: it becomes the current one. */
+static void
+commit(struct master *m)
+{
+    struct cycle *old = m->current;
+    m->current = m->next;
+    m->next = NULL;
+    cycle_use_log(m->current);
+    log_at(LOG_NOTICE, "the configuration of %.*s serves",
+        STR_ARG(m->current->conf->file));
+    if (old == NULL) {
+        if (first_is_ready(m) != 0) {
+            m->exit_code = 1;
+            master_stop(m, STOP_FAST);
+        }
+        return;
+    }
+    drain_cycle(m, old, CHAN_DRAIN);
+}
+
+/* What was started of `next` ends; what serves goes on. */
+static void
+undo(struct master *m, const char *why)
+{
+    struct cycle *c = m->next;
+    m->next = NULL;
+    log_at(LOG_EMERG, "%s: %s", why,
+        m->current != NULL ? "the old configuration goes on" : "giving up");
+    c->is_undone = true;
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->cycle == c && !child_is_ending(ch)) {
+            child_end(ch, CHAN_QUIT, 0);
+        }
+    }
+    if (m->current == NULL) {
+        m->exit_code = 1;
+        master_stop(m, STOP_FAST);
+    }
+}
+
+/* Opens, enrols and starts what was read. -1: nothing is left of it. */
+static int
+begin(struct master *m, struct cycle *c)
+{
+    list_add_tail(&m->cycles, &c->node);
+    struct secret_store *secrets = secret_store_of(c->conf);
+    if (secrets != NULL && secret_watch_start(secrets) < 0 && errno != 0) {
+        log_errno(LOG_ALERT, errno, "secret files are not watched");
+    }
+    if (cycle_open(c, &m->listeners) != 0) {
+        cycle_undo(c);
+        return -1;
+    }
+    if (m->keeper == NULL && master_start_keeper(m, c) != 0) {
+        cycle_undo(c);
+        return -1;
+    }
+    struct sandbox_set *set = cycle_sandboxes(c);
+    if (roster_enrol(&m->roster, m->keeper->chan, set) != 0 ||
+        roster_publish(&m->roster, set, main_conf_ca_dir(c->conf)) != 0) {
+        cycle_undo(c);
+        return -1;
+    }
+    m->next = c;
+    m->start_deadline = clock_mono() + START_TIMEOUT;
+    for (unsigned i = 0; i < c->main->worker_processes; i++) {
+        if (master_start_worker(m, c, i) != 0) {
+            undo(m, "a worker cannot be started");
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static void
+reload(struct master *m)
+{
+    m->wants_reload = false;
+    if (m->keeper == NULL) {
+        log_at(LOG_EMERG, "reload: the keeper is being started; not now");
+        return;
+    }
+    struct cycle *c = cycle_read(&m->options, false);
+    if (c == NULL || begin(m, c) != 0) {
+        log_at(LOG_EMERG, "reload: the old configuration goes on");
+    }
+}
+
+void
+master_stop(struct master *m, enum stop how)
+{
+    if (m->stop >= how) {
+        return;
+    }
+    m->stop = how;
+    struct list *n = m->cycles.next;
+    for (; n != &m->cycles; n = n->next) {
+        cycle_close_listeners(container_of(n, struct cycle, node));
+    }
+    for (n = m->children.next; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (how == STOP_FAST) {
+            child_end(ch, CHAN_QUIT, 0);
+        } else if (ch->kind == CHILD_WORKER) {
+            child_end(ch, CHAN_QUIT, ch->cycle->main->worker_shutdown_timeout);
+        }
+    }
+}
+
+static void
+reopen(struct master *m)
+{
+    if (m->current == NULL) {
+        return;
+    }
+    cycle_reopen_logs(m->current);
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        master_send_logs(m, ch);
+    }
+}
+
+static void
+on_signal(struct master *m, int signo)
+{
+    if (signo != SIGCHLD) {
+        log_at(LOG_NOTICE, "signal %d (%s) received", signo, sig_name(signo));
+    }
+    switch (signo) {
+    case SIGTERM:
+    case SIGINT:
+        master_stop(m, STOP_FAST);
+        break;
+    case SIGQUIT:
+        master_stop(m, STOP_GRACEFUL);
+        break;
+    case SIGHUP:
+        m->wants_reload = true;
+        break;
+    case SIGUSR1:
+        reopen(m);
+        break;
+    case SIGUSR2:
+        log_at(LOG_ERR, "a binary upgrade is not in this version");
+        break;
+    case SIGWINCH:
+        if (m->is_daemon && m->current != NULL) {
+            m->current->is_drained = true;
+            drain_cycle(m, m->current, CHAN_QUIT);
+        }
+        break;
+    case SIGCHLD:
+        master_reap(m);
+        break;
+    default:
+        break;
+    }
+}
+
+static void
+take_signals(struct master *m)
+{
+    int signo = sig_next(m->sig);
+    while (signo != 0) {
+        on_signal(m, signo);
+        signo = sig_next(m->sig);
+    }
+}
+
+static void
+on_secret(void *arg, struct str message)
+{
+    master_send_secret(arg, message);
+}
+
+/* One turn's wait: signals, every child's channel, the secret files. */
+static void
+wait_events(struct master *m)
+{
+    unsigned n = 0;
+    struct pollfd *p = xcalloc((2 + m->n_children) * sizeof *p);
+    struct secret_store *store =
+        m->current != NULL ? secret_store_of(m->current->conf) : NULL;
+    int secrets = store != NULL ? secret_watch_fd(store) : -1;
+    p[n++] = (struct pollfd){ m->sig, POLLIN, 0 };
+    p[n++] = (struct pollfd){ secrets, POLLIN, 0 };
+    struct list *k = m->children.next;
+    for (; k != &m->children; k = k->next) {
+        struct child *ch = container_of(k, struct child, node);
+        p[n++] = (struct pollfd){ ch->chan, POLLIN, 0 };
+    }
+    AN(n == 2 + m->n_children);
+    int r = poll(p, n, master_timeout(m));
+    bool has_secrets = r > 0 && p[1].revents != 0;
+    xfree(p);
+    clock_update();
+    if (has_secrets) {
+        secret_watch_run(store, on_secret, m);
+    }
+}
+
+static void
+turn(struct master *m)
+{
+    wait_events(m);
+    take_signals(m);
+    master_take_messages(m);
+    master_run_deadlines(m);
+    if (m->next != NULL &&
+        m->next->n_ready == m->next->main->worker_processes &&
+        m->stop == STOP_NOT) {
+        commit(m);
+    } else if (m->next != NULL && m->stop == STOP_NOT &&
+               (m->next->has_failed || clock_mono() >= m->start_deadline)) {
+        undo(m, m->next->has_failed ? "a new worker ended before it was ready"
+                                    : "the new workers did not become ready");
+    }
+    if (m->wants_reload && m->next == NULL && m->stop == STOP_NOT) {
+        reload(m);
+    }
+    master_free_cycles(m);
+}
+
+static bool
+master_is_over(const struct master *m)
+{
+    bool has_workers = false;
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        has_workers = has_workers ||
+                      container_of(n, struct child, node)->kind == CHILD_WORKER;
+    }
+    return m->stop != STOP_NOT && !has_workers;
+}
+
+static int
+run(struct master *m, struct cycle *first)
+{
+    if (begin(m, first) != 0) {
+        return 1;
+    }
+    while (!master_is_over(m)) {
+        turn(m);
+    }
+    return m->exit_code;
+}
+
+int
+master_run(const struct cycle_options *o, struct cycle *c, int parent)
+{
+    struct master m = { .options = *o, .parent = parent };
+    m.is_daemon = parent >= 0;
+    int code = master_init(&m, c) == 0 ? run(&m, c) : 1;
+    master_end(&m);
+    log_at(LOG_NOTICE, "exit");
+    return code;
+}

@@ -1,0 +1,412 @@
+/*
+ * The master's children: started, spoken to, reaped, started again.
+ */
+
+#include "proc/master_priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "keeper/vault.h"
+#include "os/proc.h"
+#include "os/sig.h"
+#include "os/ticket_keys.h"
+#include "proc/main_conf.h"
+#include "proxy/logfile.h"
+#include "proxy/parts.h"
+#include "sandbox/class.h"
+#include "sandbox/sandbox.h"
+#include "sandbox/secret_store.h"
+
+/* Locked memory beside the vault, for secrets. */
+#define SECRETS_LOCKED (64 * 1024 * 1024)
+
+static unsigned
+vault_records(const struct cycle *c)
+{
+    const struct scope *s = conf_scope(c->conf, CONF_EGRESS);
+    const struct sandbox_conf *sc =
+        scope_part(s != NULL ? s : c->conf->main, PART_SANDBOX);
+    return sc->max_sandboxes != 0 ? sc->max_sandboxes : 1;
+}
+
+int
+master_init(struct master *m, const struct cycle *first)
+{
+    list_init(&m->children);
+    list_init(&m->cycles);
+    list_init(&m->listeners);
+    roster_init(&m->roster);
+    m->sig = sig_open();
+    unsigned records = vault_records(first);
+    proc_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
+    m->vault = vault_create(records);
+    m->tickets = proc_memory_file("weir: tickets", sizeof(struct ticket_keys));
+    if (m->sig < 0 || m->vault < 0 || m->tickets < 0) {
+        log_errno(LOG_EMERG, errno, "cannot make the master's descriptors");
+        return -1;
+    }
+    return 0;
+}
+
+static void
+end_children(struct master *m)
+{
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (!child_is_ending(ch)) {
+            child_end(ch, CHAN_QUIT, 0);
+        }
+    }
+    m->stop = STOP_FAST;
+    while (!list_is_empty(&m->children)) {
+        struct pollfd p = { m->sig, POLLIN, 0 };
+        poll(&p, 1, master_timeout(m));
+        clock_update();
+        while (sig_next(m->sig) != 0) {
+        }
+        master_reap(m);
+        master_run_deadlines(m);
+    }
+}
+
+void
+master_end(struct master *m)
+{
+    end_children(m);
+    m->current = m->next = NULL;
+    while (!list_is_empty(&m->cycles)) {
+        cycle_free(container_of(m->cycles.next, struct cycle, node));
+    }
+    log_set(STDERR_FILENO, LOG_NOTICE);
+    pid_file_remove(&m->pid_file);
+    roster_fini(&m->roster);
+    int fds[] = { m->sig, m->vault, m->tickets, m->parent };
+    for (unsigned i = 0; i < LEN(fds); i++) {
+        if (fds[i] >= 0) {
+            close(fds[i]);
+        }
+    }
+}
+
+static void
+add_child(struct master *m, struct child *ch)
+{
+    list_add_tail(&m->children, &ch->node);
+    m->n_children++;
+}
+
+static void
+give_worker_to_keeper(struct master *m, const struct child *worker)
+{
+    struct chan_msg msg = { .type = CHAN_WORKER, .fd = worker->pair[1] };
+    if (m->keeper != NULL) {
+        child_send(m->keeper, &msg);
+    }
+}
+
+int
+master_start_keeper(struct master *m, const struct cycle *c)
+{
+    struct child_setup s = { m->vault, m->tickets, c };
+    struct chan_msg changed = { .type = CHAN_KEEPER, .fd = -1 };
+    m->keeper = child_spawn_keeper(&s);
+    if (m->keeper == NULL) {
+        respawn_note(&m->keeper_respawn, 0);
+        return -1;
+    }
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->kind == CHILD_WORKER) {
+            give_worker_to_keeper(m, ch);
+            child_send(ch, &changed);
+        }
+    }
+    add_child(m, m->keeper);
+    return 0;
+}
+
+int
+master_start_worker(struct master *m, struct cycle *c, unsigned index)
+{
+    struct child_setup s = { m->vault, m->tickets, c };
+    struct child *ch = child_spawn_worker(&s, c, index);
+    if (ch == NULL) {
+        respawn_note(&c->respawns[index], 0);
+        return -1;
+    }
+    add_child(m, ch);
+    give_worker_to_keeper(m, ch);
+    return 0;
+}
+
+static struct child *
+find_child(struct master *m, pid_t pid)
+{
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->pid == pid) {
+            return ch;
+        }
+    }
+    return NULL;
+}
+
+static void
+log_end(const struct child *ch, int status, bool is_expected)
+{
+    enum log_level level = is_expected ? LOG_NOTICE : LOG_ALERT;
+    if (WIFSIGNALED(status)) {
+        log_at(level, "%s %d exited on signal %d", child_name(ch), (int)ch->pid,
+            WTERMSIG(status));
+    } else {
+        log_at(level, "%s %d exited with code %d", child_name(ch), (int)ch->pid,
+            WEXITSTATUS(status));
+    }
+}
+
+static void
+bury(struct master *m, struct child *ch, int status)
+{
+    bool is_expected =
+        m->stop != STOP_NOT || (child_is_ending(ch) && status == 0);
+    double lived = clock_mono() - ch->started;
+    struct cycle *c = ch->cycle;
+    log_end(ch, status, is_expected);
+    if (ch->kind == CHILD_KEEPER) {
+        m->keeper = NULL;
+        respawn_note(&m->keeper_respawn, lived);
+    } else if (c == m->current && !c->is_drained) {
+        respawn_note(&c->respawns[ch->index], lived);
+    } else if (c == m->next) {
+        c->has_failed = true;
+    }
+    m->n_children--;
+    child_free(ch);
+}
+
+void
+master_reap(struct master *m)
+{
+    int status;
+    pid_t pid = waitpid(-1, &status, WNOHANG);
+    while (pid > 0) {
+        struct child *ch = find_child(m, pid);
+        if (ch != NULL) {
+            bury(m, ch, status);
+        }
+        pid = waitpid(-1, &status, WNOHANG);
+    }
+}
+
+static void
+take_message(struct child *ch, const struct chan_msg *msg)
+{
+    if (msg->fd >= 0) {
+        close(msg->fd);
+    }
+    if (msg->type == CHAN_READY && !ch->is_ready) {
+        ch->is_ready = true;
+        if (ch->cycle != NULL) {
+            ch->cycle->n_ready++;
+        }
+    }
+}
+
+void
+master_take_messages(struct master *m)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg msg;
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        enum io r = ch->chan >= 0 ? chan_recv(ch->chan, &msg, buf) : IO_AGAIN;
+        while (r == IO_OK) {
+            take_message(ch, &msg);
+            r = chan_recv(ch->chan, &msg, buf);
+        }
+        if (r != IO_AGAIN) {
+            close(ch->chan); /* it has ended: SIGCHLD comes */
+            ch->chan = -1;
+        }
+    }
+}
+
+static double
+sooner(double a, double b)
+{
+    return b != 0 && b < a ? b : a;
+}
+
+int
+master_timeout(const struct master *m)
+{
+    double at = 1e100;
+    const struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        at = sooner(at, container_of(n, struct child, node)->kill_at);
+    }
+    if (m->stop == STOP_NOT) {
+        at = sooner(at, m->keeper_respawn.at);
+        at = m->next != NULL ? sooner(at, m->start_deadline) : at;
+        for (unsigned i = 0;
+             m->current != NULL && i < m->current->main->worker_processes;
+             i++) {
+            at = sooner(at, m->current->respawns[i].at);
+        }
+    }
+    if (at >= 1e100) {
+        return -1;
+    }
+    double left = at - clock_mono();
+    return left <= 0 ? 0 : (int)(left * 1000) + 1;
+}
+
+static void
+kill_late(struct master *m)
+{
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->kill_at != 0 && ch->kill_at <= clock_mono()) {
+            log_at(LOG_ALERT, "%s %d does not end: killed", child_name(ch),
+                (int)ch->pid);
+            kill(ch->pid, SIGKILL);
+            ch->kill_at = 1e100;
+        }
+    }
+}
+
+void
+master_run_deadlines(struct master *m)
+{
+    struct cycle *c = m->current;
+    double now = clock_mono();
+    kill_late(m);
+    if (m->stop == STOP_FAST || (c == NULL && m->next == NULL)) {
+        return;
+    }
+    struct respawn *r = &m->keeper_respawn;
+    if (m->keeper == NULL && r->at != 0 && r->at <= now) {
+        r->at = 0;
+        (void)!master_start_keeper(m, c != NULL ? c : m->next);
+    }
+    if (c == NULL || m->stop != STOP_NOT) {
+        return;
+    }
+    for (unsigned i = 0; i < c->main->worker_processes; i++) {
+        if (c->respawns[i].at != 0 && c->respawns[i].at <= now) {
+            c->respawns[i].at = 0;
+            (void)!master_start_worker(m, c, i);
+        }
+    }
+}
+
+static void
+sweep(struct master *m)
+{
+    struct sandbox_set **sets = NULL;
+    unsigned n_sets = 0;
+    struct list *n = m->cycles.next;
+    for (; n != &m->cycles; n = n->next) {
+        sets = xgrow(sets, n_sets, sizeof *sets);
+        sets[n_sets++] = cycle_sandboxes(container_of(n, struct cycle, node));
+    }
+    if (m->keeper != NULL && m->current != NULL) {
+        roster_sweep(&m->roster, m->keeper->chan, sets, n_sets,
+            main_conf_ca_dir(m->current->conf));
+    }
+    xfree(sets);
+}
+
+void
+master_free_cycles(struct master *m)
+{
+    bool is_any = false;
+    struct list *n = m->cycles.next;
+    while (n != &m->cycles) {
+        struct cycle *c = container_of(n, struct cycle, node);
+        n = n->next;
+        if (c == m->current || c == m->next || c->n_workers != 0) {
+            continue;
+        }
+        if (c->is_undone) {
+            cycle_undo(c);
+        } else {
+            cycle_free(c);
+        }
+        is_any = true;
+    }
+    if (is_any && m->stop == STOP_NOT) {
+        sweep(m);
+    }
+}
+
+void
+master_send_logs(struct master *m, struct child *ch)
+{
+    const struct cycle *c = m->current;
+    struct chan_msg msg = {
+        .type = CHAN_LOG, .number = (uint64_t)-1, .fd = c->error_log
+    };
+    if (c->error_log >= 0) {
+        child_send(ch, &msg);
+    }
+    const struct logfile *f;
+    for (unsigned i = 0;
+         ch->cycle == c && (f = logfile_nth(c->conf, i)) != NULL; i++) {
+        msg.number = i;
+        msg.fd = f->fd;
+        if (f->fd >= 0) {
+            child_send(ch, &msg);
+        }
+    }
+}
+
+/* A memory file for each worker, which wipes it. */
+static void
+send_secret_to(struct child *ch, struct str message)
+{
+    int fd = proc_secret_file("weir: secret", message.n);
+    char *p = fd < 0 ? MAP_FAILED
+                     : mmap(NULL, message.n, PROT_READ | PROT_WRITE, MAP_SHARED,
+                           fd, 0);
+    if (p == MAP_FAILED) {
+        log_errno(LOG_ALERT, errno, "cannot hand over a secret: %s %d killed",
+            child_name(ch), (int)ch->pid);
+        kill(ch->pid, SIGKILL);
+    } else {
+        struct chan_msg msg = {
+            .type = CHAN_SECRET, .number = message.n, .fd = fd
+        };
+        memcpy(p, message.p, message.n);
+        munmap(p, message.n);
+        child_send(ch, &msg);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+}
+
+void
+master_send_secret(struct master *m, struct str message)
+{
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (ch->kind == CHILD_WORKER && ch->cycle == m->current) {
+            send_secret_to(ch, message);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * The master's state, and what master.c asks of master_children.c.
+ */
+
+#include "proc/child.h"
+#include "proc/cycle.h"
+#include "proc/daemon.h"
+#include "proc/roster.h"
+
+enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
+
+struct master {
+    struct cycle_options options;
+    int sig;            /* signals */
+    int vault, tickets; /* memory files, of the keeper and of TLS tickets */
+    int parent;         /* to be told when ready; -1: none */
+    bool is_daemon, wants_reload;
+    enum stop stop;
+    int exit_code;
+    struct list children, cycles, listeners;
+    unsigned n_children;
+    struct cycle *current, *next; /* NULL: none */
+    double start_deadline;        /* of next */
+    struct child *keeper;         /* NULL: to be started */
+    struct respawn keeper_respawn;
+    struct roster roster;
+    struct pid_file pid_file;
+};
+
+/* Makes what outlives all cycles; its sizes are of the first. */
+must_check int master_init(struct master *m, const struct cycle *first);
+
+/* Ends the keeper, frees all. */
+void master_end(struct master *m);
+
+/* Ends all children; `how` only ever grows. */
+void master_stop(struct master *m, enum stop how);
+
+must_check int master_start_keeper(struct master *m, const struct cycle *c);
+must_check int master_start_worker(
+    struct master *m, struct cycle *c, unsigned index);
+
+void master_reap(struct master *m);
+void master_take_messages(struct master *m);
+
+/* Milliseconds until the next deadline; -1: none. */
+int master_timeout(const struct master *m);
+
+/* Starts again what died, kills what should have ended. */
+void master_run_deadlines(struct master *m);
+
+/* Frees cycles without workers that do not serve. */
+void master_free_cycles(struct master *m);
+
+/* The current cycle's log files to a worker of it, and its error log. */
+void master_send_logs(struct master *m, struct child *ch);
+
+/* One message of secret_watch_run() to every worker of the current cycle. */
+void master_send_secret(struct master *m, struct str message);

@@ -1,0 +1,35 @@
+#pragma once
+
+/*
+ * What the master remembers of sandboxes from one configuration to the next:
+ * the serial, the record in the vault and the CA certificate of each id. An id
+ * that stays keeps its CA; a serial is never used again.
+ */
+
+#include "base/map.h"
+
+struct sandbox_set;
+
+struct roster {
+    struct map by_id;
+    uint64_t next_serial;
+};
+
+void roster_init(struct roster *r);
+void roster_fini(struct roster *r);
+
+/* Gives every sandbox of `set` its serial, record and certificate; new ones
+ * are declared to the keeper on `chan`, whose answer is waited for. -1 after a
+ * log line; what was declared stays for the next try. */
+must_check int roster_enrol(
+    struct roster *r, int chan, struct sandbox_set *set);
+
+/* Writes DIR/ID.pem for each of `set`, by a temporary file and a rename; makes
+ * the directory. -1 after a log line. */
+must_check int roster_publish(
+    struct roster *r, const struct sandbox_set *set, struct str dir);
+
+/* Forgets those that are in none of the `n` sets: tells the keeper to wipe
+ * their keys, and removes their files. */
+void roster_sweep(struct roster *r, int chan, struct sandbox_set *const *sets,
+    unsigned n, struct str dir);

@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * The worker process: makes a worker (proxy/worker.h) of a cycle, and obeys
+ * the master's channel.
+ */
+
+struct cycle;
+
+struct worker_process {
+    const struct cycle *cycle;
+    unsigned index;
+    int chan;    /* to the master */
+    int keeper;  /* to the keeper */
+    int tickets; /* memory file of ticket keys */
+};
+
+/* After the fork; returns the exit code. */
+int worker_process_run(const struct worker_process *p);

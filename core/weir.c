@@ -1,0 +1,244 @@
+/*
+ * The program: reads the command line, and becomes what it asks for: a test
+ * of the configuration, a signal to a running master, or the master.
+ */
+
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "os/proc.h"
+#include "proc/cycle.h"
+#include "proc/daemon.h"
+#include "proc/main_conf.h"
+#include "proc/master.h"
+
+struct options {
+    struct cycle_options cycle;
+    const char *signal; /* -s */
+    bool is_help, is_version, is_configure, is_test, is_dump, is_quiet;
+};
+
+static const char usage[] =
+    "Usage: weir [-?hvVtTq] [-s signal] [-p prefix] [-c filename] "
+    "[-g directives]\n"
+    "\n"
+    "Options:\n"
+    "  -?,-h         : this help\n"
+    "  -v            : show version and exit\n"
+    "  -V            : show version and configure options then exit\n"
+    "  -t            : test configuration and exit\n"
+    "  -T            : test configuration, dump it and exit\n"
+    "  -q            : suppress non-error messages during configuration test\n"
+    "  -s signal     : send signal to a master process: stop, quit, reopen, "
+    "reload\n"
+    "  -p prefix     : set prefix path (default: " WEIR_PREFIX ")\n"
+    "  -c filename   : set configuration file (default: conf/weir.conf)\n"
+    "  -g directives : set global directives out of configuration file\n";
+
+static bool
+option_flag(struct options *o, int c)
+{
+    switch (c) {
+    case 'h':
+        return o->is_help = true;
+    case 'v':
+        return o->is_version = true;
+    case 'V':
+        return o->is_version = o->is_configure = true;
+    case 't':
+        return o->is_test = true;
+    case 'T':
+        return o->is_test = o->is_dump = true;
+    case 'q':
+        return o->is_quiet = true;
+    default:
+        return false;
+    }
+}
+
+static bool
+option_value(struct options *o, int c, const char *value)
+{
+    switch (c) {
+    case 's':
+        o->signal = value;
+        return true;
+    case 'p':
+        o->cycle.prefix = value;
+        return true;
+    case 'c':
+        o->cycle.file = value;
+        return true;
+    case 'g':
+        o->cycle.globals = str_of(value);
+        return true;
+    default:
+        return option_flag(o, c);
+    }
+}
+
+static int
+parse(struct options *o, int argc, char **argv)
+{
+    int c;
+    opterr = 0;
+    while ((c = getopt(argc, argv, "?hvVtTqs:p:c:g:")) != -1) {
+        if (c == '?' && optopt == 's') {
+            fprintf(stderr, "weir: option \"-s\" requires a parameter\n");
+            return -1;
+        }
+        if (c == '?' && optopt != 0 && optopt != '?') {
+            fprintf(stderr, "weir: invalid option: \"-%c\"\n", optopt);
+            return -1;
+        }
+        if (!option_value(o, c == '?' ? 'h' : c, optarg)) {
+            return -1;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "weir: invalid option: \"%s\"\n", argv[optind]);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+print_version(const struct options *o)
+{
+    fprintf(stderr, "weir version: weir/" WEIR_VERSION "\n");
+    if (o->is_configure) {
+        fprintf(stderr, "built by " WEIR_COMPILER "\n"
+                        "configure arguments: " WEIR_CONFIGURE "\n");
+    }
+    return 0;
+}
+
+static void
+dump(const struct conf *c)
+{
+    struct str name, text;
+    for (unsigned i = 0; conf_files(c, i, &name, &text); i++) {
+        printf(
+            "# configuration file %.*s:\n%.*s\n", STR_ARG(name), STR_ARG(text));
+    }
+}
+
+static int
+test(const struct options *o)
+{
+    struct cycle *c = cycle_read(&o->cycle, true);
+    if (c == NULL) {
+        fprintf(
+            stderr, "weir: configuration file %s test failed\n", o->cycle.file);
+        return 1;
+    }
+    if (!o->is_quiet) {
+        fprintf(stderr, "weir: configuration file %.*s test is successful\n",
+            STR_ARG(c->conf->file));
+    }
+    if (o->is_dump) {
+        dump(c->conf);
+    }
+    cycle_free(c);
+    return 0;
+}
+
+static int
+signal_number(const char *name)
+{
+    static const struct {
+        const char *name;
+        int signo;
+    } signals[] = { { "stop", SIGTERM }, { "quit", SIGQUIT },
+        { "reload", SIGHUP }, { "reopen", SIGUSR1 } };
+    for (size_t i = 0; i < LEN(signals); i++) {
+        if (strcmp(name, signals[i].name) == 0) {
+            return signals[i].signo;
+        }
+    }
+    return 0;
+}
+
+/* To the master whose pid the configuration names. */
+static int
+send_signal(const struct options *o)
+{
+    int signo = signal_number(o->signal);
+    if (signo == 0) {
+        fprintf(stderr, "weir: invalid option: \"-s %s\"\n", o->signal);
+        return 1;
+    }
+    struct cycle *c = cycle_read(&o->cycle, true);
+    if (c == NULL) {
+        return 1;
+    }
+    int pid = pid_file_read(c->main->pid.p);
+    cycle_free(c);
+    if (pid == 0) {
+        return 1;
+    }
+    if (kill(pid, signo) != 0) {
+        log_errno(LOG_EMERG, errno, "kill(%d, %d) failed", pid, signo);
+        return 1;
+    }
+    return 0;
+}
+
+static int
+serve(const struct options *o)
+{
+    struct cycle *c = cycle_read(&o->cycle, false);
+    int parent = -1;
+    if (c == NULL) {
+        return 1;
+    }
+    if (c->main->daemon) {
+        parent = daemon_start();
+        if (parent < 0) {
+            return 1;
+        }
+    }
+    proc_title("master process");
+    return master_run(&o->cycle, c, parent);
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options o = { .cycle = { .prefix = WEIR_PREFIX,
+                             .file = "conf/weir.conf",
+                             .globals = STR_NONE } };
+    clock_update();
+    proc_title_init(argc, &argv);
+    if (parse(&o, argc, argv) != 0) {
+        return 1;
+    }
+    if (o.is_help) {
+        fputs(usage, stderr);
+        return 0;
+    }
+    if (o.is_version) {
+        return print_version(&o);
+    }
+    char *prefix = realpath(o.cycle.prefix, NULL);
+    if (prefix == NULL) {
+        log_errno(LOG_EMERG, errno, "prefix \"%s\"", o.cycle.prefix);
+        return 1;
+    }
+    o.cycle.prefix = prefix;
+    proc_close_from(3);
+    int code = proc_seal() != 0   ? 1
+               : o.signal != NULL ? send_signal(&o)
+               : o.is_test        ? test(&o)
+                                  : serve(&o);
+    free(prefix);
+    return code;
+}
