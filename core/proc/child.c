@@ -84,6 +84,7 @@ run_keeper(const struct child_setup *s, int chan)
     struct keeper_args args = {
         .master = chan, .vault = s->vault, .tickets = s->tickets
     };
+    cycle_use_log(s->cycle);
     secret_wipe_all();
     return proc_become(&role) == 0 ? keeper_run(&args) : 1;
 }

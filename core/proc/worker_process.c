@@ -226,6 +226,7 @@ int
 worker_process_run(const struct worker_process *p)
 {
     struct state s = { .process = p };
+    cycle_use_log(p->cycle);
     take_sockets(&s);
     if (become(&s) != 0 || sock_set_nonblocking(p->chan, true) != 0 ||
         start(&s) != 0) {

@@ -39,6 +39,7 @@ conn_new(struct worker *w, const struct listen *l, int fd,
     c->magic = CONN_MAGIC;
     c->worker = w;
     c->listen = l;
+    c->serve = &serve_h1;
     c->peer = *peer;
     c->id = ++w->next_conn;
     c->since = clock_mono();

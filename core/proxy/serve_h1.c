@@ -121,8 +121,7 @@ parse_head(struct conn *c, size_t n)
     tx->t_start = c->since;
     tx->head_bytes_in = n;
     struct str bytes = arena_dup(tx->arena, str_n(c->in.p, n));
-    uint16_t port = c->is_tunnel ? c->target.port : 80;
-    if (h1_parse_request(bytes, port, &tx->request, &err) != 0) {
+    if (h1_parse_request(bytes, c->is_tls ? 443 : 80, &tx->request, &err) != 0) {
         return refuse_head(c, tx, err.status, err.text);
     }
     buf_consume(&c->in, n);
@@ -220,6 +219,15 @@ feed_once(struct conn *c, struct h1_side *side)
     return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
 }
 
+/* A chunked body shows its size only as it comes. */
+static bool
+is_too_large(const struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    return pc->client_max_body_size != 0 &&
+           tx->up.bytes_in > pc->client_max_body_size;
+}
+
 /* The request's body, as far as the pump has room. */
 static void
 feed_body(struct conn *c, struct h1_side *side)
@@ -227,6 +235,10 @@ feed_body(struct conn *c, struct h1_side *side)
     struct tx *tx = c->tx;
     while (!side->is_body_done && !pump_is_full(&tx->up)) {
         enum io r = feed_once(c, side);
+        if (is_too_large(tx)) {
+            tx_client_at_fault(tx, 413);
+            return;
+        }
         if (r == IO_AGAIN) {
             return;
         }
@@ -363,7 +375,7 @@ exchange_expired(struct conn *c, struct h1_side *side)
         tx_client_gone(tx, STR("client timed out"));
         return;
     }
-    tx_client_timeout(tx);
+    tx_client_at_fault(tx, 408);
     side->progress = clock_mono();
 }
 

@@ -116,10 +116,10 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
 }
 
 void
-tx_client_timeout(struct tx *tx)
+tx_client_at_fault(struct tx *tx, unsigned status)
 {
     CHECK(tx, TX_MAGIC);
-    tx->is_client_late = true;
+    tx->body_fault = status;
     tx->must_close = true;
     task_wake(&tx->task);
 }

@@ -66,7 +66,7 @@ struct tx {
     bool is_tunnel_open;  /* a 200 to CONNECT: the conn becomes a tunnel */
     bool is_client_done;  /* the conn has written all, or gave up */
     bool is_client_gone;  /* ... gave up: why is in `cause` */
-    bool is_client_late;  /* its body did not come in time: 408 */
+    unsigned body_fault;  /* its body is at fault: 408 late, 413 too large */
     bool is_broken;       /* the response cannot be completed */
     bool must_close;      /* the client's connection ends with this */
     bool is_over;         /* the last step ran */
@@ -97,8 +97,9 @@ void tx_free(struct tx *tx);
 void tx_client_done(struct tx *tx);
 void tx_client_gone(struct tx *tx, struct str cause);
 
-/* The conn tells: the client sends no more of its body in time. */
-void tx_client_timeout(struct tx *tx);
+/* The conn tells: the client's body does not come in time (408), or is larger
+ * than client_max_body_size (413). The tx answers, unless it has begun to. */
+void tx_client_at_fault(struct tx *tx, unsigned status);
 
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);

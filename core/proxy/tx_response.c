@@ -17,12 +17,24 @@
 /* Bytes that one exchange moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
+/* What is between weir and the origin stays there; framing is the conn's. */
+static void
+normalise_response(struct head *h)
+{
+    head_remove_hop_by_hop(h);
+    head_remove(h, STR("Proxy-Authenticate"));
+    head_remove(h, STR("Proxy-Authentication-Info"));
+}
+
 static const struct step *
 run_response(struct task *t)
 {
     struct tx *tx = container_of(t, struct tx, task);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
+    }
+    if (tx->hook_at == 0) {
+        normalise_response(&tx->response);
     }
     switch (hooks_response(tx)) {
     case V_NEXT:

@@ -89,6 +89,25 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
     return &tx_step_reply;
 }
 
+static const struct step *
+body_at_fault(struct tx *tx)
+{
+    static const struct reply late = { .status = 408,
+        .error = "http_request_error",
+        .rule = "client_body_timeout",
+        .detail = { "the request body did not arrive in time", 39 } };
+    static const struct reply large = { .status = 413,
+        .error = "http_request_error",
+        .rule = "client_max_body_size",
+        .detail = { "the request body is larger than client_max_body_size",
+            52 } };
+    const struct reply *r = tx->body_fault == 413 ? &large : &late;
+    tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(r->detail));
+    upstream_close(tx);
+    tx_reply(tx, r);
+    return &tx_step_reply;
+}
+
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
@@ -197,6 +216,9 @@ run_dial(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
+    if (tx->body_fault != 0) {
+        return body_at_fault(tx);
+    }
     const struct dial_result *r = dial_result(tx->dial);
     if (r == NULL) {
         task_wait(t, TASK_NEVER, NULL, NULL);
@@ -255,6 +277,7 @@ head_arrived(struct tx *tx)
         return fail(tx, 502, "http_protocol_error",
             "the origin sent too many interim responses");
     }
+    head_remove_hop_by_hop(&tx->response);
     tx->conn->serve->interim(tx, &tx->response);
     return NULL;
 }
@@ -281,27 +304,14 @@ exchange_wait(struct tx *tx)
 }
 
 static const struct step *
-client_late(struct tx *tx)
-{
-    struct reply r = { .status = 408,
-        .error = "http_request_error",
-        .rule = "client_body_timeout",
-        .detail = STR("the request body did not arrive in time") };
-    tx_fail(tx, FAULT_CLIENT, "client timed out in its body");
-    upstream_close(tx);
-    tx_reply(tx, &r);
-    return &tx_step_reply;
-}
-
-static const struct step *
 run_exchange(struct task *t)
 {
     struct tx *tx = container_of(t, struct tx, task);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    if (tx->is_client_late) {
-        return client_late(tx);
+    if (tx->body_fault != 0) {
+        return body_at_fault(tx);
     }
     upstream_send(tx);
     for (;;) {

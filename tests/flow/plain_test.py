@@ -119,7 +119,7 @@ def test_hop_by_hop_fields_stay_on_their_hop(weir, plain_origin):
     plain_origin.default = reply(
         b"x", headers=[("Connection", "X-Down"), ("X-Down", "1")]
     )
-    w = weir()
+    w = weir(sandbox="token file:{{dir}}/token;", files={"token": "x"})
     with w.client() as c:
         r = c.get(
             url(plain_origin),

@@ -48,7 +48,7 @@ address  127.0.0.1;
 
 def defaults(lines, given):
     """The default lines whose directive `given` does not use."""
-    used = set(re.findall(r"^\s*([a-z_]+)", given, re.M))
+    used = set(re.findall(r"(?:^|;)[^\S\n]*([a-z_]+)", given, re.M))
     kept = [
         line
         for line in lines.strip().splitlines()
