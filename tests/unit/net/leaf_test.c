@@ -700,6 +700,65 @@ a_queue_that_is_full(void **state)
     stop();
 }
 
+static void
+ask_many(int from, int to)
+{
+    char name[16];
+    for (int i = from; i < to; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        assert_int_equal(get(name), LEAF_PENDING);
+    }
+}
+
+/* What found no room follows when there is room, not when there is an
+ * answer. */
+static void
+a_queue_that_is_read_without_answers(void **state)
+{
+    int size = 1, n = 0;
+    (void)state;
+    start(1000, 1000);
+    assert_int_equal(
+        setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
+    ask_many(0, 40);
+    while (has_ask()) {
+        take_ask();
+        n++;
+    }
+    assert_in_range(n, 1, 39);
+    for (int i = 0; i < 100 && n < 40; i++) {
+        turn(0.01);
+        while (has_ask()) {
+            take_ask();
+            n++;
+        }
+    }
+    assert_int_equal(n, 40);
+    leaf_forget(cache, &w.task);
+    stop();
+}
+
+/* The asks that were given up make room for those behind them. */
+static void
+those_behind_a_silent_keepers(void **state)
+{
+    (void)state;
+    start(1000, 1000);
+    leaf_cache_set_patience(cache, 0.02);
+    ask_many(0, 64);
+    leaf_cache_set_patience(cache, 20);
+    ask_many(64, 66);
+    for (int i = 0; i < 64; i++) {
+        take_ask();
+    }
+    assert_false(has_ask());
+    until_granted(&w);
+    assert_int_equal(take_ask().name[1], '6');
+    serve();
+    leaf_forget(cache, &w.task);
+    stop();
+}
+
 /* Beyond what may be pending there is no waiting. */
 static void
 pending_asks_are_bounded(void **state)
@@ -808,6 +867,8 @@ main(void)
         TEST(who_no_longer_waits_is_not_woken),
         TEST(more_names_than_may_be_under_way),
         TEST(a_queue_that_is_full),
+        TEST(a_queue_that_is_read_without_answers),
+        TEST(those_behind_a_silent_keepers),
         TEST(pending_asks_are_bounded),
         TEST(renewal),
         TEST(what_is_over_is_not_given),
