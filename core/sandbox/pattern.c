@@ -483,21 +483,38 @@ prefix_find(const struct pattern_set *s, struct str host)
     return NULL;
 }
 
+struct range_hits {
+    const struct entry *exact, *first;
+};
+
+static void
+on_range(void *arg, void *value)
+{
+    struct range_hits *hits = arg;
+    const struct entry *e = value;
+    if (e->is_exact) {
+        hits->exact = e;
+    } else {
+        hits->first = earlier(hits->first, e);
+    }
+}
+
 static const struct entry *
 list_find(
     const struct pattern_set *s, struct str host, const struct addr *literal)
 {
+    struct range_hits ranges = { NULL, NULL };
     const struct entry *best = hashed_find(&s->exact, host);
     if (best != NULL) {
         return best;
     }
     if (literal != NULL && s->ranges != NULL) {
-        best = prefix_map_find(s->ranges, literal);
-        if (best != NULL && best->is_exact) {
-            return best;
+        prefix_map_visit(s->ranges, literal, on_range, &ranges);
+        if (ranges.exact != NULL) {
+            return ranges.exact;
         }
     }
-    best = earlier(best, suffix_find(s, host));
+    best = earlier(ranges.first, suffix_find(s, host));
     if (s->globs != NULL) {
         uint32_t order = glob_set_find(s->globs, host);
         best = earlier(best, order != GLOB_NONE ? s->entries[order] : NULL);

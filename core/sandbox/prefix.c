@@ -111,21 +111,36 @@ prefix_map_add(struct prefix_map *m, const struct cidr *c, void *value)
 
 /* A joining node keeps the address it was made from: only its first bits
  * count, which is all that cidr_contains() looks at. */
-void *
-prefix_map_find(const struct prefix_map *m, const struct addr *a)
+void
+prefix_map_visit(const struct prefix_map *m, const struct addr *a,
+    void (*fn)(void *arg, void *value), void *arg)
 {
     CHECK(m, PREFIX_MAGIC);
     if (a->family != 4 && a->family != 6) {
-        return NULL;
+        return;
     }
     unsigned max = a->family == 4 ? 32 : 128;
-    void *best = NULL;
     const struct node *n = m->root[a->family == 6];
     while (n != NULL && cidr_contains(&n->prefix, a)) {
-        best = n->value != NULL ? n->value : best;
+        if (n->value != NULL) {
+            fn(arg, n->value);
+        }
         n = n->prefix.bits < max ? n->child[bit_at(a, n->prefix.bits)] : NULL;
     }
-    return best;
+}
+
+static void
+keep_last(void *arg, void *value)
+{
+    *(void **)arg = value;
+}
+
+void *
+prefix_map_find(const struct prefix_map *m, const struct addr *a)
+{
+    void *longest = NULL;
+    prefix_map_visit(m, a, keep_last, &longest);
+    return longest;
 }
 
 void *

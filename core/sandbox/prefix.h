@@ -21,3 +21,8 @@ void *prefix_map_get(const struct prefix_map *m, const struct cidr *c);
 
 /* The value of the longest range that holds the address, or NULL. */
 void *prefix_map_find(const struct prefix_map *m, const struct addr *a);
+
+/* Calls `fn` with the value of each range that holds the address, the shortest
+ * first. */
+void prefix_map_visit(const struct prefix_map *m, const struct addr *a,
+    void (*fn)(void *arg, void *value), void *arg);

@@ -22,6 +22,8 @@
     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |    \
         IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
+#define LINKS_MAX 40 /* the kernel's own limit */
+
 void
 secret_dirname(const char *path, char *to)
 {
@@ -65,15 +67,16 @@ is_shortage(int err)
 
 /* The directory, or while it is not there the nearest above it that is. */
 static int
-watch_nearest(struct secret_store *s, unsigned slot, const char *target)
+watch_nearest(
+    struct secret_store *s, unsigned slot, const char *target, unsigned what)
 {
     char dir[PATH_MAX], missing[PATH_MAX];
     struct stat st;
     for (int tries = 0; tries < 16; tries++) {
         snprintf(dir, sizeof dir, "%s", target);
         missing[0] = '\0';
-        while (watch_add(s, slot, dir,
-                   missing[0] == '\0' ? FOR_FILES : FOR_NAMES) != 0) {
+        while (watch_add(s, slot, dir, missing[0] == '\0' ? what : FOR_NAMES) !=
+               0) {
             if (is_shortage(errno) || dir[1] == '\0') {
                 return -1;
             }
@@ -89,16 +92,14 @@ watch_nearest(struct secret_store *s, unsigned slot, const char *target)
     return 0;
 }
 
-/* The way to it. Where a link stands in the path, the directory that holds
- * it: a link that is swung changes nothing in what it led to. Other
- * directories: they may be renamed. And where a file's bytes lie in the end.
- */
+/* Where a link stands in the path, the directory that holds it: a link that
+ * is swung changes nothing in what it led to. Other directories: they may be
+ * renamed. */
 static int
-watch_way(struct secret_store *s, unsigned slot, const char *path)
+watch_parts(struct secret_store *s, unsigned slot, const char *path)
 {
     char part[PATH_MAX], dir[PATH_MAX];
     struct stat st;
-    bool has_link = false;
     int r = 0;
     for (size_t i = 1; i <= strlen(path) && r == 0; i++) {
         if (path[i] != '/' && path[i] != '\0') {
@@ -109,18 +110,50 @@ watch_way(struct secret_store *s, unsigned slot, const char *path)
             break;
         }
         if (S_ISLNK(st.st_mode)) {
-            has_link = true;
             secret_dirname(part, dir);
             r = watch_add(s, slot, dir, FOR_NAMES);
         } else if (S_ISDIR(st.st_mode)) {
             r = watch_add(s, slot, part, 0);
         }
     }
-    if (r == 0 && has_link && realpath(path, part) != NULL) {
-        secret_dirname(part, dir);
-        r = watch_add(s, slot, dir, FOR_NAMES);
-    }
     return r == 0 || !is_shortage(errno) ? 0 : -1;
+}
+
+/* The path that the link `path` names; false: it is none. */
+static bool
+link_follow(const char *path, char to[PATH_MAX])
+{
+    char link[PATH_MAX], dir[PATH_MAX];
+    ssize_t n = readlink(path, link, sizeof link - 1);
+    if (n <= 0) {
+        return false;
+    }
+    link[n] = '\0';
+    secret_dirname(path, dir);
+    int all = link[0] == '/' ? snprintf(to, PATH_MAX, "%s", link)
+                             : snprintf(to, PATH_MAX, "%s/%s", dir, link);
+    return all < PATH_MAX;
+}
+
+/* The way to it, and where links lead in the end, be it there or not. */
+static int
+watch_way(struct secret_store *s, unsigned slot, const char *path)
+{
+    char at[PATH_MAX], next[PATH_MAX], dir[PATH_MAX];
+    snprintf(at, sizeof at, "%s", path);
+    int r = watch_parts(s, slot, at);
+    for (int hops = 0; hops < LINKS_MAX && r == 0; hops++) {
+        if (!link_follow(at, next)) {
+            break;
+        }
+        snprintf(at, sizeof at, "%s", next);
+        secret_dirname(at, dir);
+        r = watch_nearest(s, slot, dir, FOR_NAMES);
+        if (r == 0) {
+            r = watch_parts(s, slot, at);
+        }
+    }
+    return r;
 }
 
 static bool
@@ -170,7 +203,7 @@ secret_watch_slot(struct secret_store *s, unsigned i)
     for (unsigned k = 0; k < s->n_watches; k++) {
         s->watches[k].is_stale |= s->watches[k].slot == i;
     }
-    int r = watch_nearest(s, i, target);
+    int r = watch_nearest(s, i, target, FOR_FILES);
     if (r == 0) {
         r = watch_way(s, i, d->from.p);
     }

@@ -174,6 +174,7 @@ link_to_elsewhere(void **state)
     AZ(symlink("current/token", fx_path(f, "token")));
     fx_start(f, "secret a file:token; secret b file:current/token;"
                 "secret c dir:current;");
+    fx_changes_nothing(f); /* what start() wrote */
     fx_put(f, "v1/token", "one again");
     fx_settle(f, 0, NULL, "one again");
     fx_settle(f, 1, NULL, "one again");
@@ -185,6 +186,41 @@ link_to_elsewhere(void **state)
     fx_put(f, "v2/token", "three");
     fx_settle(f, 1, NULL, "three");
     fx_settle(f, 2, "token", "three");
+}
+
+/* A new file where a link leads is being written, too. */
+static void
+half_written_elsewhere(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    fx_put(f, "v/token", "one");
+    AZ(symlink("v/token", fx_path(f, "token")));
+    fx_start(f, "secret a file:token;");
+    AZ(unlink(fx_path(f, "v/token")));
+    fx_settle(f, 0, NULL, NULL);
+    int fd = open(fx_path(f, "v/token"), O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, "ha", 2), 2);
+    assert_true(fx_is_readable(f, WAIT_MS));
+    fx_changes_nothing(f);
+    assert_int_equal(write(fd, "lf", 2), 2);
+    close(fd);
+    fx_settle(f, 0, NULL, "half");
+}
+
+/* The kernel's list of what is watched. */
+static unsigned
+count_watches(struct fixture *f)
+{
+    char line[512];
+    unsigned n = 0;
+    snprintf(
+        line, sizeof line, "/proc/self/fdinfo/%d", secret_watch_fd(f->store));
+    FILE *in = fopen(line, "r");
+    while (fgets(line, sizeof line, in) != NULL) {
+        n += strncmp(line, "inotify ", 8) == 0;
+    }
+    fclose(in);
+    return n;
 }
 
 static void
@@ -235,6 +271,7 @@ directory_is_swapped(void **state)
     fx_put(f, "new/box", "two");
     fx_put(f, "new2/d/box", "three");
     fx_start(f, "secret a file:x/d/box; secret d dir:x/d;");
+    unsigned before = count_watches(f);
     fx_move(f, "x/d", "x/old");
     fx_move(f, "new", "x/d");
     fx_settle(f, 0, NULL, "two");
@@ -245,6 +282,7 @@ directory_is_swapped(void **state)
     fx_move(f, "new2", "x");
     fx_settle(f, 0, NULL, "three");
     fx_settle(f, 1, "box", "three");
+    assert_int_equal(count_watches(f), before);
 }
 
 static void
@@ -324,6 +362,7 @@ main(void)
         T(dir_changes),
         T(swung_links),
         T(link_to_elsewhere),
+        T(half_written_elsewhere),
         T(directory_goes_and_comes),
         T(directory_is_swapped),
         T(overflow_reads_all),
