@@ -423,9 +423,6 @@ many(void **state)
     buf_fini(&b);
 }
 
-#define TEST(f)                                                                \
-    cmocka_unit_test_setup_teardown(f, policy_set_up, policy_tear_down)
-
 int
 main(void)
 {
