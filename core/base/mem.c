@@ -90,7 +90,9 @@ xgrow(void *items, size_t n, size_t size)
     if (!is_full) {
         return items;
     }
-    return xrealloc(items, (n < 4 ? 4 : n * 2) * size);
+    size_t bytes;
+    AZ(__builtin_mul_overflow(n < 4 ? 4 : n * 2, size, &bytes));
+    return xrealloc(items, bytes);
 }
 
 void
@@ -152,7 +154,7 @@ arena_free(struct arena *a)
         c->fn(c->arg);
     }
     struct block *b = a->blocks;
-    a->magic = 0; /* the arena itself lies in the last block of the chain */
+    a->magic = 0; /* the arena itself lies in one of its blocks */
     while (b != NULL) {
         struct block *next = b->next;
         block_free(b);
@@ -183,6 +185,7 @@ void *
 arena_alloc(struct arena *a, size_t n)
 {
     CHECK(a, ARENA_MAGIC);
+    AN(n <= SIZE_MAX / 2);
     n = (n + 15) & ~(size_t)15;
     struct block *b = a->blocks;
     if (b->size - b->used < n) {
