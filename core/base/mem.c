@@ -87,11 +87,11 @@ void *
 xgrow(void *items, size_t n, size_t size)
 {
     bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+    size_t bytes;
     if (!is_full) {
         return items;
     }
-    size_t bytes;
-    AZ(__builtin_mul_overflow(n < 4 ? 4 : n * 2, size, &bytes));
+    AZ(__builtin_mul_overflow(n < 4 ? 2 : n, 2 * size, &bytes));
     return xrealloc(items, bytes);
 }
 
