@@ -136,10 +136,9 @@ arena_new(size_t block)
     AN(block >= 512 && block <= 65536);
     struct block *b = block_new(block);
     struct arena *a = (struct arena *)b->data;
-    *a = (struct arena){ .magic = ARENA_MAGIC,
-        .block_size = block,
-        .size = block,
-        .blocks = b };
+    *a = (struct arena){
+        .magic = ARENA_MAGIC, .block_size = block, .size = block, .blocks = b
+    };
     b->used = (sizeof *a + 15) & ~(size_t)15;
     return a;
 }

@@ -26,15 +26,15 @@ sock_listen(const struct addr *a, int backlog, bool reuseport)
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(a, &sa);
     int on = 1;
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-        0);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
     bool ok = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
     if (reuseport) {
-        ok = ok &&
-             setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+        ok =
+            ok && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
     }
     if (a->family == 6) {
         ok = ok &&
@@ -54,9 +54,8 @@ unix_is_stale(const struct sockaddr_un *sa)
     if (fd < 0) {
         return false;
     }
-    bool is_stale =
-        connect(fd, (const struct sockaddr *)sa, sizeof *sa) != 0 &&
-        errno == ECONNREFUSED;
+    bool is_stale = connect(fd, (const struct sockaddr *)sa, sizeof *sa) != 0 &&
+                    errno == ECONNREFUSED;
     close(fd);
     return is_stale;
 }
@@ -110,6 +109,5 @@ sock_set_nonblocking(int fd, bool on)
     if (flags < 0) {
         return -1;
     }
-    return fcntl(fd, F_SETFL,
-        on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+    return fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
