@@ -70,7 +70,8 @@ chunk_len(const struct chunk *c)
 static size_t
 chunk_room(const struct chunk *c)
 {
-    return HEADROOM + CHUNK_SIZE - c->end;
+    size_t end = HEADROOM + CHUNK_SIZE; /* the framing may lie behind it */
+    return c->end < end ? end - c->end : 0;
 }
 
 void
@@ -114,12 +115,13 @@ bufq_pop(struct bufq *q)
     return c;
 }
 
-/* The tail with at least `min` bytes of room, a new one if need be. */
+/* The tail with at least `min` bytes of room, more than 0; a new one if need
+ * be. */
 static struct chunk *
 bufq_tail(struct bufq *q, size_t min)
 {
     struct chunk *c = q->tail;
-    if (c == NULL || c->end > HEADROOM + CHUNK_SIZE || chunk_room(c) < min) {
+    if (c == NULL || chunk_room(c) < min) {
         c = chunk_new();
         bufq_push(q, c);
     }
@@ -151,7 +153,7 @@ char *
 bufq_reserve(struct bufq *q, size_t min, size_t *n)
 {
     size_t room = bufq_room(q);
-    AN(min <= CHUNK_SIZE);
+    AN(min > 0 && min <= CHUNK_SIZE);
     if (room == 0) {
         *n = 0;
         return NULL;
@@ -231,10 +233,7 @@ bufq_move_piece(struct bufq *to, struct bufq *from, size_t max)
 {
     struct chunk *c = from->head;
     size_t n = chunk_len(c);
-    size_t tail_room =
-        to->tail != NULL && to->tail->end <= HEADROOM + CHUNK_SIZE
-            ? chunk_room(to->tail)
-            : 0;
+    size_t tail_room = to->tail != NULL ? chunk_room(to->tail) : 0;
     if (n <= max && (n > SMALL_COPY || tail_room < n)) {
         bufq_push(to, bufq_pop(from));
         from->len -= n;
@@ -255,6 +254,9 @@ bufq_move(struct bufq *to, struct bufq *from, size_t max)
         size_t room = bufq_room(to);
         size_t want = max - done < room ? max - done : room;
         done += bufq_move_piece(to, from, want);
+    }
+    if (from->len == 0) {
+        bufq_fini(from); /* a chunk reserved and not written */
     }
     return done;
 }
@@ -295,6 +297,9 @@ bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max)
             chunk_free(bufq_pop(from));
         }
         done += n;
+    }
+    if (from->len == 0) {
+        bufq_fini(from);
     }
     return done;
 }

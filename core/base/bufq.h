@@ -51,7 +51,7 @@ must_check size_t bufq_write(struct bufq *q, struct str s);
 void bufq_append(struct bufq *q, struct str s);
 
 /* Writable room at the tail: up to CHUNK_SIZE bytes, never beyond the limit;
- * at least `min` contiguous bytes (at most CHUNK_SIZE) where the limit allows.
+ * at least `min` contiguous bytes (1 to CHUNK_SIZE) where the limit allows.
  * NULL when full. Follow with bufq_commit() of what was written, 0 included. */
 char *bufq_reserve(struct bufq *q, size_t min, size_t *n);
 void bufq_commit(struct bufq *q, size_t n);
@@ -75,7 +75,8 @@ void bufq_consume(struct bufq *q, size_t n);
 size_t bufq_move(struct bufq *to, struct bufq *from, size_t max);
 
 /* As bufq_move, but each piece moved is framed as a chunk of a chunked body
- * (RFC 9112 7.1). Returns body bytes moved. */
+ * (RFC 9112 7.1). A chunk is not cut for the limit's sake: the last one may
+ * pass it, by CHUNK_SIZE and the framing at most. Returns body bytes moved. */
 size_t bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max);
 
 /* Gives the free list back to libc; for tests and a worker's end. */

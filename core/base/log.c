@@ -57,6 +57,7 @@ log_remember(const char *line, size_t n)
     unsigned i = recent_next++ % RECENT;
     recent[i].n = n < sizeof recent[i].text ? n : sizeof recent[i].text;
     memcpy(recent[i].text, line, recent[i].n);
+    recent[i].text[recent[i].n - 1] = '\n'; /* of a line that was cut, too */
 }
 
 /* Copies `text` with anything but printable ASCII as \xHH; returns the end. */
@@ -77,15 +78,22 @@ log_escape(char *to, const char *end, const char *text)
 static void
 log_line(enum log_level level, int err, const char *fmt, va_list ap)
 {
-    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES + 128];
-    vsnprintf(text, sizeof text, fmt, ap);
+    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES], why[96] = "";
+    if (!log_is_on(level) && level >= LOG_INFO) {
+        return;
+    }
+    if (vsnprintf(text, sizeof text, fmt, ap) < 0) {
+        text[0] = '\0';
+    }
+    if (err != 0) {
+        snprintf(why, sizeof why, ": %s (%d)", strerror(err), err);
+    }
     struct str when = clock_error_log();
     int n = snprintf(line, sizeof line, "%.*s [%s] %d: ", STR_ARG(when),
         level_names[level], (int)getpid());
-    char *p = log_escape(line + n, line + LINE_MAX_BYTES, text);
-    if (err != 0) {
-        p += snprintf(p, 96, ": %s (%d)", strerror(err), err);
-    }
+    char *end = line + sizeof line;
+    char *p = log_escape(line + n, end - 4 - strlen(why), text);
+    p = log_escape(p, end, why);
     *p++ = '\n';
     log_remember(line, (size_t)(p - line));
     if (log_is_on(level) && write(log_fd, line, (size_t)(p - line)) < 0) {
@@ -97,9 +105,6 @@ void
 log_at(enum log_level level, const char *fmt, ...)
 {
     va_list ap;
-    if (!log_is_on(level) && level >= LOG_INFO) {
-        return;
-    }
     va_start(ap, fmt);
     log_line(level, 0, fmt, ap);
     va_end(ap);

@@ -30,10 +30,10 @@ must_check bool log_level_parse(struct str word, enum log_level *out);
 /* One line, without its newline; cut at 2048 bytes. */
 void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 
-/* As log_at(), with ": strerror(err)" behind. */
+/* As log_at(), with ": strerror(err) (err)" behind, which is not cut. */
 void log_errno(enum log_level level, int err, const char *fmt, ...)
     printf_like(3, 4);
 
-/* Writes the last 16 lines again, those below the level included: for a
- * panic. */
+/* Writes the last 16 lines again, cut at 256 bytes: for a panic. Warnings and
+ * notices are there even where the level leaves them out. */
 void log_dump_recent(void);

@@ -32,16 +32,11 @@ sip_round(uint64_t v[4])
 }
 
 uint64_t
-map_hash(struct str key)
+map_siphash(const uint64_t seed[2], struct str key)
 {
-    if (map_seed[0] == 0) {
-        random_bytes(map_seed, sizeof map_seed);
-        map_seed[0] |= 1;
-    }
-    uint64_t v[4] = { map_seed[0] ^ 0x736f6d6570736575ull,
-        map_seed[1] ^ 0x646f72616e646f6dull,
-        map_seed[0] ^ 0x6c7967656e657261ull,
-        map_seed[1] ^ 0x7465646279746573ull };
+    uint64_t v[4] = { seed[0] ^ 0x736f6d6570736575ull,
+        seed[1] ^ 0x646f72616e646f6dull, seed[0] ^ 0x6c7967656e657261ull,
+        seed[1] ^ 0x7465646279746573ull };
     size_t i = 0;
     for (; i + 8 <= key.n; i += 8) {
         uint64_t w;
@@ -62,6 +57,16 @@ map_hash(struct str key)
     sip_round(v);
     sip_round(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t
+map_hash(struct str key)
+{
+    if (map_seed[0] == 0) {
+        random_bytes(map_seed, sizeof map_seed);
+        map_seed[0] |= 1;
+    }
+    return map_siphash(map_seed, key);
 }
 
 void

@@ -33,3 +33,6 @@ struct map_node *map_next(const struct map *m, const struct map_node *prev);
 
 /* SipHash-1-3 of the process's seed. */
 uint64_t map_hash(struct str key);
+
+/* The same of a seed of the caller's. */
+uint64_t map_siphash(const uint64_t seed[2], struct str key);

@@ -87,10 +87,12 @@ void *
 xgrow(void *items, size_t n, size_t size)
 {
     bool is_full = n == 0 || (n >= 4 && (n & (n - 1)) == 0);
+    size_t bytes;
     if (!is_full) {
         return items;
     }
-    return xrealloc(items, (n < 4 ? 4 : n * 2) * size);
+    AZ(__builtin_mul_overflow(n < 4 ? 2 : n, 2 * size, &bytes));
+    return xrealloc(items, bytes);
 }
 
 void
@@ -134,10 +136,9 @@ arena_new(size_t block)
     AN(block >= 512 && block <= 65536);
     struct block *b = block_new(block);
     struct arena *a = (struct arena *)b->data;
-    *a = (struct arena){ .magic = ARENA_MAGIC,
-        .block_size = block,
-        .size = block,
-        .blocks = b };
+    *a = (struct arena){
+        .magic = ARENA_MAGIC, .block_size = block, .size = block, .blocks = b
+    };
     b->used = (sizeof *a + 15) & ~(size_t)15;
     return a;
 }
@@ -152,7 +153,7 @@ arena_free(struct arena *a)
         c->fn(c->arg);
     }
     struct block *b = a->blocks;
-    a->magic = 0; /* the arena itself lies in the last block of the chain */
+    a->magic = 0; /* the arena itself lies in one of its blocks */
     while (b != NULL) {
         struct block *next = b->next;
         block_free(b);
@@ -183,6 +184,7 @@ void *
 arena_alloc(struct arena *a, size_t n)
 {
     CHECK(a, ARENA_MAGIC);
+    AN(n <= SIZE_MAX / 2);
     n = (n + 15) & ~(size_t)15;
     struct block *b = a->blocks;
     if (b->size - b->used < n) {

@@ -48,16 +48,42 @@ chan_send(int sock, const struct chan_msg *m)
     return IO_OK;
 }
 
-static int
-received_fd(struct msghdr *msg)
+/* Keeps the first descriptor that came in *fd and closes what is more; how
+ * many there were. The control room holds two, by its alignment. */
+static unsigned
+take_fds(struct msghdr *msg, int *fd)
 {
-    struct cmsghdr *c = CMSG_FIRSTHDR(msg);
-    int fd = -1;
-    if (c != NULL && c->cmsg_level == SOL_SOCKET &&
-        c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof fd)) {
-        memcpy(&fd, CMSG_DATA(c), sizeof fd);
+    unsigned n = 0;
+    *fd = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c != NULL;
+         c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        size_t bytes = c->cmsg_len - CMSG_LEN(0);
+        for (size_t at = 0; at + sizeof(int) <= bytes; at += sizeof(int)) {
+            int got;
+            memcpy(&got, CMSG_DATA(c) + at, sizeof got);
+            if (n++ == 0) {
+                *fd = got;
+            } else {
+                close(got);
+            }
+        }
     }
-    return fd;
+    return n;
+}
+
+/* A peer that ended with messages of ours unread is reported first, and once:
+ * what it had sent is still there, and its end behind it. */
+static ssize_t
+receive(int sock, struct msghdr *msg)
+{
+    ssize_t r = recvmsg(sock, msg, MSG_CMSG_CLOEXEC);
+    if (r < 0 && errno == ECONNRESET) {
+        r = recvmsg(sock, msg, MSG_CMSG_CLOEXEC);
+    }
+    return r;
 }
 
 enum io
@@ -70,26 +96,26 @@ chan_recv(int sock, struct chan_msg *m, char *buf)
         .msg_iovlen = 2,
         .msg_control = &control,
         .msg_controllen = sizeof control };
-    ssize_t r = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+    int fd;
+    ssize_t r = receive(sock, &msg);
     if (r < 0) {
         return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERR;
     }
-    if (r == 0) {
+    unsigned n_fds = take_fds(&msg, &fd);
+    if (r == 0 && n_fds == 0) {
         return IO_EOF;
     }
-    int fd = received_fd(&msg);
     bool is_valid = (size_t)r >= sizeof w && w.magic == CHAN_MAGIC &&
-                    (size_t)r == sizeof w + w.n &&
-                    (w.has_fd != 0) == (fd >= 0) &&
-                    !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+                    (size_t)r == sizeof w + w.n && w.has_fd == n_fds &&
+                    n_fds <= 1 && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
     if (!is_valid) {
         if (fd >= 0) {
             close(fd);
         }
         return IO_ERR;
     }
-    *m = (struct chan_msg){ (enum chan_type)w.type, w.number,
-        str_n(buf, w.n), fd };
+    *m = (struct chan_msg){ (enum chan_type)w.type, w.number, str_n(buf, w.n),
+        fd };
     return IO_OK;
 }
 

@@ -40,7 +40,9 @@ struct chan_msg {
  * stays the caller's. */
 must_check enum io chan_send(int sock, const struct chan_msg *m);
 
-/* IO_EOF: the other process is gone. `buf` has CHAN_DATA_MAX bytes. */
+/* IO_EOF: the other process is gone, and what it had sent was received; IO_ERR:
+ * a message that is not of the form, its descriptors closed. `buf` has
+ * CHAN_DATA_MAX bytes. */
 must_check enum io chan_recv(int sock, struct chan_msg *m, char *buf);
 
 /* As chan_recv(), waiting at most `seconds`; IO_AGAIN: nothing came. */

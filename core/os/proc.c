@@ -48,7 +48,9 @@ close_others(const int *keep, unsigned n)
 {
     int *sorted = xalloc((n + 1) * sizeof *sorted);
     unsigned from = 3;
-    memcpy(sorted, keep, n * sizeof *sorted);
+    if (n != 0) {
+        memcpy(sorted, keep, n * sizeof *sorted);
+    }
     qsort(sorted, n, sizeof *sorted, compare_ints);
     for (unsigned i = 0; i < n; i++) {
         if (sorted[i] >= (int)from) {
@@ -121,6 +123,9 @@ raise_limit(int what, rlim_t n)
 {
     struct rlimit now, want;
     AZ(getrlimit((__rlimit_resource_t)what, &now));
+    if (now.rlim_cur >= n) {
+        return now.rlim_cur;
+    }
     want = (struct rlimit){ n, now.rlim_max > n ? now.rlim_max : n };
     if (setrlimit((__rlimit_resource_t)what, &want) == 0) {
         return n;
@@ -140,11 +145,7 @@ proc_raise_nofile(unsigned long n)
 void
 proc_raise_memlock(size_t bytes)
 {
-    struct rlimit now;
-    AZ(getrlimit(RLIMIT_MEMLOCK, &now));
-    if (now.rlim_cur < bytes) {
-        raise_limit(RLIMIT_MEMLOCK, bytes);
-    }
+    raise_limit(RLIMIT_MEMLOCK, bytes);
 }
 
 /* The end of the run of strings that begins at *end, as far as they follow one
@@ -229,7 +230,8 @@ proc_memory_file(const char *name, size_t size)
         return -1;
     }
     if (ftruncate(fd, (off_t)size) != 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) {
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
+            0) {
         int err = errno;
         close(fd);
         errno = err;

@@ -37,8 +37,8 @@ must_check int proc_seal(void);
 void proc_title_init(int argc, char ***argv);
 void proc_title(const char *title); /* "weir: TITLE" */
 
-/* Soft limits up to `n`, the hard ones too where the process may; returns
- * what holds then. */
+/* Soft limits up to `n`, the hard ones too where the process may, and never
+ * down; returns what holds then. */
 unsigned long proc_raise_nofile(unsigned long n);
 void proc_raise_memlock(size_t bytes);
 
@@ -47,7 +47,8 @@ must_check bool proc_user(
     const char *user, const char *group, uid_t *uid, gid_t *gid);
 
 /* An anonymous memory file of that size, zeroed, close-on-exec, sealed against
- * resizing. -1 with errno. */
+ * resizing and further seals (one who holds it cannot forbid another to
+ * write). -1 with errno. */
 must_check int proc_memory_file(const char *name, size_t size);
 
 /* The same for secrets: pages that the kernel takes out of its own map

@@ -65,17 +65,19 @@ sock_listen(const struct addr *a, int backlog, bool reuseport)
     return listen(fd, backlog) == 0 ? fd : close_with_errno(fd);
 }
 
-/* Whether somebody accepts on it: then it is not ours to remove. */
+/* Whether nobody accepts on it, for certain: what has a full backlog, is of
+ * another type or may not be asked is not ours to remove. */
 static bool
-unix_is_served(const struct sockaddr_un *sa)
+unix_is_stale(const struct sockaddr_un *sa)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool is_served =
-        fd >= 0 && connect(fd, (const struct sockaddr *)sa, sizeof *sa) == 0;
-    if (fd >= 0) {
-        close(fd);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false;
     }
-    return is_served;
+    bool is_stale = connect(fd, (const struct sockaddr *)sa, sizeof *sa) != 0 &&
+                    errno == ECONNREFUSED;
+    close(fd);
+    return is_stale;
 }
 
 int
@@ -90,7 +92,7 @@ sock_listen_unix(const char *path, int backlog, unsigned mode)
     }
     memcpy(sa.sun_path, path, n);
     if (lstat(path, &st) == 0) {
-        if (!S_ISSOCK(st.st_mode) || unix_is_served(&sa)) {
+        if (!S_ISSOCK(st.st_mode) || !unix_is_stale(&sa)) {
             errno = EADDRINUSE;
             return -1;
         }

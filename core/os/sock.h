@@ -14,8 +14,9 @@ must_check int sock_listen(const struct addr *a, int backlog, bool reuseport);
  * of the same user take half of the connections. -1 with errno. */
 must_check int sock_probe(const struct addr *a);
 
-/* A listening unix stream socket; a stale file that nobody serves is removed
- * first. `mode` of the file. -1 with errno. */
+/* A listening unix stream socket, non-blocking, close-on-exec; a stale socket
+ * file that nobody serves is removed first. `mode` of the file. -1 with errno:
+ * EADDRINUSE where a socket is served, or something else lies there. */
 must_check int sock_listen_unix(const char *path, int backlog, unsigned mode);
 
 /* The address that a socket is bound to: its port, when 0 was asked for. */
