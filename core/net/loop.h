@@ -13,11 +13,12 @@
 struct loop {
     unsigned magic;
     struct ev_loop *ev;
-    struct ev_check check;
+    struct ev_check first, check; /* before and behind all others of a turn */
     struct ev_idle idle;
     struct list ready;   /* tasks to run in this turn */
     struct list yielded; /* tasks that used up their budget: next turn */
     unsigned long turns;
+    bool is_stopped;
 };
 
 enum { WATCH_READ = EV_READ, WATCH_WRITE = EV_WRITE };
