@@ -17,12 +17,18 @@
 
 #define NAME_MAX_BYTES 256
 
+/* What one read may take from below without a byte of data in it: OpenSSL
+ * does not come back from a stream of key updates, warnings and tickets until
+ * it is dry, and a peer that is fast enough keeps it wet. */
+#define QUIET_MAX (128 * 1024)
+
 /* serial, port, name */
 #define KEY_MAX (8 + 2 + NAME_MAX_BYTES)
 
 struct tls {
     struct stream stream;
     SSL *ssl;
+    size_t quiet;   /* bytes from below in this call */
     size_t pending; /* of a write that OpenSSL has to be offered again */
     int (*use_cert)(void *arg, struct ssl_st *ssl);
     void *arg;
@@ -48,8 +54,12 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     *got = 0;
+    if (t->quiet >= QUIET_MAX) {
+        return 0;
+    }
     switch (stream_read(t->stream.below, p, n, got)) {
     case IO_OK:
+        t->quiet += *got;
         return 1;
     case IO_AGAIN:
         BIO_set_retry_read(bio);
@@ -153,6 +163,7 @@ tls_handshake(struct stream *s)
         return below;
     }
     ERR_clear_error();
+    t->quiet = 0;
     int r = SSL_do_handshake(t->ssl);
     if (r == 1) {
         t->is_ready = true;
@@ -170,8 +181,14 @@ tls_read(struct stream *s, char *p, size_t n, size_t *got)
         return IO_ERR;
     }
     ERR_clear_error();
+    t->quiet = 0;
     int r = SSL_read_ex(t->ssl, p, n, got);
-    return r == 1 ? IO_OK : tls_result(t, r, "peer closed without notice");
+    if (r == 1) {
+        return IO_OK;
+    }
+    return tls_result(t, r,
+        t->quiet < QUIET_MAX ? "peer closed without notice"
+                             : "peer sends records without data");
 }
 
 static enum io
@@ -295,8 +312,8 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *chosen = NULL;
     (void)ssl, (void)arg;
-    int r = SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in,
-        in_len);
+    int r = SSL_select_next_proto(
+        &chosen, out_len, ours, sizeof ours - 1, in, in_len);
     *out = chosen;
     return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
                                        : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -317,8 +334,7 @@ tls_accept(struct tls_server *s, struct stream *below,
     t->use_cert = args->use_cert;
     t->arg = args->arg;
     t->name = str_n(xstrndup(args->name), args->name.n);
-    AN(SSL_set_session_id_context(t->ssl, args->sid_ctx,
-        sizeof args->sid_ctx));
+    AN(SSL_set_session_id_context(t->ssl, args->sid_ctx, sizeof args->sid_ctx));
     SSL_set_accept_state(t->ssl);
     return &t->stream;
 }
@@ -353,18 +369,20 @@ session_key(const struct tls_connect_args *args)
     return str_n(xstrndup(str_n(key, 10 + name.n)), 10 + name.n);
 }
 
-/* Chain and name; no wildcard but a whole leftmost label (RFC 6125 6.4.3). */
+/* Chain and name; no wildcard but a whole leftmost label (RFC 9525 6.3), no
+ * CN in place of a SAN (6.1). */
 static void
 expect_peer(struct tls *t, const struct tls_connect_args *args)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
     if (args->name.n == 0) {
-        AN(X509_VERIFY_PARAM_set1_ip(param, args->ip.ip,
-            args->ip.family == 4 ? 4 : 16));
+        AN(X509_VERIFY_PARAM_set1_ip(
+            param, args->ip.ip, args->ip.family == 4 ? 4 : 16));
         return;
     }
-    X509_VERIFY_PARAM_set_hostflags(param,
-        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(
+        param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     AN(X509_VERIFY_PARAM_set1_host(param, args->name.p, args->name.n));
     AN(SSL_set_tlsext_host_name(t->ssl, t->name.p));
 }
@@ -377,8 +395,7 @@ tls_connect(struct tls_client *c, struct stream *below,
     t->name = str_n(xstrndup(args->name), args->name.n);
     t->key = session_key(args);
     expect_peer(t, args);
-    SSL_SESSION *session =
-        tls_sessions_get(tls_client_sessions(c), t->key);
+    SSL_SESSION *session = tls_sessions_get(tls_client_sessions(c), t->key);
     if (session != NULL) {
         SSL_set_session(t->ssl, session);
     }
