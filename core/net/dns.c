@@ -379,7 +379,7 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     struct dns_answer *out)
 {
     if (static_get(d, name, out)) {
-        return DNS_READY;
+        return out->n != 0 ? DNS_READY : DNS_NONE;
     }
     struct name *n = name_find(d, name);
     bool is_stale = n == NULL ||
