@@ -25,7 +25,7 @@ static struct drive drive;
 static struct addr addrs[ADDRS]; /* 127.0.0.1 and on */
 static struct cidr allowed[ADDRS];
 static struct dns_static names[] = { { STR("a.example"), addrs, 2 },
-    { STR("far.example"), NULL, 1 }, { STR("nowhere.example"), NULL, 0 } };
+    { STR("far.example"), NULL, 1 }, { STR("nowhere.example"), addrs, 0 } };
 static struct addr far_addr;
 static uint16_t port;
 
