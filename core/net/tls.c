@@ -35,7 +35,9 @@ struct tls {
     struct str name; /* owned */
     struct str key;  /* owned; of the client's session */
     char *error;     /* owned */
-    bool is_ready, is_failed, is_untrusted, is_shut;
+    bool is_ready, is_failed, is_untrusted;
+    bool is_shut; /* no more writes */
+    bool is_told; /* close_notify left, or never will */
     bool has_eof; /* the layer below ended */
 };
 
@@ -213,17 +215,23 @@ tls_write(struct stream *s, const char *p, size_t n, size_t *put)
     return io == IO_EOF ? IO_ERR : io;
 }
 
-/* close_notify once; what the socket does not take at once is not waited for,
- * as its reader would only learn that nothing follows. */
+/* close_notify once, then the end of the layer below. A peer that reads until
+ * the end takes an end without notice for a truncation, so one that the socket
+ * does not take at once is waited for. */
 static enum io
 tls_shutdown(struct stream *s)
 {
     struct tls *t = tls_of(s);
-    if (!t->is_shut && t->is_ready && !t->is_failed && t->pending == 0) {
+    bool can_tell = t->is_ready && !t->is_failed && t->pending == 0;
+    t->is_shut = true;
+    if (can_tell && !t->is_told) {
         ERR_clear_error();
         SSL_shutdown(t->ssl);
+        if (SSL_want_write(t->ssl)) { /* it returns 0 the second time */
+            return IO_AGAIN;
+        }
     }
-    t->is_shut = true;
+    t->is_told = true;
     return stream_shutdown(s->below);
 }
 
@@ -240,7 +248,7 @@ static void
 tls_close(struct stream *s)
 {
     struct tls *t = container_of(s, struct tls, stream);
-    bool is_orderly = t->is_ready && !t->is_failed && !t->is_shut &&
+    bool is_orderly = t->is_ready && !t->is_failed && !t->is_told &&
                       t->pending == 0 && !tcp_is_aborting(s->below);
     if (is_orderly) {
         ERR_clear_error();

@@ -676,6 +676,41 @@ test_an_orderly_end(void **state)
     pair_close(&p);
 }
 
+static bool
+is_shut(void *arg)
+{
+    enum io r = stream_shutdown(arg);
+    assert_true(r == IO_OK || r == IO_AGAIN);
+    return r == IO_OK;
+}
+
+/* The notice is not dropped because the socket is full. */
+static void
+test_an_end_that_must_wait(void **state)
+{
+    (void)state;
+    static char junk[65536];
+    struct pair p;
+    struct receipt r;
+    size_t put;
+    pair_shake(&p, &usual);
+    assert_talk(&p, p.server, p.client);
+    int out = tcp_fd(p.server), in = tcp_fd(p.client);
+    while (send(out, junk, sizeof junk, 0) > 0 || send(out, junk, 1, 0) > 0) {
+        continue;
+    }
+    assert_int_equal(stream_shutdown(p.server), IO_AGAIN);
+    assert_int_equal(stream_write(p.server, "x", 1, &put), IO_ERR);
+    assert_int_equal(stream_shutdown(p.server), IO_AGAIN);
+    while (recv(in, junk, sizeof junk, 0) > 0) {
+        continue;
+    }
+    drive_until(&p.drive, is_shut, p.server);
+    assert_int_equal(receive(&p, p.client, &r, 1), IO_EOF);
+    assert_int_equal(stream_shutdown(p.server), IO_OK);
+    pair_close(&p);
+}
+
 static void
 test_an_end_without_notice(void **state)
 {
@@ -766,6 +801,7 @@ main(void)
         TEST(test_renegotiation_is_refused),
         TEST(test_a_flood_of_key_updates),
         TEST(test_an_orderly_end),
+        TEST(test_an_end_that_must_wait),
         TEST(test_an_end_without_notice),
         TEST(test_backpressure),
     };
