@@ -71,7 +71,7 @@ put_alias(struct packet *k, unsigned type, bool is_true)
     static const uint8_t target[] = "\6target\7example";
     uint8_t ip[16] = { 192, 0, 2, 77 };
     unsigned at = (unsigned)k->n + 12;
-    put_record(k, 12, TYPE_CNAME, 60, target, sizeof target);
+    put_record(k, 12, TYPE_CNAME, 2, target, sizeof target);
     if (type == TYPE_A) {
         put_record(k, is_true ? at : at + 7, TYPE_A, 60, ip, 4);
     }
@@ -93,8 +93,8 @@ answer(struct packet *k, const char *label, unsigned type)
         } else {
             put_addr(k, type, 60, 5);
         }
-    } else if (strcmp(label, "many") == 0 && type == TYPE_A) {
-        for (uint8_t i = 0; i < 30; i++) {
+    } else if (strcmp(label, "many") == 0) {
+        for (uint8_t i = 0; i < 14; i++) {
             put_addr(k, type, 60, i);
         }
     } else if (strcmp(label, "none") == 0) {
@@ -245,6 +245,11 @@ test_answers(void **state)
     assert_true(a.n == 1 && has_addr(&a, "192.0.2.5"));
     assert_int_equal(ask(d, "many.example", &a), DNS_READY);
     assert_int_equal(a.n, DNS_ADDRS_MAX);
+    unsigned n_ip4 = 0;
+    for (unsigned i = 0; i < a.n; i++) {
+        n_ip4 += a.addrs[i].family == 4;
+    }
+    assert_int_equal(n_ip4, DNS_ADDRS_MAX / 2);
     assert_int_equal(ask(d, "alias.example", &a), DNS_READY);
     assert_true(a.n == 1 && has_addr(&a, "192.0.2.77"));
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
@@ -292,6 +297,22 @@ test_an_answer_is_kept_for_its_ttl(void **state)
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(server.asked_a, 6);
+    dns_free(d);
+}
+
+/* An alias may point elsewhere when its own time has come. */
+static void
+test_an_alias_has_a_ttl_too(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ 0 });
+    struct dns_answer a;
+    assert_int_equal(ask(d, "alias.example", &a), DNS_READY);
+    assert_int_equal(ask(d, "alias.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 1);
+    time_shift += 3;
+    assert_int_equal(ask(d, "alias.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 2);
     dns_free(d);
 }
 
@@ -429,6 +450,7 @@ main(void)
         TEST(test_answers),
         TEST(test_answers_that_are_none),
         TEST(test_an_answer_is_kept_for_its_ttl),
+        TEST(test_an_alias_has_a_ttl_too),
         TEST(test_names_that_are_set),
         TEST(test_who_asks_meanwhile_waits_for_the_same),
         TEST(test_shares),
