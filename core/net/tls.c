@@ -365,10 +365,10 @@ tls_connect_setup(struct ssl_ctx_st *ctx)
 static struct str
 session_key(const struct tls_connect_args *args)
 {
-    char key[KEY_MAX];
+    char key[KEY_MAX], text[ADDR_TEXT_MAX];
     struct str name = args->name;
-    if (name.n == 0) {
-        name = str_n((const char *)&args->ip, sizeof args->ip);
+    if (name.n == 0) { /* no name is written as an address */
+        name = addr_format(&args->ip, false, text);
     }
     AN(name.n <= NAME_MAX_BYTES);
     memcpy(key, &args->serial, 8);

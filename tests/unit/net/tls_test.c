@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -14,6 +15,7 @@
 #include "cert.h"
 #include "drive.h"
 #include "net/tcp.h"
+#include "os/ticket_keys.h"
 
 static struct loop *loop;
 static struct tmp_dir dir;
@@ -539,6 +541,30 @@ test_tickets_are_bound(void **state)
     }
 }
 
+/* A keeper that died while it wrote the keys: no tickets, but connections. */
+static void
+test_without_ticket_keys(void **state)
+{
+    static const int versions[] = { TLS1_2_VERSION, TLS1_3_VERSION };
+    (void)state;
+    struct ticket_keys keys = { .magic = TICKET_KEYS_MAGIC,
+        .version = TICKET_KEYS_VERSION,
+        .sequence = 1 };
+    int fd = memfd_create("keys", MFD_CLOEXEC);
+    assert_int_equal(write(fd, &keys, sizeof keys), sizeof keys);
+    tls_server_free(server);
+    server = tls_server_new(fd);
+    assert_non_null(server);
+    for (size_t i = 0; i < LEN(versions); i++) {
+        struct raw r;
+        raw_init(&r, versions[i], versions[i]);
+        assert_false(raw_is_resumed(&r, &usual, NULL));
+        assert_false(raw_is_resumed(&r, &usual, r.session));
+        raw_fini(&r);
+    }
+    close(fd);
+}
+
 static void
 test_old_versions_are_refused(void **state)
 {
@@ -796,6 +822,7 @@ main(void)
         TEST(test_a_certificate_that_comes_later),
         TEST(test_sessions_are_resumed_for_the_same_alone),
         TEST(test_tickets_are_bound),
+        TEST(test_without_ticket_keys),
         TEST(test_old_versions_are_refused),
         TEST(test_alpn),
         TEST(test_renegotiation_is_refused),
