@@ -6,8 +6,8 @@
 
 #include "http/h1_rules.h"
 
-#define CONNECTION_OPTIONS_MAX 32
-#define LENGTH_DIGITS_MAX 18 /* below 2^63 */
+#define CONNECTION_OPTIONS_MAX 32 /* empty ones too: each costs a search */
+#define LENGTH_DIGITS_MAX 18      /* below 2^63 */
 
 static bool
 is_twice(const struct head *h, enum field_id id)
@@ -204,7 +204,7 @@ take_option(struct options *o, struct str option, struct h1_error *err)
     default:
         o->close = o->close || str_ieq(option, STR("close"));
     }
-    if (++o->n > CONNECTION_OPTIONS_MAX || !field_name_is_valid(option)) {
+    if (!field_name_is_valid(option)) {
         return h1_refuse(err, H1_E_CONNECTION);
     }
     return 0;
@@ -218,6 +218,9 @@ take_options(const struct head *h, struct options *o, struct h1_error *err)
         struct str rest = f->value, part;
         while (str_cut(&rest, ',', &part)) {
             part = str_trim(part);
+            if (++o->n > CONNECTION_OPTIONS_MAX) {
+                return h1_refuse(err, H1_E_CONNECTION);
+            }
             if (part.n != 0 && take_option(o, part, err) != 0) {
                 return -1;
             }

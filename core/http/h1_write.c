@@ -98,7 +98,8 @@ put_fields(struct sink *to, const struct field *fields, unsigned n)
             continue;
         }
         struct str line = raw_line(f);
-        if (line.p != NULL && line.p == run.p + run.n) {
+        bool goes_on = run.p != NULL && line.p == run.p + run.n;
+        if (line.p != NULL && goes_on) {
             run.n += line.n;
             continue;
         }

@@ -99,10 +99,10 @@ head_add_first(struct head *h, struct str name, struct str value)
 const struct field *
 head_next(const struct head *h, enum field_id id, const struct field *prev)
 {
-    const struct field *end = h->fields + h->n;
     if (h->first[id] == 0) {
         return NULL;
     }
+    const struct field *end = h->fields + h->n;
     const struct field *f =
         prev != NULL ? prev + 1 : &h->slots[h->first[id] - 1];
     while (f < end && f->id != id) {

@@ -35,7 +35,7 @@ struct dial {
     struct dial_result result;
 };
 
-static const struct step step_resolve, step_connect, step_tls;
+static const struct step step_resolve, step_connect, step_tls, step_done;
 
 static struct dial *
 dial_of(struct task *t)
@@ -60,7 +60,14 @@ finish(struct dial *d)
     close_attempts(d);
     d->is_done = true;
     task_wake(d->waiter);
-    task_wait(&d->task, TASK_NEVER, NULL, NULL);
+    return &step_done;
+}
+
+/* The stream still wakes this task until it is taken. */
+static const struct step *
+run_done(struct task *t)
+{
+    task_wait(t, TASK_NEVER, NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -119,8 +126,7 @@ addresses_known(struct dial *d, const struct dns_answer *a)
     if (!take_addresses(d, a, &why)) {
         char text[200], addr[ADDR_TEXT_MAX];
         addr_format(&d->result.addr, false, addr);
-        snprintf(text, sizeof text, "address %s is not allowed: %s", addr,
-            why);
+        snprintf(text, sizeof text, "address %s is not allowed: %s", addr, why);
         return fail(d, DIAL_DENIED, "destination_ip_prohibited", text);
     }
     return &step_connect;
@@ -156,8 +162,8 @@ run_resolve(struct task *t)
     case DNS_FAILED:
         return fail(d, DIAL_DNS, "dns_error", "the resolver failed");
     case DNS_TIMEOUT:
-        return fail(d, DIAL_DNS_TIMEOUT, "dns_timeout",
-            "the resolver did not answer");
+        return fail(
+            d, DIAL_DNS_TIMEOUT, "dns_timeout", "the resolver did not answer");
     case DNS_BUSY:
         break;
     }
@@ -253,8 +259,7 @@ run_connect(struct task *t)
     struct dial *d = dial_of(t);
     unsigned running;
     int won = poll_attempts(d, &running);
-    while (won < 0 && d->next < d->n_addrs &&
-           clock_mono() >= d->next_attempt) {
+    while (won < 0 && d->next < d->n_addrs && clock_mono() >= d->next_attempt) {
         start_attempt(d);
         won = poll_attempts(d, &running);
     }
@@ -355,3 +360,4 @@ dial_free(struct dial *d)
 static const struct step step_resolve = { "dial: resolve", run_resolve };
 static const struct step step_connect = { "dial: connect", run_connect };
 static const struct step step_tls = { "dial: tls", run_tls };
+static const struct step step_done = { "dial: done", run_done };

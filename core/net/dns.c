@@ -115,8 +115,8 @@ on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
         s->is_used = true;
         watch_init(&s->watch, d->loop, fd, on_socket);
     }
-    watch_set(&s->watch,
-        (readable ? WATCH_READ : 0) | (writable ? WATCH_WRITE : 0));
+    watch_set(
+        &s->watch, (readable ? WATCH_READ : 0) | (writable ? WATCH_WRITE : 0));
     s->is_used = readable || writable;
 }
 
@@ -219,17 +219,27 @@ dns_free(struct dns *d)
 }
 
 static void
+name_cap_ttl(struct name *n, int ttl)
+{
+    n->ttl = ttl < n->ttl ? ttl : n->ttl;
+}
+
+/* Half of the room is the other family's, or a name with many addresses of
+ * the one would have none of the other. */
+static void
 name_add_addrs(struct name *n, const struct ares_addrinfo *info)
 {
+    unsigned max = n->answer.n + DNS_ADDRS_MAX / 2;
     const struct ares_addrinfo_node *node = info->nodes;
-    for (; node != NULL && n->answer.n < DNS_ADDRS_MAX;
-         node = node->ai_next) {
+    for (; node != NULL && n->answer.n < max; node = node->ai_next) {
         struct addr *a = &n->answer.addrs[n->answer.n++];
         addr_from_sockaddr(node->ai_addr, a);
         a->port = 0;
-        if (node->ai_ttl < n->ttl) {
-            n->ttl = node->ai_ttl;
-        }
+        name_cap_ttl(n, node->ai_ttl);
+    }
+    const struct ares_addrinfo_cname *alias = info->cnames;
+    for (; alias != NULL; alias = alias->next) {
+        name_cap_ttl(n, alias->ttl);
     }
 }
 
@@ -247,8 +257,8 @@ name_settle(struct name *n)
         n->state = n->had_timeout   ? DNS_TIMEOUT
                    : n->had_failure ? DNS_FAILED
                                     : DNS_NONE;
-        n->expires = clock_mono() +
-                     (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
+        n->expires =
+            clock_mono() + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
     }
     if (!n->dns->is_closing) {
         name_wake(n);
@@ -293,8 +303,8 @@ name_query(struct name *n)
         struct ares_addrinfo_hints hints = { .ai_family = families[i],
             .ai_socktype = SOCK_STREAM,
             .ai_flags = ARES_AI_NOSORT };
-        ares_getaddrinfo(n->dns->channel, n->node.key.p, NULL, &hints,
-            on_answer, n);
+        ares_getaddrinfo(
+            n->dns->channel, n->node.key.p, NULL, &hints, on_answer, n);
     }
     dns_arm(n->dns);
 }
@@ -379,11 +389,11 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     struct dns_answer *out)
 {
     if (static_get(d, name, out)) {
-        return DNS_READY;
+        return out->n != 0 ? DNS_READY : DNS_NONE;
     }
     struct name *n = name_find(d, name);
-    bool is_stale = n == NULL ||
-                    (n->running == 0 && clock_mono() >= n->expires);
+    bool is_stale =
+        n == NULL || (n->running == 0 && clock_mono() >= n->expires);
     if (is_stale) {
         if (is_over_share(d, asker)) {
             return DNS_BUSY;

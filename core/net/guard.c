@@ -23,11 +23,13 @@ struct range {
 };
 
 static const struct range ranges[] = {
+    { "0.0.0.0/32", "this host", EXACT }, /* Linux dials loopback */
     { "0.0.0.0/8", "this network", false },
     { "10.0.0.0/8", "private", false },
     { "100.100.100.200/32", "metadata service", EXACT },
     { "100.64.0.0/10", "carrier-grade NAT", false },
     { "127.0.0.0/8", "loopback", EXACT },
+    { "168.63.129.16/32", "metadata service", EXACT }, /* Azure's */
     { "169.254.169.254/32", "metadata service", EXACT },
     { "169.254.170.2/32", "metadata service", EXACT },
     { "169.254.0.0/16", "link-local", false },
@@ -45,7 +47,7 @@ static const struct range ranges[] = {
     { "203.0.113.0/24", "documentation", false },
     { "224.0.0.0/4", "multicast", false },
     { "240.0.0.0/4", "reserved", false },
-    { "::/128", "unspecified", false },
+    { "::/128", "this host", EXACT },
     { "::1/128", "loopback", EXACT },
     { "::/96", "IPv4-compatible", false },
     { "64:ff9b::/96", "NAT64", false },
@@ -66,79 +68,104 @@ static const struct range ranges[] = {
     { "ff00::/8", "multicast", false },
 };
 
+static const struct cidr loopback4 = { { 4, 0, { 127 } }, 8 };
+static const struct cidr loopback6 = { { 6, 0, { [15] = 1 } }, 128 };
+
+/* An address of this host. The same one may be there twice, on two links or
+ * by two prefixes, and moves from one to the other so. */
+struct own {
+    struct addr addr;
+    unsigned link, prefix;
+};
+
 struct guard {
     struct loop *loop;
     struct watch netlink;
     int fd;
     struct cidr ranges[LEN(ranges)];
-    struct addr *own; /* this host's */
+    struct own *own;
     unsigned n_own;
     struct addr *listeners;
     unsigned n_listeners;
 };
 
-static void
-own_add(struct guard *g, const struct addr *a)
+static struct own *
+own_find(const struct guard *g, const struct own *o)
 {
     for (unsigned i = 0; i < g->n_own; i++) {
-        if (addr_eq_ip(&g->own[i], a)) {
-            return;
+        if (g->own[i].link == o->link && g->own[i].prefix == o->prefix &&
+            addr_eq_ip(&g->own[i].addr, &o->addr)) {
+            return &g->own[i];
         }
     }
-    g->own = xgrow(g->own, g->n_own, sizeof *g->own);
-    g->own[g->n_own++] = *a;
+    return NULL;
 }
 
 static void
-own_del(struct guard *g, const struct addr *a)
+own_add(struct guard *g, const struct own *o)
 {
-    for (unsigned i = 0; i < g->n_own; i++) {
-        if (addr_eq_ip(&g->own[i], a)) {
-            g->own[i] = g->own[--g->n_own];
-            return;
-        }
+    if (own_find(g, o) == NULL) {
+        g->own = xgrow(g->own, g->n_own, sizeof *g->own);
+        g->own[g->n_own++] = *o;
+    }
+}
+
+static void
+own_del(struct guard *g, const struct own *o)
+{
+    struct own *found = own_find(g, o);
+    if (found != NULL) {
+        *found = g->own[--g->n_own];
     }
 }
 
 /* IFA_LOCAL is the address itself where the link is point to point. */
 static bool
-message_addr(struct nlmsghdr *m, struct addr *out)
+message_own(struct nlmsghdr *m, struct own *out)
 {
     struct ifaddrmsg *ifa = NLMSG_DATA(m);
     long left = (long)IFA_PAYLOAD(m);
     struct rtattr *attr = IFA_RTA(ifa);
     size_t size = ifa->ifa_family == AF_INET ? 4 : 16;
     bool is_found = false;
+    *out = (struct own){ .link = ifa->ifa_index, .prefix = ifa->ifa_prefixlen };
     for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
         bool is_addr = attr->rta_type == IFA_LOCAL ||
                        (attr->rta_type == IFA_ADDRESS && !is_found);
         if (is_addr && RTA_PAYLOAD(attr) == size) {
-            *out = (struct addr){ .family = size == 4 ? 4 : 6 };
-            memcpy(out->ip, RTA_DATA(attr), size);
+            out->addr.family = size == 4 ? 4 : 6;
+            memcpy(out->addr.ip, RTA_DATA(attr), size);
             is_found = true;
         }
     }
     return is_found;
 }
 
-/* All messages of one datagram; true when the dump has ended. */
-static bool
+enum dump { DUMP_MORE, DUMP_DONE, DUMP_FAILED };
+
+/* All messages of one datagram, and what they say of the dump. */
+static enum dump
 netlink_apply(struct guard *g, char *buf, ssize_t size)
 {
     size_t left = (size_t)size;
     struct nlmsghdr *m = (struct nlmsghdr *)buf;
     for (; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
-        struct addr a;
-        if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR) {
-            return true;
+        struct own o;
+        if (m->nlmsg_type == NLMSG_DONE) {
+            return DUMP_DONE;
         }
-        if (m->nlmsg_type == RTM_NEWADDR && message_addr(m, &a)) {
-            own_add(g, &a);
-        } else if (m->nlmsg_type == RTM_DELADDR && message_addr(m, &a)) {
-            own_del(g, &a);
+        if (m->nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *e = NLMSG_DATA(m);
+            errno = -e->error;
+            return DUMP_FAILED;
+        }
+        if (m->nlmsg_type == RTM_NEWADDR && message_own(m, &o)) {
+            own_add(g, &o);
+        } else if (m->nlmsg_type == RTM_DELADDR && message_own(m, &o)) {
+            own_del(g, &o);
         }
     }
-    return false;
+    return DUMP_MORE;
 }
 
 static bool
@@ -181,15 +208,15 @@ netlink_open(struct guard *g)
         !netlink_ask(g->fd)) {
         return false;
     }
-    bool is_done = false;
-    while (!is_done) {
+    enum dump dump = DUMP_MORE;
+    while (dump == DUMP_MORE) {
         ssize_t n = recv(g->fd, buf, sizeof buf, 0);
         if (n <= 0) {
             return false;
         }
-        is_done = netlink_apply(g, buf, n);
+        dump = netlink_apply(g, buf, n);
     }
-    return true;
+    return dump == DUMP_DONE;
 }
 
 struct guard *
@@ -235,7 +262,7 @@ static bool
 is_own(const struct guard *g, const struct addr *a)
 {
     for (unsigned i = 0; i < g->n_own; i++) {
-        if (addr_eq_ip(&g->own[i], a)) {
+        if (addr_eq_ip(&g->own[i].addr, a)) {
             return true;
         }
     }
@@ -252,16 +279,18 @@ is_any(const struct addr *a)
 static bool
 is_local(const struct guard *g, const struct addr *a)
 {
-    bool is_loopback = (a->family == 4 && a->ip[0] == 127) || is_any(a);
-    return is_loopback || is_own(g, a);
+    return cidr_contains(&loopback4, a) || cidr_contains(&loopback6, a) ||
+           is_any(a) || is_own(g, a);
 }
 
+/* A dial to the wildcard address goes to loopback, whatever listens there. */
 static bool
 is_listener(const struct guard *g, const struct addr *a)
 {
     for (unsigned i = 0; i < g->n_listeners; i++) {
         const struct addr *l = &g->listeners[i];
-        bool is_same = is_any(l) ? is_local(g, a) : addr_eq_ip(l, a);
+        bool is_same =
+            is_any(l) ? is_local(g, a) : addr_eq_ip(l, a) || is_any(a);
         if (l->port == a->port && is_same) {
             return true;
         }
@@ -330,6 +359,5 @@ guard_allows(const struct guard *g, const struct addr *a,
         *why = "weir's own listener";
         return false;
     }
-    return check_ip(g, a, p, why) &&
-           (!carries || check_ip(g, &inner, p, why));
+    return check_ip(g, a, p, why) && (!carries || check_ip(g, &inner, p, why));
 }

@@ -46,7 +46,7 @@ read_vector(struct reader *r, unsigned bytes)
 {
     unsigned n = read_uint(r, bytes);
     struct reader v = { r->p, n, false };
-    if (n > r->n) {
+    if (r->is_bad || n > r->n) {
         r->is_bad = true;
         return (struct reader){ .is_bad = true };
     }
@@ -61,9 +61,8 @@ read_server_name(struct reader ext, struct hello *out)
     struct reader list = read_vector(&ext, 2);
     unsigned type = read_uint(&list, 1);
     struct reader name = read_vector(&list, 2);
-    bool is_valid = !ext.is_bad && !list.is_bad && ext.n == 0 &&
-                    list.n == 0 && type == 0 && name.n != 0 &&
-                    name.n < sizeof out->sni &&
+    bool is_valid = !ext.is_bad && !list.is_bad && ext.n == 0 && list.n == 0 &&
+                    type == 0 && name.n != 0 && name.n < sizeof out->sni &&
                     memchr(name.p, '\0', name.n) == NULL;
     if (!is_valid) {
         return false;
@@ -131,8 +130,7 @@ read_extensions(struct reader all, struct hello *out)
                 return false;
             }
         }
-        if (n == LEN(seen) || all.is_bad ||
-            !read_extension(type, body, out)) {
+        if (n == LEN(seen) || all.is_bad || !read_extension(type, body, out)) {
             return false;
         }
         seen[n++] = (uint16_t)type;
@@ -192,8 +190,10 @@ join_records(struct reader in, uint8_t *to, size_t *need)
         if (have >= 4) {
             *need = 4 + ((size_t)to[1] << 16 | (size_t)to[2] << 8 | to[3]);
         }
+        /* Nothing may follow it in its record, whether it has come or not. */
+        size_t will_have = have - there + size;
         if ((have >= 1 && to[0] != MESSAGE_CLIENT_HELLO) ||
-            *need > HELLO_MAX + 4) {
+            *need > HELLO_MAX + 4 || (have >= 4 && will_have > *need)) {
             return HELLO_BAD;
         }
         if (have < *need && there < size) {
@@ -202,7 +202,8 @@ join_records(struct reader in, uint8_t *to, size_t *need)
         in.p += 5 + there;
         in.n -= 5 + there;
     }
-    return have == *need ? HELLO_OK : HELLO_BAD;
+    AN(have == *need);
+    return HELLO_OK;
 }
 
 enum hello_result

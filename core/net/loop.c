@@ -1,7 +1,8 @@
 /*
- * The event loop. Events queue tasks; the check watcher, which runs behind
- * all others of a turn, drains the run queue. What yielded is kept for the
- * next turn, and an idle watcher keeps that turn's poll from blocking.
+ * The event loop. One check watcher runs before all other watchers of a turn
+ * and sets the clock, so that a deadline is compared with the time that it is
+ * now; another runs behind them and drains the run queue. What yielded is kept
+ * for the next turn, and an idle watcher keeps that turn's poll from blocking.
  */
 
 #include "net/loop.h"
@@ -29,10 +30,8 @@ loop_drain(struct loop *l)
     }
 }
 
-/* Before any other watcher of the turn: a timer that asked the time of the
- * last turn would think itself early by as long as the poll took. */
 static void
-on_begin(struct ev_loop *ev, struct ev_check *w, int events)
+on_first(struct ev_loop *ev, struct ev_check *w, int events)
 {
     (void)ev, (void)w, (void)events;
     clock_update();
@@ -63,9 +62,9 @@ loop_new(void)
     ev_set_userdata(l->ev, l);
     list_init(&l->ready);
     list_init(&l->yielded);
-    ev_check_init(&l->begin, on_begin);
-    ev_set_priority(&l->begin, EV_MAXPRI);
-    ev_check_start(l->ev, &l->begin);
+    ev_check_init(&l->first, on_first);
+    ev_set_priority(&l->first, EV_MAXPRI);
+    ev_check_start(l->ev, &l->first);
     ev_check_init(&l->check, on_check);
     ev_set_priority(&l->check, EV_MINPRI);
     ev_check_start(l->ev, &l->check);
@@ -78,7 +77,7 @@ loop_free(struct loop *l)
 {
     CHECK(l, LOOP_MAGIC);
     AN(list_is_empty(&l->ready));
-    ev_check_stop(l->ev, &l->begin);
+    ev_check_stop(l->ev, &l->first);
     ev_check_stop(l->ev, &l->check);
     ev_idle_stop(l->ev, &l->idle);
     ev_loop_destroy(l->ev);
@@ -90,14 +89,19 @@ void
 loop_run(struct loop *l)
 {
     CHECK(l, LOOP_MAGIC);
+    l->is_stopped = false;
     clock_update();
-    loop_drain(l); /* what was woken before there was a turn */
-    ev_run(l->ev, 0);
+    ev_now_update(l->ev); /* a timer starts from now too */
+    loop_drain(l);        /* what was woken before there was a turn */
+    if (!l->is_stopped) { /* ev_run() forgets a break that came before */
+        ev_run(l->ev, 0);
+    }
 }
 
 void
 loop_stop(struct loop *l)
 {
+    l->is_stopped = true;
     ev_break(l->ev, EVBREAK_ALL);
 }
 

@@ -13,11 +13,12 @@
 struct loop {
     unsigned magic;
     struct ev_loop *ev;
-    struct ev_check begin, check; /* the first and the last of a turn */
+    struct ev_check first, check; /* before and behind all others of a turn */
     struct ev_idle idle;
     struct list ready;   /* tasks to run in this turn */
     struct list yielded; /* tasks that used up their budget: next turn */
     unsigned long turns;
+    bool is_stopped;
 };
 
 enum { WATCH_READ = EV_READ, WATCH_WRITE = EV_WRITE };
@@ -52,8 +53,8 @@ void watch_set(struct watch *w, int events); /* 0 disables */
 int watch_events(const struct watch *w);
 
 /* One-shot, `seconds` from now. Starting again moves it. */
-void timer_init(
-    struct timer *t, struct loop *l, void (*on_expire)(struct timer *));
+void timer_init(struct timer *t, struct loop *l,
+    void (*on_expire)(struct timer *));
 void timer_start(struct timer *t, double seconds);
 void timer_stop(struct timer *t);
 bool timer_is_active(const struct timer *t);

@@ -17,19 +17,27 @@
 
 #define NAME_MAX_BYTES 256
 
+/* What one read may take from below without a byte of data in it: OpenSSL
+ * does not come back from a stream of key updates, warnings and tickets until
+ * it is dry, and a peer that is fast enough keeps it wet. */
+#define QUIET_MAX (128 * 1024)
+
 /* serial, port, name */
 #define KEY_MAX (8 + 2 + NAME_MAX_BYTES)
 
 struct tls {
     struct stream stream;
     SSL *ssl;
+    size_t quiet;   /* bytes from below in this call */
     size_t pending; /* of a write that OpenSSL has to be offered again */
     int (*use_cert)(void *arg, struct ssl_st *ssl);
     void *arg;
     struct str name; /* owned */
     struct str key;  /* owned; of the client's session */
     char *error;     /* owned */
-    bool is_ready, is_failed, is_untrusted, is_shut;
+    bool is_ready, is_failed, is_untrusted;
+    bool is_shut; /* no more writes */
+    bool is_told; /* close_notify left, or never will */
     bool has_eof; /* the layer below ended */
 };
 
@@ -48,8 +56,12 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     *got = 0;
+    if (t->quiet >= QUIET_MAX) {
+        return 0;
+    }
     switch (stream_read(t->stream.below, p, n, got)) {
     case IO_OK:
+        t->quiet += *got;
         return 1;
     case IO_AGAIN:
         BIO_set_retry_read(bio);
@@ -153,6 +165,7 @@ tls_handshake(struct stream *s)
         return below;
     }
     ERR_clear_error();
+    t->quiet = 0;
     int r = SSL_do_handshake(t->ssl);
     if (r == 1) {
         t->is_ready = true;
@@ -170,8 +183,14 @@ tls_read(struct stream *s, char *p, size_t n, size_t *got)
         return IO_ERR;
     }
     ERR_clear_error();
+    t->quiet = 0;
     int r = SSL_read_ex(t->ssl, p, n, got);
-    return r == 1 ? IO_OK : tls_result(t, r, "peer closed without notice");
+    if (r == 1) {
+        return IO_OK;
+    }
+    return tls_result(t, r,
+        t->quiet < QUIET_MAX ? "peer closed without notice"
+                             : "peer sends records without data");
 }
 
 static enum io
@@ -196,17 +215,23 @@ tls_write(struct stream *s, const char *p, size_t n, size_t *put)
     return io == IO_EOF ? IO_ERR : io;
 }
 
-/* close_notify once; what the socket does not take at once is not waited for,
- * as its reader would only learn that nothing follows. */
+/* close_notify once, then the end of the layer below. A peer that reads until
+ * the end takes an end without notice for a truncation, so one that the socket
+ * does not take at once is waited for. */
 static enum io
 tls_shutdown(struct stream *s)
 {
     struct tls *t = tls_of(s);
-    if (!t->is_shut && t->is_ready && !t->is_failed && t->pending == 0) {
+    bool can_tell = t->is_ready && !t->is_failed && t->pending == 0;
+    t->is_shut = true;
+    if (can_tell && !t->is_told) {
         ERR_clear_error();
         SSL_shutdown(t->ssl);
+        if (SSL_want_write(t->ssl)) { /* it returns 0 the second time */
+            return IO_AGAIN;
+        }
     }
-    t->is_shut = true;
+    t->is_told = true;
     return stream_shutdown(s->below);
 }
 
@@ -223,7 +248,7 @@ static void
 tls_close(struct stream *s)
 {
     struct tls *t = container_of(s, struct tls, stream);
-    bool is_orderly = t->is_ready && !t->is_failed && !t->is_shut &&
+    bool is_orderly = t->is_ready && !t->is_failed && !t->is_told &&
                       t->pending == 0 && !tcp_is_aborting(s->below);
     if (is_orderly) {
         ERR_clear_error();
@@ -295,8 +320,8 @@ on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     static const unsigned char ours[] = "\x08http/1.1";
     unsigned char *chosen = NULL;
     (void)ssl, (void)arg;
-    int r = SSL_select_next_proto(&chosen, out_len, ours, sizeof ours - 1, in,
-        in_len);
+    int r = SSL_select_next_proto(
+        &chosen, out_len, ours, sizeof ours - 1, in, in_len);
     *out = chosen;
     return r == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK
                                        : SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -317,8 +342,7 @@ tls_accept(struct tls_server *s, struct stream *below,
     t->use_cert = args->use_cert;
     t->arg = args->arg;
     t->name = str_n(xstrndup(args->name), args->name.n);
-    AN(SSL_set_session_id_context(t->ssl, args->sid_ctx,
-        sizeof args->sid_ctx));
+    AN(SSL_set_session_id_context(t->ssl, args->sid_ctx, sizeof args->sid_ctx));
     SSL_set_accept_state(t->ssl);
     return &t->stream;
 }
@@ -341,10 +365,10 @@ tls_connect_setup(struct ssl_ctx_st *ctx)
 static struct str
 session_key(const struct tls_connect_args *args)
 {
-    char key[KEY_MAX];
+    char key[KEY_MAX], text[ADDR_TEXT_MAX];
     struct str name = args->name;
-    if (name.n == 0) {
-        name = str_n((const char *)&args->ip, sizeof args->ip);
+    if (name.n == 0) { /* no name is written as an address */
+        name = addr_format(&args->ip, false, text);
     }
     AN(name.n <= NAME_MAX_BYTES);
     memcpy(key, &args->serial, 8);
@@ -353,18 +377,20 @@ session_key(const struct tls_connect_args *args)
     return str_n(xstrndup(str_n(key, 10 + name.n)), 10 + name.n);
 }
 
-/* Chain and name; no wildcard but a whole leftmost label (RFC 6125 6.4.3). */
+/* Chain and name; no wildcard but a whole leftmost label (RFC 9525 6.3), no
+ * CN in place of a SAN (6.1). */
 static void
 expect_peer(struct tls *t, const struct tls_connect_args *args)
 {
     X509_VERIFY_PARAM *param = SSL_get0_param(t->ssl);
     if (args->name.n == 0) {
-        AN(X509_VERIFY_PARAM_set1_ip(param, args->ip.ip,
-            args->ip.family == 4 ? 4 : 16));
+        AN(X509_VERIFY_PARAM_set1_ip(
+            param, args->ip.ip, args->ip.family == 4 ? 4 : 16));
         return;
     }
-    X509_VERIFY_PARAM_set_hostflags(param,
-        X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    X509_VERIFY_PARAM_set_hostflags(
+        param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                   X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     AN(X509_VERIFY_PARAM_set1_host(param, args->name.p, args->name.n));
     AN(SSL_set_tlsext_host_name(t->ssl, t->name.p));
 }
@@ -377,8 +403,7 @@ tls_connect(struct tls_client *c, struct stream *below,
     t->name = str_n(xstrndup(args->name), args->name.n);
     t->key = session_key(args);
     expect_peer(t, args);
-    SSL_SESSION *session =
-        tls_sessions_get(tls_client_sessions(c), t->key);
+    SSL_SESSION *session = tls_sessions_get(tls_client_sessions(c), t->key);
     if (session != NULL) {
         SSL_set_session(t->ssl, session);
     }

@@ -277,6 +277,8 @@ static const struct refusal bad_requests[] = {
     BAD(H1_E_CONNECTION, GET "Connection: a\r\nConnection: host\r\n" END),
     BAD(H1_E_CONNECTION, GET "Connection: 1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,"
                              "i,j,k,l,m,n,o,p,q,r,s,t,u,v,w,x,y,z\r\n" END),
+    BAD(H1_E_CONNECTION, GET "Connection: ,,,,,,,,,,,,,,,, , , , , , ,\r\n"
+                             "Connection: ,,,,,,,,,,,,,,,,,,,close\r\n" END),
     BAD(H1_E_CONNECT_BODY, "CONNECT a.example:443 HTTP/1.1\r\n"
                            "Host: a.example:443\r\n"
                            "Content-Length: 1\r\n\r\n"),

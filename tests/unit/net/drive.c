@@ -1,0 +1,63 @@
+/*
+ * The task of a test.
+ */
+
+#include "drive.h"
+
+#include <sys/socket.h>
+
+#include "base/clock.h"
+
+#define PATIENCE 20.0
+
+static const struct step *
+run_drive(struct task *t)
+{
+    struct drive *d = container_of(t, struct drive, task);
+    d->is_late = task_is_expired(t);
+    if (d->is_late || d->holds(d->arg)) {
+        loop_stop(d->loop);
+        task_wait(t, TASK_NEVER, NULL, NULL);
+    }
+    return TASK_WAIT;
+}
+
+static const struct step step_drive = { "test", run_drive };
+
+static void
+on_end(struct task *t)
+{
+    (void)t;
+    PANIC("the test's task ended");
+}
+
+void
+drive_init(struct drive *d, struct loop *l)
+{
+    *d = (struct drive){ .loop = l };
+    task_init(&d->task, l, &step_drive, on_end);
+}
+
+void
+drive_fini(struct drive *d)
+{
+    task_fini(&d->task);
+}
+
+void
+drive_until(struct drive *d, bool (*holds)(void *arg), void *arg)
+{
+    d->holds = holds;
+    d->arg = arg;
+    clock_update();
+    task_wait(&d->task, clock_mono() + PATIENCE, NULL, NULL);
+    task_wake(&d->task);
+    loop_run(d->loop);
+    AZ(d->is_late);
+}
+
+void
+drive_pair(int fds[2])
+{
+    AZ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
+}

@@ -1,0 +1,26 @@
+#pragma once
+
+/*
+ * Runs the loop in a test until something holds: one task that every stream,
+ * dial or query of the test wakes, and a condition that it looks at.
+ */
+
+#include "net/task.h"
+
+struct drive {
+    struct task task;
+    struct loop *loop;
+    bool (*holds)(void *arg);
+    void *arg;
+    bool is_late;
+};
+
+void drive_init(struct drive *d, struct loop *l);
+void drive_fini(struct drive *d);
+
+/* Runs the loop until `holds(arg)` is true, which is asked whenever the task
+ * is woken. Fails the test when that takes longer than 20 s. */
+void drive_until(struct drive *d, bool (*holds)(void *arg), void *arg);
+
+/* A pair of connected, non-blocking sockets. */
+void drive_pair(int fds[2]);

@@ -1,0 +1,280 @@
+/* Idle connections: for whom, for how long, and when they are no use. */
+
+#include "net/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "drive.h"
+#include "net/tcp.h"
+
+static struct loop *loop;
+static struct guard *guard;
+static struct pool *pool;
+static struct drive drive;
+static struct guard_policy open_policy, closed_policy;
+static struct cidr loopback;
+static unsigned n_closed;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    loop = loop_new();
+    guard = guard_new(loop);
+    pool = pool_new(loop, guard, 4, 3);
+    drive_init(&drive, loop);
+    n_closed = 0;
+    assert_true(cidr_parse(STR("127.0.0.1"), &loopback));
+    open_policy = (struct guard_policy){ .allow = &loopback, .n_allow = 1 };
+    return guard != NULL ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    if (pool != NULL) {
+        pool_free(pool);
+    }
+    guard_free(guard);
+    drive_fini(&drive);
+    loop_free(loop);
+    return 0;
+}
+
+/* An owner of an entry, and the peer's end. */
+struct owner {
+    struct pool_entry entry;
+    int peer;
+    bool is_closed;
+};
+
+static void
+on_close(struct pool_entry *e)
+{
+    struct owner *o = container_of(e, struct owner, entry);
+    stream_close(e->stream);
+    o->is_closed = true;
+    n_closed++;
+}
+
+static void
+owner_put(struct owner *o, struct pool_host *h, double timeout)
+{
+    int fds[2];
+    drive_pair(fds);
+    *o = (struct owner){ .peer = fds[1] };
+    o->entry.stream = tcp_new(loop, fds[0], &drive.task);
+    o->entry.close = on_close;
+    assert_true(addr_parse_port(STR("127.0.0.1:80"), 0, &o->entry.addr));
+    pool_put(pool, h, &o->entry, timeout);
+}
+
+/* Of one that was taken, or that is closed. */
+static void
+owner_fini(struct owner *o)
+{
+    if (!o->is_closed) {
+        stream_close(o->entry.stream);
+    }
+    close(o->peer);
+}
+
+static struct pool_host *
+host(const char *name, uint64_t serial)
+{
+    struct pool_key key = {
+        .host = str_of(name), .port = 80, .serial = serial
+    };
+    return pool_host_get(pool, &key);
+}
+
+static bool
+is_closed(void *arg)
+{
+    (void)arg;
+    if (n_closed == 0) {
+        task_yield(&drive.task);
+        return false;
+    }
+    return true;
+}
+
+static void
+test_the_newest_is_taken(void **state)
+{
+    (void)state;
+    struct owner a, b;
+    struct pool_host *h = host("a.example", 1);
+    assert_null(pool_take(pool, h, &open_policy));
+    owner_put(&a, h, 60);
+    owner_put(&b, h, 60);
+    assert_int_equal(pool_idle(pool), 2);
+    assert_ptr_equal(pool_take(pool, h, &open_policy), &b.entry);
+    assert_ptr_equal(pool_take(pool, h, &open_policy), &a.entry);
+    assert_null(pool_take(pool, h, &open_policy));
+    assert_int_equal(pool_idle(pool), 0);
+    owner_fini(&a);
+    owner_fini(&b);
+    pool_host_put(pool, h);
+}
+
+/* Whatever differs makes another place. */
+static void
+test_keys(void **state)
+{
+    (void)state;
+    struct pool_key keys[] = {
+        { STR("a.example"), 80, NULL, 1 },
+        { STR("b.example"), 80, NULL, 1 },
+        { STR("a.example"), 81, NULL, 1 },
+        { STR("a.example"), 80, (struct tls_client *)16, 1 },
+        { STR("a.example"), 80, NULL, 2 },
+    };
+    struct pool_host *hosts[LEN(keys)];
+    (void)state;
+    for (size_t i = 0; i < LEN(keys); i++) {
+        hosts[i] = pool_host_get(pool, &keys[i]);
+        for (size_t k = 0; k < i; k++) {
+            assert_ptr_not_equal(hosts[i], hosts[k]);
+        }
+        assert_ptr_equal(hosts[i], pool_host_get(pool, &keys[i]));
+        pool_host_put(pool, hosts[i]);
+    }
+    struct owner a;
+    owner_put(&a, hosts[0], 60);
+    for (size_t i = 1; i < LEN(keys); i++) {
+        assert_null(pool_take(pool, hosts[i], &open_policy));
+    }
+    pool_host_put(pool, hosts[0]); /* the entry keeps its place */
+    hosts[0] = pool_host_get(pool, &keys[0]);
+    assert_ptr_equal(pool_take(pool, hosts[0], &open_policy), &a.entry);
+    owner_fini(&a);
+    for (size_t i = 0; i < LEN(keys); i++) {
+        pool_host_put(pool, hosts[i]);
+    }
+}
+
+static void
+test_the_guard_is_asked_again(void **state)
+{
+    (void)state;
+    struct owner a, b;
+    struct pool_host *h = host("a.example", 1);
+    owner_put(&a, h, 60);
+    owner_put(&b, h, 60);
+    assert_null(pool_take(pool, h, &closed_policy));
+    assert_int_equal(n_closed, 2);
+    assert_int_equal(pool_idle(pool), 0);
+    owner_fini(&a);
+    owner_fini(&b);
+    pool_host_put(pool, h);
+}
+
+static void
+test_the_oldest_goes(void **state)
+{
+    (void)state;
+    struct owner a[7];
+    struct pool_host *h = host("a.example", 1), *g = host("b.example", 1);
+    for (size_t i = 0; i < 4; i++) {
+        owner_put(&a[i], h, 60);
+    }
+    assert_true(a[0].is_closed && n_closed == 1); /* three of one key */
+    owner_put(&a[4], g, 60);
+    assert_int_equal(n_closed, 1);
+    owner_put(&a[5], g, 60);
+    assert_true(a[1].is_closed && n_closed == 2); /* four in all */
+    assert_int_equal(pool_idle(pool), 4);
+    pool_host_put(pool, h);
+    pool_host_put(pool, g);
+    pool_free(pool);
+    pool = NULL;
+    assert_int_equal(n_closed, 6);
+    for (size_t i = 0; i < 6; i++) {
+        owner_fini(&a[i]);
+    }
+}
+
+static void
+test_a_peer_that_closes(void **state)
+{
+    (void)state;
+    struct owner a;
+    struct pool_host *h = host("a.example", 1);
+    owner_put(&a, h, 60);
+    shutdown(a.peer, SHUT_WR);
+    drive_until(&drive, is_closed, NULL);
+    assert_true(a.is_closed);
+    assert_null(pool_take(pool, h, &open_policy));
+    owner_fini(&a);
+    pool_host_put(pool, h);
+}
+
+static void
+test_a_peer_that_speaks_unasked(void **state)
+{
+    (void)state;
+    struct owner a;
+    struct pool_host *h = host("a.example", 1);
+    owner_put(&a, h, 60);
+    assert_int_equal(send(a.peer, "x", 1, 0), 1);
+    drive_until(&drive, is_closed, NULL);
+    assert_int_equal(pool_idle(pool), 0);
+    owner_fini(&a);
+    pool_host_put(pool, h);
+}
+
+/* Something came of it in this turn, and nobody has looked yet. */
+static void
+test_a_woken_one_is_not_taken(void **state)
+{
+    (void)state;
+    struct owner a;
+    struct pool_host *h = host("a.example", 1);
+    owner_put(&a, h, 60);
+    task_wake(&a.entry.task);
+    assert_null(pool_take(pool, h, &open_policy));
+    assert_true(a.is_closed);
+    owner_fini(&a);
+    pool_host_put(pool, h);
+}
+
+static void
+test_idle_time_ends(void **state)
+{
+    (void)state;
+    struct owner a, b;
+    struct pool_host *h = host("a.example", 1);
+    owner_put(&b, h, 60);
+    owner_put(&a, h, 0.02);
+    drive_until(&drive, is_closed, NULL);
+    assert_true(a.is_closed && !b.is_closed);
+    assert_ptr_equal(pool_take(pool, h, &open_policy), &b.entry);
+    owner_fini(&a);
+    owner_fini(&b);
+    pool_host_put(pool, h);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_newest_is_taken),
+        TEST(test_keys),
+        TEST(test_the_guard_is_asked_again),
+        TEST(test_the_oldest_goes),
+        TEST(test_a_peer_that_closes),
+        TEST(test_a_peer_that_speaks_unasked),
+        TEST(test_a_woken_one_is_not_taken),
+        TEST(test_idle_time_ends),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
