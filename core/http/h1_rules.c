@@ -138,6 +138,10 @@ take_host(struct head *h, uint16_t default_port, struct h1_error *err)
         h->authority = host;
         return 0;
     }
+    if (h->method_id == METHOD_CONNECT) {
+        return 0; /* the target rules, Host goes nowhere; some clients put the
+                     proxy's own name there */
+    }
     host.port = host.port != 0 ? host.port : h->authority.port;
     return authority_eq(&host, &h->authority)
                ? 0

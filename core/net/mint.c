@@ -179,7 +179,6 @@ on_timer(struct timer *t)
 {
     struct mints *ms = container_of(t, struct mints, timer);
     unsigned n = 0;
-    clock_update(); /* timers run before the turn's own update */
     while (!list_is_empty(&ms->pending)) {
         struct mint *m = container_of(ms->pending.next, struct mint, node);
         if (m->deadline > clock_mono()) {

@@ -104,7 +104,8 @@ begin(struct master *m, struct cycle *c)
         cycle_undo(c);
         return -1;
     }
-    if (m->keeper == NULL && master_start_keeper(m, c) != 0) {
+    if (m->keeper == NULL &&
+        (master_start_keeper(m, c) != 0 || master_await_keeper(m) != 0)) {
         cycle_undo(c);
         return -1;
     }

@@ -28,6 +28,9 @@
 /* Locked memory beside the vault, for secrets. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
 
+/* Seconds: mapping the vault, and the ticket keys. */
+#define KEEPER_START 30.0
+
 static unsigned
 vault_records(const struct cycle *c)
 {
@@ -135,6 +138,36 @@ master_start_keeper(struct master *m, const struct cycle *c)
     return 0;
 }
 
+static void
+take_message(struct child *ch, const struct chan_msg *msg)
+{
+    if (msg->fd >= 0) {
+        close(msg->fd);
+    }
+    if (msg->type == CHAN_READY && !ch->is_ready) {
+        ch->is_ready = true;
+        if (ch->cycle != NULL) {
+            ch->cycle->n_ready++;
+        }
+    }
+}
+
+int
+master_await_keeper(struct master *m)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg msg;
+    struct child *ch = m->keeper;
+    while (!ch->is_ready) {
+        if (chan_recv_wait(ch->chan, &msg, buf, KEEPER_START) != IO_OK) {
+            log_at(LOG_EMERG, "the keeper did not start");
+            return -1;
+        }
+        take_message(ch, &msg);
+    }
+    return 0;
+}
+
 int
 master_start_worker(struct master *m, struct cycle *c, unsigned index)
 {
@@ -206,20 +239,6 @@ master_reap(struct master *m)
             bury(m, ch, status);
         }
         pid = waitpid(-1, &status, WNOHANG);
-    }
-}
-
-static void
-take_message(struct child *ch, const struct chan_msg *msg)
-{
-    if (msg->fd >= 0) {
-        close(msg->fd);
-    }
-    if (msg->type == CHAN_READY && !ch->is_ready) {
-        ch->is_ready = true;
-        if (ch->cycle != NULL) {
-            ch->cycle->n_ready++;
-        }
     }
 }
 

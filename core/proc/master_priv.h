@@ -39,6 +39,8 @@ void master_end(struct master *m);
 void master_stop(struct master *m, enum stop how);
 
 must_check int master_start_keeper(struct master *m, const struct cycle *c);
+/* Waits until it serves: what it writes, workers read. -1 after a log line. */
+must_check int master_await_keeper(struct master *m);
 must_check int master_start_worker(
     struct master *m, struct cycle *c, unsigned index);
 

@@ -77,7 +77,7 @@ class Reader:
 
     def __init__(self, recv):
         self.recv = recv
-        self.buffer = b""
+        self.buffer = bytearray()
         self.at_eof = False
 
     def fill(self):
@@ -92,21 +92,23 @@ class Reader:
             if not self.fill():
                 if self.buffer == b"":
                     return None
-                raise Truncated(f"end of stream in {self.buffer[-200:]!r}")
-        out, self.buffer = self.buffer.split(mark, 1)
-        return out
+                raise Truncated(f"end of stream in {bytes(self.buffer[-200:])!r}")
+        out, _, rest = self.buffer.partition(mark)
+        self.buffer = rest
+        return bytes(out)
 
     def exactly(self, n):
         while len(self.buffer) < n:
             if not self.fill():
                 raise Truncated(f"{n - len(self.buffer)} bytes are missing")
-        out, self.buffer = self.buffer[:n], self.buffer[n:]
+        out = bytes(self.buffer[:n])
+        del self.buffer[:n]
         return out
 
     def to_eof(self):
         while self.fill():
             pass
-        out, self.buffer = self.buffer, b""
+        out, self.buffer = bytes(self.buffer), bytearray()
         return out
 
     def head(self, kind):

@@ -161,6 +161,8 @@ test_targets_are_read(void **state)
         { "CONNECT h:443 HTTP/1.1\r\nHost: h\r\n", "h", "", "", 443,
             TARGET_AUTHORITY },
         { "CONNECT h:443 HTTP/1.0\r\n", "h", "", "", 443, TARGET_AUTHORITY },
+        { "CONNECT h:443 HTTP/1.1\r\nHost: proxy:3128\r\n", "h", "", "", 443,
+            TARGET_AUTHORITY },
         { "CONNECT [::1]:443 HTTP/1.1\r\nHost: [::1]:443\r\n", "::1", "", "",
             443, TARGET_AUTHORITY },
     };

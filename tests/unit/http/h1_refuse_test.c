@@ -215,9 +215,6 @@ static const struct refusal bad_requests[] = {
     BAD(H1_E_HOST_DIFFERS, "GET https://a.example/ HTTP/1.1\r\n"
                            "Host: a.example:80\r\n\r\n"),
     BAD(H1_E_HOST_DIFFERS, "GET http://b.example/ HTTP/1.0\r\n" HOST END),
-    BAD(H1_E_HOST_DIFFERS, "CONNECT b.example:443 HTTP/1.1\r\n" HOST END),
-    BAD(H1_E_HOST_DIFFERS, "CONNECT a.example:443 HTTP/1.1\r\n"
-                           "Host: a.example:80\r\n\r\n"),
 
     /* framing */
     BAD(H1_E_LENGTH, POST "Content-Length:\r\n" END),

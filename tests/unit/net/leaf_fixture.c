@@ -29,7 +29,7 @@ static uint8_t ca_der[CERT_MAX];
 static const struct step *
 run_waiter(struct task *t)
 {
-    container_of(t, struct fx_waiter, task)->granted++;
+    container_of(t, struct lf_waiter, task)->granted++;
     loop_stop(t->loop);
     return TASK_WAIT;
 }
@@ -37,14 +37,14 @@ run_waiter(struct task *t)
 static const struct step step_waiter = { "waiter", run_waiter };
 
 static void
-waiter_init(struct fx_waiter *wt)
+waiter_init(struct lf_waiter *wt)
 {
     task_init(&wt->task, fx.loop, &step_waiter, NULL);
     wt->granted = 0;
 }
 
 void
-fx_start(unsigned max, unsigned rate)
+lf_start(unsigned max, unsigned rate)
 {
     int pair[2];
     struct timeval tv = { .tv_sec = 20 };
@@ -57,14 +57,14 @@ fx_start(unsigned max, unsigned rate)
 }
 
 void
-fx_stop(void)
+lf_stop(void)
 {
     leaf_cache_free(fx.cache);
     close(fx.peer);
 }
 
 int
-fx_setup(void **state)
+lf_setup(void **state)
 {
     static uint64_t serial;
     (void)state;
@@ -85,7 +85,7 @@ fx_setup(void **state)
 }
 
 int
-fx_teardown(void **state)
+lf_teardown(void **state)
 {
     (void)state;
     task_fini(&fx.w.task);
@@ -103,7 +103,7 @@ on_turn(struct timer *t)
 
 /* Some turns' worth of events: `seconds` at most, or until a grant. */
 void
-fx_turn(double seconds)
+lf_turn(double seconds)
 {
     struct timer t;
     timer_init(&t, fx.loop, on_turn);
@@ -113,26 +113,26 @@ fx_turn(double seconds)
 }
 
 void
-fx_until_granted(struct fx_waiter *wt)
+lf_until_granted(struct lf_waiter *wt)
 {
     unsigned before = wt->granted;
     for (int i = 0; i < 20 && wt->granted == before; i++) {
-        fx_turn(1);
+        lf_turn(1);
     }
     assert_int_equal(wt->granted, before + 1);
 }
 
 enum leaf_state
-fx_get_of(const struct leaf_owner *o, const char *name, struct leaf **leaf)
+lf_get_of(const struct leaf_owner *o, const char *name, struct leaf **leaf)
 {
     return leaf_get(fx.cache, o, str_of(name), &fx.w.task, leaf);
 }
 
 enum leaf_state
-fx_get(const char *name)
+lf_get(const char *name)
 {
     struct leaf *leaf = NULL;
-    enum leaf_state s = fx_get_of(&fx.owner, name, &leaf);
+    enum leaf_state s = lf_get_of(&fx.owner, name, &leaf);
     assert_int_equal(s == LEAF_READY, leaf != NULL);
     if (leaf != NULL) {
         leaf_unref(leaf);
@@ -141,7 +141,7 @@ fx_get(const char *name)
 }
 
 struct mint_ask
-fx_take_ask(void)
+lf_take_ask(void)
 {
     struct mint_ask ask;
     assert_int_equal(recv(fx.peer, &ask, sizeof ask, 0), sizeof ask);
@@ -152,14 +152,14 @@ fx_take_ask(void)
 }
 
 bool
-fx_has_ask(void)
+lf_has_ask(void)
 {
     char byte;
     return recv(fx.peer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 struct mint_answer
-fx_sign_at(const struct mint_ask *ask, int64_t now)
+lf_sign_at(const struct mint_ask *ask, int64_t now)
 {
     struct ca_leaf leaf;
     struct ca_ask what = { str_n(ask->name, ask->n_name), ask->key, now };
@@ -174,23 +174,23 @@ fx_sign_at(const struct mint_ask *ask, int64_t now)
 }
 
 struct mint_answer
-fx_sign(const struct mint_ask *ask)
+lf_sign(const struct mint_ask *ask)
 {
-    return fx_sign_at(ask, (int64_t)time(NULL));
+    return lf_sign_at(ask, (int64_t)time(NULL));
 }
 
 void
-fx_answer(const struct mint_answer *a)
+lf_answer(const struct mint_answer *a)
 {
     assert_int_equal(send(fx.peer, a, sizeof *a, 0), sizeof *a);
 }
 
 /* The next ask, granted; what `w` waits for. */
 void
-fx_serve(void)
+lf_serve(void)
 {
-    struct mint_ask ask = fx_take_ask();
-    struct mint_answer a = fx_sign(&ask);
-    fx_answer(&a);
-    fx_until_granted(&fx.w);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign(&ask);
+    lf_answer(&a);
+    lf_until_granted(&fx.w);
 }

@@ -73,16 +73,16 @@ a_leaf_for_a_handshake(void **state)
     static const char *const names[] = { "a.example", "10.1.2.3", "2001:db8::1",
         "a-label-of-forty-bytes-0123456789abcdefg.another-label.example.com" };
     (void)state;
-    fx_start(100, 100);
+    lf_start(100, 100);
     for (size_t i = 0; i < LEN(names); i++) {
         struct leaf *leaf = NULL;
-        assert_int_equal(fx_get(names[i]), LEAF_PENDING);
-        struct mint_ask ask = fx_take_ask();
+        assert_int_equal(lf_get(names[i]), LEAF_PENDING);
+        struct mint_ask ask = lf_take_ask();
         assert_true(ask.serial == fx.owner.serial);
-        struct mint_answer a = fx_sign(&ask);
-        fx_answer(&a);
-        fx_until_granted(&fx.w);
-        assert_int_equal(fx_get_of(&fx.owner, names[i], &leaf), LEAF_READY);
+        struct mint_answer a = lf_sign(&ask);
+        lf_answer(&a);
+        lf_until_granted(&fx.w);
+        assert_int_equal(lf_get_of(&fx.owner, names[i], &leaf), LEAF_READY);
         for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++) {
             X509 *x = handshake(leaf, v);
             assert_int_equal(
@@ -93,8 +93,8 @@ a_leaf_for_a_handshake(void **state)
         }
         leaf_unref(leaf);
     }
-    assert_false(fx_has_ask());
-    fx_stop();
+    assert_false(lf_has_ask());
+    lf_stop();
 }
 
 /* In leaves as short and as long as a number or a signature can be. */
@@ -108,7 +108,7 @@ signatures_of_all_sizes(void **state)
     assert_true(cert_issuer_read(&issuer, fx.owner.ca_cert_der));
     memcpy(ask.key, leaf_key_public(k), sizeof ask.key);
     for (int i = 0; i < 50; i++) {
-        struct mint_answer a = fx_sign(&ask);
+        struct mint_answer a = lf_sign(&ask);
         struct leaf *leaf = leaf_new(k, &issuer, STR("x"), &a);
         assert_non_null(leaf);
         X509 *x = handshake(leaf, TLS1_3_VERSION);
@@ -124,19 +124,19 @@ one_mint_for_all_who_wait(void **state)
 {
     struct leaf *leaf = NULL;
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING); /* woken for nothing */
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING); /* woken for nothing */
     assert_int_equal(
         leaf_get(fx.cache, &fx.owner, STR("a.example"), &fx.w2.task, &leaf),
         LEAF_PENDING);
-    fx_serve();
-    fx_turn(0);
+    lf_serve();
+    lf_turn(0);
     assert_int_equal(fx.w.granted, 1);
     assert_int_equal(fx.w2.granted, 1);
-    assert_false(fx_has_ask());
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    fx_stop();
+    assert_false(lf_has_ask());
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    lf_stop();
 }
 
 /* A name is its sandbox's alone. */
@@ -147,13 +147,13 @@ sandboxes_do_not_share(void **state)
     struct leaf *leaf = NULL;
     (void)state;
     other.serial += 1000;
-    fx_start(100, 100);
-    fx_get("a.example");
-    fx_serve();
-    assert_int_equal(fx_get_of(&other, "a.example", &leaf), LEAF_PENDING);
-    assert_true(fx_take_ask().serial == other.serial);
+    lf_start(100, 100);
+    lf_get("a.example");
+    lf_serve();
+    assert_int_equal(lf_get_of(&other, "a.example", &leaf), LEAF_PENDING);
+    assert_true(lf_take_ask().serial == other.serial);
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
 static void
@@ -165,21 +165,21 @@ what_cannot_be_minted(void **state)
     struct leaf_owner broken = fx.owner;
     struct leaf *leaf = NULL;
     (void)state;
-    fx_start(100, 100);
+    lf_start(100, 100);
     for (size_t i = 0; i < LEN(bad); i++) {
-        assert_int_equal(fx_get(bad[i]), LEAF_FAILED);
+        assert_int_equal(lf_get(bad[i]), LEAF_FAILED);
     }
     memset(long_name, 'a', sizeof long_name);
     for (size_t i = 10; i < sizeof long_name; i += 10) {
         long_name[i] = '.';
     }
     long_name[sizeof long_name - 1] = '\0';
-    assert_int_equal(fx_get(long_name), LEAF_FAILED);
+    assert_int_equal(lf_get(long_name), LEAF_FAILED);
     broken.serial += 1000;
     broken.ca_cert_der.n--;
-    assert_int_equal(fx_get_of(&broken, "a.example", &leaf), LEAF_FAILED);
-    assert_false(fx_has_ask());
-    fx_stop();
+    assert_int_equal(lf_get_of(&broken, "a.example", &leaf), LEAF_FAILED);
+    assert_false(lf_has_ask());
+    lf_stop();
 }
 
 static void
@@ -189,21 +189,21 @@ a_budget_for_each_sandbox(void **state)
     struct leaf *leaf = NULL;
     (void)state;
     other.serial += 1000;
-    fx_start(100, 3);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    fx_serve();
-    assert_int_equal(fx_get("b.example"), LEAF_PENDING);
-    assert_int_equal(fx_get("c.example"), LEAF_PENDING);
-    assert_int_equal(fx_get("d.example"), LEAF_DENIED);
-    assert_int_equal(fx_get("b.example"), LEAF_PENDING); /* no new mint */
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    assert_int_equal(fx_get_of(&other, "d.example", &leaf), LEAF_PENDING);
-    for (int i = 0; i < 100 && fx_get("d.example") == LEAF_DENIED; i++) {
-        fx_turn(0.02);
+    lf_start(100, 3);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    lf_serve();
+    assert_int_equal(lf_get("b.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("c.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("d.example"), LEAF_DENIED);
+    assert_int_equal(lf_get("b.example"), LEAF_PENDING); /* no new mint */
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    assert_int_equal(lf_get_of(&other, "d.example", &leaf), LEAF_PENDING);
+    for (int i = 0; i < 100 && lf_get("d.example") == LEAF_DENIED; i++) {
+        lf_turn(0.02);
     }
-    assert_int_equal(fx_get("d.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("d.example"), LEAF_PENDING);
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
 static void
@@ -211,30 +211,30 @@ a_refusal(void **state)
 {
     struct mint_answer a = { .magic = MINT_MAGIC, .status = MINT_NO_CA };
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    a.nonce = fx_take_ask().nonce;
-    fx_answer(&a);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get("a.example"), LEAF_FAILED);
-    assert_false(fx_has_ask());
-    assert_int_equal(fx_get("b.example"), LEAF_PENDING); /* others are served */
-    fx_serve();
-    for (int i = 0; i < 300 && fx_get("a.example") == LEAF_FAILED; i++) {
-        fx_turn(0.02);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    a.nonce = lf_take_ask().nonce;
+    lf_answer(&a);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get("a.example"), LEAF_FAILED);
+    assert_false(lf_has_ask());
+    assert_int_equal(lf_get("b.example"), LEAF_PENDING); /* others are served */
+    lf_serve();
+    for (int i = 0; i < 300 && lf_get("a.example") == LEAF_FAILED; i++) {
+        lf_turn(0.02);
     }
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING); /* not for ever */
-    fx_serve();
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    fx_stop();
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING); /* not for ever */
+    lf_serve();
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    lf_stop();
 }
 
 static void
 fill(const char *const *names, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        assert_int_equal(fx_get(names[i]), LEAF_PENDING);
-        fx_serve();
+        assert_int_equal(lf_get(names[i]), LEAF_PENDING);
+        lf_serve();
     }
 }
 
@@ -244,22 +244,22 @@ the_least_recently_used_goes(void **state)
     static const char *const names[] = { "a", "b", "c", "d" };
     struct leaf *held = NULL;
     (void)state;
-    fx_start(4, 100);
+    lf_start(4, 100);
     fill(names, LEN(names));
-    assert_int_equal(fx_get("a"), LEAF_READY);
-    assert_int_equal(fx_get_of(&fx.owner, "b", &held), LEAF_READY);
-    assert_int_equal(fx_get("a"), LEAF_READY);
-    assert_int_equal(fx_get("d"), LEAF_READY);
-    assert_int_equal(fx_get("e"), LEAF_PENDING); /* c goes */
-    fx_serve();
-    assert_int_equal(fx_get("f"), LEAF_PENDING); /* b goes */
-    fx_serve();
-    assert_int_equal(fx_get("a"), LEAF_READY);
-    assert_int_equal(fx_get("d"), LEAF_READY);
-    assert_int_equal(fx_get("b"), LEAF_PENDING);
-    fx_take_ask();
+    assert_int_equal(lf_get("a"), LEAF_READY);
+    assert_int_equal(lf_get_of(&fx.owner, "b", &held), LEAF_READY);
+    assert_int_equal(lf_get("a"), LEAF_READY);
+    assert_int_equal(lf_get("d"), LEAF_READY);
+    assert_int_equal(lf_get("e"), LEAF_PENDING); /* c goes */
+    lf_serve();
+    assert_int_equal(lf_get("f"), LEAF_PENDING); /* b goes */
+    lf_serve();
+    assert_int_equal(lf_get("a"), LEAF_READY);
+    assert_int_equal(lf_get("d"), LEAF_READY);
+    assert_int_equal(lf_get("b"), LEAF_PENDING);
+    lf_take_ask();
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
     X509_free(handshake(held, TLS1_3_VERSION)); /* outlives its cache */
     leaf_unref(held);
 }
@@ -272,20 +272,20 @@ a_greedy_sandbox_pushes_out_its_own(void **state)
     char name[16];
     (void)state;
     other.serial += 1000;
-    fx_start(16, 1000);
-    assert_int_equal(fx_get_of(&other, "a", &leaf), LEAF_PENDING);
-    fx_serve();
+    lf_start(16, 1000);
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_PENDING);
+    lf_serve();
     for (int i = 0; i < 100; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        assert_int_equal(fx_get(name), LEAF_PENDING);
-        fx_serve();
+        assert_int_equal(lf_get(name), LEAF_PENDING);
+        lf_serve();
     }
-    assert_int_equal(fx_get_of(&other, "a", &leaf), LEAF_READY);
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_READY);
     leaf_unref(leaf);
-    assert_int_equal(fx_get("n99"), LEAF_READY);
-    assert_int_equal(fx_get("n0"), LEAF_PENDING);
+    assert_int_equal(lf_get("n99"), LEAF_READY);
+    assert_int_equal(lf_get("n0"), LEAF_PENDING);
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
 /* One that ends within a day is given while the next is made. */
@@ -295,27 +295,27 @@ renewal(void **state)
     struct leaf *old = NULL, *leaf = NULL;
     int64_t now = (int64_t)time(NULL);
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    struct mint_ask ask = fx_take_ask();
-    struct mint_answer a = fx_sign_at(&ask, now - 7 * DAY + DAY / 2);
-    fx_answer(&a);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get_of(&fx.owner, "a.example", &old), LEAF_READY);
-    ask = fx_take_ask(); /* behind its back */
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    assert_false(fx_has_ask());
-    a = fx_sign(&ask);
-    fx_answer(&a);
-    fx_turn(0);
-    fx_turn(0);
-    assert_int_equal(fx_get_of(&fx.owner, "a.example", &leaf), LEAF_READY);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign_at(&ask, now - 7 * DAY + DAY / 2);
+    lf_answer(&a);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get_of(&fx.owner, "a.example", &old), LEAF_READY);
+    ask = lf_take_ask(); /* behind its back */
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    assert_false(lf_has_ask());
+    a = lf_sign(&ask);
+    lf_answer(&a);
+    lf_turn(0);
+    lf_turn(0);
+    assert_int_equal(lf_get_of(&fx.owner, "a.example", &leaf), LEAF_READY);
     assert_ptr_not_equal(old, leaf);
     assert_true(leaf_not_after(leaf) > leaf_not_after(old));
-    assert_false(fx_has_ask());
+    assert_false(lf_has_ask());
     leaf_unref(old);
     leaf_unref(leaf);
-    fx_stop();
+    lf_stop();
 }
 
 static void
@@ -323,17 +323,17 @@ what_is_over_is_not_given(void **state)
 {
     int64_t now = (int64_t)time(NULL);
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    struct mint_ask ask = fx_take_ask();
-    struct mint_answer a = fx_sign_at(&ask, now - 7 * DAY + 3660);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign_at(&ask, now - 7 * DAY + 3660);
     a.not_after = now + 60;
-    fx_answer(&a);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    fx_serve();
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    fx_stop();
+    lf_answer(&a);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    lf_serve();
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    lf_stop();
 }
 
 static void
@@ -354,7 +354,7 @@ what_tickets_are_bound_to(void **state)
     assert_memory_not_equal(x, y, sizeof x);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lf_setup, lf_teardown)
 
 int
 main(void)

@@ -39,140 +39,140 @@ an_answer_that_makes_no_sense(void **state)
 {
     char name[16];
     (void)state;
-    fx_start(100, 1000);
+    lf_start(100, 1000);
     for (size_t i = 0; i < LEN(spoilers); i++) {
         const struct spoiler *s = &spoilers[i];
         uint8_t bytes[sizeof(struct mint_answer) + 1] = { 0 };
         snprintf(name, sizeof name, "n%zu", i);
-        assert_int_equal(fx_get(name), LEAF_PENDING);
-        struct mint_ask ask = fx_take_ask();
-        struct mint_answer a = fx_sign(&ask);
+        assert_int_equal(lf_get(name), LEAF_PENDING);
+        struct mint_ask ask = lf_take_ask();
+        struct mint_answer a = lf_sign(&ask);
         memcpy(bytes, &a, sizeof a);
         memset(bytes + s->at, s->with, s->n);
         size_t n = sizeof a + (size_t)s->more;
         assert_int_equal(send(fx.peer, bytes, n, 0), n);
-        fx_until_granted(&fx.w);
-        assert_int_equal(fx_get(name), LEAF_FAILED);
-        assert_int_equal(fx_get("other"), LEAF_FAILED);
-        assert_false(fx_has_ask());
+        lf_until_granted(&fx.w);
+        assert_int_equal(lf_get(name), LEAF_FAILED);
+        assert_int_equal(lf_get("other"), LEAF_FAILED);
+        assert_false(lf_has_ask());
         leaf_cache_ask_again(fx.cache);
     }
-    assert_int_equal(fx_get("last"), LEAF_PENDING);
-    fx_serve();
-    assert_int_equal(fx_get("last"), LEAF_READY);
-    fx_stop();
+    assert_int_equal(lf_get("last"), LEAF_PENDING);
+    lf_serve();
+    assert_int_equal(lf_get("last"), LEAF_READY);
+    lf_stop();
 }
 
 static void
 an_answer_to_nothing(void **state)
 {
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    struct mint_ask ask = fx_take_ask();
-    struct mint_answer a = fx_sign(&ask);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign(&ask);
     a.nonce++;
-    fx_answer(&a);
-    fx_turn(0);
-    fx_turn(0);
+    lf_answer(&a);
+    lf_turn(0);
+    lf_turn(0);
     assert_int_equal(fx.w.granted, 0);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
     a.nonce--;
-    fx_answer(&a);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    fx_stop();
+    lf_answer(&a);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    lf_stop();
 }
 
 static void
 a_new_keeper_is_asked_again(void **state)
 {
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
-    assert_int_equal(fx_get("b.example"), LEAF_PENDING);
-    fx_take_ask();
-    fx_take_ask();
-    assert_false(fx_has_ask());
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("b.example"), LEAF_PENDING);
+    lf_take_ask();
+    lf_take_ask();
+    assert_false(lf_has_ask());
     leaf_cache_ask_again(fx.cache);
-    struct mint_ask a = fx_take_ask(), b = fx_take_ask();
+    struct mint_ask a = lf_take_ask(), b = lf_take_ask();
     assert_memory_equal(a.name, "a.example", 9);
     assert_memory_equal(b.name, "b.example", 9);
-    struct mint_answer answers[2] = { fx_sign(&a), fx_sign(&b) };
-    fx_answer(&answers[1]);
-    fx_answer(&answers[0]);
-    fx_answer(&answers[0]); /* the old one's, found by the new one's side */
+    struct mint_answer answers[2] = { lf_sign(&a), lf_sign(&b) };
+    lf_answer(&answers[1]);
+    lf_answer(&answers[0]);
+    lf_answer(&answers[0]); /* the old one's, found by the new one's side */
     for (int i = 0; i < 20 && fx.w.granted < 2; i++) {
-        fx_turn(0.1);
+        lf_turn(0.1);
     }
-    fx_turn(0);
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    assert_int_equal(fx_get("b.example"), LEAF_READY);
-    fx_stop();
+    lf_turn(0);
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    assert_int_equal(lf_get("b.example"), LEAF_READY);
+    lf_stop();
 }
 
 static void
 the_keepers_end_closes(void **state)
 {
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
     shutdown(fx.peer, SHUT_RDWR);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get("a.example"), LEAF_FAILED);
-    assert_int_equal(fx_get("b.example"), LEAF_FAILED);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get("a.example"), LEAF_FAILED);
+    assert_int_equal(lf_get("b.example"), LEAF_FAILED);
     leaf_cache_ask_again(fx.cache); /* nobody came */
-    fx_turn(0);
-    assert_int_equal(fx_get("c.example"), LEAF_FAILED);
-    fx_stop();
+    lf_turn(0);
+    assert_int_equal(lf_get("c.example"), LEAF_FAILED);
+    lf_stop();
 }
 
 static void
 a_keeper_that_is_silent(void **state)
 {
     (void)state;
-    fx_start(100, 1000);
+    lf_start(100, 1000);
     leaf_cache_set_patience(fx.cache, 0.02);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
     assert_int_equal(
         leaf_get(fx.cache, &fx.owner, STR("b.example"), &fx.w2.task, NULL),
         LEAF_PENDING);
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_get("a.example"), LEAF_FAILED);
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_get("a.example"), LEAF_FAILED);
     for (int i = 0; i < 20 && fx.w2.granted == 0; i++) {
-        fx_turn(1);
+        lf_turn(1);
     }
     assert_int_equal(fx.w2.granted, 1);
-    struct mint_ask late = fx_take_ask();
-    struct mint_answer a = fx_sign(&late);
-    fx_answer(&a);
-    fx_turn(0);
-    fx_turn(0);
+    struct mint_ask late = lf_take_ask();
+    struct mint_answer a = lf_sign(&late);
+    lf_answer(&a);
+    lf_turn(0);
+    lf_turn(0);
     leaf_cache_set_patience(fx.cache, 20);
-    assert_int_equal(fx_get("c.example"), LEAF_PENDING);
-    fx_take_ask(); /* b's */
-    fx_serve();
-    fx_stop();
+    assert_int_equal(lf_get("c.example"), LEAF_PENDING);
+    lf_take_ask(); /* b's */
+    lf_serve();
+    lf_stop();
 }
 
 static void
 who_no_longer_waits_is_not_woken(void **state)
 {
     (void)state;
-    fx_start(100, 100);
-    assert_int_equal(fx_get("a.example"), LEAF_PENDING);
+    lf_start(100, 100);
+    assert_int_equal(lf_get("a.example"), LEAF_PENDING);
     assert_int_equal(
         leaf_get(fx.cache, &fx.owner, STR("a.example"), &fx.w2.task, NULL),
         LEAF_PENDING);
     leaf_forget(fx.cache, &fx.w.task);
     leaf_forget(fx.cache, &fx.w.task);
-    struct mint_ask ask = fx_take_ask();
-    struct mint_answer a = fx_sign(&ask);
-    fx_answer(&a);
-    fx_until_granted(&fx.w2);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign(&ask);
+    lf_answer(&a);
+    lf_until_granted(&fx.w2);
     assert_int_equal(fx.w.granted, 0);
-    assert_int_equal(fx_get("a.example"), LEAF_READY);
-    fx_stop();
+    assert_int_equal(lf_get("a.example"), LEAF_READY);
+    lf_stop();
 }
 
 /* Asks that are under way are bounded; the others follow. */
@@ -184,33 +184,33 @@ serve_many(int n)
     int served = 0, most = 0;
     for (int i = 0; i < n; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        assert_int_equal(fx_get(name), LEAF_PENDING);
+        assert_int_equal(lf_get(name), LEAF_PENDING);
     }
     while (served < n) {
         int k = 0;
-        while (k < 64 && (k == 0 || fx_has_ask())) {
-            asks[k++] = fx_take_ask();
+        while (k < 64 && (k == 0 || lf_has_ask())) {
+            asks[k++] = lf_take_ask();
         }
-        assert_false(fx_has_ask());
+        assert_false(lf_has_ask());
         most = k > most ? k : most;
         for (int i = 0; i < k; i++) {
-            struct mint_answer a = fx_sign(&asks[i]);
-            fx_answer(&a);
+            struct mint_answer a = lf_sign(&asks[i]);
+            lf_answer(&a);
         }
         served += k;
         unsigned want = (unsigned)served;
-        for (int i = 0; i < 100 && served < n && !fx_has_ask(); i++) {
-            fx_turn(0.05);
+        for (int i = 0; i < 100 && served < n && !lf_has_ask(); i++) {
+            lf_turn(0.05);
         }
         assert_true(fx.w.granted <= want);
     }
     assert_true(most <= 64);
     for (int i = 0; i < n; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        for (int j = 0; j < 100 && fx_get(name) == LEAF_PENDING; j++) {
-            fx_turn(0.05);
+        for (int j = 0; j < 100 && lf_get(name) == LEAF_PENDING; j++) {
+            lf_turn(0.05);
         }
-        assert_int_equal(fx_get(name), LEAF_READY);
+        assert_int_equal(lf_get(name), LEAF_READY);
     }
 }
 
@@ -218,9 +218,9 @@ static void
 more_names_than_may_be_under_way(void **state)
 {
     (void)state;
-    fx_start(1000, 1000);
+    lf_start(1000, 1000);
     serve_many(300);
-    fx_stop();
+    lf_stop();
 }
 
 static void
@@ -228,11 +228,11 @@ a_queue_that_is_full(void **state)
 {
     int size = 1; /* the kernel makes it its least, a few asks */
     (void)state;
-    fx_start(1000, 1000);
+    lf_start(1000, 1000);
     assert_int_equal(
         setsockopt(fx.ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     serve_many(100);
-    fx_stop();
+    lf_stop();
 }
 
 static void
@@ -241,7 +241,7 @@ ask_many(int from, int to)
     char name[16];
     for (int i = from; i < to; i++) {
         snprintf(name, sizeof name, "n%d", i);
-        assert_int_equal(fx_get(name), LEAF_PENDING);
+        assert_int_equal(lf_get(name), LEAF_PENDING);
     }
 }
 
@@ -252,25 +252,25 @@ a_queue_that_is_read_without_answers(void **state)
 {
     int size = 1, n = 0;
     (void)state;
-    fx_start(1000, 1000);
+    lf_start(1000, 1000);
     assert_int_equal(
         setsockopt(fx.ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), 0);
     ask_many(0, 40);
-    while (fx_has_ask()) {
-        fx_take_ask();
+    while (lf_has_ask()) {
+        lf_take_ask();
         n++;
     }
     assert_in_range(n, 1, 39);
     for (int i = 0; i < 100 && n < 40; i++) {
-        fx_turn(0.01);
-        while (fx_has_ask()) {
-            fx_take_ask();
+        lf_turn(0.01);
+        while (lf_has_ask()) {
+            lf_take_ask();
             n++;
         }
     }
     assert_int_equal(n, 40);
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
 /* The asks that were given up make room for those behind them. */
@@ -278,20 +278,20 @@ static void
 those_behind_a_silent_keepers(void **state)
 {
     (void)state;
-    fx_start(1000, 1000);
+    lf_start(1000, 1000);
     leaf_cache_set_patience(fx.cache, 0.02);
     ask_many(0, 64);
     leaf_cache_set_patience(fx.cache, 20);
     ask_many(64, 66);
     for (int i = 0; i < 64; i++) {
-        fx_take_ask();
+        lf_take_ask();
     }
-    assert_false(fx_has_ask());
-    fx_until_granted(&fx.w);
-    assert_int_equal(fx_take_ask().name[1], '6');
-    fx_serve();
+    assert_false(lf_has_ask());
+    lf_until_granted(&fx.w);
+    assert_int_equal(lf_take_ask().name[1], '6');
+    lf_serve();
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
 /* Beyond what may be pending there is no waiting. */
@@ -302,18 +302,18 @@ pending_asks_are_bounded(void **state)
     int n = 0;
     enum leaf_state s = LEAF_PENDING;
     (void)state;
-    fx_start(10, 5000);
+    lf_start(10, 5000);
     for (; n < 3000 && s == LEAF_PENDING; n++) {
         snprintf(name, sizeof name, "n%d", n);
-        s = fx_get(name);
+        s = lf_get(name);
     }
     assert_int_equal(s, LEAF_FAILED);
     assert_int_equal(n, 1025);
     leaf_forget(fx.cache, &fx.w.task);
-    fx_stop();
+    lf_stop();
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, fx_setup, fx_teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, lf_setup, lf_teardown)
 
 int
 main(void)
