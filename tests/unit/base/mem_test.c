@@ -137,6 +137,13 @@ sizes(void **state)
     }
     assert_int_equal(arena_size(a), size + 4096);
     arena_free(a);
+    a = arena_new(4096);
+    arena_alloc(a, 3000);
+    arena_alloc(a, 2000); /* nor did what is not small */
+    size = arena_size(a);
+    arena_alloc(a, 900);
+    assert_int_equal(arena_size(a), size);
+    arena_free(a);
 }
 
 static void
