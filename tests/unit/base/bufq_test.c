@@ -303,6 +303,37 @@ framing_in_place(void **state)
     bufq_fini(&b);
 }
 
+/* A chunk whose room for framing is used up is copied. */
+static void
+framing_again_and_again(void **state)
+{
+    struct bufq q[2];
+    size_t n = CHUNK_SIZE;
+    (void)state;
+    bufq_init(&q[0], SIZE_MAX);
+    bufq_init(&q[1], SIZE_MAX);
+    bufq_append(&q[0], str_n(fresh_bytes(n), n));
+    for (unsigned i = 0; i < 20; i++) {
+        struct bufq *from = &q[i % 2], *to = &q[1 - i % 2];
+        assert_int_equal(bufq_move_chunked(to, from, SIZE_MAX), n);
+        assert_true(to->len >= n + FRAMING_MAX);
+        n = to->len;
+    }
+    char *text = test_malloc(n);
+    assert_int_equal(bufq_copy(&q[0], text, n), n);
+    size_t at = 0;
+    for (unsigned i = 0; i < 5; i++) { /* size lines, one in another */
+        char *end;
+        size_t inner = strtoul(text + at, &end, 16);
+        assert_true(inner >= CHUNK_SIZE && inner < n);
+        assert_memory_equal(end, "\r\n", 2);
+        at = (size_t)(end + 2 - text);
+    }
+    test_free(text);
+    bufq_fini(&q[0]);
+    bufq_fini(&q[1]);
+}
+
 /* Large chunks are not copied, small ones do not cost a chunk each. */
 static void
 moving_by_pointer(void **state)
@@ -419,6 +450,7 @@ main(void)
         cmocka_unit_test(random_operations),
         cmocka_unit_test(framing),
         cmocka_unit_test(framing_in_place),
+        cmocka_unit_test(framing_again_and_again),
         cmocka_unit_test(moving_by_pointer),
         cmocka_unit_test(empty_holds_nothing),
         cmocka_unit_test(reserving_behind_a_full_chunk),

@@ -137,6 +137,14 @@ sizes(void **state)
     }
     assert_int_equal(arena_size(a), size + 4096);
     arena_free(a);
+    a = arena_new(4096);
+    arena_alloc(a, 3000);
+    arena_alloc(a, 2000); /* a block of its own, and no larger */
+    size = arena_size(a);
+    assert_true(size < 4096 + 2000 + 100);
+    arena_alloc(a, 900);
+    assert_int_equal(arena_size(a), size);
+    arena_free(a);
 }
 
 static void

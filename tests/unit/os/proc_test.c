@@ -220,6 +220,7 @@ grandchild(void)
     struct proc_role r = some_role(&alive[1], 1);
     EXPECT(proc_become(&r) == 0);
     EXPECT(write(alive[1], "x", 1) == 1);
+    alarm(30); /* if this test fails, not for ever */
     for (;;) {
         pause();
     }
