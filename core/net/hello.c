@@ -10,6 +10,10 @@
 #define MESSAGE_CLIENT_HELLO 1
 #define RECORD_MAX 16384
 
+/* A hello of HELLO_MAX in the smallest records that RFC 8449 knows. It is read
+ * from its beginning whenever more of it has come. */
+#define RECORDS_MAX (HELLO_MAX / 64)
+
 enum extension {
     EXT_SERVER_NAME = 0,
     EXT_ALPN = 16,
@@ -169,7 +173,10 @@ join_records(struct reader in, uint8_t *to, size_t *need)
 {
     size_t have = 0;
     *need = 4;
-    while (have < *need) {
+    for (unsigned n = 0; have < *need; n++) {
+        if (n == RECORDS_MAX) {
+            return HELLO_BAD;
+        }
         if (in.n != 0 && in.p[0] != RECORD_HANDSHAKE) {
             return have == 0 ? HELLO_NOT_TLS : HELLO_BAD;
         }

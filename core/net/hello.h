@@ -11,7 +11,7 @@ enum hello_result {
     HELLO_MORE, /* not all of it is there */
     HELLO_OK,
     HELLO_NOT_TLS,
-    HELLO_BAD /* malformed, or larger than HELLO_MAX */
+    HELLO_BAD /* malformed, larger than HELLO_MAX, in too many records */
 };
 
 /* Of the handshake message; OpenSSL itself takes 131,396. */

@@ -53,8 +53,8 @@ void watch_set(struct watch *w, int events); /* 0 disables */
 int watch_events(const struct watch *w);
 
 /* One-shot, `seconds` from now. Starting again moves it. */
-void timer_init(struct timer *t, struct loop *l,
-    void (*on_expire)(struct timer *));
+void timer_init(
+    struct timer *t, struct loop *l, void (*on_expire)(struct timer *));
 void timer_start(struct timer *t, double seconds);
 void timer_stop(struct timer *t);
 bool timer_is_active(const struct timer *t);

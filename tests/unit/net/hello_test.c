@@ -367,11 +367,28 @@ test_the_largest(void **state)
         put_ext(21, zeros, HELLO_MAX - around + more);
         make_body();
         assert_int_equal(body.n, HELLO_MAX + more);
-        for (size_t each = 1; each <= 16384; each += 1023) {
+        for (size_t each = 65; each <= 16384; each += 1023) {
             struct str in = make_wire(body.p, body.n, each);
             assert_int_equal(
                 hello_parse(in, &h), more == 0 ? HELLO_OK : HELLO_BAD);
         }
+    }
+}
+
+/* Each byte that comes has all records before it read again. */
+static void
+test_the_records_are_counted(void **state)
+{
+    (void)state;
+    static const uint8_t zeros[300];
+    struct hello h;
+    for (size_t more = 0; more <= 1; more++) {
+        put_ext(21, zeros, 256 - 4 - (2 + 32 + 8 + 6 + 2 + 2 + 4) + more);
+        make_body();
+        struct str in = make_wire(body.p, body.n, 1);
+        assert_int_equal(in.n, (256 + more) * 6);
+        assert_int_equal(hello_parse(in, &h), more == 0 ? HELLO_OK : HELLO_BAD);
+        assert_int_equal(hello_parse(str_n(in.p, 256 * 6 - 1), &h), HELLO_MORE);
     }
 }
 
@@ -469,6 +486,7 @@ main(void)
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_a_record_that_goes_on),
         cmocka_unit_test(test_the_largest),
+        cmocka_unit_test(test_the_records_are_counted),
         cmocka_unit_test(test_the_parts_before),
         cmocka_unit_test(test_real_ones),
     };
