@@ -234,16 +234,16 @@ returns(void **state)
 static void
 bad_returns(void **state)
 {
-    static const char *const codes[] = { "0", "99", "100", "199", "305", "306",
-        "444", "600", "999", "-1", "4o3", "'403 '", "http://x.test/" };
-    char conf[256], what[256];
-    for (size_t i = 0; i < LEN(codes); i++) {
-        struct str code = str_of(codes[i]);
-        code = code.p[0] == '\'' ? str_n(code.p + 1, code.n - 2) : code;
-        snprintf(conf, sizeof conf, "host a {\nreturn\n%s; }", codes[i]);
-        snprintf(
-            what, sizeof what, "invalid return code \"%.*s\"", STR_ARG(code));
-        policy_refuses(state, conf, what, 3);
+    static const char codes[] = "0 99 100 199 305 306 444 600 999 -1 4o3 403x "
+                                "0x200 http://x.test/";
+    struct policy_conf *pc = *state;
+    struct str rest = str_of(codes), code;
+    while (str_cut(&rest, ' ', &code)) {
+        struct str conf =
+            arena_printf(pc->arena, "host a {\nreturn\n%.*s; }", STR_ARG(code));
+        struct str what = arena_printf(
+            pc->arena, "invalid return code \"%.*s\"", STR_ARG(code));
+        policy_refuses(state, conf.p, what.p, 3);
     }
     policy_refuses(
         state, "host a {\nreturn 307; }", "\"return 307\" needs a URL", 2);
