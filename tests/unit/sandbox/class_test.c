@@ -423,6 +423,8 @@ token_from_the_environment(void **state)
     setenv("WEIR_TEST_EMPTY", "", 1);
     policy_refuses(state, SANDBOX("env:WEIR_TEST_EMPTY"),
         "the token in \"env:WEIR_TEST_EMPTY\" is empty", 3);
+    policy_refuses(state, SANDBOX("env:WEIR_TEST_EMPTY"),
+        "environment variable \"WEIR_TEST_EMPTY\" is not set", 3);
 }
 
 static void

@@ -148,6 +148,9 @@ rule_7_class_outbound(void **state)
     expect_both(state, "x.test", "allow 7 outbound");
     expect_both(state, "evil.test", "deny 7 outbound");
     assert_true(str_eq(decided.pattern, STR("evil.test")));
+    bind_class(state, "outbound h;", "handler h { allow a.test; deny all; }");
+    expect_both(state, "a.test", "allow 7 outbound");
+    expect_both(state, "x.test", "deny 7 outbound");
     bind_class(state, "allowed_hosts *.test; outbound h;", "handler h { }");
     expect_both(state, "x.test", "allow 7 outbound");
     bind_class(state, "outbound h;", "handler h { }");
@@ -280,7 +283,8 @@ addresses_in_addresses(void **state)
     expect_both(state, "64:ff9b::808:808", "deny 3 allowed_hosts");
     bind_class(state, "",
         "handler h { deny 192.0.2.0/24; allow all; }"
-        "handler g { allow 192.0.2.0/24; }");
+        "handler g { allow 192.0.2.0/24; }"
+        "handler f { allow 64:ff9b::/96; }");
     struct policy *p = own_policy(state);
     p->outbound = block_of(policy_egress(state, 2));
     expect_both(state, "64:ff9b::c000:201", "deny 6 outbound");
@@ -289,6 +293,8 @@ addresses_in_addresses(void **state)
     p->outbound = block_of(policy_egress(state, 3));
     expect_both(state, "64:ff9b::c000:201", "allow 6 outbound");
     expect_both(state, "64:ff9b::808:808", "deny 10 default");
+    p->outbound = block_of(policy_egress(state, 4));
+    expect_both(state, "64:ff9b::808:808", "allow 6 outbound");
 }
 
 static void
