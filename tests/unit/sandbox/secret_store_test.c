@@ -400,45 +400,6 @@ wipe_all(void **state)
     sec_assert_value(f->conf, 1, NULL, "env-value");
 }
 
-static void
-values_are_wiped(void **state)
-{
-    struct secret_value keep, v;
-    (void)state;
-    AZ(secret_value_dup(&keep, STR("neighbour")));
-    AZ(secret_value_dup(&v, STR("to be wiped")));
-    const char *at = v.p;
-    secret_value_free(&v);
-    assert_null(v.p);
-    for (size_t i = 0; i < 64; i++) {
-        assert_int_equal(at[i], 0);
-    }
-    assert_memory_equal(keep.p, "neighbour", 9);
-    secret_value_free(&keep);
-    secret_value_free(&keep); /* none: nothing */
-    assert_int_equal(secret_memory_size(), 0);
-}
-
-static void
-blocks_do_not_overlap(void **state)
-{
-    static struct secret_value v[600];
-    (void)state;
-    for (unsigned i = 0; i < 600; i++) {
-        size_t n = i < 580 ? 1 + i % 80 : SECRET_MAX - (600 - i);
-        AZ(secret_value_make(&v[i], n));
-        assert_int_equal(v[i].n, n);
-        memset(v[i].p, (int)i, n);
-    }
-    for (unsigned i = 0; i < 600; i++) {
-        for (size_t k = 0; k < v[i].n; k++) {
-            assert_int_equal((unsigned char)v[i].p[k], i & 255);
-        }
-        secret_value_free(&v[i]);
-    }
-    assert_int_equal(secret_memory_size(), 0);
-}
-
 /* As a user without CAP_IPC_LOCK. */
 static bool
 cannot_lock(struct fixture *f)
@@ -604,8 +565,6 @@ main(int argc, char **argv)
         T(memory_is_locked),
         T(after_fork),
         T(wipe_all),
-        T(values_are_wiped),
-        T(blocks_do_not_overlap),
         T(no_unlocked_secrets),
         T(bad_messages),
         T(missing_is_told),
