@@ -122,9 +122,6 @@ is_ambiguous(struct walk *w, const struct block *b)
     for (unsigned which = 1; which <= there; which++) {
         struct str other;
         bool is_failed;
-        if ((which & there) != which) {
-            continue;
-        }
         if (!path_decode_slashes(w->q->arena, d->path, which, &other) ||
             block_location(b, other, &is_failed) != d->location || is_failed) {
             return true;

@@ -11,11 +11,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "sandbox/glob.h"
+#include "sandbox/pattern_text.h"
 #include "sandbox/prefix.h"
 
 #define PATTERN_MAGIC 0x9a77e249u
 #define NAME_BYTES_MAX 253
-#define LABEL_BYTES_MAX 63
 
 struct entry {
     struct map_node node; /* of exact, suffix or prefix */
@@ -78,111 +78,6 @@ pattern_set_free(struct pattern_set *s)
     xfree(s->cidrs);
     xfree(s->regexes);
     arena_free(s->arena);
-}
-
-static bool
-refuse(struct pattern_error *err, const char *why)
-{
-    snprintf(err->text, sizeof err->text, "%s", why);
-    return false;
-}
-
-static bool
-is_name_byte(unsigned char c)
-{
-    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_';
-}
-
-/* Why a byte cannot stand in a pattern; the words name the usual slip. */
-static const char *
-byte_reason(unsigned char c)
-{
-    switch (c) {
-    case ':':
-        return "no port may stand in a host pattern";
-    case '/':
-        return "a host pattern is no URL and has no path";
-    case '%':
-        return "no percent-escape may stand in a host pattern";
-    case '@':
-        return "no user may stand in a host pattern";
-    case '[':
-    case ']':
-        return "brackets may stand around an IPv6 address only";
-    case '~':
-        return "no regular expression may stand in this list";
-    case '$':
-        return "no variable may stand in a host pattern";
-    case '*':
-        return "\"*\" may stand as the whole first or last label of a host "
-               "name only";
-    default:
-        return c >= 0x80 ? "write an international name in punycode"
-                         : "a byte that no host name may have";
-    }
-}
-
-static bool
-labels_check(struct str s, bool with_star, struct pattern_error *err)
-{
-    size_t label = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '.') {
-            if (label == 0) {
-                return refuse(err, i == 0 ? "a host pattern may not begin "
-                                            "with a dot here"
-                                          : "an empty label");
-            }
-            label = 0;
-            continue;
-        }
-        if (!is_name_byte(c) && !(with_star && c == '*')) {
-            return refuse(err, byte_reason(c));
-        }
-        if (++label > LABEL_BYTES_MAX) {
-            return refuse(err, "a label of more than 63 bytes");
-        }
-    }
-    return label != 0 || refuse(err, "an empty label");
-}
-
-/* The last label is a number: what a resolver may take for an address. */
-static bool
-ends_in_number(struct str s)
-{
-    size_t at = s.n;
-    while (at != 0 && s.p[at - 1] != '.') {
-        at--;
-    }
-    struct str last = str_skip(s, at);
-    bool is_hex = last.n >= 2 && last.p[0] == '0' && last.p[1] == 'x';
-    for (size_t i = is_hex ? 2 : 0; i < last.n; i++) {
-        unsigned char c = (unsigned char)last.p[i];
-        if (is_hex ? ascii_hex(c) < 0 : !ascii_is_digit(c)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Lower case, without one trailing dot, runs of stars as one; in the arena. */
-static struct str
-canonical_text(struct arena *a, struct str s)
-{
-    char *to = arena_alloc(a, s.n + 1);
-    size_t n = 0;
-    if (s.n > 1 && s.p[s.n - 1] == '.') {
-        s.n--;
-    }
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '*' && n != 0 && to[n - 1] == '*') {
-            continue;
-        }
-        to[n++] = (char)ascii_lower((unsigned char)s.p[i]);
-    }
-    to[n] = '\0';
-    return str_n(to, n);
 }
 
 static struct entry *
@@ -278,7 +173,7 @@ add_address(struct pattern_set *s, struct str pattern, void *value,
         return add_range(s, &c, text, value) ? 1 : -1;
     }
     if (is_range) {
-        refuse(err, "a range of addresses names no host block");
+        pattern_refuse(err, "a range of addresses names no host block");
         return -1;
     }
     return add_hashed(s, &s->exact, text, text, value, err) ? 1 : -1;
@@ -299,8 +194,8 @@ static bool
 add_name(struct pattern_set *s, struct str text, void *value,
     struct pattern_error *err)
 {
-    if (ends_in_number(text)) {
-        return refuse(err, "an address in ambiguous form");
+    if (pattern_ends_in_number(text)) {
+        return pattern_refuse(err, "an address in ambiguous form");
     }
     return add_hashed(s, &s->exact, text, text, value, err);
 }
@@ -309,7 +204,7 @@ static bool
 add_list(struct pattern_set *s, struct str text, void *value,
     struct pattern_error *err)
 {
-    if (!labels_check(text, true, err)) {
+    if (!pattern_labels_check(text, true, err)) {
         return false;
     }
     if (str_find(text, '*') == text.n) {
@@ -356,7 +251,8 @@ add_dotted(struct pattern_set *s, struct str text, void *value,
 {
     struct str name = str_skip(text, 1);
     struct str wild = arena_printf(s->arena, "*.%.*s", STR_ARG(name));
-    return labels_check(name, false, err) && add_name(s, name, value, err) &&
+    return pattern_labels_check(name, false, err) &&
+           add_name(s, name, value, err) &&
            add_hashed(s, &s->suffix, name, wild, value, err);
 }
 
@@ -369,15 +265,16 @@ add_server(struct pattern_set *s, struct str text, void *value,
     }
     if (text.n > 2 && str_starts(text, STR("*."))) {
         struct str name = str_skip(text, 2);
-        return labels_check(name, false, err) &&
+        return pattern_labels_check(name, false, err) &&
                add_hashed(s, &s->suffix, name, text, value, err);
     }
     if (text.n > 2 && str_ends(text, STR(".*"))) {
         struct str name = str_n(text.p, text.n - 2);
-        return labels_check(name, false, err) &&
+        return pattern_labels_check(name, false, err) &&
                add_hashed(s, &s->prefix, name, text, value, err);
     }
-    return labels_check(text, false, err) && add_name(s, text, value, err);
+    return pattern_labels_check(text, false, err) &&
+           add_name(s, text, value, err);
 }
 
 bool
@@ -388,7 +285,7 @@ pattern_set_add(struct pattern_set *s, struct str pattern, void *value,
     AZ(s->is_compiled);
     *err = (struct pattern_error){ .other = NULL };
     if (pattern.n == 0) {
-        return refuse(err, "an empty host pattern");
+        return pattern_refuse(err, "an empty host pattern");
     }
     if (s->kind == PATTERN_SERVER && pattern.p[0] == '~') {
         return add_regex(s, pattern, value, err);
@@ -397,12 +294,12 @@ pattern_set_add(struct pattern_set *s, struct str pattern, void *value,
     if (added != 0) {
         return added > 0;
     }
-    struct str text = canonical_text(s->arena, pattern);
+    struct str text = pattern_canonical(s->arena, pattern);
     if (text.n > NAME_BYTES_MAX) {
-        return refuse(err, "a host pattern of more than 253 bytes");
+        return pattern_refuse(err, "a host pattern of more than 253 bytes");
     }
     if (memmem(text.p, text.n, "://", 3) != NULL) {
-        return refuse(err, byte_reason('/'));
+        return pattern_refuse(err, pattern_byte_reason('/'));
     }
     return s->kind == PATTERN_LIST ? add_list(s, text, value, err)
                                    : add_server(s, text, value, err);

@@ -161,6 +161,10 @@ access_by_param(void **state)
         "invalid host pattern \"$param_\": no variable may stand in a host "
         "pattern",
         2);
+    policy_refuses(state, "handler a { allow\n$param_a-b; }",
+        "invalid host pattern \"$param_a-b\": no variable may stand in a host "
+        "pattern",
+        2);
     policy_refuses(state, "handler a {\ndeny\n$host; }",
         "invalid host pattern \"$host\": no variable may stand in a host "
         "pattern",
@@ -234,19 +238,26 @@ returns(void **state)
 static void
 bad_returns(void **state)
 {
-    static const char *const codes[] = { "0", "99", "100", "199", "305", "306",
-        "444", "600", "999", "-1", "4o3", "'403 '", "http://x.test/" };
-    char conf[256], what[256];
-    for (size_t i = 0; i < LEN(codes); i++) {
-        struct str code = str_of(codes[i]);
-        code = code.p[0] == '\'' ? str_n(code.p + 1, code.n - 2) : code;
-        snprintf(conf, sizeof conf, "host a {\nreturn\n%s; }", codes[i]);
-        snprintf(
-            what, sizeof what, "invalid return code \"%.*s\"", STR_ARG(code));
-        policy_refuses(state, conf, what, 3);
+    static const char codes[] = "0 99 100 199 305 306 444 600 999 -1 4o3 403x "
+                                "0x200 http://x.test/";
+    static const unsigned redirects[] = { 301, 302, 303, 307, 308 };
+    struct policy_conf *pc = *state;
+    struct str rest = str_of(codes), code;
+    while (str_cut(&rest, ' ', &code)) {
+        struct str conf =
+            arena_printf(pc->arena, "host a {\nreturn\n%.*s; }", STR_ARG(code));
+        struct str what = arena_printf(
+            pc->arena, "invalid return code \"%.*s\"", STR_ARG(code));
+        policy_refuses(state, conf.p, what.p, 3);
     }
-    policy_refuses(
-        state, "host a {\nreturn 307; }", "\"return 307\" needs a URL", 2);
+    for (size_t i = 0; i < LEN(redirects); i++) {
+        struct str conf =
+            arena_printf(pc->arena, "host a {\nreturn %u; }", redirects[i]);
+        struct str what =
+            arena_printf(pc->arena, "\"return %u\" needs a URL", redirects[i]);
+        policy_refuses(state, conf.p, what.p, 2);
+    }
+    policy_binds(state, "host a { return 300; } host b { return 304; }");
     policy_refuses(
         state, "host a { return 204\nx; }", "\"return 204\" has no text", 2);
     policy_refuses(
@@ -328,7 +339,8 @@ locations_as_nginx_chooses(void **state)
         " location ^~ /img/ { } location ~ \\.png$ { } location ~* \\.GIF$ { }"
         " location ~ /a/b/c { } location =/glued { } location ^~/g2 { }"
         " location ~^/g3$ { } location ~*^/g4$ { } }"
-        "host b { location = /only { } } host c { location ~ x { } }");
+        "host b { location = /only { } } host c { location ~ x { } }"
+        "handler none { }");
     const struct block *b = block_nth(state, 0);
     assert_string_equal(location(b, "/a"), "=/a");
     assert_string_equal(location(b, "/ab"), "/a");
@@ -353,6 +365,7 @@ locations_as_nginx_chooses(void **state)
     b = block_nth(state, 2);
     assert_string_equal(location(b, "/x"), "~x");
     assert_string_equal(location(b, "/y"), "none");
+    assert_string_equal(location(block_nth(state, 3), "/"), "none");
 }
 
 static void
@@ -422,9 +435,6 @@ many(void **state)
     assert_null(block->conf->access->next);
     buf_fini(&b);
 }
-
-#define TEST(f)                                                                \
-    cmocka_unit_test_setup_teardown(f, policy_set_up, policy_tear_down)
 
 int
 main(void)

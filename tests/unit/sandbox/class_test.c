@@ -423,6 +423,8 @@ token_from_the_environment(void **state)
     setenv("WEIR_TEST_EMPTY", "", 1);
     policy_refuses(state, SANDBOX("env:WEIR_TEST_EMPTY"),
         "the token in \"env:WEIR_TEST_EMPTY\" is empty", 3);
+    policy_refuses(state, SANDBOX("env:WEIR_TEST_EMPTY"),
+        "environment variable \"WEIR_TEST_EMPTY\" is not set", 3);
 }
 
 static void
@@ -446,9 +448,6 @@ many_sandboxes(void **state)
     policy_refuses(state, b.p, "more than 16384 sandboxes (max_sandboxes)", 3);
     buf_fini(&b);
 }
-
-#define TEST(f)                                                                \
-    cmocka_unit_test_setup_teardown(f, policy_set_up, policy_tear_down)
 
 int
 main(void)

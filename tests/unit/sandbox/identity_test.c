@@ -220,9 +220,6 @@ nobody_has_a_token(void **state)
     assert_null(out);
 }
 
-#define TEST(f)                                                                \
-    cmocka_unit_test_setup_teardown(f, policy_set_up, policy_tear_down)
-
 int
 main(void)
 {

@@ -10,6 +10,7 @@
 #include "conf/bind.h"
 #include "sandbox/sandbox.h"
 
+/* What *state points to; more lies behind it. */
 struct policy_conf {
     struct conf *conf;
     struct sandbox_set *set;
@@ -33,3 +34,6 @@ const char *policy_dir(void **state);
 /* The n-th child of egress, or of a scope. */
 struct scope *policy_child(const struct scope *s, unsigned n);
 struct scope *policy_egress(void **state, unsigned n);
+
+#define TEST(f)                                                                \
+    cmocka_unit_test_setup_teardown(f, policy_set_up, policy_tear_down)
