@@ -24,8 +24,20 @@ struct credential {
     struct str basic_user;
 };
 
+/* A header as it goes upstream. */
+struct attached {
+    struct str name, value; /* n 0: the client's is removed, no more */
+    bool is_secret;
+};
+
+struct state {
+    struct head *head; /* NULL: nothing was attached */
+    struct attached *items;
+    unsigned n;
+};
+
 /* What a rendering that failed is answered with. */
-enum render { RENDER_OK, RENDER_MISSING, RENDER_INVALID };
+enum render { RENDER_OK, RENDER_MISSING, RENDER_INVALID, RENDER_NO_QUERY };
 
 static bool
 secret_prepare(struct bind *b, const struct token *at, struct str name,
@@ -40,22 +52,6 @@ secret_prepare(struct bind *b, const struct token *at, struct str name,
     return secret_mark_use(b, d, at);
 }
 
-static bool
-secret_value(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
-{
-    const struct tx *tx = ctx;
-    const struct secret_def *d = arg;
-    const struct addr *literal =
-        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
-    (void)a, (void)name;
-    if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
-        return false;
-    }
-    *out = secret_get(tx->conn->worker->secrets, d->index, tx->sandbox);
-    return out->p != NULL;
-}
-
 static void
 wipe(void *arg)
 {
@@ -63,14 +59,40 @@ wipe(void *arg)
     mem_wipe((void *)s->p, s->n);
 }
 
-/* A copy of the exchange's own, which is wiped with it. */
+/* Bytes of the arena that are wiped when it goes. */
 static struct str
-keep_secret(struct tx *tx, struct str s)
+wipe_later(struct arena *a, struct str s)
 {
-    struct str *kept = arena_alloc(tx->arena, sizeof *kept);
-    *kept = arena_dup(tx->arena, s);
-    arena_on_free(tx->arena, wipe, kept);
-    return *kept;
+    struct str *kept = arena_alloc(a, sizeof *kept);
+    *kept = s;
+    arena_on_free(a, wipe, kept);
+    return s;
+}
+
+/* A copy: the store's own lives until the next change only. */
+static bool
+secret_value(void *ctx, struct arena *a, struct str name, void *arg,
+    struct str *out)
+{
+    struct tx *tx = ctx;
+    const struct secret_def *d = arg;
+    const struct addr *literal =
+        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
+    (void)name;
+    if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
+        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is not bound to this host",
+            STR_ARG(d->name));
+        return false;
+    }
+    struct str s =
+        secret_get(tx->conn->worker->secrets, d->index, tx->sandbox);
+    if (s.p == NULL) {
+        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is missing",
+            STR_ARG(d->name));
+        return false;
+    }
+    *out = wipe_later(a, arena_dup(a, s));
+    return true;
 }
 
 static enum render
@@ -81,7 +103,7 @@ render(struct tx *tx, const struct value *v, struct str *out)
     }
     if (value_has_secret(v)) {
         tx->needs_tls = true;
-        *out = keep_secret(tx, *out);
+        wipe_later(tx->arena, *out);
     }
     bool is_valid = out->n <= VALUE_MAX && field_value_is_valid(*out);
     return is_valid ? RENDER_OK : RENDER_INVALID;
@@ -90,64 +112,97 @@ render(struct tx *tx, const struct value *v, struct str *out)
 static enum verdict
 refuse(struct tx *tx, enum render why)
 {
-    struct reply r = { .status = why == RENDER_MISSING ? 502 : 400,
-        .error = why == RENDER_MISSING ? "proxy_configuration_error"
-                                       : "http_request_error",
+    static const char *const details[] = {
+        [RENDER_MISSING] = "the credential for this host is missing",
+        [RENDER_INVALID] = "a value for this request has a control byte or "
+                           "is too long",
+        [RENDER_NO_QUERY] = "a credential of this host goes into the query, "
+                            "and this target has none",
+    };
+    bool is_own = why == RENDER_MISSING;
+    struct reply r = { .status = is_own ? 502 : 400,
+        .error = is_own ? "proxy_configuration_error" : "http_request_error",
         .rule = "credential",
-        .detail = why == RENDER_MISSING
-                      ? STR("the credential for this host is missing")
-                      : STR("a value for this request has a control byte") };
-    tx_fail(tx, why == RENDER_MISSING ? FAULT_OWN : FAULT_CLIENT, "%.*s",
-        STR_ARG(r.detail));
+        .detail = str_of(details[why]) };
+    tx_fail(tx, is_own ? FAULT_OWN : FAULT_CLIENT, "%s", details[why]);
     tx_reply(tx, &r);
     return V_REPLY;
 }
 
-static enum render
-set_header(struct tx *tx, struct head *h, struct str name,
-    const struct value *v)
+static struct attached *
+attach(struct state *st, struct str name, const struct value *v)
 {
-    struct str s;
-    enum render r = render(tx, v, &s);
-    if (r != RENDER_OK) {
-        return r;
-    }
-    head_remove(h, name);
-    if (s.n != 0) {
-        head_add(h, name, s);
-    }
-    return RENDER_OK;
+    struct attached *at = &st->items[st->n++];
+    *at = (struct attached){ name, STR_NONE, value_has_secret(v) };
+    return at;
 }
 
 static enum render
-set_bearer(struct tx *tx, struct head *h, const struct value *v)
+render_bearer(struct tx *tx, const struct value *v, struct attached *at)
 {
     struct str s;
     enum render r = render(tx, v, &s);
     if (r == RENDER_OK) {
-        head_set(h, STR("Authorization"),
-            keep_secret(tx,
-                arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s))));
+        at->value = wipe_later(tx->arena,
+            arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s)));
     }
     return r;
 }
 
 static enum render
-set_basic(struct tx *tx, struct head *h, const struct credential *cc)
+render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
 {
     struct str s;
     enum render r = render(tx, cc->basic, &s);
     if (r != RENDER_OK) {
         return r;
     }
-    struct str pair = keep_secret(tx, arena_printf(tx->arena, "%.*s:%.*s",
-                                          STR_ARG(cc->basic_user),
-                                          STR_ARG(s)));
+    struct str pair = wipe_later(tx->arena,
+        arena_printf(tx->arena, "%.*s:%.*s", STR_ARG(cc->basic_user),
+            STR_ARG(s)));
     char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
-    head_set(h, STR("Authorization"), keep_secret(tx, str_n(text, 6 + n)));
+    at->value = wipe_later(tx->arena, str_n(text, 6 + n));
     return RENDER_OK;
+}
+
+/* All of them from the request as the client sent it: what one rule attaches
+ * is no variable for the next. */
+static enum render
+render_headers(struct tx *tx, const struct credential *cc, struct state *st)
+{
+    unsigned n = 2; /* bearer, basic */
+    enum render r = RENDER_OK;
+    for (const struct rule *k = cc->headers; k != NULL; k = k->next) {
+        n++;
+    }
+    st->items = arena_calloc(tx->arena, n * sizeof *st->items);
+    for (const struct rule *k = cc->headers; k != NULL && r == RENDER_OK;
+         k = k->next) {
+        r = render(tx, k->value, &attach(st, k->name, k->value)->value);
+    }
+    struct str authorization = STR("Authorization");
+    if (cc->bearer != NULL && r == RENDER_OK) {
+        r = render_bearer(tx, cc->bearer,
+            attach(st, authorization, cc->bearer));
+    }
+    if (cc->basic != NULL && r == RENDER_OK) {
+        r = render_basic(tx, cc, attach(st, authorization, cc->basic));
+    }
+    return r;
+}
+
+static void
+apply_headers(struct state *st, struct head *h)
+{
+    for (unsigned i = 0; i < st->n; i++) {
+        head_remove(h, st->items[i].name);
+        if (st->items[i].value.n != 0) {
+            head_add(h, st->items[i].name, st->items[i].value);
+        }
+    }
+    st->head = h;
 }
 
 static bool
@@ -216,7 +271,8 @@ query_without(struct tx *tx, struct str query, struct str name)
         memcpy(to + n, part.p, part.n);
         n += part.n;
     }
-    return str_n(to, n);
+    /* another rule's secret may be in it */
+    return wipe_later(tx->arena, str_n(to, n));
 }
 
 static enum render
@@ -238,7 +294,7 @@ set_query(struct tx *tx, struct str *query, const struct rule *rule)
     n += percent_encode(rule->name, to + n);
     to[n++] = '=';
     n += percent_encode(s, to + n);
-    *query = keep_secret(tx, str_n(to, n));
+    *query = wipe_later(tx->arena, str_n(to, n));
     return RENDER_OK;
 }
 
@@ -246,14 +302,14 @@ static enum render
 set_queries(struct tx *tx, const struct rule *rules)
 {
     struct str query = tx->query;
-    enum render r = RENDER_OK;
+    enum render r = str_eq(tx->path, STR("*")) ? RENDER_NO_QUERY : RENDER_OK;
     for (; rules != NULL && r == RENDER_OK; rules = rules->next) {
         r = set_query(tx, &query, rules);
     }
     if (r == RENDER_OK) {
-        tx->up_target = keep_secret(tx, arena_printf(tx->arena, "%.*s?%.*s",
-                                            STR_ARG(tx->path),
-                                            STR_ARG(query)));
+        tx->up_target = wipe_later(tx->arena,
+            arena_printf(tx->arena, "%.*s?%.*s", STR_ARG(tx->path),
+                STR_ARG(query)));
     }
     return r;
 }
@@ -262,21 +318,29 @@ static enum verdict
 on_request(struct tx *tx, struct head *h)
 {
     const struct credential *cc = module_where(tx, credential_module_index);
-    enum render r = RENDER_OK;
-    const struct rule *rule = cc->headers;
-    for (; rule != NULL && r == RENDER_OK; rule = rule->next) {
-        r = set_header(tx, h, rule->name, rule->value);
-    }
-    if (cc->bearer != NULL && r == RENDER_OK) {
-        r = set_bearer(tx, h, cc->bearer);
-    }
-    if (cc->basic != NULL && r == RENDER_OK) {
-        r = set_basic(tx, h, cc);
-    }
+    struct state *st = module_state(tx, credential_module_index);
+    enum render r = render_headers(tx, cc, st);
     if (cc->queries != NULL && r == RENDER_OK) {
         r = set_queries(tx, cc->queries);
     }
-    return r == RENDER_OK ? V_NEXT : refuse(tx, r);
+    if (r != RENDER_OK) {
+        return refuse(tx, r);
+    }
+    apply_headers(st, h);
+    return V_NEXT;
+}
+
+/* Before anything is logged: `$http_authorization` is the client's, never what
+ * was attached in its place. */
+static void
+on_log(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, credential_module_index);
+    for (unsigned i = 0; i < st->n && st->head != NULL; i++) {
+        if (st->items[i].is_secret) {
+            head_remove(st->head, st->items[i].name);
+        }
+    }
 }
 
 static bool
@@ -296,33 +360,98 @@ add_rule(struct bind *b, const struct directive *d, struct rule **list)
 static bool
 is_weirs_own(struct str name)
 {
-    static const char *const own[] = { "host", "connection",
+    static const char *const own[] = { "host", "connection", "keep-alive",
         "content-length", "transfer-encoding", "te", "trailer", "upgrade",
-        "expect", "proxy-authorization", "proxy-connection" };
+        "expect", "http2-settings" };
     for (size_t i = 0; i < LEN(own); i++) {
         if (field_name_eq(name, str_of(own[i]))) {
             return true;
         }
     }
-    return false;
+    return field_name_starts(name, STR("Proxy-"));
+}
+
+/* Names are no values: "$secret_x" would be sent as it stands here. */
+static bool
+has_variable(struct str s)
+{
+    return str_find(s, '$') != s.n;
+}
+
+/* Two that would set one header. */
+static bool
+excludes(struct bind *b, const struct directive *d, const char *other)
+{
+    if (!scope_has(bind_conf(b), bind_scope(b), other)) {
+        return true;
+    }
+    return conf_error(b, &d->name,
+        "\"%.*s\" and \"%s\" in one block both set Authorization",
+        STR_ARG(d->name.text), other);
 }
 
 static bool
+sets_authorization(const struct credential *cc)
+{
+    const struct rule *k = cc->headers;
+    while (k != NULL && !field_name_eq(k->name, STR("Authorization"))) {
+        k = k->next;
+    }
+    return k != NULL;
+}
+
+/* The nearest of the three holds: what was inherited of the others goes. In
+ * one block they exclude each other. */
+static bool
 set_headers(struct bind *b, const struct directive *d, void *field)
 {
+    struct credential *cc = bind_part(b);
     struct str name = d->args[0].text;
-    if (!field_name_is_valid(name) || is_weirs_own(name)) {
+    if (!field_name_is_valid(name) || has_variable(name) ||
+        is_weirs_own(name)) {
         return conf_error(b, &d->args[0],
             "header \"%.*s\" cannot be set here", STR_ARG(name));
+    }
+    if (field_name_eq(name, STR("Authorization"))) {
+        if (!excludes(b, d, "bearer") || !excludes(b, d, "basic_auth")) {
+            return false;
+        }
+        cc->bearer = NULL;
+        cc->basic = NULL;
     }
     return add_rule(b, d, field);
 }
 
 static bool
+begin_authorization(struct bind *b, const struct directive *d,
+    const char *other)
+{
+    struct credential *cc = bind_part(b);
+    if (!excludes(b, d, other)) {
+        return false;
+    }
+    if (scope_has(bind_conf(b), bind_scope(b), "proxy_set_header") &&
+        sets_authorization(cc)) {
+        return excludes(b, d, "proxy_set_header");
+    }
+    cc->bearer = NULL;
+    cc->basic = NULL;
+    return true;
+}
+
+static bool
+set_bearer(struct bind *b, const struct directive *d, void *field)
+{
+    return begin_authorization(b, d, "basic_auth") &&
+           set_secret_value(b, d, field);
+}
+
+static bool
 set_query_rule(struct bind *b, const struct directive *d, void *field)
 {
-    if (d->args[0].text.n == 0) {
-        return conf_error(b, &d->args[0], "empty parameter name");
+    if (d->args[0].text.n == 0 || has_variable(d->args[0].text)) {
+        return conf_error(b, &d->args[0], "invalid parameter name \"%.*s\"",
+            STR_ARG(d->args[0].text));
     }
     return add_rule(b, d, field);
 }
@@ -332,9 +461,13 @@ set_basic_auth(struct bind *b, const struct directive *d, void *field)
 {
     struct credential *cc = bind_part(b);
     struct str user = d->args[0].text;
-    if (str_find(user, ':') != user.n || !field_value_is_valid(user)) {
+    if (str_find(user, ':') != user.n || !field_value_is_valid(user) ||
+        has_variable(user)) {
         return conf_error(b, &d->args[0], "invalid user \"%.*s\"",
             STR_ARG(user));
+    }
+    if (!begin_authorization(b, d, "bearer")) {
+        return false;
     }
     cc->basic_user = user;
     cc->basic = value_compile(b, &d->args[1], true);
@@ -350,7 +483,7 @@ static const struct cmd cmds[] = {
     CMD_LISTED("proxy_set_query", CONF_WHERE, 2, 2, C, queries, struct rule *,
         set_query_rule),
     CMD("bearer", CONF_WHERE, 1, 1, C, bearer, struct value *,
-        set_secret_value),
+        set_bearer),
     CMD("basic_auth", CONF_WHERE, 2, 2, C, basic, struct value *,
         set_basic_auth),
     { 0 },
@@ -371,5 +504,7 @@ const struct module credential_module = {
         .cmds = cmds,
         .vars = vars,
         .size = sizeof(struct credential) },
+    .tx_size = sizeof(struct state),
     .on_request = on_request,
+    .on_log = on_log,
 };

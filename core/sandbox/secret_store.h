@@ -8,12 +8,17 @@
  * Who calls what, when:
  * - master, at commit, before forking: secret_load(conf). Refuses what holds
  *   CR, LF or NUL or is empty or longer than SECRET_MAX (one newline at the end
- *   is cut). What is missing is logged, and missing for requests (502).
- *   Environment variables are read once, erased from the environment, and kept
- *   for later configurations of this process.
+ *   is cut), what is no regular file, and memory that cannot be locked. What
+ *   is missing is logged, and missing for requests (502); so is a file of a
+ *   dir: that would be refused, which is one sandbox's trouble and no other's.
+ *   Of a dir: all files whose names are sandbox ids are read. Environment
+ *   variables are read once, erased from the environment, and kept for later
+ *   configurations of this process.
  * - master, poll loop: when secret_watch_fd() is readable, secret_watch_run();
  *   it calls back with one message for each value that changed. The master
- *   sends it to every worker of the conf and keeps no copy.
+ *   sends it to every worker of the conf and keeps no copy. A file that is
+ *   gone is a change (missing); a new value that would be refused is logged,
+ *   and the one before it stays.
  * - worker, first thing: secret_store_after_fork(); then secret_apply() for
  *   each message.
  * - keeper and any other child, first thing: secret_wipe_all().
@@ -46,7 +51,8 @@ struct str secret_get(const struct secret_store *s, unsigned index,
 
 /* Starts to watch the directories of file: and dir: secrets; -1 with errno. An
  * fd to poll for input, the store's own; -1 also if nothing is to be watched
- * (errno 0). Workers close it after the fork (secret_store_after_fork does). */
+ * (errno 0), as under -t. What changed since secret_load() is told by the
+ * first run. Workers close it after the fork (secret_store_after_fork does). */
 int secret_watch_start(struct secret_store *s);
 int secret_watch_fd(const struct secret_store *s);
 
@@ -56,7 +62,8 @@ void secret_watch_run(struct secret_store *s,
     void (*on_change)(void *arg, struct str message), void *arg);
 
 /* A worker: takes a message. False when it is malformed (our own bug or a
- * master of another version): nothing is changed then. */
+ * master of another version): nothing is changed then. When no memory can be
+ * locked for a value it is logged, and the value is missing. */
 must_check bool secret_apply(struct secret_store *s, struct str message);
 
 /* A worker: locks again what the fork unlocked, forgets the environment's

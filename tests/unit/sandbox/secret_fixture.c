@@ -26,7 +26,7 @@ static const struct conf_part *const parts[] = { &sandbox_part, &block_part,
     &secret_part, &opener };
 
 int
-fx_set_up(void **state)
+sec_set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     tmp_dir_make(&f->dir);
@@ -37,7 +37,7 @@ fx_set_up(void **state)
 }
 
 int
-fx_tear_down(void **state)
+sec_tear_down(void **state)
 {
     struct fixture *f = *state;
     if (f->conf != NULL) {
@@ -65,37 +65,37 @@ log_text(struct fixture *f)
 }
 
 bool
-fx_is_logged(struct fixture *f, const char *what)
+sec_is_logged(struct fixture *f, const char *what)
 {
     return strstr(log_text(f), what) != NULL;
 }
 
 const char *
-fx_path(struct fixture *f, const char *name)
+sec_path(struct fixture *f, const char *name)
 {
     return tmp_dir_path(&f->dir, name);
 }
 
 void
-fx_put(struct fixture *f, const char *name, const char *text)
+sec_put(struct fixture *f, const char *name, const char *text)
 {
     tmp_dir_write(&f->dir, name, str_of(text));
 }
 
 void
-fx_move(struct fixture *f, const char *from, const char *to)
+sec_move(struct fixture *f, const char *from, const char *to)
 {
     char old[512];
-    snprintf(old, sizeof old, "%s", fx_path(f, from));
-    AZ(rename(old, fx_path(f, to)));
+    snprintf(old, sizeof old, "%s", sec_path(f, from));
+    AZ(rename(old, sec_path(f, to)));
 }
 
 struct conf *
-fx_bind_text(struct fixture *f, const char *text, bool is_test)
+sec_bind_text(struct fixture *f, const char *text, bool is_test)
 {
     char whole[2048];
     snprintf(whole, sizeof whole, "egress {\n%s }", text);
-    fx_put(f, "weir.conf", whole);
+    sec_put(f, "weir.conf", whole);
     struct conf *c = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf",
         STR_NONE, is_test, f->err, sizeof f->err);
     if (c == NULL) {
@@ -105,9 +105,9 @@ fx_bind_text(struct fixture *f, const char *text, bool is_test)
 }
 
 void
-fx_load(struct fixture *f, const char *text)
+sec_load(struct fixture *f, const char *text)
 {
-    f->conf = fx_bind_text(f, text, false);
+    f->conf = sec_bind_text(f, text, false);
     if (secret_load(f->conf, f->err, sizeof f->err) != 0) {
         fail_msg("%s", f->err);
     }
@@ -115,10 +115,10 @@ fx_load(struct fixture *f, const char *text)
 }
 
 void
-fx_start(struct fixture *f, const char *text)
+sec_start(struct fixture *f, const char *text)
 {
-    fx_load(f, text);
-    f->worker = fx_bind_text(f, text, true);
+    sec_load(f, text);
+    f->worker = sec_bind_text(f, text, true);
     AZ(secret_load(f->worker, f->err, sizeof f->err));
     int fd = secret_watch_start(f->store);
     assert_true(fd >= 0);
@@ -127,17 +127,17 @@ fx_start(struct fixture *f, const char *text)
 }
 
 struct str
-fx_value_in(struct conf *c, unsigned index, const char *id)
+sec_value_in(struct conf *c, unsigned index, const char *id)
 {
     struct sandbox sb = { .magic = SANDBOX_MAGIC, .id = str_of(id) };
     return secret_get(secret_store_of(c), index, id != NULL ? &sb : NULL);
 }
 
 void
-fx_assert_value(
+sec_assert_value(
     struct conf *c, unsigned index, const char *id, const char *what)
 {
-    struct str v = fx_value_in(c, index, id);
+    struct str v = sec_value_in(c, index, id);
     if (what == NULL) {
         assert_null(v.p);
         return;
@@ -148,7 +148,7 @@ fx_assert_value(
 }
 
 void
-fx_on_change(void *arg, struct str message)
+sec_on_change(void *arg, struct str message)
 {
     struct fixture *f = arg;
     f->n_messages++;
@@ -157,47 +157,47 @@ fx_on_change(void *arg, struct str message)
 }
 
 bool
-fx_is_told(struct fixture *f, unsigned index, const char *id, const char *what)
+sec_is_told(struct fixture *f, unsigned index, const char *id, const char *what)
 {
-    struct str v = fx_value_in(f->worker, index, id);
+    struct str v = sec_value_in(f->worker, index, id);
     return what != NULL ? str_eq(v, str_of(what)) : v.p == NULL;
 }
 
 bool
-fx_is_readable(struct fixture *f, int ms)
+sec_is_readable(struct fixture *f, int ms)
 {
     struct pollfd p = { secret_watch_fd(f->store), POLLIN, 0 };
     return poll(&p, 1, ms) == 1;
 }
 
 void
-fx_settle(struct fixture *f, unsigned index, const char *id, const char *what)
+sec_settle(struct fixture *f, unsigned index, const char *id, const char *what)
 {
-    while (!fx_is_told(f, index, id, what)) {
-        if (!fx_is_readable(f, WAIT_MS)) {
+    while (!sec_is_told(f, index, id, what)) {
+        if (!sec_is_readable(f, WAIT_MS)) {
             fail_msg("no event for %s", what != NULL ? what : "a missing one");
         }
-        secret_watch_run(f->store, fx_on_change, f);
+        secret_watch_run(f->store, sec_on_change, f);
     }
-    while (fx_is_readable(f, 0)) {
-        secret_watch_run(f->store, fx_on_change, f);
+    while (sec_is_readable(f, 0)) {
+        secret_watch_run(f->store, sec_on_change, f);
     }
-    assert_true(fx_is_told(f, index, id, what));
-    fx_assert_value(f->conf, index, id, what);
+    assert_true(sec_is_told(f, index, id, what));
+    sec_assert_value(f->conf, index, id, what);
 }
 
 void
-fx_changes_nothing(struct fixture *f)
+sec_changes_nothing(struct fixture *f)
 {
     f->n_messages = 0;
-    while (fx_is_readable(f, 0)) {
-        secret_watch_run(f->store, fx_on_change, f);
+    while (sec_is_readable(f, 0)) {
+        secret_watch_run(f->store, sec_on_change, f);
     }
     assert_int_equal(f->n_messages, 0);
 }
 
 bool
-fx_has_openat2(void)
+sec_has_openat2(void)
 {
     return syscall(SYS_openat2, -1, NULL, NULL, 0) < 0 && errno != ENOSYS;
 }

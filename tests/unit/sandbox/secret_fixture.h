@@ -25,45 +25,45 @@ struct fixture {
     unsigned n_messages;
 };
 
-int fx_set_up(void **state);
-int fx_tear_down(void **state); /* no locked memory is left */
+int sec_set_up(void **state);
+int sec_tear_down(void **state); /* no locked memory is left */
 
-bool fx_is_logged(struct fixture *f, const char *what);
+bool sec_is_logged(struct fixture *f, const char *what);
 
 /* Below the test's directory; lent until the next call. */
-const char *fx_path(struct fixture *f, const char *name);
-void fx_put(struct fixture *f, const char *name, const char *text);
-void fx_move(struct fixture *f, const char *from, const char *to);
+const char *sec_path(struct fixture *f, const char *name);
+void sec_put(struct fixture *f, const char *name, const char *text);
+void sec_move(struct fixture *f, const char *from, const char *to);
 
 /* Binds "egress {\nTEXT }" to a conf; not loaded yet. */
-struct conf *fx_bind_text(struct fixture *f, const char *text, bool is_test);
+struct conf *sec_bind_text(struct fixture *f, const char *text, bool is_test);
 
 /* Binds and loads f->conf. */
-void fx_load(struct fixture *f, const char *text);
+void sec_load(struct fixture *f, const char *text);
 
 /* The same, with a worker's store of the same values, and a watch. */
-void fx_start(struct fixture *f, const char *text);
+void sec_start(struct fixture *f, const char *text);
 
 /* The value for a sandbox of that id, or without one. */
-struct str fx_value_in(struct conf *c, unsigned index, const char *id);
-void fx_assert_value(
+struct str sec_value_in(struct conf *c, unsigned index, const char *id);
+void sec_assert_value(
     struct conf *c, unsigned index, const char *id, const char *what);
 
 /* For secret_watch_run(): applies it to the worker. */
-void fx_on_change(void *arg, struct str message);
+void sec_on_change(void *arg, struct str message);
 
 /* Whether the worker's value is that one (NULL: missing). */
-bool fx_is_told(
+bool sec_is_told(
     struct fixture *f, unsigned index, const char *id, const char *what);
-bool fx_is_readable(struct fixture *f, int ms);
+bool sec_is_readable(struct fixture *f, int ms);
 
 /* Runs the watch until the worker has that value, then whatever is left. */
-void fx_settle(
+void sec_settle(
     struct fixture *f, unsigned index, const char *id, const char *what);
 
 /* All events there are change nothing. */
-void fx_changes_nothing(struct fixture *f);
+void sec_changes_nothing(struct fixture *f);
 
 /* Links of a dir: are followed where the kernel can tell that they stay
  * beneath; valgrind knows no such call. */
-bool fx_has_openat2(void);
+bool sec_has_openat2(void);

@@ -29,10 +29,10 @@ refuses(void **state, const char *text, const char *what)
 {
     struct fixture *f = *state;
     char expected[1024];
-    struct conf *c = fx_bind_text(f, text, true);
+    struct conf *c = sec_bind_text(f, text, true);
     assert_int_equal(secret_load(c, f->err, sizeof f->err), -1);
-    snprintf(
-        expected, sizeof expected, "%s in %s:2", what, fx_path(f, "weir.conf"));
+    snprintf(expected, sizeof expected, "%s in %s:2", what,
+        sec_path(f, "weir.conf"));
     assert_string_equal(f->err, expected);
     conf_free(c);
 }
@@ -43,12 +43,12 @@ static void
 no_secrets(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_load(f, "");
+    sec_load(f, "");
     assert_non_null(f->store);
     errno = 5;
     assert_int_equal(secret_watch_start(f->store), -1);
     assert_int_equal(errno, 0);
-    secret_watch_run(f->store, fx_on_change, f);
+    secret_watch_run(f->store, sec_on_change, f);
     assert_int_equal(secret_memory_size(), 0);
 }
 
@@ -56,17 +56,17 @@ static void
 file_values(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "one");
-    fx_put(f, "b", "two\n");
-    fx_put(f, "sub/c", "three\r\n");
-    fx_put(f, "d", "\x01 tab\t\xff ");
-    fx_load(f, "secret a file:a; secret b file:b; secret c file:sub/c;"
-               "secret d file:d;");
-    fx_assert_value(f->conf, 0, NULL, "one");
-    fx_assert_value(f->conf, 0, "box", "one");
-    fx_assert_value(f->conf, 1, NULL, "two");
-    fx_assert_value(f->conf, 2, NULL, "three");
-    fx_assert_value(f->conf, 3, NULL, "\x01 tab\t\xff ");
+    sec_put(f, "a", "one");
+    sec_put(f, "b", "two\n");
+    sec_put(f, "sub/c", "three\r\n");
+    sec_put(f, "d", "\x01 tab\t\xff ");
+    sec_load(f, "secret a file:a; secret b file:b; secret c file:sub/c;"
+                "secret d file:d;");
+    sec_assert_value(f->conf, 0, NULL, "one");
+    sec_assert_value(f->conf, 0, "box", "one");
+    sec_assert_value(f->conf, 1, NULL, "two");
+    sec_assert_value(f->conf, 2, NULL, "three");
+    sec_assert_value(f->conf, 3, NULL, "\x01 tab\t\xff ");
 }
 
 static void
@@ -90,7 +90,7 @@ refused_values(void **state)
     for (size_t i = 0; i < LEN(bad); i++) {
         char what[600];
         tmp_dir_write(&f->dir, "v", str_n(bad[i].text, bad[i].n));
-        snprintf(what, sizeof what, "secret \"s\": \"%s\" %s", fx_path(f, "v"),
+        snprintf(what, sizeof what, "secret \"s\": \"%s\" %s", sec_path(f, "v"),
             bad[i].why);
         refuses(state, "secret s file:v;", what);
     }
@@ -105,10 +105,10 @@ lengths(void **state)
     memset(text, 'x', SECRET_MAX + 4);
     memcpy(text + SECRET_MAX, "\r\n", 2);
     tmp_dir_write(&f->dir, "v", str_n(text, SECRET_MAX + 2));
-    fx_load(f, "secret s file:v;");
-    assert_int_equal(fx_value_in(f->conf, 0, NULL).n, SECRET_MAX);
+    sec_load(f, "secret s file:v;");
+    assert_int_equal(sec_value_in(f->conf, 0, NULL).n, SECRET_MAX);
     snprintf(what, sizeof what, "secret \"s\": \"%s\" is longer than 64k",
-        fx_path(f, "v"));
+        sec_path(f, "v"));
     memset(text, 'x', SECRET_MAX + 4);
     tmp_dir_write(&f->dir, "v", str_n(text, SECRET_MAX + 1));
     refuses(state, "secret s file:v;", what);
@@ -121,17 +121,17 @@ static void
 missing_files(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "plain", "x");
-    fx_load(f,
+    sec_put(f, "plain", "x");
+    sec_load(f,
         "secret a file:none; secret b file:no/such; secret c file:plain/x;"
         "secret d dir:no; secret e env:WEIR_TEST_UNSET;");
     for (unsigned i = 0; i < 5; i++) {
-        fx_assert_value(f->conf, i, "box", NULL);
+        sec_assert_value(f->conf, i, "box", NULL);
     }
-    assert_true(fx_is_logged(f, "[warn]"));
-    assert_true(fx_is_logged(f, "secret \"a\""));
-    assert_true(fx_is_logged(f, "secret \"d\""));
-    assert_true(fx_is_logged(
+    assert_true(sec_is_logged(f, "[warn]"));
+    assert_true(sec_is_logged(f, "secret \"a\""));
+    assert_true(sec_is_logged(f, "secret \"d\""));
+    assert_true(sec_is_logged(
         f, "secret \"e\": \"WEIR_TEST_UNSET\" is not in the environment"));
 }
 
@@ -140,21 +140,21 @@ only_regular_files(void **state)
 {
     struct fixture *f = fixture_of(state);
     char what[600];
-    AZ(mkfifo(fx_path(f, "fifo"), 0600)); /* and it does not hang */
-    AZ(mkdir(fx_path(f, "sub"), 0700));
+    AZ(mkfifo(sec_path(f, "fifo"), 0600)); /* and it does not hang */
+    AZ(mkdir(sec_path(f, "sub"), 0700));
     snprintf(what, sizeof what, "secret \"s\": \"%s\" is not a regular file",
-        fx_path(f, "fifo"));
+        sec_path(f, "fifo"));
     refuses(state, "secret s file:fifo;", what);
     snprintf(what, sizeof what, "secret \"s\": \"%s\" is not a regular file",
-        fx_path(f, "sub"));
+        sec_path(f, "sub"));
     refuses(state, "secret s file:sub;", what);
     refuses(state, "secret s file:/dev/null;",
         "secret \"s\": \"/dev/null\" is not a regular file");
-    AZ(symlink("loop", fx_path(f, "loop")));
+    AZ(symlink("loop", sec_path(f, "loop")));
     snprintf(what, sizeof what,
         "secret \"s\": \"%s\" cannot be opened: Too many levels of symbolic "
         "links",
-        fx_path(f, "loop"));
+        sec_path(f, "loop"));
     refuses(state, "secret s file:loop;", what);
 }
 
@@ -162,33 +162,34 @@ static void
 dir_values(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "d/box", "box-value\n");
-    fx_put(f, "d/b.c-1", "other");
-    fx_put(f, "d/.hidden", "x");
-    fx_put(f, "d/no id", "x");
-    fx_put(f, "d/bad", "a\rb");
-    AZ(mkdir(fx_path(f, "d/sub"), 0700));
-    AZ(symlink("box", fx_path(f, "d/link")));
-    AZ(symlink("../outside", fx_path(f, "d/out")));
+    sec_put(f, "d/box", "box-value\n");
+    sec_put(f, "d/b.c-1", "other");
+    sec_put(f, "d/.hidden", "x");
+    sec_put(f, "d/no id", "x");
+    sec_put(f, "d/bad", "a\rb");
+    AZ(mkdir(sec_path(f, "d/sub"), 0700));
+    AZ(symlink("box", sec_path(f, "d/link")));
+    AZ(symlink("../outside", sec_path(f, "d/out")));
     char box[512];
-    snprintf(box, sizeof box, "%s", fx_path(f, "d/box"));
-    AZ(symlink(box, fx_path(f, "d/abs")));
-    fx_put(f, "outside", "outside");
-    fx_load(f, "secret s dir:d;");
-    fx_assert_value(f->conf, 0, "box", "box-value");
-    fx_assert_value(f->conf, 0, "b.c-1", "other");
-    fx_assert_value(f->conf, 0, "link", fx_has_openat2() ? "box-value" : NULL);
-    fx_assert_value(f->conf, 0, "out", NULL);
-    fx_assert_value(f->conf, 0, "abs", NULL);
-    fx_assert_value(f->conf, 0, "sub", NULL);
-    fx_assert_value(f->conf, 0, "bad", NULL);
-    fx_assert_value(f->conf, 0, ".hidden", NULL);
-    fx_assert_value(f->conf, 0, "", NULL);
-    fx_assert_value(f->conf, 0, NULL, NULL);
-    assert_true(fx_is_logged(f, "[error]"));
-    assert_true(fx_is_logged(f, "secret \"s\" of sandbox \"bad\""));
-    assert_true(fx_is_logged(f, "secret \"s\" of sandbox \"out\""));
-    assert_false(fx_is_logged(f, "box-value"));
+    snprintf(box, sizeof box, "%s", sec_path(f, "d/box"));
+    AZ(symlink(box, sec_path(f, "d/abs")));
+    sec_put(f, "outside", "outside");
+    sec_load(f, "secret s dir:d;");
+    sec_assert_value(f->conf, 0, "box", "box-value");
+    sec_assert_value(f->conf, 0, "b.c-1", "other");
+    sec_assert_value(
+        f->conf, 0, "link", sec_has_openat2() ? "box-value" : NULL);
+    sec_assert_value(f->conf, 0, "out", NULL);
+    sec_assert_value(f->conf, 0, "abs", NULL);
+    sec_assert_value(f->conf, 0, "sub", NULL);
+    sec_assert_value(f->conf, 0, "bad", NULL);
+    sec_assert_value(f->conf, 0, ".hidden", NULL);
+    sec_assert_value(f->conf, 0, "", NULL);
+    sec_assert_value(f->conf, 0, NULL, NULL);
+    assert_true(sec_is_logged(f, "[error]"));
+    assert_true(sec_is_logged(f, "secret \"s\" of sandbox \"bad\""));
+    assert_true(sec_is_logged(f, "secret \"s\" of sandbox \"out\""));
+    assert_false(sec_is_logged(f, "box-value"));
 }
 
 /* Runs `fn` in a child; the test fails unless it returns true. */
@@ -226,8 +227,8 @@ environ_alone(void **state)
 {
     struct fixture *f = fixture_of(state);
     assert_true(is_in_environ("envvalue-0123456789"));
-    fx_load(f, "secret s env:WEIR_TEST_SECRET;");
-    fx_assert_value(f->conf, 0, NULL, "envvalue-0123456789");
+    sec_load(f, "secret s env:WEIR_TEST_SECRET;");
+    sec_assert_value(f->conf, 0, NULL, "envvalue-0123456789");
     assert_null(getenv("WEIR_TEST_SECRET"));
     assert_false(is_in_environ("envvalue-0123456789"));
     assert_true(is_in_environ("WEIR_TEST_OTHER=kept"));
@@ -258,20 +259,20 @@ environment_is_kept(void **state)
 {
     struct fixture *f = fixture_of(state);
     AZ(setenv("WEIR_TEST_SECRET", "envvalue-0123456789", 1));
-    fx_load(f, "secret s env:WEIR_TEST_SECRET;");
+    sec_load(f, "secret s env:WEIR_TEST_SECRET;");
     assert_null(getenv("WEIR_TEST_SECRET"));
     /* a reload has it still, and so has one after the first conf is gone */
     struct conf *again =
-        fx_bind_text(f, "secret s env:WEIR_TEST_SECRET;", false);
+        sec_bind_text(f, "secret s env:WEIR_TEST_SECRET;", false);
     AZ(secret_load(again, f->err, sizeof f->err));
-    fx_assert_value(again, 0, NULL, "envvalue-0123456789");
+    sec_assert_value(again, 0, NULL, "envvalue-0123456789");
     conf_free(f->conf);
     f->conf = NULL;
-    fx_assert_value(again, 0, NULL, "envvalue-0123456789");
+    sec_assert_value(again, 0, NULL, "envvalue-0123456789");
     conf_free(again);
-    again = fx_bind_text(f, "secret s env:WEIR_TEST_SECRET;", false);
+    again = sec_bind_text(f, "secret s env:WEIR_TEST_SECRET;", false);
     AZ(secret_load(again, f->err, sizeof f->err));
-    fx_assert_value(again, 0, NULL, "envvalue-0123456789");
+    sec_assert_value(again, 0, NULL, "envvalue-0123456789");
     conf_free(again);
 }
 
@@ -343,12 +344,12 @@ memory_is_locked(void **state)
     if (!has_mlock()) {
         skip();
     }
-    fx_put(f, "a", "one");
+    sec_put(f, "a", "one");
     size_t before = locked_bytes();
-    fx_load(f, "secret a file:a;");
+    sec_load(f, "secret a file:a;");
     assert_true(locked_bytes() >= before + secret_memory_size());
     assert_true(secret_memory_size() != 0);
-    assert_false(is_page_dumped(fx_value_in(f->conf, 0, NULL).p));
+    assert_false(is_page_dumped(sec_value_in(f->conf, 0, NULL).p));
 }
 
 static bool
@@ -359,28 +360,28 @@ worker_locks_again(struct fixture *f)
     bool is_locked = locked_bytes() >= secret_memory_size();
     return (!has_mlock() || (was_unlocked && is_locked)) &&
            secret_watch_fd(f->store) == -1 &&
-           str_eq(fx_value_in(f->conf, 0, NULL), STR("one")) &&
-           fx_value_in(f->worker, 0, NULL).p == NULL;
+           str_eq(sec_value_in(f->conf, 0, NULL), STR("one")) &&
+           sec_value_in(f->worker, 0, NULL).p == NULL;
 }
 
 static void
 after_fork(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "one");
-    fx_start(f, "secret a file:a;");
+    sec_put(f, "a", "one");
+    sec_start(f, "secret a file:a;");
     in_child(f, worker_locks_again);
-    fx_assert_value(f->worker, 0, NULL, "one");
-    fx_put(f, "a", "two"); /* the master's watch is as it was */
-    fx_settle(f, 0, NULL, "two");
+    sec_assert_value(f->worker, 0, NULL, "one");
+    sec_put(f, "a", "two"); /* the master's watch is as it was */
+    sec_settle(f, 0, NULL, "two");
 }
 
 static bool
 child_wipes(struct fixture *f)
 {
     secret_wipe_all();
-    bool is_gone = fx_value_in(f->conf, 0, NULL).p == NULL &&
-                   fx_value_in(f->worker, 0, NULL).p == NULL &&
+    bool is_gone = sec_value_in(f->conf, 0, NULL).p == NULL &&
+                   sec_value_in(f->worker, 0, NULL).p == NULL &&
                    secret_memory_size() == 0 && secret_watch_fd(f->store) == -1;
     conf_free(f->conf);
     conf_free(f->worker);
@@ -391,51 +392,12 @@ static void
 wipe_all(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "one");
+    sec_put(f, "a", "one");
     AZ(setenv("WEIR_TEST_WIPED", "env-value", 1));
-    fx_start(f, "secret a file:a; secret b env:WEIR_TEST_WIPED;");
+    sec_start(f, "secret a file:a; secret b env:WEIR_TEST_WIPED;");
     in_child(f, child_wipes);
-    fx_assert_value(f->conf, 0, NULL, "one");
-    fx_assert_value(f->conf, 1, NULL, "env-value");
-}
-
-static void
-values_are_wiped(void **state)
-{
-    struct secret_value keep, v;
-    (void)state;
-    AZ(secret_value_dup(&keep, STR("neighbour")));
-    AZ(secret_value_dup(&v, STR("to be wiped")));
-    const char *at = v.p;
-    secret_value_free(&v);
-    assert_null(v.p);
-    for (size_t i = 0; i < 64; i++) {
-        assert_int_equal(at[i], 0);
-    }
-    assert_memory_equal(keep.p, "neighbour", 9);
-    secret_value_free(&keep);
-    secret_value_free(&keep); /* none: nothing */
-    assert_int_equal(secret_memory_size(), 0);
-}
-
-static void
-blocks_do_not_overlap(void **state)
-{
-    static struct secret_value v[600];
-    (void)state;
-    for (unsigned i = 0; i < 600; i++) {
-        size_t n = i < 580 ? 1 + i % 80 : SECRET_MAX - (600 - i);
-        AZ(secret_value_make(&v[i], n));
-        assert_int_equal(v[i].n, n);
-        memset(v[i].p, (int)i, n);
-    }
-    for (unsigned i = 0; i < 600; i++) {
-        for (size_t k = 0; k < v[i].n; k++) {
-            assert_int_equal((unsigned char)v[i].p[k], i & 255);
-        }
-        secret_value_free(&v[i]);
-    }
-    assert_int_equal(secret_memory_size(), 0);
+    sec_assert_value(f->conf, 0, NULL, "one");
+    sec_assert_value(f->conf, 1, NULL, "env-value");
 }
 
 /* As a user without CAP_IPC_LOCK. */
@@ -445,7 +407,7 @@ cannot_lock(struct fixture *f)
     struct rlimit none = { 0, 0 };
     AZ(setrlimit(RLIMIT_MEMLOCK, &none));
     AN(geteuid() != 0 || seteuid(65534) == 0);
-    struct conf *c = fx_bind_text(f, "secret a file:a;", true);
+    struct conf *c = sec_bind_text(f, "secret a file:a;", true);
     AZ(seteuid(getuid()));
     AN(chmod(f->dir.path, 0755) == 0);
     AN(geteuid() != 0 || seteuid(65534) == 0);
@@ -463,11 +425,11 @@ no_unlocked_secrets(void **state)
     if (!has_mlock()) {
         skip();
     }
-    fx_put(f, "a", "one");
-    fx_put(f, "weir.conf", "");
+    sec_put(f, "a", "one");
+    sec_put(f, "weir.conf", "");
     AZ(chmod(f->dir.path, 0777));
-    AZ(chmod(fx_path(f, "weir.conf"), 0666));
-    AZ(chmod(fx_path(f, "a"), 0644));
+    AZ(chmod(sec_path(f, "weir.conf"), 0666));
+    AZ(chmod(sec_path(f, "a"), 0644));
     in_child(f, cannot_lock);
 }
 
@@ -492,7 +454,7 @@ one_message(struct fixture *f)
 {
     struct kept k = { .n = 0 };
     while (k.n == 0) {
-        assert_true(fx_is_readable(f, WAIT_MS));
+        assert_true(sec_is_readable(f, WAIT_MS));
         secret_watch_run(f->store, keep, &k);
     }
     return k;
@@ -508,9 +470,9 @@ static void
 bad_messages(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "d/box", "first");
-    fx_start(f, "secret s dir:d; secret t env:WEIR_TEST_UNSET;");
-    fx_put(f, "d/box", "second");
+    sec_put(f, "d/box", "first");
+    sec_start(f, "secret s dir:d; secret t env:WEIR_TEST_UNSET;");
+    sec_put(f, "d/box", "second");
     struct kept k = one_message(f), bad;
     assert_int_equal(k.n, 16 + 3 + 6);
     for (size_t n = 0; n < k.n; n++) {
@@ -535,9 +497,9 @@ bad_messages(void **state)
         bad.bytes[20] = never[i];
         assert_false(applies(f, &bad, bad.n));
     }
-    fx_assert_value(f->worker, 0, "box", "first");
+    sec_assert_value(f->worker, 0, "box", "first");
     assert_true(applies(f, &k, k.n));
-    fx_assert_value(f->worker, 0, "box", "second");
+    sec_assert_value(f->worker, 0, "box", "second");
     assert_true(applies(f, &k, k.n));
 }
 
@@ -545,13 +507,13 @@ static void
 missing_is_told(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "d/box", "first");
-    fx_start(f, "secret s dir:d;");
-    AZ(unlink(fx_path(f, "d/box")));
+    sec_put(f, "d/box", "first");
+    sec_start(f, "secret s dir:d;");
+    AZ(unlink(sec_path(f, "d/box")));
     struct kept k = one_message(f);
     assert_int_equal(k.n, 16 + 3);
     assert_true(applies(f, &k, k.n));
-    fx_assert_value(f->worker, 0, "box", NULL);
+    sec_assert_value(f->worker, 0, "box", NULL);
     assert_true(applies(f, &k, k.n)); /* again: nothing */
 }
 
@@ -559,11 +521,11 @@ static void
 messages_are_wiped(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "first");
-    fx_start(f, "secret a file:a;");
+    sec_put(f, "a", "first");
+    sec_start(f, "secret a file:a;");
     size_t before = secret_memory_size();
-    fx_put(f, "a", "second");
-    fx_settle(f, 0, NULL, "second");
+    sec_put(f, "a", "second");
+    sec_settle(f, 0, NULL, "second");
     assert_int_equal(secret_memory_size(), before);
 }
 
@@ -575,16 +537,16 @@ many_sandboxes(void **state)
     for (int i = 0; i < 2000; i++) {
         snprintf(name, sizeof name, "d/box-%d", i);
         snprintf(text, sizeof text, "value-of-a-sandbox-%d", i);
-        fx_put(f, name, text);
+        sec_put(f, name, text);
     }
-    fx_load(f, "secret d dir:d;");
-    fx_assert_value(f->conf, 0, "box-0", "value-of-a-sandbox-0");
-    fx_assert_value(f->conf, 0, "box-1999", "value-of-a-sandbox-1999");
-    fx_assert_value(f->conf, 0, NULL, NULL);
+    sec_load(f, "secret d dir:d;");
+    sec_assert_value(f->conf, 0, "box-0", "value-of-a-sandbox-0");
+    sec_assert_value(f->conf, 0, "box-1999", "value-of-a-sandbox-1999");
+    sec_assert_value(f->conf, 0, NULL, NULL);
     assert_true(secret_memory_size() <= 2000 * 64 + 2 * 16384);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, fx_set_up, fx_tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, sec_set_up, sec_tear_down)
 
 int
 main(int argc, char **argv)
@@ -603,8 +565,6 @@ main(int argc, char **argv)
         T(memory_is_locked),
         T(after_fork),
         T(wipe_all),
-        T(values_are_wiped),
-        T(blocks_do_not_overlap),
         T(no_unlocked_secrets),
         T(bad_messages),
         T(missing_is_told),

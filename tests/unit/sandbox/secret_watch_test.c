@@ -23,115 +23,115 @@ static void
 written_and_renamed(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "s/a", "one\n");
-    fx_start(f, "secret a file:s/a; secret b file:s/b;");
-    fx_put(f, "s/a", "two\n");
-    fx_settle(f, 0, NULL, "two");
-    fx_put(f, "s/new", "three");
-    fx_move(f, "s/new", "s/a");
-    fx_settle(f, 0, NULL, "three");
-    fx_put(f, "s/b", "other");
-    fx_settle(f, 1, NULL, "other");
-    AZ(unlink(fx_path(f, "s/a")));
-    fx_settle(f, 0, NULL, NULL);
-    assert_true(fx_is_logged(f, "[warn]"));
-    fx_put(f, "s/a", "four");
-    fx_settle(f, 0, NULL, "four");
-    fx_move(f, "s/a", "s/away");
-    fx_settle(f, 0, NULL, NULL);
-    fx_assert_value(f->conf, 1, NULL, "other");
-    assert_false(fx_is_logged(f, "four"));
+    sec_put(f, "s/a", "one\n");
+    sec_start(f, "secret a file:s/a; secret b file:s/b;");
+    sec_put(f, "s/a", "two\n");
+    sec_settle(f, 0, NULL, "two");
+    sec_put(f, "s/new", "three");
+    sec_move(f, "s/new", "s/a");
+    sec_settle(f, 0, NULL, "three");
+    sec_put(f, "s/b", "other");
+    sec_settle(f, 1, NULL, "other");
+    AZ(unlink(sec_path(f, "s/a")));
+    sec_settle(f, 0, NULL, NULL);
+    assert_true(sec_is_logged(f, "[warn]"));
+    sec_put(f, "s/a", "four");
+    sec_settle(f, 0, NULL, "four");
+    sec_move(f, "s/a", "s/away");
+    sec_settle(f, 0, NULL, NULL);
+    sec_assert_value(f->conf, 1, NULL, "other");
+    assert_false(sec_is_logged(f, "four"));
 }
 
 static void
 same_value_is_not_told(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "s/a", "one\n");
-    fx_start(f, "secret a file:s/a;");
-    fx_put(f, "s/a", "one");
-    assert_true(fx_is_readable(f, WAIT_MS));
-    fx_changes_nothing(f);
-    fx_put(f, "s/unrelated", "x");
-    assert_true(fx_is_readable(f, WAIT_MS));
-    fx_changes_nothing(f);
+    sec_put(f, "s/a", "one\n");
+    sec_start(f, "secret a file:s/a;");
+    sec_put(f, "s/a", "one");
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
+    sec_put(f, "s/unrelated", "x");
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
 }
 
 static void
 half_written_is_not_read(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "s/a", "one");
-    fx_put(f, "d/box", "box-one");
-    fx_start(f, "secret a file:s/a; secret d dir:d; secret l file:l;");
-    AZ(unlink(fx_path(f, "s/a")));
-    AZ(unlink(fx_path(f, "d/box")));
-    fx_settle(f, 0, NULL, NULL);
-    fx_settle(f, 1, "box", NULL);
-    int a = open(fx_path(f, "s/a"), O_WRONLY | O_CREAT, 0600);
-    int box = open(fx_path(f, "d/box"), O_WRONLY | O_CREAT, 0600);
+    sec_put(f, "s/a", "one");
+    sec_put(f, "d/box", "box-one");
+    sec_start(f, "secret a file:s/a; secret d dir:d; secret l file:l;");
+    AZ(unlink(sec_path(f, "s/a")));
+    AZ(unlink(sec_path(f, "d/box")));
+    sec_settle(f, 0, NULL, NULL);
+    sec_settle(f, 1, "box", NULL);
+    int a = open(sec_path(f, "s/a"), O_WRONLY | O_CREAT, 0600);
+    int box = open(sec_path(f, "d/box"), O_WRONLY | O_CREAT, 0600);
     assert_int_equal(write(a, "ha", 2), 2);
     assert_int_equal(write(box, "ha", 2), 2);
-    fx_put(f, "s/b", "x"); /* neighbours are no reason to look */
-    fx_put(f, "d/two", "x");
-    fx_settle(f, 1, "two", "x");
-    assert_true(fx_is_told(f, 0, NULL, NULL));
-    assert_true(fx_is_told(f, 1, "box", NULL));
+    sec_put(f, "s/b", "x"); /* neighbours are no reason to look */
+    sec_put(f, "d/two", "x");
+    sec_settle(f, 1, "two", "x");
+    assert_true(sec_is_told(f, 0, NULL, NULL));
+    assert_true(sec_is_told(f, 1, "box", NULL));
     assert_int_equal(write(a, "lf", 2), 2);
     assert_int_equal(write(box, "lf", 2), 2);
     close(a);
     close(box);
-    fx_settle(f, 0, NULL, "half");
-    fx_settle(f, 1, "box", "half");
-    assert_false(fx_is_logged(f, "[error]"));
+    sec_settle(f, 0, NULL, "half");
+    sec_settle(f, 1, "box", "half");
+    assert_false(sec_is_logged(f, "[error]"));
 }
 
 static void
 refused_change_keeps_the_old(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "one");
-    fx_put(f, "d/box", "one");
-    fx_start(f, "secret a file:a; secret d dir:d;");
-    fx_put(f, "a", "two\nthree");
-    fx_put(f, "d/box", "");
-    assert_true(fx_is_readable(f, WAIT_MS));
-    fx_changes_nothing(f);
-    fx_assert_value(f->conf, 0, NULL, "one");
-    fx_assert_value(f->conf, 1, "box", "one");
-    assert_true(fx_is_logged(f, "[error]"));
-    assert_true(fx_is_logged(f, "has a CR, LF or NUL in it"));
-    assert_true(fx_is_logged(f, "is empty, the value before it stays"));
-    fx_put(f, "a", "four");
-    fx_settle(f, 0, NULL, "four");
+    sec_put(f, "a", "one");
+    sec_put(f, "d/box", "one");
+    sec_start(f, "secret a file:a; secret d dir:d;");
+    sec_put(f, "a", "two\nthree");
+    sec_put(f, "d/box", "");
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
+    sec_assert_value(f->conf, 0, NULL, "one");
+    sec_assert_value(f->conf, 1, "box", "one");
+    assert_true(sec_is_logged(f, "[error]"));
+    assert_true(sec_is_logged(f, "has a CR, LF or NUL in it"));
+    assert_true(sec_is_logged(f, "is empty, the value before it stays"));
+    sec_put(f, "a", "four");
+    sec_settle(f, 0, NULL, "four");
 }
 
 static void
 dir_changes(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "d/one", "1");
-    fx_put(f, "d/two", "2");
-    fx_start(f, "secret d dir:d;");
-    fx_put(f, "d/three", "3");
-    fx_settle(f, 0, "three", "3");
-    fx_put(f, "d/.tmp", "4");
-    fx_move(f, "d/.tmp", "d/one");
-    fx_settle(f, 0, "one", "4");
-    AZ(unlink(fx_path(f, "d/two")));
-    fx_settle(f, 0, "two", NULL);
-    fx_move(f, "d/three", "d/four");
-    fx_settle(f, 0, "four", "3");
-    assert_true(fx_is_told(f, 0, "three", NULL));
-    if (fx_has_openat2()) {
-        AZ(symlink("four", fx_path(f, "d/five")));
-        fx_settle(f, 0, "five", "3");
+    sec_put(f, "d/one", "1");
+    sec_put(f, "d/two", "2");
+    sec_start(f, "secret d dir:d;");
+    sec_put(f, "d/three", "3");
+    sec_settle(f, 0, "three", "3");
+    sec_put(f, "d/.tmp", "4");
+    sec_move(f, "d/.tmp", "d/one");
+    sec_settle(f, 0, "one", "4");
+    AZ(unlink(sec_path(f, "d/two")));
+    sec_settle(f, 0, "two", NULL);
+    sec_move(f, "d/three", "d/four");
+    sec_settle(f, 0, "four", "3");
+    assert_true(sec_is_told(f, 0, "three", NULL));
+    if (sec_has_openat2()) {
+        AZ(symlink("four", sec_path(f, "d/five")));
+        sec_settle(f, 0, "five", "3");
     }
     char old[512];
-    snprintf(old, sizeof old, "%s", fx_path(f, "d/four"));
-    AZ(link(old, fx_path(f, "d/six")));
-    fx_settle(f, 0, "six", "3");
-    assert_true(fx_is_told(f, 0, "one", "4"));
+    snprintf(old, sizeof old, "%s", sec_path(f, "d/four"));
+    AZ(link(old, sec_path(f, "d/six")));
+    sec_settle(f, 0, "six", "3");
+    assert_true(sec_is_told(f, 0, "one", "4"));
 }
 
 /* As Kubernetes mounts secrets: NAME -> ..data/NAME, ..data -> ..N. */
@@ -139,28 +139,28 @@ static void
 swung_links(void **state)
 {
     struct fixture *f = fixture_of(state);
-    if (!fx_has_openat2()) {
+    if (!sec_has_openat2()) {
         skip();
     }
-    fx_put(f, "d/..1/box", "one");
-    fx_put(f, "d/..1/gone", "one");
-    AZ(symlink("..1", fx_path(f, "d/..data")));
-    AZ(symlink("..data/box", fx_path(f, "d/box")));
-    AZ(symlink("..data/gone", fx_path(f, "d/gone")));
-    fx_start(f, "secret d dir:d; secret a file:d/box;");
-    fx_assert_value(f->conf, 0, "box", "one");
-    fx_assert_value(f->conf, 1, NULL, "one");
+    sec_put(f, "d/..1/box", "one");
+    sec_put(f, "d/..1/gone", "one");
+    AZ(symlink("..1", sec_path(f, "d/..data")));
+    AZ(symlink("..data/box", sec_path(f, "d/box")));
+    AZ(symlink("..data/gone", sec_path(f, "d/gone")));
+    sec_start(f, "secret d dir:d; secret a file:d/box;");
+    sec_assert_value(f->conf, 0, "box", "one");
+    sec_assert_value(f->conf, 1, NULL, "one");
     for (int i = 0; i < 3; i++) {
         char name[64], text[32];
         snprintf(name, sizeof name, "d/..%d/box", i + 2);
         snprintf(text, sizeof text, "value %d", i);
-        fx_put(f, name, text);
+        sec_put(f, name, text);
         snprintf(name, sizeof name, "..%d", i + 2);
-        AZ(symlink(name, fx_path(f, "d/..data_tmp")));
-        fx_move(f, "d/..data_tmp", "d/..data");
-        fx_settle(f, 0, "box", text);
-        fx_settle(f, 1, NULL, text);
-        assert_true(fx_is_told(f, 0, "gone", NULL));
+        AZ(symlink(name, sec_path(f, "d/..data_tmp")));
+        sec_move(f, "d/..data_tmp", "d/..data");
+        sec_settle(f, 0, "box", text);
+        sec_settle(f, 1, NULL, text);
+        assert_true(sec_is_told(f, 0, "gone", NULL));
     }
 }
 
@@ -168,24 +168,24 @@ static void
 link_to_elsewhere(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "v1/token", "one");
-    fx_put(f, "v2/token", "two");
-    AZ(symlink("v1", fx_path(f, "current")));
-    AZ(symlink("current/token", fx_path(f, "token")));
-    fx_start(f, "secret a file:token; secret b file:current/token;"
-                "secret c dir:current;");
-    fx_changes_nothing(f); /* what start() wrote */
-    fx_put(f, "v1/token", "one again");
-    fx_settle(f, 0, NULL, "one again");
-    fx_settle(f, 1, NULL, "one again");
-    fx_settle(f, 2, "token", "one again");
-    AZ(symlink("v2", fx_path(f, "next")));
-    fx_move(f, "next", "current");
-    fx_settle(f, 1, NULL, "two");
-    fx_settle(f, 2, "token", "two");
-    fx_put(f, "v2/token", "three");
-    fx_settle(f, 1, NULL, "three");
-    fx_settle(f, 2, "token", "three");
+    sec_put(f, "v1/token", "one");
+    sec_put(f, "v2/token", "two");
+    AZ(symlink("v1", sec_path(f, "current")));
+    AZ(symlink("current/token", sec_path(f, "token")));
+    sec_start(f, "secret a file:token; secret b file:current/token;"
+                 "secret c dir:current;");
+    sec_changes_nothing(f); /* what start() wrote */
+    sec_put(f, "v1/token", "one again");
+    sec_settle(f, 0, NULL, "one again");
+    sec_settle(f, 1, NULL, "one again");
+    sec_settle(f, 2, "token", "one again");
+    AZ(symlink("v2", sec_path(f, "next")));
+    sec_move(f, "next", "current");
+    sec_settle(f, 1, NULL, "two");
+    sec_settle(f, 2, "token", "two");
+    sec_put(f, "v2/token", "three");
+    sec_settle(f, 1, NULL, "three");
+    sec_settle(f, 2, "token", "three");
 }
 
 /* A new file where a link leads is being written, too. */
@@ -193,18 +193,18 @@ static void
 half_written_elsewhere(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "v/token", "one");
-    AZ(symlink("v/token", fx_path(f, "token")));
-    fx_start(f, "secret a file:token;");
-    AZ(unlink(fx_path(f, "v/token")));
-    fx_settle(f, 0, NULL, NULL);
-    int fd = open(fx_path(f, "v/token"), O_WRONLY | O_CREAT, 0600);
+    sec_put(f, "v/token", "one");
+    AZ(symlink("v/token", sec_path(f, "token")));
+    sec_start(f, "secret a file:token;");
+    AZ(unlink(sec_path(f, "v/token")));
+    sec_settle(f, 0, NULL, NULL);
+    int fd = open(sec_path(f, "v/token"), O_WRONLY | O_CREAT, 0600);
     assert_int_equal(write(fd, "ha", 2), 2);
-    assert_true(fx_is_readable(f, WAIT_MS));
-    fx_changes_nothing(f);
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
     assert_int_equal(write(fd, "lf", 2), 2);
     close(fd);
-    fx_settle(f, 0, NULL, "half");
+    sec_settle(f, 0, NULL, "half");
 }
 
 /* The kernel's list of what is watched. */
@@ -228,60 +228,60 @@ remove_dir(struct fixture *f, const char *dir, const char *file)
 {
     char name[256];
     snprintf(name, sizeof name, "%s/%s", dir, file);
-    AZ(unlink(fx_path(f, name)));
-    AZ(rmdir(fx_path(f, dir)));
+    AZ(unlink(sec_path(f, name)));
+    AZ(rmdir(sec_path(f, dir)));
 }
 
 static void
 directory_goes_and_comes(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "x/d/box", "one");
-    fx_start(f, "secret a file:x/d/box; secret d dir:x/d;"
-                "secret n dir:not/yet/there;");
+    sec_put(f, "x/d/box", "one");
+    sec_start(f, "secret a file:x/d/box; secret d dir:x/d;"
+                 "secret n dir:not/yet/there;");
     for (int i = 0; i < 3; i++) {
         char text[32];
         remove_dir(f, "x/d", "box");
-        fx_settle(f, 0, NULL, NULL);
-        fx_settle(f, 1, "box", NULL);
+        sec_settle(f, 0, NULL, NULL);
+        sec_settle(f, 1, "box", NULL);
         snprintf(text, sizeof text, "back %d", i);
-        fx_put(f, "x/d/box", text);
-        fx_settle(f, 0, NULL, text);
-        fx_settle(f, 1, "box", text);
-        fx_put(f, "x/d/box", "seen again");
-        fx_settle(f, 0, NULL, "seen again");
-        fx_settle(f, 1, "box", "seen again");
+        sec_put(f, "x/d/box", text);
+        sec_settle(f, 0, NULL, text);
+        sec_settle(f, 1, "box", text);
+        sec_put(f, "x/d/box", "seen again");
+        sec_settle(f, 0, NULL, "seen again");
+        sec_settle(f, 1, "box", "seen again");
     }
     remove_dir(f, "x/d", "box");
-    AZ(rmdir(fx_path(f, "x")));
-    fx_settle(f, 0, NULL, NULL);
-    fx_put(f, "x/d/box", "from above");
-    fx_settle(f, 0, NULL, "from above");
-    fx_settle(f, 1, "box", "from above");
-    fx_put(f, "not/yet/there/box", "now");
-    fx_settle(f, 2, "box", "now");
+    AZ(rmdir(sec_path(f, "x")));
+    sec_settle(f, 0, NULL, NULL);
+    sec_put(f, "x/d/box", "from above");
+    sec_settle(f, 0, NULL, "from above");
+    sec_settle(f, 1, "box", "from above");
+    sec_put(f, "not/yet/there/box", "now");
+    sec_settle(f, 2, "box", "now");
 }
 
 static void
 directory_is_swapped(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "x/d/box", "one");
-    fx_put(f, "x/d/only", "one");
-    fx_put(f, "new/box", "two");
-    fx_put(f, "new2/d/box", "three");
-    fx_start(f, "secret a file:x/d/box; secret d dir:x/d;");
+    sec_put(f, "x/d/box", "one");
+    sec_put(f, "x/d/only", "one");
+    sec_put(f, "new/box", "two");
+    sec_put(f, "new2/d/box", "three");
+    sec_start(f, "secret a file:x/d/box; secret d dir:x/d;");
     unsigned before = count_watches(f);
-    fx_move(f, "x/d", "x/old");
-    fx_move(f, "new", "x/d");
-    fx_settle(f, 0, NULL, "two");
-    fx_settle(f, 1, "box", "two");
-    assert_true(fx_is_told(f, 1, "only", NULL));
-    fx_move(f, "x", "y"); /* one above it */
-    fx_settle(f, 0, NULL, NULL);
-    fx_move(f, "new2", "x");
-    fx_settle(f, 0, NULL, "three");
-    fx_settle(f, 1, "box", "three");
+    sec_move(f, "x/d", "x/old");
+    sec_move(f, "new", "x/d");
+    sec_settle(f, 0, NULL, "two");
+    sec_settle(f, 1, "box", "two");
+    assert_true(sec_is_told(f, 1, "only", NULL));
+    sec_move(f, "x", "y"); /* one above it */
+    sec_settle(f, 0, NULL, NULL);
+    sec_move(f, "new2", "x");
+    sec_settle(f, 0, NULL, "three");
+    sec_settle(f, 1, "box", "three");
     assert_int_equal(count_watches(f), before);
 }
 
@@ -296,17 +296,17 @@ overflow_reads_all(void **state)
     if (max > 100000) {
         skip();
     }
-    fx_put(f, "d/box", "one");
-    fx_start(f, "secret d dir:d; secret a file:d/box;");
+    sec_put(f, "d/box", "one");
+    sec_start(f, "secret d dir:d; secret a file:d/box;");
     char one[512];
-    snprintf(one, sizeof one, "%s", fx_path(f, "d/.x"));
+    snprintf(one, sizeof one, "%s", sec_path(f, "d/.x"));
     for (unsigned long i = 0; i <= max / 2 + 1; i++) { /* two events each */
         close(open(one, O_WRONLY | O_CREAT, 0600));
         unlink(one);
     }
-    fx_put(f, "d/box", "two"); /* its event is lost */
-    fx_settle(f, 0, "box", "two");
-    fx_settle(f, 1, NULL, "two");
+    sec_put(f, "d/box", "two"); /* its event is lost */
+    sec_settle(f, 0, "box", "two");
+    sec_settle(f, 1, NULL, "two");
 }
 
 /* Between the load and the first run nothing is lost. */
@@ -314,17 +314,17 @@ static void
 change_before_start(void **state)
 {
     struct fixture *f = fixture_of(state);
-    fx_put(f, "a", "one");
-    fx_load(f, "secret a file:a;");
-    fx_put(f, "a", "two");
-    f->worker = fx_bind_text(f, "secret a file:a;", true);
+    sec_put(f, "a", "one");
+    sec_load(f, "secret a file:a;");
+    sec_put(f, "a", "two");
+    f->worker = sec_bind_text(f, "secret a file:a;", true);
     assert_true(secret_watch_start(f->store) >= 0);
     AZ(secret_load(f->worker, f->err, sizeof f->err));
-    while (fx_is_readable(f, 0)) {
-        secret_watch_run(f->store, fx_on_change, f);
+    while (sec_is_readable(f, 0)) {
+        secret_watch_run(f->store, sec_on_change, f);
     }
     assert_int_equal(f->n_messages, 1);
-    fx_assert_value(f->conf, 0, NULL, "two");
+    sec_assert_value(f->conf, 0, NULL, "two");
 }
 
 static void
@@ -335,21 +335,21 @@ made_readable(void **state)
         AZ(chmod(f->dir.path, 0777));
         AZ(seteuid(65534));
     }
-    fx_put(f, "s/a", "one");
-    fx_start(f, "secret a file:s/a;");
-    fx_put(f, "s/new", "two");
-    AZ(chmod(fx_path(f, "s/new"), 0));
-    fx_move(f, "s/new", "s/a");
-    assert_true(fx_is_readable(f, WAIT_MS));
-    fx_changes_nothing(f);
+    sec_put(f, "s/a", "one");
+    sec_start(f, "secret a file:s/a;");
+    sec_put(f, "s/new", "two");
+    AZ(chmod(sec_path(f, "s/new"), 0));
+    sec_move(f, "s/new", "s/a");
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
     assert_true(
-        fx_is_logged(f, "Permission denied, the value before it stays"));
-    AZ(chmod(fx_path(f, "s/a"), 0600));
-    fx_settle(f, 0, NULL, "two");
+        sec_is_logged(f, "Permission denied, the value before it stays"));
+    AZ(chmod(sec_path(f, "s/a"), 0600));
+    sec_settle(f, 0, NULL, "two");
     AZ(seteuid(getuid()));
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, fx_set_up, fx_tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, sec_set_up, sec_tear_down)
 
 int
 main(void)
