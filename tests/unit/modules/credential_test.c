@@ -432,28 +432,61 @@ a_change_does_not_reach_a_running_exchange(void **state)
     assert_only(f, "X-A", "s3cret-value");
 }
 
-/* Nothing of a value is left when the exchange's memory is given back: blocks
- * of 4096 bytes are kept for the next. */
-static void
-exchange_is_wiped(void **state)
+static bool
+has(const char *block, size_t n, const char *text)
 {
-    struct fixture *f = start(state,
-        "host a.x.test { proxy_set_header X-A \"v $secret_token\"; "
-        "basic_auth me $secret_token; proxy_set_query k $secret_token; "
-        "proxy_set_query l $secret_token; }");
-    assert_int_equal(run(f, GET("")), V_NEXT);
-    end_tx(f);
+    return memmem(block, n, text, strlen(text)) != NULL;
+}
+
+/* The blocks of 4096 bytes that arenas gave back: looks for what a value
+ * leaves in them. */
+static bool
+is_left_in_blocks(void)
+{
     struct arena *a[8];
+    size_t n = 3900;
+    bool is_left = false;
     for (size_t i = 0; i < LEN(a); i++) {
         a[i] = arena_new(4096);
-        const char *block = arena_alloc(a[i], 3900);
-        assert_null(memmem(block, 3900, "s3cret", 6));
-        assert_null(memmem(block, 3900, "czNjcmV0", 8));
-        assert_null(memmem(block, 3900, "bWU6czNj", 8));
+        const char *block = arena_alloc(a[i], n);
+        is_left = is_left || has(block, n, "s3cret") ||
+                  has(block, n, "czNjcmV0") || has(block, n, "bWU6czNj");
     }
     for (size_t i = 0; i < LEN(a); i++) {
         arena_free(a[i]);
     }
+    return is_left;
+}
+
+/* What an earlier test left there is none of this one's concern. */
+static void
+clear_blocks(void)
+{
+    struct arena *a[8];
+    for (size_t i = 0; i < LEN(a); i++) {
+        a[i] = arena_new(4096);
+        memset(arena_alloc(a[i], 3900), 0, 3900);
+    }
+    for (size_t i = 0; i < LEN(a); i++) {
+        arena_free(a[i]);
+    }
+}
+
+static void
+exchange_is_wiped(void **state)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    if (preload != NULL && strstr(preload, "vgpreload") != NULL) {
+        skip(); /* it looks at bytes that nobody wrote */
+    }
+    struct fixture *f = start(state,
+        "host a.x.test { proxy_set_header X-A \"v $secret_token\"; "
+        "basic_auth me $secret_token; proxy_set_query k $secret_token; "
+        "proxy_set_query l $secret_token; }");
+    clear_blocks();
+    assert_int_equal(run(f, GET("")), V_NEXT);
+    end_tx(f);
+    assert_false(is_left_in_blocks());
 }
 
 static void
