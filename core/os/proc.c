@@ -103,7 +103,6 @@ proc_seal(void)
 int
 proc_become(const struct proc_role *r)
 {
-    pid_t parent = getppid();
     close_others(r->keep, r->n_keep);
     proc_title(r->title);
     if (drop_user(r) != 0 || proc_seal() != 0) {
@@ -115,7 +114,7 @@ proc_become(const struct proc_role *r)
         log_errno(LOG_EMERG, errno, "cannot seal the process");
         return -1;
     }
-    return getppid() == parent ? 0 : -1;
+    return getppid() == r->parent ? 0 : -1;
 }
 
 static unsigned long

@@ -15,6 +15,7 @@ struct proc_role {
     uid_t uid;
     gid_t gid;
     const char *user; /* for the supplementary groups; NULL: none */
+    pid_t parent;     /* the master; -1 follows if it is gone */
     const int *keep;  /* descriptors that stay, with 0, 1, 2 */
     unsigned n_keep;
 };

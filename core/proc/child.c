@@ -79,6 +79,7 @@ run_keeper(const struct child_setup *s, int chan)
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
+        .parent = s->master,
         .keep = keep,
         .n_keep = LEN(keep) };
     struct keeper_args args = {
@@ -145,7 +146,8 @@ child_spawn_worker(const struct child_setup *s, struct cycle *c, unsigned index)
             .index = index,
             .chan = theirs,
             .keeper = pair[0],
-            .tickets = s->tickets };
+            .tickets = s->tickets,
+            .master = s->master };
         exit(worker_process_run(&w));
     }
     if (pid < 0) {

@@ -34,6 +34,7 @@ struct child {
 
 /* What children need beside their cycle. */
 struct child_setup {
+    pid_t master;
     int vault, tickets;        /* memory files */
     const struct cycle *cycle; /* of a worker; for a keeper: its user, log */
 };

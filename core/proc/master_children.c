@@ -119,7 +119,7 @@ give_worker_to_keeper(struct master *m, const struct child *worker)
 int
 master_start_keeper(struct master *m, const struct cycle *c)
 {
-    struct child_setup s = { m->vault, m->tickets, c };
+    struct child_setup s = { getpid(), m->vault, m->tickets, c };
     struct chan_msg changed = { .type = CHAN_KEEPER, .fd = -1 };
     m->keeper = child_spawn_keeper(&s);
     if (m->keeper == NULL) {
@@ -171,7 +171,7 @@ master_await_keeper(struct master *m)
 int
 master_start_worker(struct master *m, struct cycle *c, unsigned index)
 {
-    struct child_setup s = { m->vault, m->tickets, c };
+    struct child_setup s = { getpid(), m->vault, m->tickets, c };
     struct child *ch = child_spawn_worker(&s, c, index);
     if (ch == NULL) {
         respawn_note(&c->respawns[index], 0);

@@ -25,6 +25,9 @@
 #include "proxy/worker.h"
 #include "sandbox/secret_store.h"
 
+/* Unless worker_rlimit_nofile says another number; the hard limit holds. */
+#define NOFILE_ENOUGH 1048576UL
+
 struct state {
     struct task task; /* reads the channel */
     struct watch watch;
@@ -55,6 +58,20 @@ take_sockets(struct state *s)
     }
 }
 
+/* A connection has two descriptors, and there are others beside. */
+static void
+raise_nofile(const struct cycle *c)
+{
+    unsigned long want = c->main->worker_rlimit_nofile;
+    unsigned conns = events_conf_of(c->conf)->worker_connections;
+    unsigned long has = proc_raise_nofile(want != 0 ? want : NOFILE_ENOUGH);
+    if (has < 2UL * conns) {
+        log_at(LOG_WARN,
+            "%u worker_connections may need %lu descriptors, %lu are allowed",
+            conns, 2UL * conns, has);
+    }
+}
+
 static int
 become(struct state *s)
 {
@@ -80,8 +97,10 @@ become(struct state *s)
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
+        .parent = p->master,
         .keep = keep,
         .n_keep = n };
+    raise_nofile(p->cycle);
     int r = proc_become(&role);
     xfree(keep);
     return r;

@@ -5,6 +5,8 @@
  * the master's channel.
  */
 
+#include <sys/types.h>
+
 struct cycle;
 
 struct worker_process {
@@ -13,6 +15,7 @@ struct worker_process {
     int chan;    /* to the master */
     int keeper;  /* to the keeper */
     int tickets; /* memory file of ticket keys */
+    pid_t master;
 };
 
 /* After the fork; returns the exit code. */

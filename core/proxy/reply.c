@@ -13,8 +13,9 @@
 #include "proxy/worker.h"
 
 #define BODY_MAX 16384
-#define DETAIL_MAX 1024 /* what is longer is cut: JSON may need six times it   \
-                         */
+#define DETAIL_MAX                                                             \
+    1024 /* what is longer is cut: JSON may need six times it                  \
+          */
 
 enum reply_type { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
@@ -94,7 +95,8 @@ reply_advice(unsigned status)
     switch (status) {
     case 403:
     case 405:
-        return "Blocked by egress policy; retrying will not help.";
+        return "Do not retry: whoever runs this sandbox decides what may "
+               "leave.";
     case 407:
         return "Send this sandbox's id and token as proxy credentials.";
     case 421:

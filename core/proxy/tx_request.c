@@ -15,6 +15,9 @@
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
 
+/* RFC 9110 15.5.6: a 405 names what is taken instead; others are, too. */
+#define FORWARDED_METHODS "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+
 static const struct step *
 refuse(struct tx *tx, unsigned status, const char *rule, const char *why)
 {
@@ -24,6 +27,9 @@ refuse(struct tx *tx, unsigned status, const char *rule, const char *why)
         .detail = str_of(why) };
     tx_fail(tx, FAULT_CLIENT, "%s", why);
     tx_reply(tx, &r);
+    if (status == 405) {
+        head_add(&tx->response, STR("Allow"), STR(FORWARDED_METHODS));
+    }
     return &tx_step_reply;
 }
 

@@ -18,7 +18,7 @@ class OriginConn:
     def __init__(self, origin, sock):
         self.origin = origin
         self.sock = sock
-        self.raw = b""
+        self.raw = bytearray()
         self.sni = None
         self.requests = []
         self.error = None

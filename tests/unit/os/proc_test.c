@@ -61,6 +61,7 @@ static struct proc_role
 some_role(const int *keep, unsigned n)
 {
     return (struct proc_role){ .title = "worker process",
+        .parent = getppid(),
         .uid = SOME_UID,
         .gid = SOME_GID,
         .keep = keep,
