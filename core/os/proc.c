@@ -25,6 +25,7 @@
 
 static char *title_room;
 static size_t title_size;
+static char **kept_argv, **kept_environ; /* as long as the process */
 
 static int
 compare_ints(const void *a, const void *b)
@@ -180,8 +181,8 @@ proc_title_init(int argc, char ***argv)
     char *end = strings_end(*argv, title_room);
     end = strings_end(environ, end);
     title_size = (size_t)(end - title_room);
-    *argv = strings_dup(*argv);
-    environ = strings_dup(environ);
+    *argv = kept_argv = strings_dup(*argv);
+    environ = kept_environ = strings_dup(environ);
     /* the arguments stay for ps until there is a title */
     end = title_room + strlen(title_room) + 1;
     for (int i = 1; i < argc; i++) {

@@ -33,6 +33,7 @@ static const struct step step_head, step_exchange, step_linger;
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
+    bool is_refused; /* the head: what follows it is thrown away */
     double progress; /* clock_mono() of the last body byte in or byte out */
     uint64_t sent;   /* body bytes written */
 };
@@ -110,7 +111,9 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
     tx_reply(tx, &r);
     tx->task.step = &tx_step_reply;
     buf_clear(&c->in);
-    return begin_tx(c, tx);
+    const struct step *next = begin_tx(c, tx);
+    c->side->is_refused = true;
+    return next;
 }
 
 static const struct step *
@@ -392,7 +395,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     if (!is_complete && side->is_head_written && !side->is_chunked) {
         tcp_abort_on_close(c->stream);
     }
-    bool is_body_done = side->is_body_done;
+    bool may_send_more = !side->is_body_done || side->is_refused;
     c->side = NULL;
     c->tx = NULL;
     tx_free(tx);
@@ -403,7 +406,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     if (!must_close) {
         return &conn_step_serve;
     }
-    return is_complete && !is_body_done ? &step_linger : &task_end;
+    return is_complete && may_send_more ? &step_linger : &task_end;
 }
 
 static const struct step *

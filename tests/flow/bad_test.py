@@ -201,3 +201,13 @@ def test_garbage_that_looks_like_tls(weir, origin):
                 pass
     with w.tunnel("origin.test", origin.port) as c:
         assert c.get("/", host).status == 200
+
+
+def test_the_answer_is_read_whatever_follows_a_bad_head(weir):
+    """Closing on unread bytes would reset the connection, and the answer
+    with it."""
+    w = weir()
+    with w.client() as c:
+        c.send(b"GET http://a/ HTTP/1.1\nHost: a\n\n" + bytes(200_000))
+        assert c.read_response().status == 400
+        assert c.is_closed()

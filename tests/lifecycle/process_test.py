@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from lib.http import reply
-from lib.wait import until
+from lib.wait import SLOW, until
 
 MIB = 1024 * 1024
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -92,6 +92,7 @@ def memory(pid):
         return int(re.search(r"VmHWM:\s+(\d+) kB", f.read())[1]) * 1024
 
 
+@pytest.mark.skipif(SLOW != 1, reason="an instrumented allocator's memory")
 @pytest.mark.parametrize(
     "size", [32 * MIB, pytest.param(1024 * MIB, marks=pytest.mark.long)]
 )
