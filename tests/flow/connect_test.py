@@ -6,6 +6,7 @@ import pytest
 
 from lib.http import reply
 from lib.pki import openssl
+from lib.weir import GLOBALS
 
 
 @pytest.mark.smoke
