@@ -90,7 +90,7 @@ tls_client_new(const char *ca_file, char *err, size_t err_size)
     ERR_clear_error();
     if (!client_trust(ctx, ca_file)) {
         char why[128];
-        ERR_error_string_n(ERR_peek_last_error(), why, sizeof why);
+        ERR_error_string_n(ERR_peek_error(), why, sizeof why);
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
             ca_file != NULL ? ca_file : "system", why);
         SSL_CTX_free(ctx);
