@@ -75,13 +75,25 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     return 0;
 }
 
+/* A ticket of TLS 1.3 leaves with the response behind it, in one packet; the
+ * kernel waits 200 ms for that at most. */
+static bool
+may_wait(const struct tls *t)
+{
+    return t->stream.has_more ||
+           (SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET &&
+               SSL_version(t->ssl) == TLS1_3_VERSION);
+}
+
 static int
 on_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 {
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     *put = 0;
+    t->stream.below->has_more = may_wait(t);
     enum io r = stream_write(t->stream.below, p, n, put);
+    t->stream.below->has_more = false;
     if (r == IO_AGAIN) {
         BIO_set_retry_write(bio);
     }

@@ -121,11 +121,10 @@ take_name(struct conn *c, const struct hello *h, struct authority *au)
 static const struct step *
 begin_tls(struct conn *c)
 {
-    struct leaf_owner owner = owner_of(c);
     struct tls_accept_args args = { .name = c->has_sni ? c->sni : STR_NONE,
         .use_cert = use_leaf,
         .arg = c };
-    leaf_sid_ctx(&owner, c->sni, args.sid_ctx);
+    leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
     tcp_unread(c->stream, buf_str(&c->in));
     buf_fini(&c->in);
     c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
