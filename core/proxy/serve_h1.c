@@ -33,6 +33,7 @@ static const struct step step_head, step_exchange, step_linger;
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
+    bool is_bare;    /* no body goes with this head: it answers HEAD */
     bool is_refused; /* the head: what follows it is thrown away */
     double progress; /* clock_mono() of the last body byte in or byte out */
     uint64_t sent;   /* body bytes written */
@@ -313,6 +314,7 @@ write_head(struct conn *c, struct h1_side *side)
     tx->bytes_sent += c->out.len - had;
     side->is_head_written = true;
     side->is_chunked = kind == BODY_CHUNKED;
+    side->is_bare = kind == BODY_NONE;
     side->progress = clock_mono();
 }
 
@@ -322,6 +324,9 @@ write_body(struct conn *c, struct h1_side *side)
     struct tx *tx = c->tx;
     struct bufq *from = pump_out(&tx->down);
     size_t had = c->out.len;
+    if (side->is_bare) { /* weir's own answers always have one */
+        bufq_consume(from, from->len);
+    }
     size_t n = side->is_chunked ? bufq_move_chunked(&c->out, from, SIZE_MAX)
                                 : bufq_move(&c->out, from, SIZE_MAX);
     if (n != 0) {
