@@ -65,6 +65,15 @@ peer_close(struct peer *p)
     xfree(p);
 }
 
+bool
+peer_is_quiet(struct peer *p)
+{
+    char byte;
+    size_t got;
+    CHECK(p, PEER_MAGIC);
+    return stream_read(p->stream, &byte, 1, &got) == IO_AGAIN;
+}
+
 void
 peer_park(struct peer *p, struct pool *pool, struct pool_host *host,
     double idle_timeout)

@@ -63,6 +63,10 @@ void peer_begin(struct peer *p, struct task *t);
 
 void peer_close(struct peer *p);
 
+/* Whether the origin has said nothing more. Bytes behind a response may lie in
+ * the TLS layer, of which no event tells, or have come in this turn. */
+bool peer_is_quiet(struct peer *p);
+
 /* Gives a reusable peer to the pool, for at most `idle_timeout` seconds. */
 void peer_park(struct peer *p, struct pool *pool, struct pool_host *host,
     double idle_timeout);

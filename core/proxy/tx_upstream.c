@@ -47,7 +47,7 @@ upstream_release(struct tx *tx)
 {
     struct peer *p = tx->peer;
     tx->peer = NULL;
-    if (!p->ops->is_reusable(p)) {
+    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
         peer_close(p);
         return;
     }
