@@ -81,10 +81,17 @@ run_idle(struct task *t)
     return wait_until(c, park < end ? park : end);
 }
 
+static void
+free_body(void *arg)
+{
+    h1_body_fini(arg);
+}
+
 static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     struct h1_side *side = arena_calloc(tx->arena, sizeof *side);
+    arena_on_free(tx->arena, free_body, &side->body);
     side->progress = clock_mono();
     c->side = side;
     c->tx = tx;
@@ -254,6 +261,7 @@ feed_body(struct conn *c, struct h1_side *side)
         }
     }
     if (side->is_body_done && !tx->up.is_ended) {
+        h1_body_trailers(&side->body, &tx->request);
         pump_end(&tx->up);
     }
 }

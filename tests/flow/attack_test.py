@@ -1,6 +1,8 @@
 """Attacks by a hostile sandbox or origin: each found something once, or might
 have."""
 
+import re
+
 import pytest
 
 from lib.http import reply
@@ -45,3 +47,68 @@ def test_bytes_behind_a_long_body_reach_no_one(weir, origins, tls):
             assert c.read_response().body == body
             assert c.read_response().body == b"hello from the origin\n"
             o.wait_conns(i + 1)
+
+
+def resident(pid):
+    """VmRSS in KiB; a sanitizer keeps what was freed."""
+    with open(f"/proc/{pid}/maps") as f:
+        if "libasan" in f.read():
+            pytest.skip("memory under a sanitizer")
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r\r"])
+def test_request_trailers_cost_no_memory(weir, plain_origin, end):
+    """Whole or broken off in the middle; a megabyte of them leaves nothing."""
+    url = f"http://{host(plain_origin)}/"
+    w = weir()
+    (pid,) = w.children("worker")
+
+    def post():
+        with w.client() as c:
+            c.send(
+                f"POST {url} HTTP/1.1\r\nHost: {host(plain_origin)}\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n"
+                f"1\r\na\r\n0\r\nX-T: {'t' * 8000}\r\n{end}"
+            )
+            c.reader.response()
+
+    for _ in range(20):
+        post()
+    before = resident(pid)
+    for _ in range(130):
+        post()
+    assert resident(pid) - before < 700
+
+
+def test_request_trailers_are_filtered(weir, plain_origin):
+    """They are forwarded, but none that a head alone may have, that was
+    removed from the head, or that mimics one of those."""
+    w = weir(egress="host plain.test { proxy_set_header X-Own a; }")
+    trailers = [
+        "X-Sum: 1", "X-Own: 2", "x_own: 3", "Authorization: 4", "Cookie: 5",
+        "Proxy-Authorization: 6", "proxy_x: 7", "X-Http_Method-Override: 8",
+        "Content-Type: 9", "X-Forwarded-For: 10",
+    ]  # fmt: skip
+    with w.client() as c:
+        c.send(
+            f"POST http://{host(plain_origin)}/ HTTP/1.1\r\n"
+            f"Host: {host(plain_origin)}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "1\r\na\r\n0\r\n" + "\r\n".join(trailers) + "\r\n\r\n"
+        )
+        assert c.read_response().status == 200
+    assert plain_origin.requests[0].trailers == [("X-Sum", "1")]
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer_encoding", "Host"])
+def test_framing_among_the_trailers_is_refused(weir, plain_origin, name):
+    w = weir()
+    with w.client() as c:
+        c.send(
+            f"POST http://{host(plain_origin)}/ HTTP/1.1\r\n"
+            f"Host: {host(plain_origin)}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"1\r\na\r\n0\r\n{name}: 5\r\n\r\n"
+        )
+        assert c.read_eof() == b""
+    assert plain_origin.requests == []
