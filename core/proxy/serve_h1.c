@@ -22,6 +22,9 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.25
 
+/* Body bytes that one client moves before others have their turn. */
+#define TURN_BYTES (256 * 1024)
+
 /* How much and how long a closing connection is read and thrown away, so that
  * the client sees the response and not a reset (RFC 9112 9.6). */
 #define LINGER_BYTES (256 * 1024)
@@ -37,6 +40,8 @@ struct h1_side {
     bool is_refused; /* the head: what follows it is thrown away */
     double progress; /* clock_mono() of the last body byte in or byte out */
     uint64_t sent;   /* body bytes written */
+    unsigned long turn;  /* of the loop, in which ... */
+    uint64_t turn_bytes; /* ... so much of the body came */
 };
 
 static struct conn *
@@ -54,6 +59,21 @@ wait_until(struct conn *c, double deadline)
     return TASK_WAIT;
 }
 
+/* What is pipelined waits for the next turn: answers of weir's own need no
+ * event, and one client that sends enough of such requests would keep the
+ * loop from looking at any other. */
+static const struct step *
+begin_head(struct conn *c)
+{
+    c->is_parked = false;
+    c->since = clock_mono();
+    if (c->turn == c->task.loop->turns) {
+        task_yield(&c->task);
+        return wait_until(c, TASK_NEVER);
+    }
+    return &step_head;
+}
+
 /* Between requests. */
 static const struct step *
 run_idle(struct task *t)
@@ -64,9 +84,7 @@ run_idle(struct task *t)
                                    : pc->keepalive_timeout;
     enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
     if (r == IO_OK) {
-        c->is_parked = false;
-        c->since = clock_mono();
-        return &step_head;
+        return begin_head(c);
     }
     if (r != IO_AGAIN || c->must_close || clock_mono() >= c->since + wait) {
         return &task_end;
@@ -237,6 +255,20 @@ is_too_large(const struct tx *tx)
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     return pc->client_max_body_size != 0 &&
            tx->up.bytes_in > pc->client_max_body_size;
+}
+
+/* A fast sender to a fast origin: others have their turn in between. */
+static void
+count_turn(struct conn *c, struct h1_side *side, uint64_t n)
+{
+    if (side->turn != c->task.loop->turns) {
+        side->turn = c->task.loop->turns;
+        side->turn_bytes = 0;
+    }
+    side->turn_bytes += n;
+    if (side->turn_bytes >= TURN_BYTES) {
+        task_yield(&c->task);
+    }
 }
 
 /* The request's body, as far as the pump has room. */
@@ -413,6 +445,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     c->tx = NULL;
     tx_free(tx);
     c->since = clock_mono();
+    c->turn = c->task.loop->turns;
     if (is_tunnel) {
         return &conn_step_sniff;
     }
@@ -432,7 +465,9 @@ run_exchange(struct task *t)
         return end_tx(c, side);
     }
     if (!side->is_body_done) {
+        uint64_t had = tx->up.bytes_in;
         feed_body(c, side);
+        count_turn(c, side, tx->up.bytes_in - had);
     } else if (!tx->is_client_done) {
         watch_client(c);
     }

@@ -2,6 +2,8 @@
 have."""
 
 import re
+import socket
+import threading
 
 import pytest
 
@@ -112,3 +114,36 @@ def test_framing_among_the_trailers_is_refused(weir, plain_origin, name):
         )
         assert c.read_eof() == b""
     assert plain_origin.requests == []
+
+
+def ignoring_errors(call, *args):
+    """A thread for a connection that the test will tear down."""
+
+    def run():
+        try:
+            call(*args)
+        except (OSError, ValueError):
+            pass
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_pipelined_flood_leaves_others_their_turn(weir):
+    """weir's own answers need no event, so nothing stops their stream but
+    the loop's fairness."""
+    flood = "GET http://no.example/a HTTP/1.1\r\nHost: no.example\r\n\r\n" * 20000
+    w = weir(egress="keepalive_requests 1000000;")
+    with w.client() as a, w.client() as b:
+        assert b.get("http://no.example/b", "no.example").status == 403
+        threads = [ignoring_errors(a.send, flood)]
+        a.read_response()
+        threads.append(ignoring_errors(a.reader.to_eof))
+        for _ in range(5):
+            assert b.get("http://no.example/b", "no.example").status == 403
+        paths = [e["path"] for e in w.access_log(6)]
+        assert paths.count("/a") < 10000
+        a.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
