@@ -1,6 +1,7 @@
 """Attacks by a hostile sandbox or origin: each found something once, or might
 have."""
 
+import json
 import re
 import socket
 import threading
@@ -147,3 +148,23 @@ def test_pipelined_flood_leaves_others_their_turn(weir):
         a.sock.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
+
+
+@pytest.mark.parametrize("form", ["json", "default", "wide"])
+def test_no_request_is_too_long_for_the_log(weir, form):
+    """A path that could not be logged would be a way past the log."""
+    wide = "log_format wide '" + " ".join(["$uri $http_a"] * 60) + "';"
+    w = weir(egress=f"{wide} access_log logs/access.log {form};")
+    with w.client() as c:
+        for path in ("a" * 16000, '"' * 16000, "b"):
+            r = c.get(
+                f"http://no.example/{path}", "no.example", [("A", "\xff" * 4000)]
+            )
+            assert r.status in (400, 403, 414)
+        assert c.get("http://no.example/end", "no.example").status == 403
+    w.stop()
+    lines = w.read("logs", "access.log").splitlines()
+    assert len(lines) == 4 and max(map(len, lines)) <= 65536
+    assert "/aaaa" in lines[0]
+    if form == "json":
+        assert [json.loads(line)["host"] for line in lines][3] == "no.example"
