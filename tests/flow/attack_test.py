@@ -168,3 +168,14 @@ def test_no_request_is_too_long_for_the_log(weir, form):
     assert "/aaaa" in lines[0]
     if form == "json":
         assert [json.loads(line)["host"] for line in lines][3] == "no.example"
+
+
+@pytest.mark.parametrize("n, status", [(2, 200), (3, 502)])
+def test_interim_heads_share_one_limit(weir, plain_origin, n, status):
+    """32 of 64 KiB each would lie in the worker three times."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 25000 + b"\r\n\r\n"
+    plain_origin.default = interim * n + reply(b"x")
+    w = weir()
+    with w.client() as c:
+        r = c.get(f"http://{host(plain_origin)}/", host(plain_origin))
+        assert r.status == status
