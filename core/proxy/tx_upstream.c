@@ -224,6 +224,12 @@ run_dial(struct task *t)
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
+    if (r->is_exhausted && worker_shed(tx->conn->worker)) {
+        dial_free(tx->dial);
+        start_dial(tx);
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT; /* each time there are fewer to shed */
+    }
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);
     }
