@@ -47,6 +47,7 @@ struct conn {
     struct authority target; /* of the tunnel */
     struct str sni;          /* the name of the handshake; in arena */
     unsigned requests;
+    unsigned long turn; /* of the loop, in which the last exchange ended */
     size_t lingered; /* bytes thrown away at the end */
     double since; /* clock_mono() when this state began */
     bool is_tunnel;     /* a CONNECT was answered: target holds */

@@ -47,7 +47,7 @@ upstream_release(struct tx *tx)
 {
     struct peer *p = tx->peer;
     tx->peer = NULL;
-    if (!p->ops->is_reusable(p)) {
+    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
         peer_close(p);
         return;
     }
@@ -223,6 +223,12 @@ run_dial(struct task *t)
     if (r == NULL) {
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
+    }
+    if (r->is_exhausted && worker_shed(tx->conn->worker)) {
+        dial_free(tx->dial);
+        start_dial(tx);
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT; /* each time there are fewer to shed */
     }
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);

@@ -104,6 +104,10 @@ static enum peer_io
 parse_head(struct peer *p, struct tx *tx, size_t n)
 {
     struct h1_error err = { 0 };
+    p->heads += n;
+    if (p->heads > H1_RESPONSE_HEAD_MAX) {
+        return h1_bad(p, tx, "its interim heads are too large");
+    }
     struct str bytes = arena_dup(tx->arena, str_n(p->in.p, n));
     head_init(&tx->response, tx->arena);
     if (h1_parse_response(bytes, tx->request.method_id, &tx->response,

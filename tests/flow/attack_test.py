@@ -1,0 +1,181 @@
+"""Attacks by a hostile sandbox or origin: each found something once, or might
+have."""
+
+import json
+import re
+import socket
+import threading
+
+import pytest
+
+from lib.http import reply
+
+
+def host(origin):
+    return f"{origin.names[0]}:{origin.port}"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_own_answer_to_head_has_no_body(weir, method):
+    """A body behind it would be read as the next response."""
+    w = weir()
+    with w.client() as c:
+        for _ in range(2):
+            r = c.request(method, "http://no.example/", "no.example")
+            assert r.status == 403 and int(r.get("Content-Length")) > 0
+            assert c.reader.buffer == b""
+        assert c.get("http://no.example/", "no.example").status == 403
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_bytes_behind_a_long_body_reach_no_one(weir, origins, tls):
+    """They lie in the TLS layer or the socket, where the body's last read
+    left them, when the next request looks for a connection."""
+    o = origins("o.test", tls=tls)
+    body = b"a" * 20000
+
+    def answer(conn, request):
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n" + body[:9999])
+        conn.send(body[9999:] + reply(b"smuggled"))
+
+    o.on("/x", answer)
+    w = weir()
+    with w.tunnel("o.test", o.port) if tls else w.client() as c:
+        url = "" if tls else f"http://{host(o)}"
+        for i in range(1, 4):
+            c.send(
+                f"GET {url}/x HTTP/1.1\r\nHost: {host(o)}\r\n\r\n"
+                f"GET {url}/y HTTP/1.1\r\nHost: {host(o)}\r\n\r\n"
+            )
+            assert c.read_response().body == body
+            assert c.read_response().body == b"hello from the origin\n"
+            o.wait_conns(i + 1)
+
+
+def resident(pid):
+    """VmRSS in KiB; a sanitizer keeps what was freed."""
+    with open(f"/proc/{pid}/maps") as f:
+        if "libasan" in f.read():
+            pytest.skip("memory under a sanitizer")
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r\r"])
+def test_request_trailers_cost_no_memory(weir, plain_origin, end):
+    """Whole or broken off in the middle; a megabyte of them leaves nothing."""
+    url = f"http://{host(plain_origin)}/"
+    w = weir()
+    (pid,) = w.children("worker")
+
+    def post():
+        with w.client() as c:
+            c.send(
+                f"POST {url} HTTP/1.1\r\nHost: {host(plain_origin)}\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n"
+                f"1\r\na\r\n0\r\nX-T: {'t' * 8000}\r\n{end}"
+            )
+            c.reader.response()
+
+    for _ in range(20):
+        post()
+    before = resident(pid)
+    for _ in range(130):
+        post()
+    assert resident(pid) - before < 700
+
+
+def test_request_trailers_are_filtered(weir, plain_origin):
+    """They are forwarded, but none that a head alone may have, that was
+    removed from the head, or that mimics one of those."""
+    w = weir(egress="host plain.test { proxy_set_header X-Own a; }")
+    trailers = [
+        "X-Sum: 1", "X-Own: 2", "x_own: 3", "Authorization: 4", "Cookie: 5",
+        "Proxy-Authorization: 6", "proxy_x: 7", "X-Http_Method-Override: 8",
+        "Content-Type: 9", "X-Forwarded-For: 10",
+    ]  # fmt: skip
+    with w.client() as c:
+        c.send(
+            f"POST http://{host(plain_origin)}/ HTTP/1.1\r\n"
+            f"Host: {host(plain_origin)}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            "1\r\na\r\n0\r\n" + "\r\n".join(trailers) + "\r\n\r\n"
+        )
+        assert c.read_response().status == 200
+    assert plain_origin.requests[0].trailers == [("X-Sum", "1")]
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer_encoding", "Host"])
+def test_framing_among_the_trailers_is_refused(weir, plain_origin, name):
+    w = weir()
+    with w.client() as c:
+        c.send(
+            f"POST http://{host(plain_origin)}/ HTTP/1.1\r\n"
+            f"Host: {host(plain_origin)}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            f"1\r\na\r\n0\r\n{name}: 5\r\n\r\n"
+        )
+        assert c.read_eof() == b""
+    assert plain_origin.requests == []
+
+
+def ignoring_errors(call, *args):
+    """A thread for a connection that the test will tear down."""
+
+    def run():
+        try:
+            call(*args)
+        except (OSError, ValueError):
+            pass
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_pipelined_flood_leaves_others_their_turn(weir):
+    """weir's own answers need no event, so nothing stops their stream but
+    the loop's fairness."""
+    flood = "GET http://no.example/a HTTP/1.1\r\nHost: no.example\r\n\r\n" * 20000
+    w = weir(egress="keepalive_requests 1000000;")
+    with w.client() as a, w.client() as b:
+        assert b.get("http://no.example/b", "no.example").status == 403
+        threads = [ignoring_errors(a.send, flood)]
+        a.read_response()
+        threads.append(ignoring_errors(a.reader.to_eof))
+        for _ in range(5):
+            assert b.get("http://no.example/b", "no.example").status == 403
+        paths = [e["path"] for e in w.access_log(6)]
+        assert paths.count("/a") < 10000
+        a.sock.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.parametrize("form", ["json", "default", "wide"])
+def test_no_request_is_too_long_for_the_log(weir, form):
+    """A path that could not be logged would be a way past the log."""
+    wide = "log_format wide '" + " ".join(["$uri $http_a"] * 60) + "';"
+    w = weir(egress=f"{wide} access_log logs/access.log {form};")
+    with w.client() as c:
+        for path in ("a" * 16000, '"' * 16000, "b"):
+            r = c.get(
+                f"http://no.example/{path}", "no.example", [("A", "\xff" * 4000)]
+            )
+            assert r.status in (400, 403, 414)
+        assert c.get("http://no.example/end", "no.example").status == 403
+    w.stop()
+    lines = w.read("logs", "access.log").splitlines()
+    assert len(lines) == 4 and max(map(len, lines)) <= 65536
+    assert "/aaaa" in lines[0]
+    if form == "json":
+        assert [json.loads(line)["host"] for line in lines][3] == "no.example"
+
+
+@pytest.mark.parametrize("n, status", [(2, 200), (3, 502)])
+def test_interim_heads_share_one_limit(weir, plain_origin, n, status):
+    """32 of 64 KiB each would lie in the worker three times."""
+    interim = b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 25000 + b"\r\n\r\n"
+    plain_origin.default = interim * n + reply(b"x")
+    w = weir()
+    with w.client() as c:
+        r = c.get(f"http://{host(plain_origin)}/", host(plain_origin))
+        assert r.status == status
