@@ -203,6 +203,7 @@ serve(const struct options *o)
     if (c->main->daemon) {
         parent = daemon_start();
         if (parent < 0) {
+            cycle_free(c);
             return 1;
         }
     }

@@ -1,6 +1,6 @@
 /*
  * Forking and its bookkeeping. The parent's side; the child's side is
- * worker.c and keeper/.
+ * worker_process.c and keeper/.
  */
 
 #include "proc/child.h"
@@ -18,6 +18,7 @@
 #include "os/sig.h"
 #include "os/sock.h"
 #include "proc/cycle.h"
+#include "proc/daemon.h"
 #include "proc/main_conf.h"
 #include "proc/worker_process.h"
 #include "sandbox/secret_store.h"
@@ -69,6 +70,16 @@ child_free(struct child *ch)
     xfree(ch);
 }
 
+/* In the child: who waits for the end of the terminal's descriptors (a shell's
+ * $(weir)) is not kept waiting. */
+static void
+leave_terminal(const struct child_setup *s)
+{
+    if (s->is_daemon) {
+        daemon_leave_terminal(s->cycle->error_log < 0);
+    }
+}
+
 /* In the child. */
 static int
 run_keeper(const struct child_setup *s, int chan)
@@ -86,6 +97,7 @@ run_keeper(const struct child_setup *s, int chan)
         .master = chan, .vault = s->vault, .tickets = s->tickets
     };
     cycle_use_log(s->cycle);
+    leave_terminal(s);
     secret_wipe_all();
     return proc_become(&role) == 0 ? keeper_run(&args) : 1;
 }
@@ -99,18 +111,18 @@ fork_with_channel(int *own_end, int *child_end)
         log_errno(LOG_ALERT, errno, "socketpair() failed");
         return -1;
     }
+    AZ(sock_set_nonblocking(ends[0], true));
     pid_t pid = fork();
     if (pid == 0) {
         sig_child();
         *child_end = ends[1];
         return 0;
     }
-    close(ends[1]);
-    if (pid < 0 || sock_set_nonblocking(ends[0], true) != 0) {
+    if (pid < 0) {
         log_errno(LOG_ALERT, errno, "fork() failed");
         close(ends[0]);
-        return -1;
     }
+    close(ends[1]);
     *own_end = ends[0];
     return pid;
 }
@@ -148,6 +160,7 @@ child_spawn_worker(const struct child_setup *s, struct cycle *c, unsigned index)
             .keeper = pair[0],
             .tickets = s->tickets,
             .master = s->master };
+        leave_terminal(s);
         exit(worker_process_run(&w));
     }
     if (pid < 0) {
@@ -179,18 +192,43 @@ child_send(struct child *ch, const struct chan_msg *m)
     close_fd(&ch->chan);
 }
 
+/* Rounded up, since 0 means at once. */
+static uint64_t
+whole_seconds(double seconds)
+{
+    uint64_t n = seconds > 0 ? (uint64_t)seconds : 0;
+    return (double)n < seconds ? n + 1 : n;
+}
+
 void
 child_end(struct child *ch, enum chan_type how, double seconds)
 {
+    CHECK(ch, CHILD_MAGIC);
+    double kill_at = clock_mono() + seconds + KILL_AFTER;
+    if (child_is_ending(ch) && ch->kill_at < kill_at) {
+        kill_at = ch->kill_at;
+        seconds = kill_at - KILL_AFTER - clock_mono();
+    }
     struct chan_msg m = {
-        .type = how, .number = (uint64_t)(seconds + 0.5), .fd = -1
+        .type = how, .number = whole_seconds(seconds), .fd = -1
     };
-    ch->kill_at = clock_mono() + seconds + KILL_AFTER;
+    ch->kill_at = kill_at;
     child_send(ch, &m);
+}
+
+void
+child_hung_up(struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    close_fd(&ch->chan);
+    if (!child_is_ending(ch)) {
+        ch->kill_at = clock_mono() + KILL_AFTER;
+    }
 }
 
 bool
 child_is_ending(const struct child *ch)
 {
+    CHECK(ch, CHILD_MAGIC);
     return ch->kill_at != 0;
 }

@@ -27,7 +27,7 @@ struct child {
                             keeper's; held so that a new keeper gets them */
     double started;
     double kill_at; /* clock_mono(); it has been told to end. 0: it has not */
-    bool is_ready;
+    bool is_ready;  /* CHAN_READY came */
 };
 
 #define CHILD_MAGIC 0xc811dc81u
@@ -36,12 +36,13 @@ struct child {
 struct child_setup {
     pid_t master;
     int vault, tickets;        /* memory files */
+    bool is_daemon;            /* the terminal is not theirs */
     const struct cycle *cycle; /* of a worker; for a keeper: its user, log */
 };
 
 /* Forks; the child runs its role and exits. NULL after a log line. */
-struct child *child_spawn_keeper(const struct child_setup *s);
-struct child *child_spawn_worker(
+must_check struct child *child_spawn_keeper(const struct child_setup *s);
+must_check struct child *child_spawn_worker(
     const struct child_setup *s, struct cycle *c, unsigned index);
 
 /* After it was reaped. */
@@ -51,8 +52,13 @@ void child_free(struct child *ch);
  * with what no longer holds. */
 void child_send(struct child *ch, const struct chan_msg *m);
 
-/* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN). */
+/* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN); 0: at once.
+ * Told before, it has no more time than it was given then. */
 void child_end(struct child *ch, enum chan_type how, double seconds);
+
+/* It has closed its channel: it is about to end, or is killed for not doing
+ * so. */
+void child_hung_up(struct child *ch);
 
 /* Whether it has been told to. */
 bool child_is_ending(const struct child *ch);

@@ -49,8 +49,8 @@ cycle_read(const struct cycle_options *o, bool is_test)
     return c;
 }
 
-/* The file belongs to the workers' user, so that it can be read there; they
- * never open it themselves. */
+/* The children never open it: they inherit it, or are sent it. Opened again it
+ * keeps its number, so that whoever logs needs no word of it. */
 static int
 open_error_log(struct cycle *c)
 {
@@ -63,11 +63,13 @@ open_error_log(struct cycle *c)
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path.p);
         return -1;
     }
-    if (c->error_log >= 0) {
-        close(c->error_log);
+    if (c->error_log < 0) {
+        c->error_log = fd;
+        return 0;
     }
-    c->error_log = fd;
-    return 0;
+    int r = dup3(fd, c->error_log, O_CLOEXEC);
+    close(fd);
+    return r < 0 ? -1 : 0;
 }
 
 int
@@ -95,6 +97,7 @@ cycle_open(struct cycle *c, struct list *listeners)
 void
 cycle_undo(struct cycle *c)
 {
+    CHECK(c, CYCLE_MAGIC);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         listener_trim(c->listeners[i], c->had[i]);
     }
@@ -125,6 +128,7 @@ cycle_free(struct cycle *c)
 void
 cycle_use_log(const struct cycle *c)
 {
+    CHECK(c, CYCLE_MAGIC);
     log_set(c->error_log >= 0 ? c->error_log : STDERR_FILENO,
         c->main->error_log.level);
 }
@@ -132,30 +136,29 @@ cycle_use_log(const struct cycle *c)
 void
 cycle_reopen_logs(struct cycle *c)
 {
-    if (open_error_log(c) == 0) {
-        cycle_use_log(c);
-    }
-    logfiles_close(c->conf);
-    if (logfiles_open(c->conf, c->main->user.uid, c->main->user.gid) != 0) {
-        log_at(LOG_ALERT, "access logs are lost until they can be opened");
+    const struct user_conf *user = &c->main->user;
+    CHECK(c, CYCLE_MAGIC);
+    int error_log = open_error_log(c);
+    if (logfiles_open(c->conf, user->uid, user->gid) != 0 || error_log != 0) {
+        log_at(LOG_ALERT, "not every log was opened again");
     }
 }
 
 void
 cycle_close_listeners(struct cycle *c)
 {
+    CHECK(c, CYCLE_MAGIC);
     for (unsigned i = 0; i < c->n_listeners; i++) {
-        listener_close(c->listeners[i]);
+        listener_trim(c->listeners[i], 0);
     }
 }
 
 void
 respawn_note(struct respawn *r, double seconds)
 {
-    double delay;
     r->early = seconds < EARLY_DEATH ? r->early + 1 : 0;
-    delay = r->early < 2 ? 0 : r->early < 10 ? r->early - 1 : DELAY_MAX;
-    r->at = clock_mono() + delay;
+    double delay = r->early < 2 ? 0 : r->early - 1;
+    r->at = clock_mono() + (delay < DELAY_MAX ? delay : DELAY_MAX);
 }
 
 struct sandbox_set *

@@ -20,8 +20,8 @@ struct cycle_options {
     struct str globals;        /* -g */
 };
 
-/* When a dead process is started again: at once, unless it lived so briefly
- * that it would die again. */
+/* When a dead process is started again: at once, unless it lived under a
+ * second, as the one before it did: then a second later, two, … ten. */
 struct respawn {
     double at;      /* clock_mono(); 0: nothing to do */
     unsigned early; /* deaths in a row soon after the start */
@@ -40,7 +40,8 @@ struct cycle {
     unsigned n_ready;
     struct respawn *respawns; /* by worker */
     bool has_failed;          /* a worker ended before it was ready */
-    bool is_undone;           /* did not start: its own sockets go, too */
+    bool is_undone;           /* did not start, and its workers are ending:
+                                 then its own sockets go, too */
     bool is_drained;          /* WINCH: its workers are not started again */
 };
 
@@ -48,7 +49,8 @@ struct cycle {
 
 /* Reads and checks the configuration, secrets included. Opens nothing for
  * writing. NULL after a log line. */
-struct cycle *cycle_read(const struct cycle_options *o, bool is_test);
+must_check struct cycle *cycle_read(
+    const struct cycle_options *o, bool is_test);
 
 /* Opens logs and listening sockets (of `listeners`, all the master's). -1
  * after a log line; then, and for a cycle that did not start, cycle_undo(). */
@@ -63,13 +65,14 @@ void cycle_free(struct cycle *c);
 /* The error log of this cycle is the process's from here on. */
 void cycle_use_log(const struct cycle *c);
 
-/* USR1. */
+/* USR1. What cannot be opened again is written to as before. */
 void cycle_reopen_logs(struct cycle *c);
 
 /* No more connections: the sockets are closed in the master. */
 void cycle_close_listeners(struct cycle *c);
 
-/* Notes that a process that lived `seconds` is to be started again. */
+/* Notes that a process that lived `seconds` is to be started again: r->at
+ * says when. 0: it could not even be forked. */
 void respawn_note(struct respawn *r, double seconds);
 
 struct sandbox_set *cycle_sandboxes(const struct cycle *c);

@@ -1,5 +1,6 @@
 /*
- * Called by weir.c and the master.
+ * The fork into the background and the file that names the process. Called by
+ * weir.c, the master and, for their terminal, its children.
  */
 
 #include "proc/daemon.h"
@@ -31,6 +32,8 @@ daemon_start(void)
     pid_t pid = fork();
     if (pid < 0) {
         log_errno(LOG_EMERG, errno, "fork() failed");
+        close(ends[0]);
+        close(ends[1]);
         return -1;
     }
     if (pid > 0) {
@@ -43,17 +46,23 @@ daemon_start(void)
 }
 
 void
-daemon_tell(int fd)
+daemon_leave_terminal(bool is_stderr_log)
 {
+    int last = is_stderr_log ? STDOUT_FILENO : STDERR_FILENO;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = 0; i <= 2 && null >= 0; i++) {
-        if (dup2(null, i) < 0) {
-            log_errno(LOG_ALERT, errno, "dup2() failed");
+    for (int i = STDIN_FILENO; i <= last; i++) {
+        if (null < 0 || dup2(null, i) < 0) {
+            log_errno(LOG_ALERT, errno, "/dev/null cannot be had");
         }
     }
-    if (null > 2) {
+    if (null > STDERR_FILENO) {
         close(null);
     }
+}
+
+void
+daemon_tell(int fd)
+{
     if (write(fd, "r", 1) != 1) {
         log_errno(LOG_NOTICE, errno, "nobody waited for the start");
     }
@@ -76,6 +85,7 @@ pid_file_write(struct pid_file *f, struct str path)
     if (!ok || rename(temporary, path.p) != 0) {
         log_errno(LOG_EMERG, ok ? errno : err, "cannot write \"%.*s\"",
             STR_ARG(path));
+        unlink(temporary);
         return -1;
     }
     f->path = xstrndup(path);

@@ -11,18 +11,21 @@
  * descriptor for daemon_tell(). -1 after a log line. */
 must_check int daemon_start(void);
 
-/* Ready: standard input, output and error go to /dev/null, the parent ends.
- * Closes fd. */
+/* Ready: the parent ends. Closes fd. */
 void daemon_tell(int fd);
 
+/* Standard input and output go to /dev/null, and standard error unless it is
+ * the log. */
+void daemon_leave_terminal(bool is_stderr_log);
+
 struct pid_file {
-    char *path; /* NULL: not written */
+    char *path; /* owned; NULL: not written */
 };
 
 /* By a temporary file and a rename, so that who sees it sees a whole number.
- * -1 after a log line. */
+ * -1 after a log line; nothing is left of it then. */
 must_check int pid_file_write(struct pid_file *f, struct str path);
-void pid_file_remove(struct pid_file *f);
+void pid_file_remove(struct pid_file *f); /* nothing if it was not written */
 
-/* The pid in a file; 0 after a log line. */
-int pid_file_read(const char *path);
+/* The pid in a file, at least 1; 0 after a log line. */
+must_check int pid_file_read(const char *path);

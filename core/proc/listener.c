@@ -25,6 +25,7 @@ listener_find(struct list *all, const struct listen *l)
 {
     for (struct list *n = all->next; n != all; n = n->next) {
         struct listener *k = container_of(n, struct listener, node);
+        CHECK(k, LISTENER_MAGIC);
         if (listener_is(k, l)) {
             return k;
         }
@@ -56,6 +57,7 @@ listener_get(
     struct listener *k = listener_find(all, l);
     if (k == NULL) {
         k = xcalloc(sizeof *k);
+        k->magic = LISTENER_MAGIC;
         k->addr = l->addr;
         k->path = l->path.n != 0 ? xstrndup(l->path) : NULL;
         list_add_tail(all, &k->node);
@@ -75,30 +77,27 @@ listener_get(
 void
 listener_trim(struct listener *l, unsigned n)
 {
+    CHECK(l, LISTENER_MAGIC);
+    if (l->path != NULL && l->n != 0 && n == 0) {
+        unlink(l->path);
+    }
     while (l->n > n) {
         close(l->fds[--l->n]);
     }
 }
 
 void
-listener_close(struct listener *l)
-{
-    if (l->path != NULL && l->n != 0) {
-        unlink(l->path);
-    }
-    listener_trim(l, 0);
-}
-
-void
 listener_put(struct listener *l)
 {
+    CHECK(l, LISTENER_MAGIC);
     AN(l->refs > 0);
     if (--l->refs != 0) {
         return;
     }
-    listener_close(l);
+    listener_trim(l, 0);
     list_del(&l->node);
     xfree(l->fds);
     xfree(l->path);
+    l->magic = 0;
     xfree(l);
 }

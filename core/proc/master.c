@@ -30,7 +30,8 @@ first_is_ready(struct master *m)
     if (pid_file_write(&m->pid_file, m->current->main->pid) != 0) {
         return -1;
     }
-    if (m->parent >= 0) {
+    if (m->is_daemon) {
+        daemon_leave_terminal(m->current->error_log < 0);
         daemon_tell(m->parent);
         m->parent = -1;
     }
@@ -65,6 +66,9 @@ commit(struct master *m)
             master_stop(m, STOP_FAST);
         }
         return;
+    }
+    if (m->keeper != NULL) {
+        master_send_logs(m, m->keeper);
     }
     drain_cycle(m, old, CHAN_DRAIN);
 }
@@ -126,14 +130,23 @@ begin(struct master *m, struct cycle *c)
     return 0;
 }
 
+/* Not beside another that starts or is being undone, whose sockets it would
+ * take over, and not without a keeper: it waits for that. */
+static bool
+may_reload(const struct master *m)
+{
+    bool is_free = m->next == NULL && m->stop == STOP_NOT;
+    struct list *n = m->cycles.next;
+    for (; n != &m->cycles && is_free; n = n->next) {
+        is_free = !container_of(n, struct cycle, node)->is_undone;
+    }
+    return is_free && master_has_keeper(m);
+}
+
 static void
 reload(struct master *m)
 {
     m->wants_reload = false;
-    if (m->keeper == NULL) {
-        log_at(LOG_EMERG, "reload: the keeper is being started; not now");
-        return;
-    }
     struct cycle *c = cycle_read(&m->options, false);
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");
@@ -164,12 +177,14 @@ master_stop(struct master *m, enum stop how)
 static void
 reopen(struct master *m)
 {
+    struct list *n = m->cycles.next;
     if (m->current == NULL) {
         return;
     }
-    cycle_reopen_logs(m->current);
-    struct list *n = m->children.next;
-    for (; n != &m->children; n = n->next) {
+    for (; n != &m->cycles; n = n->next) {
+        cycle_reopen_logs(container_of(n, struct cycle, node));
+    }
+    for (n = m->children.next; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
         master_send_logs(m, ch);
     }
@@ -270,10 +285,10 @@ turn(struct master *m)
         undo(m, m->next->has_failed ? "a new worker ended before it was ready"
                                     : "the new workers did not become ready");
     }
-    if (m->wants_reload && m->next == NULL && m->stop == STOP_NOT) {
+    master_free_cycles(m);
+    if (m->wants_reload && may_reload(m)) {
         reload(m);
     }
-    master_free_cycles(m);
 }
 
 static bool
@@ -307,6 +322,5 @@ master_run(const struct cycle_options *o, struct cycle *c, int parent)
     m.is_daemon = parent >= 0;
     int code = master_init(&m, c) == 0 ? run(&m, c) : 1;
     master_end(&m);
-    log_at(LOG_NOTICE, "exit");
     return code;
 }

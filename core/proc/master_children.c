@@ -43,6 +43,7 @@ vault_records(const struct cycle *c)
 int
 master_init(struct master *m, const struct cycle *first)
 {
+    m->magic = MASTER_MAGIC;
     list_init(&m->children);
     list_init(&m->cycles);
     list_init(&m->listeners);
@@ -84,12 +85,14 @@ end_children(struct master *m)
 void
 master_end(struct master *m)
 {
+    CHECK(m, MASTER_MAGIC);
     end_children(m);
+    log_at(LOG_NOTICE, "exit");
+    log_set(STDERR_FILENO, LOG_NOTICE);
     m->current = m->next = NULL;
     while (!list_is_empty(&m->cycles)) {
         cycle_free(container_of(m->cycles.next, struct cycle, node));
     }
-    log_set(STDERR_FILENO, LOG_NOTICE);
     pid_file_remove(&m->pid_file);
     roster_fini(&m->roster);
     int fds[] = { m->sig, m->vault, m->tickets, m->parent };
@@ -107,6 +110,16 @@ add_child(struct master *m, struct child *ch)
     m->n_children++;
 }
 
+static struct child_setup
+child_setup(const struct master *m, const struct cycle *c)
+{
+    return (struct child_setup){ .master = getpid(),
+        .vault = m->vault,
+        .tickets = m->tickets,
+        .is_daemon = m->is_daemon,
+        .cycle = c };
+}
+
 static void
 give_worker_to_keeper(struct master *m, const struct child *worker)
 {
@@ -119,7 +132,7 @@ give_worker_to_keeper(struct master *m, const struct child *worker)
 int
 master_start_keeper(struct master *m, const struct cycle *c)
 {
-    struct child_setup s = { getpid(), m->vault, m->tickets, c };
+    struct child_setup s = child_setup(m, c);
     struct chan_msg changed = { .type = CHAN_KEEPER, .fd = -1 };
     m->keeper = child_spawn_keeper(&s);
     if (m->keeper == NULL) {
@@ -171,7 +184,7 @@ master_await_keeper(struct master *m)
 int
 master_start_worker(struct master *m, struct cycle *c, unsigned index)
 {
-    struct child_setup s = { getpid(), m->vault, m->tickets, c };
+    struct child_setup s = child_setup(m, c);
     struct child *ch = child_spawn_worker(&s, c, index);
     if (ch == NULL) {
         respawn_note(&c->respawns[index], 0);
@@ -180,6 +193,12 @@ master_start_worker(struct master *m, struct cycle *c, unsigned index)
     add_child(m, ch);
     give_worker_to_keeper(m, ch);
     return 0;
+}
+
+bool
+master_has_keeper(const struct master *m)
+{
+    return m->keeper != NULL && m->keeper->is_ready && m->keeper->chan >= 0;
 }
 
 static struct child *
@@ -256,8 +275,7 @@ master_take_messages(struct master *m)
             r = chan_recv(ch->chan, &msg, buf);
         }
         if (r != IO_AGAIN) {
-            close(ch->chan); /* it has ended: SIGCHLD comes */
-            ch->chan = -1;
+            child_hung_up(ch);
         }
     }
 }
@@ -276,8 +294,10 @@ master_timeout(const struct master *m)
     for (; n != &m->children; n = n->next) {
         at = sooner(at, container_of(n, struct child, node)->kill_at);
     }
-    if (m->stop == STOP_NOT) {
+    if (m->keeper == NULL && m->stop != STOP_FAST) {
         at = sooner(at, m->keeper_respawn.at);
+    }
+    if (m->stop == STOP_NOT) {
         at = m->next != NULL ? sooner(at, m->start_deadline) : at;
         for (unsigned i = 0;
              m->current != NULL && i < m->current->main->worker_processes;
@@ -342,7 +362,7 @@ sweep(struct master *m)
         sets = xgrow(sets, n_sets, sizeof *sets);
         sets[n_sets++] = cycle_sandboxes(container_of(n, struct cycle, node));
     }
-    if (m->keeper != NULL && m->current != NULL) {
+    if (master_has_keeper(m) && m->current != NULL) {
         roster_sweep(&m->roster, m->keeper->chan, sets, n_sets,
             main_conf_ca_dir(m->current->conf));
     }
@@ -375,7 +395,7 @@ master_free_cycles(struct master *m)
 void
 master_send_logs(struct master *m, struct child *ch)
 {
-    const struct cycle *c = m->current;
+    const struct cycle *c = ch->cycle != NULL ? ch->cycle : m->current;
     struct chan_msg msg = {
         .type = CHAN_LOG, .number = (uint64_t)-1, .fd = c->error_log
     };
@@ -384,7 +404,7 @@ master_send_logs(struct master *m, struct child *ch)
     }
     const struct logfile *f;
     for (unsigned i = 0;
-         ch->cycle == c && (f = logfile_nth(c->conf, i)) != NULL; i++) {
+         ch->cycle != NULL && (f = logfile_nth(c->conf, i)) != NULL; i++) {
         msg.number = i;
         msg.fd = f->fd;
         if (f->fd >= 0) {

@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * The master's state, and what master.c asks of master_children.c.
+ * The master's state, and what master.c asks of master_children.c. All of it
+ * belongs to the one process; nothing here blocks but master_await_keeper().
  */
 
 #include "proc/child.h"
@@ -12,6 +13,7 @@
 enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
 
 struct master {
+    unsigned magic;
     struct cycle_options options;
     int sig;            /* signals */
     int vault, tickets; /* memory files, of the keeper and of TLS tickets */
@@ -29,20 +31,27 @@ struct master {
     struct pid_file pid_file;
 };
 
-/* Makes what outlives all cycles; its sizes are of the first. */
+#define MASTER_MAGIC 0x3a57e200u
+
+/* Makes what outlives all cycles; its sizes are of the first. -1 after a log
+ * line; master_end() then, too. */
 must_check int master_init(struct master *m, const struct cycle *first);
 
-/* Ends the keeper, frees all. */
+/* Ends what children there are still, frees all. */
 void master_end(struct master *m);
 
 /* Ends all children; `how` only ever grows. */
 void master_stop(struct master *m, enum stop how);
 
+/* -1 after a log line: it is tried again at a deadline. */
 must_check int master_start_keeper(struct master *m, const struct cycle *c);
 /* Waits until it serves: what it writes, workers read. -1 after a log line. */
 must_check int master_await_keeper(struct master *m);
 must_check int master_start_worker(
     struct master *m, struct cycle *c, unsigned index);
+
+/* Whether a CA can be asked for. */
+bool master_has_keeper(const struct master *m);
 
 void master_reap(struct master *m);
 void master_take_messages(struct master *m);
@@ -56,7 +65,8 @@ void master_run_deadlines(struct master *m);
 /* Frees cycles without workers that do not serve. */
 void master_free_cycles(struct master *m);
 
-/* The current cycle's log files to a worker of it, and its error log. */
+/* A worker gets the log files of its cycle, the keeper the current one's error
+ * log. */
 void master_send_logs(struct master *m, struct child *ch);
 
 /* One message of secret_watch_run() to every worker of the current cycle. */

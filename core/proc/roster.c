@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -50,6 +52,7 @@ member_free(struct roster *r, struct member *m)
 void
 roster_init(struct roster *r)
 {
+    r->magic = ROSTER_MAGIC;
     map_init(&r->by_id);
     r->next_serial = (uint64_t)(clock_wall() * 1e6);
 }
@@ -57,12 +60,14 @@ roster_init(struct roster *r)
 void
 roster_fini(struct roster *r)
 {
+    CHECK(r, ROSTER_MAGIC);
     struct map_node *n = map_next(&r->by_id, NULL);
     while (n != NULL) {
         member_free(r, member_of(n));
         n = map_next(&r->by_id, NULL);
     }
     map_fini(&r->by_id);
+    r->magic = 0;
 }
 
 static struct member *
@@ -79,28 +84,33 @@ roster_member(struct roster *r, struct str id)
     return m;
 }
 
-/* Waits for the keeper's answer to one message. */
 static int
-keeper_call(
-    int chan, const struct chan_msg *ask, struct chan_msg *answer, char *buf)
+hang_up(int chan, const char *why)
+{
+    log_at(LOG_EMERG, "the keeper %s", why);
+    shutdown(chan, SHUT_RDWR);
+    return -1;
+}
+
+/* Waits for the keeper's answer to one message, which is of type `wanted`. */
+static int
+keeper_call(int chan, const struct chan_msg *ask, enum chan_type wanted,
+    struct chan_msg *answer, char *buf)
 {
     if (chan_send(chan, ask) != IO_OK) {
-        log_at(LOG_EMERG, "the keeper does not take messages");
-        return -1;
+        return hang_up(chan, "does not take messages");
     }
-    enum io r = IO_OK;
-    do {
-        r = chan_recv_wait(chan, answer, buf, KEEPER_SECONDS);
-    } while (r == IO_OK && answer->type == CHAN_READY);
-    if (r != IO_OK) {
-        log_at(LOG_EMERG, "the keeper does not answer");
-        return -1;
+    if (chan_recv_wait(chan, answer, buf, KEEPER_SECONDS) != IO_OK) {
+        return hang_up(chan, "does not answer");
     }
-    if (answer->type == CHAN_FAILED) {
+    if (answer->fd >= 0) {
+        close(answer->fd);
+    }
+    if (answer->type == CHAN_FAILED && answer->number == ask->number) {
         log_at(LOG_EMERG, "the keeper: %.*s", STR_ARG(answer->data));
         return -1;
     }
-    return 0;
+    return answer->type == wanted ? 0 : hang_up(chan, "answers out of turn");
 }
 
 static int
@@ -111,13 +121,11 @@ member_declare(struct member *m, int chan)
     struct chan_msg ask = {
         .type = CHAN_DECLARE, .number = m->serial, .data = m->node.key, .fd = -1
     };
-    if (keeper_call(chan, &ask, &answer, buf) != 0) {
+    if (keeper_call(chan, &ask, CHAN_CA, &answer, buf) != 0) {
         return -1;
     }
-    if (answer.type != CHAN_CA || answer.data.n == 0) {
-        log_at(LOG_EMERG, "the keeper: unexpected answer %u",
-            (unsigned)answer.type);
-        return -1;
+    if (answer.data.n == 0) {
+        return hang_up(chan, "sent no certificate");
     }
     m->index = (unsigned)answer.number;
     m->der = str_n(xstrndup(answer.data), answer.data.n);
@@ -127,6 +135,7 @@ member_declare(struct member *m, int chan)
 int
 roster_enrol(struct roster *r, int chan, struct sandbox_set *set)
 {
+    CHECK(r, ROSTER_MAGIC);
     for (unsigned i = 0; i < sandbox_set_count(set); i++) {
         struct sandbox *sb = sandbox_set_nth(set, i);
         struct member *m = roster_member(r, sb->id);
@@ -156,49 +165,61 @@ pem_write(struct buf *b, struct str der)
     xfree(text);
 }
 
-static void
-pem_path(char *path, size_t size, struct str dir, struct str id)
+/* DIR/BEFORE ID AFTER; false with errno when it is too long. */
+static bool
+member_path(const struct member *m, struct str dir, const char *before,
+    const char *after, char path[PATH_MAX])
 {
-    snprintf(path, size, "%.*s/%.*s.pem", STR_ARG(dir), STR_ARG(id));
+    int n = snprintf(path, PATH_MAX, "%.*s/%s%.*s%s", STR_ARG(dir), before,
+        STR_ARG(m->node.key), after);
+    errno = ENAMETOOLONG;
+    return n < PATH_MAX;
 }
 
+/* Nothing of the temporary file is left when it fails; -1 with errno. */
 static int
-write_file(const char *path, struct str text)
+replace_file(const char *path, const char *temporary, struct str text)
 {
-    int fd =
-        open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd = open(
+        temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0) {
         return -1;
     }
     ssize_t n = write(fd, text.p, text.n);
     int err = n < 0 ? errno : ENOSPC;
     close(fd);
+    if (n == (ssize_t)text.n) {
+        if (rename(temporary, path) == 0) {
+            return 0;
+        }
+        err = errno;
+    }
+    unlink(temporary);
     errno = err;
-    return n == (ssize_t)text.n ? 0 : -1;
+    return -1;
 }
 
 static int
 member_publish(const struct member *m, struct str dir)
 {
-    char path[4096], temporary[4096];
+    char path[PATH_MAX], temporary[PATH_MAX];
     struct buf pem;
-    pem_path(path, sizeof path, dir, m->node.key);
-    snprintf(temporary, sizeof temporary, "%.*s/.%.*s.new", STR_ARG(dir),
-        STR_ARG(m->node.key));
     buf_init(&pem, PEM_MAX);
     pem_write(&pem, m->der);
-    int r = write_file(temporary, buf_str(&pem));
-    buf_fini(&pem);
-    if (r != 0 || rename(temporary, path) != 0) {
+    bool ok = member_path(m, dir, "", ".pem", path) &&
+              member_path(m, dir, ".", ".new", temporary) &&
+              replace_file(path, temporary, buf_str(&pem)) == 0;
+    if (!ok) {
         log_errno(LOG_EMERG, errno, "cannot write \"%s\"", path);
-        return -1;
     }
-    return 0;
+    buf_fini(&pem);
+    return ok ? 0 : -1;
 }
 
 int
 roster_publish(struct roster *r, const struct sandbox_set *set, struct str dir)
 {
+    CHECK(r, ROSTER_MAGIC);
     if (sandbox_set_count(set) == 0) {
         return 0;
     }
@@ -228,18 +249,20 @@ member_is_used(
     return false;
 }
 
-static void
+static bool
 member_drop(struct roster *r, struct member *m, int chan, struct str dir)
 {
-    char buf[CHAN_DATA_MAX], path[4096];
+    char buf[CHAN_DATA_MAX], path[PATH_MAX];
     struct chan_msg answer;
     struct chan_msg ask = { .type = CHAN_DROP, .number = m->serial, .fd = -1 };
-    if (keeper_call(chan, &ask, &answer, buf) != 0) {
-        return; /* the next sweep tries again */
+    if (keeper_call(chan, &ask, CHAN_DONE, &answer, buf) != 0) {
+        return false;
     }
-    pem_path(path, sizeof path, dir, m->node.key);
-    unlink(path);
+    if (member_path(m, dir, "", ".pem", path)) {
+        unlink(path);
+    }
     member_free(r, m);
+    return true;
 }
 
 void
@@ -248,6 +271,7 @@ roster_sweep(struct roster *r, int chan, struct sandbox_set *const *sets,
 {
     struct member **unused = NULL;
     unsigned n_unused = 0;
+    CHECK(r, ROSTER_MAGIC);
     struct map_node *node = map_next(&r->by_id, NULL);
     for (; node != NULL; node = map_next(&r->by_id, node)) {
         if (!member_is_used(member_of(node), sets, n)) {
@@ -255,8 +279,9 @@ roster_sweep(struct roster *r, int chan, struct sandbox_set *const *sets,
             unused[n_unused++] = member_of(node);
         }
     }
-    for (unsigned i = 0; i < n_unused; i++) {
-        member_drop(r, unused[i], chan, dir);
+    bool ok = true;
+    for (unsigned i = 0; i < n_unused && ok; i++) {
+        ok = member_drop(r, unused[i], chan, dir);
     }
     xfree(unused);
 }

@@ -124,10 +124,11 @@ apply_secret(struct state *s, const struct chan_msg *m)
 }
 
 static void
-set_log(struct state *s, const struct chan_msg *m)
+set_log(struct state *s, struct chan_msg *m)
 {
     if (m->number != (uint64_t)-1) {
-        worker_set_log(s->worker, (unsigned)m->number, dup(m->fd));
+        worker_set_log(s->worker, (unsigned)m->number, m->fd);
+        m->fd = -1;
         return;
     }
     int fd = s->process->cycle->error_log;
@@ -136,8 +137,9 @@ set_log(struct state *s, const struct chan_msg *m)
     }
 }
 
+/* What it takes of the message it marks so: fd -1. */
 static void
-obey(struct state *s, const struct chan_msg *m)
+obey(struct state *s, struct chan_msg *m)
 {
     switch (m->type) {
     case CHAN_QUIT:

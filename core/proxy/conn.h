@@ -56,7 +56,6 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;   /* the worker drains: one last request */
     bool is_parked;
-    bool had_eof;       /* the client will send no more */
     bool must_close;    /* after this response */
 };
 

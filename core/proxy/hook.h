@@ -28,7 +28,7 @@ struct target {
 
 struct module {
     struct conf_part conf; /* its name is the module's */
-    size_t tx_size;        /* state per exchange, zeroed; tx_state() */
+    size_t tx_size;        /* state per exchange, zeroed; module_state() */
     int (*worker_init)(struct worker *w);
     void (*worker_exit)(struct worker *w);
     enum verdict (*on_accept)(struct conn *c); /* no V_REPLY, no V_WAIT */
@@ -55,7 +55,7 @@ void *module_state(const struct tx *tx, unsigned module_index);
 /* Collects which modules have which hook; once, before the first worker. */
 void hooks_init(void);
 
-int hooks_worker_init(struct worker *w);
+must_check int hooks_worker_init(struct worker *w);
 void hooks_worker_exit(struct worker *w);
 enum verdict hooks_accept(struct conn *c);
 

@@ -56,26 +56,29 @@ logfile_nth(const struct conf *c, unsigned i)
 static int
 logfile_open(struct logfile *f, unsigned uid, unsigned gid)
 {
-    f->fd = open(f->path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-    if (f->fd < 0) {
+    int fd = open(f->path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", f->path.p);
         return -1;
     }
-    if (geteuid() == 0 && fchown(f->fd, uid, gid) != 0) {
+    if (geteuid() == 0 && fchown(fd, uid, gid) != 0) {
         log_errno(LOG_WARN, errno, "chown() \"%s\" failed", f->path.p);
     }
+    if (f->fd >= 0) {
+        close(f->fd);
+    }
+    f->fd = fd;
     return 0;
 }
 
 int
 logfiles_open(struct conf *c, unsigned uid, unsigned gid)
 {
+    int r = 0;
     for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
-        if (f->fd < 0 && logfile_open(f, uid, gid) != 0) {
-            return -1;
-        }
+        r = logfile_open(f, uid, gid) != 0 ? -1 : r;
     }
-    return 0;
+    return r;
 }
 
 void

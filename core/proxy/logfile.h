@@ -22,8 +22,9 @@ struct logfile {
 /* At bind or check: the file for `path`, one for each path of a conf. */
 struct logfile *logfile_get(struct conf *c, struct str path);
 
-/* The master: opens all that are not open, append only, mode 0640, owned by
- * uid:gid when the master is root. -1 after a log line. */
+/* The master: opens all, append only, mode 0640, owned by uid:gid when the
+ * master is root; those that are open, again. -1 after a log line for each that
+ * cannot be opened, which stays as it was. */
 must_check int logfiles_open(struct conf *c, unsigned uid, unsigned gid);
 void logfiles_close(struct conf *c);
 
@@ -34,7 +35,8 @@ struct logfile *logfile_nth(const struct conf *c, unsigned i);
 void logfiles_start(struct conf *c, struct loop *l);
 void logfiles_stop(struct conf *c);
 
-/* The master has opened the path again: `fd` (taken) replaces the old one. */
+/* A worker's: the master has opened the path again, and `fd` (taken) replaces
+ * the old one, to which goes what was written before. */
 void logfile_reopened(struct logfile *f, int fd);
 
 /* Appends a line (with its newline). Lost when the disk is full: a log never

@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * The places of the rooms' conf parts in every conf: proc/parts.c builds the
+ * The places of the rooms' conf parts in every conf: proc/main_conf.c builds the
  * array in this order and puts the modules' parts behind, in theirs.
  */
 

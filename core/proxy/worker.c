@@ -1,6 +1,6 @@
 /*
  * A worker's set-up and end: makes what its connections share, starts to
- * accept, drains. Called by proc/worker.c alone.
+ * accept, drains. Called by proc/worker_process.c alone.
  */
 
 #include "proxy/worker.h"
@@ -90,10 +90,12 @@ void
 worker_quit(struct worker *w, double deadline, bool is_hard)
 {
     CHECK(w, WORKER_MAGIC);
+    if (!w->is_quitting) {
+        accept_fini(w);
+        timer_init(&w->quit_timer, w->loop, on_quit_deadline);
+    }
     w->is_quitting = true;
-    accept_fini(w);
     quit_all(w, is_hard);
-    timer_init(&w->quit_timer, w->loop, on_quit_deadline);
     timer_start(&w->quit_timer, deadline - clock_mono());
     if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
         w->setup.on_drained(w->setup.arg);

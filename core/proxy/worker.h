@@ -23,7 +23,7 @@ struct tls_sessions;
 /* One listening socket that this worker serves. */
 struct worker_socket {
     int fd;
-    unsigned listen; /* index into listen_list() of the conf */
+    unsigned listen; /* for listen_get() of the conf */
 };
 
 struct worker_setup {
@@ -76,7 +76,7 @@ void worker_conn_ended(struct worker *w);
 #define WORKER_MAGIC 0x3082e301u
 
 /* NULL after a log line. Starts accepting at once. */
-struct worker *worker_new(const struct worker_setup *setup);
+must_check struct worker *worker_new(const struct worker_setup *setup);
 
 /* Out of descriptors: closes some idle upstream connections. False: there was
  * none. */
@@ -84,13 +84,14 @@ bool worker_shed(struct worker *w);
 
 /* Graceful: stops accepting, lets what runs finish until `deadline`
  * (clock_mono()), then calls on_drained from the loop. Idle connections close
- * at once when `is_hard`; else each has one last request. */
+ * at once when `is_hard`; else each has one last request. A second call is the
+ * one that holds: a worker that drains is told to quit. */
 void worker_quit(struct worker *w, double deadline, bool is_hard);
 
 /* The keeper was started again: ask anew for what was asked for. */
 void worker_keeper_changed(struct worker *w);
 
-/* USR1: the log files were reopened by the master; `fd` for log number i. */
+/* USR1: the log files were reopened by the master; `fd` (taken) for log i. */
 void worker_set_log(struct worker *w, unsigned i, int fd);
 
 /* Closes and frees everything; for a fast stop and for leak checks. */

@@ -1,0 +1,203 @@
+"""Reloads that fail, and signals and deaths in the middle of one."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from lib.http import reply
+from lib.wait import until
+
+
+def host(origin):
+    return f"origin.test:{origin.port}"
+
+
+def ask(w, origin):
+    with w.tunnel("origin.test", origin.port) as c:
+        return c.get("/", host(origin))
+
+
+def listening(port):
+    """How many sockets listen on the port."""
+    with open("/proc/net/tcp") as f:
+        lines = [line.split() for line in f.read().splitlines()[1:]]
+    return len([1 for f in lines if f[3] == "0A" and
+                f[1].endswith(f":{port:04X}")])  # fmt: skip
+
+
+@pytest.fixture
+def held(origin):
+    """The origin keeps /slow until go() is called."""
+    go = threading.Event()
+
+    def slow(conn, request):
+        assert go.wait(60)
+        return reply(b"finished")
+
+    origin.on("/slow", slow)
+    yield go.set
+    go.set()
+
+
+def begin_slow(w, origin):
+    c = w.tunnel("origin.test", origin.port)
+    c.send(f"GET /slow HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
+    origin.wait_requests(1)
+    return c
+
+
+def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
+    w = weir()
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
+    (old,) = w.children("worker")
+    assert listening(w.port) == 1
+    w.configure(w.config(
+        main="worker_processes 40;",
+        egress="host origin.test { return 451; }\n"
+        "listen 127.0.0.1:{{port}} proxy;\nlisten unix:{{dir}}/s proxy;",
+    ))  # fmt: skip
+    w.signal("HUP")
+
+    def kill_one():
+        new = [p for p in w.children("worker") if p != old]
+        if new:
+            os.kill(new[-1], signal.SIGKILL)
+        return new
+
+    until(kill_one, "a new worker")
+    w.wait_log("ended before it was ready: the old configuration goes on")
+    until(lambda: w.children("worker") == [old], "the end of the others")
+    assert ask(w, origin).status == 200
+    until(lambda: listening(w.port) == 1, "the end of their sockets")
+    assert not os.path.exists(w.path("s"))
+    # The next one is none the worse for it.
+    w.configure(w.config(egress="host origin.test { return 410; }"))
+    w.signal("HUP")
+    until(lambda: ask(w, origin).status == 410, "the new config")
+
+
+def test_listener_in_use_leaves_all_as_it_was(weir, origin, canary):
+    w = weir()
+    w.expect(r"\[emerg\]")
+    w.configure(w.config(
+        egress="listen 127.0.0.1:{{port}} proxy;\n"
+        f"listen 127.0.0.1:{canary.port} proxy;",
+    ))  # fmt: skip
+    w.signal("HUP")
+    w.wait_log("the old configuration goes on")
+    assert ask(w, origin).status == 200
+
+
+def test_last_of_many_reloads_holds(weir, origin):
+    w = weir()
+    for code in (451, 410, 404):
+        w.configure(w.config(egress=f"host origin.test {{ return {code}; }}"))
+        w.signal("HUP")
+    until(lambda: ask(w, origin).status == 404, "the last config")
+
+
+@pytest.mark.parametrize("name", ["QUIT", "TERM"])
+def test_stop_during_a_reload(weir, name):
+    w = weir(main="worker_processes 4;")
+    w.signal("HUP")
+    w.stop(name)
+    assert not os.path.exists(w.path("logs", "weir.pid"))
+
+
+def test_stop_during_the_start(weir):
+    w = weir(main="worker_processes 8;", start=False)
+    # Not start(), which waits until it is ready.
+    until_ready, w.is_ready = w.is_ready, lambda: "start keeper" in w.stderr()
+    w.start()
+    w.is_ready = until_ready
+    w.stop("TERM")
+    assert not os.path.exists(w.path("logs", "weir.pid"))
+
+
+def test_quit_while_old_workers_drain(weir, origin, held):
+    w = weir()
+    with begin_slow(w, origin) as c:
+        w.signal("HUP")
+        until(lambda: len(w.children("worker")) == 2, "a new worker")
+        w.wait_log(r"start worker.*\n(.*\n)*.*configuration .* serves")
+        w.signal("QUIT")
+        until(lambda: len(w.children("worker")) == 1, "the new one's end")
+        held()
+        assert c.read_response().body == b"finished"
+    assert w.wait() == 0
+
+
+def test_worker_that_dies_while_it_drains_is_not_replaced(weir, origin, held):
+    w = weir()
+    w.expect("exited on signal 9")
+    (old,) = w.children("worker")
+    with begin_slow(w, origin):
+        w.signal("HUP")
+        until(lambda: len(w.children("worker")) == 2, "a new worker")
+        new = [p for p in w.children("worker") if p != old]
+        w.wait_log(r"start worker.*\n(.*\n)*.*configuration .* serves")
+        os.kill(old, signal.SIGKILL)
+        w.wait_log("exited on signal 9")
+    assert ask(w, origin).status == 200
+    assert w.children("worker") == new
+
+
+def test_reload_waits_for_a_keeper(weir, origin):
+    w = weir()
+    w.expect("exited on signal 9")
+    (keeper,) = w.children("keeper")
+    os.kill(keeper, signal.SIGKILL)
+    w.configure(w.config(egress="host origin.test { return 451; }"))
+    w.signal("HUP")
+
+    def status():
+        try:
+            return ask(w, origin).status
+        except OSError:
+            return 0
+
+    until(lambda: status() == 451, "the new config")
+
+
+def test_dropped_sandbox_loses_its_file_and_another_keeps_its(weir):
+    other = "sandbox gone { class test; address 127.0.0.2; }\n"
+    box = "sandbox box { class test; address 127.0.0.1; }\n"
+    w = weir(egress=box + other)
+    with open(w.ca()) as f:
+        before = f.read()
+    assert os.path.exists(w.ca("gone"))
+    w.configure(w.config(egress=box))
+    w.signal("HUP")
+    until(lambda: not os.path.exists(w.ca("gone")), "the file's end")
+    with open(w.ca()) as f:
+        assert f.read() == before
+
+
+def test_log_that_cannot_be_opened_again_is_kept(weir, origin):
+    w = weir()
+    w.expect(r"\[emerg\] .*access.log|not every log")
+    assert ask(w, origin).status == 200
+    w.access_log(1)
+    os.rename(w.path("logs", "access.log"), w.path("logs", "old.log"))
+    os.mkdir(w.path("logs", "access.log"))
+    w.signal("USR1")
+    w.wait_log("not every log was opened again")
+    assert ask(w, origin).status == 200
+    until(lambda: w.read("logs", "old.log").count("\n") > 2, "a line")
+
+
+def test_processes_log_to_the_new_configurations_file(weir):
+    w = weir()
+    w.configure(w.config(main="error_log logs/other.log info;"))
+    w.signal("HUP")
+
+    def holds(pid):
+        names = os.listdir(f"/proc/{pid}/fd")
+        links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in names]
+        return w.path("logs", "other.log") in links
+
+    until(lambda: all(map(holds, w.children())), "the new log")
+    w.stop("QUIT")
+    assert "exit" in w.read("logs", "other.log")
