@@ -347,8 +347,9 @@ write_head(struct conn *c, struct h1_side *side)
     }
     struct h1_framing f = { .kind = kind,
         .length = tx->response.length,
-        .close = tx->must_close,
-        .keep_alive = !tx->must_close && tx->request.minor == 0 };
+        .close = tx->must_close && !tx->is_upgraded,
+        .keep_alive = !tx->must_close && tx->request.minor == 0,
+        .upgrade = tx->is_upgraded ? STR("websocket") : STR_NONE };
     size_t had = c->out.len;
     h1_write_response(&tx->response, &f, &c->out);
     tx->bytes_sent += c->out.len - had;
@@ -435,7 +436,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     bool must_close = tx->must_close || !is_complete;
     bool is_tunnel = tx->is_tunnel_open && is_complete;
     if (is_tunnel) {
-        conn_open_tunnel(c, &tx->authority);
+        conn_open_tunnel(c, &tx->authority, tx->is_blind);
     }
     if (!is_complete && side->is_head_written && !side->is_chunked) {
         tcp_abort_on_close(c->stream);
@@ -463,6 +464,10 @@ run_exchange(struct task *t)
     struct h1_side *side = c->side;
     if (tx->is_over) {
         return end_tx(c, side);
+    }
+    if (tx->is_upgraded && tx->is_head_ready) {
+        write_head(c, side);
+        return &conn_step_splice;
     }
     if (!side->is_body_done) {
         uint64_t had = tx->up.bytes_in;

@@ -14,6 +14,7 @@
 #include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
+#include "proxy/splice.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
@@ -85,6 +86,11 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
         .detail = str_of(detail) };
     tx_fail(tx, FAULT_ORIGIN, "%s", detail);
     upstream_close(tx);
+    if (tx->is_blind) {
+        tx->response.status = status; /* logged; nobody could read it */
+        tx->is_broken = true;
+        return &tx_step_done;
+    }
     tx_reply(tx, &r);
     return &tx_step_reply;
 }
@@ -168,6 +174,10 @@ run_connect(struct task *t)
         return upstream_abandon(tx);
     }
     tx->t_connect = clock_mono();
+    if (tx->is_blind) {
+        start_dial(tx);
+        return &step_dial;
+    }
     struct pool_key key = pool_key_of(tx);
     struct guard_policy policy = guard_policy_of(tx);
     if (tx->pool_host == NULL) {
@@ -237,7 +247,7 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return &tx_step_exchange;
+    return tx->is_blind ? &tx_step_splice : &tx_step_exchange;
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
@@ -267,6 +277,20 @@ peer_lost(struct tx *tx, enum peer_io r)
         "the origin closed the connection before its response");
 }
 
+/* RFC 9110 15.2.2: only to what was asked for. */
+static const struct step *
+switched(struct tx *tx)
+{
+    if (!splice_is_asked(&tx->request) ||
+        tx->response.upgrade != UPGRADE_WEBSOCKET || !tx->is_request_sent) {
+        return fail(tx, 502, "http_upgrade_failed",
+            "the origin switched protocols without being asked");
+    }
+    tx->t_head = clock_mono();
+    splice_begin(tx);
+    return &tx_step_response;
+}
+
 static const struct step *
 head_arrived(struct tx *tx)
 {
@@ -276,8 +300,7 @@ head_arrived(struct tx *tx)
         return &tx_step_response;
     }
     if (status == 101) {
-        return fail(tx, 502, "http_upgrade_failed",
-            "the origin switched protocols without being asked");
+        return switched(tx);
     }
     if (++tx->interims > INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
@@ -335,6 +358,18 @@ run_exchange(struct task *t)
     }
 }
 
+static const struct step *
+run_tunnel(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    const struct decision *d = &tx->decision;
+    tx->where = d->where != NULL ? d->where : tx->where;
+    tx->up_host = tx->authority.host;
+    tx->up_port = tx->authority.port;
+    return &tx_step_connect;
+}
+
+const struct step tx_step_blind = { "tx: tunnel", run_tunnel };
 const struct step tx_step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };
 const struct step tx_step_exchange = { "tx: exchange", run_exchange };
