@@ -130,10 +130,6 @@ static void
 reload(struct master *m)
 {
     m->wants_reload = false;
-    if (m->keeper == NULL) {
-        log_at(LOG_EMERG, "reload: the keeper is being started; not now");
-        return;
-    }
     struct cycle *c = cycle_read(&m->options, false);
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");
@@ -270,8 +266,9 @@ turn(struct master *m)
         undo(m, m->next->has_failed ? "a new worker ended before it was ready"
                                     : "the new workers did not become ready");
     }
-    if (m->wants_reload && m->next == NULL && m->stop == STOP_NOT) {
-        reload(m);
+    bool can_reload = m->next == NULL && m->keeper != NULL;
+    if (m->wants_reload && can_reload && m->stop == STOP_NOT) {
+        reload(m); /* else it waits: a signal is not to be lost */
     }
     master_free_cycles(m);
 }

@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from lib.http import reply
+from lib.client import client_hello
+from lib.http import Truncated, reply
 
 
 def host(origin):
@@ -179,3 +180,182 @@ def test_interim_heads_share_one_limit(weir, plain_origin, n, status):
     with w.client() as c:
         r = c.get(f"http://{host(plain_origin)}/", host(plain_origin))
         assert r.status == status
+
+
+# A hostile origin
+
+WHOLE = {
+    "length": b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole",
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"5\r\nwhole\r\n0\r\nX-T: 1\r\n\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ["hang_up", "reset"])
+@pytest.mark.parametrize("framing", WHOLE)
+@pytest.mark.parametrize("tls", [True, False])
+def test_response_cut_at_each_byte(weir, origins, tls, framing, end):
+    """Never taken for whole, never waited for."""
+    o = origins("o.test", tls=tls)
+    whole = WHOLE[framing]
+
+    def cut(conn, request):
+        n = int(request.target.rpartition("/")[2])
+        conn.send(whole[:n])
+        getattr(conn, end)()
+
+    o.default = cut
+    w = weir()
+    workers = w.children("worker")
+    for n in range(0, len(whole), 3 if tls else 1):
+        with w.tunnel("o.test", o.port) if tls else w.client() as c:
+            url = "" if tls else f"http://{host(o)}"
+            c.send(f"GET {url}/{n} HTTP/1.1\r\nHost: {host(o)}\r\n\r\n")
+            try:
+                assert c.read_response().status == 502
+            except (ConnectionError, Truncated):
+                pass
+    assert w.children("worker") == workers
+
+
+def test_hundred_responses_to_one_request(weir, plain_origin):
+    """… and a response before any request: they reach no other request."""
+    plain_origin.script = lambda conn: (
+        conn.send(reply(b"early") * 100),
+        conn.reader.to_eof(),
+    )
+    url = f"http://{host(plain_origin)}/"
+    w = weir()
+    with w.client() as c:
+        for i in range(3):
+            assert c.get(url, host(plain_origin)).body == b"early"
+            assert len(plain_origin.conns) == i + 1
+
+
+@pytest.mark.parametrize("n, status", [(32, 200), (33, 502)])
+def test_interim_storm(weir, plain_origin, n, status):
+    plain_origin.default = b"HTTP/1.1 100 Continue\r\n\r\n" * n + reply(b"x")
+    w = weir()
+    with w.client() as c:
+        r = c.get(f"http://{host(plain_origin)}/", host(plain_origin))
+        assert r.status == status
+
+
+SPLITS = {
+    "reason": b"HTTP/1.1 200 OK\rX: 1\r\nContent-Length: 0\r\n\r\n",
+    "value": b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\nContent-Length: 0\r\n\r\n",
+    "name": b"HTTP/1.1 200 OK\r\nA b: c\r\nContent-Length: 0\r\n\r\n",
+    "no name": b"HTTP/1.1 200 OK\r\n: c\r\nContent-Length: 0\r\n\r\n",
+    "space": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+    "coding 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                  b"0\r\n\r\n",
+    "coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+              b"0\r\n\r\n",
+    "length list": b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx",
+    "length sign": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+    "nominated": b"HTTP/1.1 200 OK\r\nConnection: Content-Length\r\n"
+                 b"Content-Length: 1\r\n\r\nx",
+    "version": b"HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "http/0.9": b"<html>",
+    "leading": b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+}  # fmt: skip
+
+
+def send_and_close(conn, answer):
+    conn.send(answer)
+    conn.close()
+
+
+def test_ambiguous_responses_are_refused(weir, plain_origin):
+    """One client for all: what went wrong upstream costs it nothing."""
+    for i, answer in enumerate(SPLITS.values()):
+        plain_origin.on(f"/{i}", lambda conn, _, a=answer: send_and_close(conn, a))
+    url = f"http://{host(plain_origin)}"
+    w = weir()
+    with w.client() as c:
+        for i, name in enumerate(SPLITS):
+            r = c.get(f"{url}/{i}", host(plain_origin))
+            assert r.status == 502, name
+        assert c.get(f"{url}/", host(plain_origin)).status == 200
+
+
+# A hostile sandbox
+
+
+def test_client_that_resets_at_each_byte(weir, plain_origin):
+    url = f"http://{host(plain_origin)}/"
+    text = (
+        f"POST {url} HTTP/1.1\r\nHost: {host(plain_origin)}\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\nX: y\r\n\r\n"
+    )
+    w = weir()
+    workers = w.children("worker")
+    for n in range(len(text) + 1):
+        c = w.client()
+        c.send(text[:n])
+        c.reset()
+    with w.client() as c:
+        c.send(text)
+        assert c.read_response().status == 200
+    assert w.children("worker") == workers
+    whole = [r for r in plain_origin.requests if r.body == b"whole"]
+    assert 1 <= len(whole) <= 3  # never a request that was not whole
+
+
+def test_handshake_that_stops_at_each_byte(weir, origin):
+    hello = client_hello("origin.test")
+    w = weir()
+    workers = w.children("worker")
+    for n in range(0, len(hello) + 1, 7):
+        c = w.client()
+        assert c.connect(host(origin)).status == 200
+        c.send(hello[:n])
+        c.reset() if n % 2 else c.close()
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).status == 200
+    assert w.children("worker") == workers
+
+
+NAMES = """
+no.example NO.EXAMPLE no.example. plain.test.no.example plain.test@no.example
+no.example%00.test no.example%2etest no.example%23.test plain.test%2f.no.example
+plain.test\\.no.example plain.test,no.example xn--plain.test.example
+..plain.test plain.test.. plain..test .plain.test plain\u00ad.test
+127.1 127.0.0.1 0127.0.0.1 0x7f000001 2130706433 0 00000000 127.0.0.1. 0x.test.0
+[::1] [::] [::ffff:127.0.0.1] [::ffff:7f00:1] [::127.0.0.1] [64:ff9b::7f00:1]
+[2002:7f00:1::] [::1%25lo] [::1%lo] [fe80::1] [0:0:0:0:0:ffff:127.0.0.1]
+[64:ff9b:1::127.0.0.1] [2001:0:1::80ff:fffe] 169.254.169.254 [fd00:ec2::254]
+localhost localhost. a.localhost
+""".split()
+
+
+@pytest.mark.parametrize("how", ["connect", "absolute"])
+def test_no_spelling_of_a_name_gets_out(weir, plain_origin, canary, how):
+    """allowed_hosts is *.test; addresses are opened to none but 127.0.0.2."""
+    w = weir(
+        egress=f"allow_address 127.0.0.2/32; ports {canary.port};"
+        f"resolve plain.test 127.0.0.1; resolve localhost 127.0.0.1;"
+    )
+    for name in NAMES:
+        authority = f"{name}:{canary.port}"
+        if how == "connect":
+            text = f"CONNECT {authority} HTTP/1.1\r\nHost: x\r\n\r\n"
+        else:
+            text = f"GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n\r\n"
+        with w.client() as c:
+            c.send(text)
+            assert c.read_response().status in (400, 403), name
+    canary.assert_untouched()
+
+
+def test_literal_addresses_in_allowed_hosts_are_guarded(weir, canary):
+    w = weir(
+        egress=f"allow_address 127.0.0.2/32; ports {canary.port};",
+        cls="allowed_hosts *;",
+    )
+    for name in [n for n in NAMES if n[0] == "[" or n[0].isdigit()]:
+        authority = f"{name}:{canary.port}"
+        with w.client() as c:
+            r = c.get(f"http://{authority}/", authority)
+            assert r.status in (400, 403), name
+    canary.assert_untouched()
