@@ -2,7 +2,9 @@
 have."""
 
 import json
+import os
 import re
+import signal
 import socket
 import threading
 
@@ -359,3 +361,37 @@ def test_literal_addresses_in_allowed_hosts_are_guarded(weir, canary):
             r = c.get(f"http://{authority}/", authority)
             assert r.status in (400, 403), name
     canary.assert_untouched()
+
+
+@pytest.mark.parametrize("tls", [True, False])
+def test_early_answer_before_a_reset_is_read(weir, origins, tls):
+    """An origin that closes on an unread upload resets; its answer lies in
+    the socket when the write fails."""
+    o = origins("o.test", tls=tls)
+    stopped = threading.Event()
+
+    def script(conn):
+        conn.read_head()
+        assert stopped.wait(20)
+        conn.send(reply(b"no", "413 Content Too Large"))
+        conn.reset()
+
+    o.script = script
+    w = weir()
+    (worker,) = w.children("worker")
+    with w.tunnel("o.test", o.port) if tls else w.client() as c:
+        url = "/" if tls else f"http://{host(o)}/"
+        c.send(
+            f"POST {url} HTTP/1.1\r\nHost: {host(o)}\r\n"
+            "Content-Length: 1000000\r\n\r\n"
+        )
+        (conn,) = o.wait_conns(1)
+        o.wait_requests(1)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            stopped.set()
+            assert conn.done.wait(20)
+            c.send("a" * 50000)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert c.read_response().status == 413
