@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import socket
+import ssl
 import threading
 
 import pytest
 
-from lib.client import client_hello
-from lib.http import Truncated, reply
+from lib.client import basic, client_hello
+from lib.http import Reader, Truncated, reply
 
 
 def host(origin):
@@ -395,3 +396,169 @@ def test_early_answer_before_a_reset_is_read(weir, origins, tls):
         finally:
             os.kill(worker, signal.SIGCONT)
         assert c.read_response().status == 413
+
+
+# Identity, tunnels, logs
+
+TWO = """
+sandbox a { class test; token file:{{dir}}/a; }
+sandbox b { class test; token file:{{dir}}/b; }
+"""
+A = ("Proxy-Authorization", basic("a", "token-a"))
+B = ("Proxy-Authorization", basic("b", "token-b"))
+
+
+def two_sandboxes(weir):
+    return weir(egress=TWO, files={"a": "token-a", "b": "token-b"})
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_ticket_is_worthless_elsewhere(weir, origins, version):
+    o = origins("o.test", "other.test")
+    w = two_sandboxes(weir)
+
+    def talk(name, who, session=None):
+        with w.client() as c:
+            assert c.connect(f"{name}:{o.port}", [who]).status == 200
+            context = session[0] if session else trusting(w, version)
+            c.context = context
+            c.sock = context.wrap_socket(
+                c.sock, server_hostname=name, session=session and session[1]
+            )
+            c.reader = Reader(c.recv)
+            assert c.get("/", f"{name}:{o.port}").status == 200
+            return c.sock.session_reused, c.session()
+
+    session = talk("o.test", A)[1]
+    assert talk("o.test", A, session)[0]
+    assert not talk("o.test", B, session)[0]
+    assert not talk("other.test", A, session)[0]
+
+
+def trusting(w, version):
+    context = ssl.create_default_context(cafile=w.ca("a"))
+    context.load_verify_locations(w.ca("b"))
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    return context
+
+
+def test_a_connection_keeps_its_sandbox(weir, origin, plain_origin):
+    url = f"http://{host(plain_origin)}/"
+    w = two_sandboxes(weir)
+    with w.client() as c:
+        assert c.get(url, host(plain_origin), [A]).status == 200
+        assert c.get(url, host(plain_origin)).status == 200  # a's still
+        assert c.get(url, host(plain_origin), [B]).status == 407
+        assert c.is_closed()
+    with w.client() as c:
+        assert c.get(url, host(plain_origin), [A, A]).status == 407
+        assert c.get(url, host(plain_origin), [A, B]).status == 407
+    with w.client() as c:
+        assert c.connect(host(origin), [A]).status == 200
+        c.tls("origin.test", w.ca("a"))
+        # Inside it is nobody's business, and goes nowhere.
+        r = c.get("/", host(origin), [B, ("proxy_authorization", "x")])
+        assert r.status == 200
+    assert [n for n, _ in origin.requests[0].headers] == ["Host"]
+    assert {e["sandbox"] for e in w.access_log(6)} <= {"a", ""}
+
+
+def test_tunnel_goes_on_after_misdirected_requests(weir, origin):
+    """What came with them is theirs, and not the next request."""
+    inner = f"GET /smuggled HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n"
+    w = weir()
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.request("POST", "/", "other.test", body=inner.encode())
+        assert r.status == 421
+        assert c.get("/", host(origin)).status == 200
+        assert c.get("https://other.test/", "other.test").status == 421
+        assert c.get(f"http://{host(origin)}/", host(origin)).status == 421
+        c.send(
+            "POST / HTTP/1.1\r\nHost: other.test\r\nContent-Length: 9000\r\n\r\n"
+        )
+        assert c.read_response().status == 421
+        c.send(inner)
+        assert c.is_closed()
+    assert [r.target for r in origin.requests] == ["/"]
+
+
+def test_tls_after_plain_http_in_a_tunnel_is_no_tls(weir, plain_origin):
+    w = weir()
+    with w.client() as c:
+        assert c.connect(host(plain_origin)).status == 200
+        assert c.get("/", host(plain_origin)).status == 200
+        c.send(client_hello("plain.test"))
+        assert c.read_response().status == 400
+        assert c.is_closed()
+    assert len(plain_origin.requests) == 1
+
+
+FORGERIES = [
+    "\r\n2026/01/01 00:00:00 [alert] 1: forged", "\x1b[2J", "%s%n%s",
+    '"}\n{"status":200', "\u00e2\u0080\u00a8", "\\", "'", "\x00",
+]  # fmt: skip
+
+
+def test_no_line_of_a_log_is_forged(weir, plain_origin):
+    url = f"http://{host(plain_origin)}"
+    end = "HTTP/1.1\r\nHost: no.example\r\n"
+    w = weir()
+    n = 0
+    for evil in FORGERIES:
+        for text in (
+            f"GET {url}/{evil} HTTP/1.1\r\nHost: {host(plain_origin)}\r\n\r\n",
+            f"GET http://no.example/ {end}User-Agent: {evil}\r\n\r\n",
+            f"{evil} http://no.example/ {end}\r\n",
+            f"CONNECT {evil}.test:443 {end}\r\n",
+            f"GET http://no.example/ {end}Proxy-Authorization: {evil}\r\n\r\n",
+        ):
+            with w.client() as c:
+                c.send(text)
+                c.read_response()
+                n += 1
+    assert n <= len(w.access_log(n)) <= n + 8  # JSON, each line
+    for line in w.error_log().splitlines():
+        assert re.match(r"20\d\d/\d\d/\d\d [\d:]{8} \[\w+\] \d+: ", line), line
+        assert " 1: forged" not in line[:60]
+
+
+def test_stalled_names_cost_no_one_else(weir, dns, plain_origin):
+    """A sandbox has 64 names at a time; the others get an answer."""
+    dns.hold = threading.Event()
+    w = weir(
+        egress=f"resolver 127.0.0.1:{dns.port};", cls="allowed_hosts *;"
+    )
+    clients = [w.client() for _ in range(80)]
+    for i, c in enumerate(clients):
+        c.send(f"GET http://n{i}.example/ HTTP/1.1\r\nHost: n{i}.example\r\n\r\n")
+    for c in clients[64:]:
+        assert c.read_response().status == 503
+    with w.client() as c:
+        url = f"http://{host(plain_origin)}/"
+        assert c.get(url, host(plain_origin)).status == 200
+    for c in clients:
+        c.reset()
+    dns.hold.set()
+
+
+def test_mint_flood_costs_its_sandbox_alone(weir, origin):
+    w = weir(
+        egress="mint_rate 5; leaf_cache 16; sandbox b { class test; }"
+        "listen 127.0.0.1:{{port}} proxy;"
+        "listen 127.0.0.1:{{b_port}} proxy sandbox=b;",
+    )
+
+    def handshakes(n, sandbox, port):
+        done = 0
+        for i in range(n):
+            with w.client(port) as c:
+                c.connect(f"n{i}.test:443")
+                try:
+                    c.tls(f"n{i}.test", w.ca(sandbox))
+                    done += 1
+                except ssl.SSLError:
+                    pass
+        return done
+
+    assert 5 <= handshakes(20, "box", w.port) < 20
+    assert handshakes(5, "b", w.ports["b_port"]) == 5
