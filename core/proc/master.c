@@ -30,6 +30,7 @@ first_is_ready(struct master *m)
     if (pid_file_write(&m->pid_file, m->current->main->pid) != 0) {
         return -1;
     }
+    notify_ready(&m->notify, getpid(), "serving");
     if (m->parent >= 0) {
         daemon_tell(m->parent);
         m->parent = -1;
@@ -67,6 +68,15 @@ commit(struct master *m)
         return;
     }
     drain_cycle(m, old, CHAN_DRAIN);
+    notify_ready(&m->notify, getpid(), "serving; reloaded");
+}
+
+/* For the service manager: the end of a reload that changed nothing. */
+static void
+reload_failed(const struct master *m)
+{
+    notify_ready(&m->notify, getpid(),
+        "serving; the last reload failed, see the error log");
 }
 
 /* What was started of `next` ends; what serves goes on. */
@@ -85,10 +95,12 @@ undo(struct master *m, const char *why)
             child_end(ch, CHAN_QUIT, 0);
         }
     }
-    if (m->current == NULL) {
-        m->exit_code = 1;
-        master_stop(m, STOP_FAST);
+    if (m->current != NULL) {
+        reload_failed(m);
+        return;
     }
+    m->exit_code = 1;
+    master_stop(m, STOP_FAST);
 }
 
 /* Opens, enrols and starts what was read. -1: nothing is left of it. */
@@ -134,9 +146,11 @@ reload(struct master *m)
         log_at(LOG_EMERG, "reload: the keeper is being started; not now");
         return;
     }
+    notify_reloading(&m->notify);
     struct cycle *c = cycle_read(&m->options, false);
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");
+        reload_failed(m);
     }
 }
 
@@ -145,6 +159,9 @@ master_stop(struct master *m, enum stop how)
 {
     if (m->stop >= how) {
         return;
+    }
+    if (m->stop == STOP_NOT) {
+        notify_stopping(&m->notify);
     }
     m->stop = how;
     struct list *n = m->cycles.next;

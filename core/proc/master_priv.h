@@ -7,6 +7,7 @@
 #include "proc/child.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
+#include "proc/notify.h"
 #include "proc/roster.h"
 
 enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
@@ -27,6 +28,7 @@ struct master {
     struct respawn keeper_respawn;
     struct roster roster;
     struct pid_file pid_file;
+    struct notify notify;
 };
 
 /* Makes what outlives all cycles; its sizes are of the first. */
