@@ -17,6 +17,7 @@
 #include "os/proc.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
+#include "proc/files.h"
 #include "proc/main_conf.h"
 #include "proc/master.h"
 
@@ -140,6 +141,7 @@ test(const struct options *o)
             stderr, "weir: configuration file %s test failed\n", o->cycle.file);
         return 1;
     }
+    files_warn(c->conf);
     if (!o->is_quiet) {
         fprintf(stderr, "weir: configuration file %.*s test is successful\n",
             STR_ARG(c->conf->file));
@@ -198,6 +200,11 @@ serve(const struct options *o)
     struct cycle *c = cycle_read(&o->cycle, false);
     int parent = -1;
     if (c == NULL) {
+        return 1;
+    }
+    files_warn(c->conf);
+    if (files_check(c->conf) != 0) {
+        cycle_free(c);
         return 1;
     }
     if (c->main->daemon) {

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/sig.h"
+#include "proc/files.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
 #include "sandbox/sandbox.h"
@@ -148,6 +149,9 @@ reload(struct master *m)
     }
     notify_reloading(&m->notify);
     struct cycle *c = cycle_read(&m->options, false);
+    if (c != NULL) {
+        files_warn(c->conf);
+    }
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");
         reload_failed(m);
