@@ -87,6 +87,17 @@ client_trust(SSL_CTX *ctx, const char *ca_file)
     return SSL_CTX_load_verify_file(ctx, ca_file) == 1;
 }
 
+/* The first error is the cause: a file that cannot be opened has its errno,
+ * what follows is how OpenSSL passed it on. */
+static const char *
+client_refusal(void)
+{
+    unsigned long e = ERR_peek_error();
+    const char *why = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
+                                          : ERR_reason_error_string(e);
+    return why != NULL ? why : "no certificate is in it";
+}
+
 struct tls_client *
 tls_client_new(const char *ca_file, char *err, size_t err_size)
 {
@@ -97,10 +108,8 @@ tls_client_new(const char *ca_file, char *err, size_t err_size)
     SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
     ERR_clear_error();
     if (!client_trust(ctx, ca_file)) {
-        char why[128];
-        ERR_error_string_n(ERR_peek_last_error(), why, sizeof why);
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
-            ca_file != NULL ? ca_file : "system", why);
+            ca_file != NULL ? ca_file : "system", client_refusal());
         SSL_CTX_free(ctx);
         return NULL;
     }
