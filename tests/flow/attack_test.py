@@ -216,8 +216,11 @@ def test_response_cut_at_each_byte(weir, origins, tls, framing, end):
         with w.tunnel("o.test", o.port) if tls else w.client() as c:
             url = "" if tls else f"http://{host(o)}"
             c.send(f"GET {url}/{n} HTTP/1.1\r\nHost: {host(o)}\r\n\r\n")
-            try:
+            if n < whole.index(b"\r\n\r\n") + 4:
                 assert c.read_response().status == 502
+                continue
+            try:
+                assert c.reader.response("GET") is None
             except (ConnectionError, Truncated):
                 pass
     assert w.children("worker") == workers
