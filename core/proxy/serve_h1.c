@@ -285,10 +285,12 @@ feed_body(struct conn *c, struct h1_side *side)
         if (r == IO_AGAIN) {
             return;
         }
+        if (h1_body_is_bad(&side->body) && !side->is_head_written) {
+            tx_client_at_fault(tx, 400);
+            return;
+        }
         if (r != IO_OK) {
-            tx_client_gone(tx, h1_body_is_bad(&side->body)
-                                   ? STR("malformed request body")
-                                   : STR("client closed in its body"));
+            tx_client_gone(tx, STR("client broke off in its body"));
             return;
         }
     }
@@ -469,11 +471,11 @@ run_exchange(struct task *t)
         write_head(c, side);
         return &conn_step_splice;
     }
-    if (!side->is_body_done) {
+    if (!side->is_body_done && tx->body_fault == 0) {
         uint64_t had = tx->up.bytes_in;
         feed_body(c, side);
         count_turn(c, side, tx->up.bytes_in - had);
-    } else if (!tx->is_client_done) {
+    } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c);
     }
     if (tx->is_client_done) {

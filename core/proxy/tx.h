@@ -68,7 +68,7 @@ struct tx {
     bool is_upgraded;     /* a 101 that was asked for: splice.c's from here */
     bool is_client_done;  /* the conn has written all, or gave up */
     bool is_client_gone;  /* ... gave up: why is in `cause` */
-    unsigned body_fault;  /* its body is at fault: 408 late, 413 too large */
+    unsigned body_fault;  /* its body is at fault: 400, 408 late, 413 */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
     bool is_broken;       /* the response cannot be completed */
     bool must_close;      /* the client's connection ends with this */
@@ -100,8 +100,8 @@ void tx_free(struct tx *tx);
 void tx_client_done(struct tx *tx);
 void tx_client_gone(struct tx *tx, struct str cause);
 
-/* The conn tells: the client's body does not come in time (408), or is larger
- * than client_max_body_size (413). The tx answers, unless it has begun to. */
+/* The conn tells: the client's body is malformed (400), does not come in time
+ * (408), or is larger than client_max_body_size (413). The tx answers, unless it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
 /* The status that the client was sent, 499 when it left before one. */

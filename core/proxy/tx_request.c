@@ -164,7 +164,8 @@ keep_secret_safe(struct tx *tx)
     if (!tx->needs_tls || tx->up_tls) {
         return NULL;
     }
-    if (tx->up_port == 80) {
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    if (tx->up_port == 80 && port_list_has(&pc->ports, 443)) {
         tx->up_port = 443;
         tx->up_tls = true;
         return NULL;

@@ -98,6 +98,10 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
 static const struct step *
 body_at_fault(struct tx *tx)
 {
+    static const struct reply bad = { .status = 400,
+        .error = "http_request_error",
+        .rule = "request",
+        .detail = { "malformed request body", 22 } };
     static const struct reply late = { .status = 408,
         .error = "http_request_error",
         .rule = "client_body_timeout",
@@ -107,7 +111,9 @@ body_at_fault(struct tx *tx)
         .rule = "client_max_body_size",
         .detail = { "the request body is larger than client_max_body_size",
             52 } };
-    const struct reply *r = tx->body_fault == 413 ? &large : &late;
+    const struct reply *r = tx->body_fault == 400   ? &bad
+                            : tx->body_fault == 413 ? &large
+                                                    : &late;
     tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(r->detail));
     upstream_close(tx);
     tx_reply(tx, r);
