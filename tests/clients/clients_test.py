@@ -1,13 +1,7 @@
 """Real clients, as they come: each holds no credential, and the origin
 checks that the right one arrived."""
 
-import base64
-import os
-
-import pytest
-
-from lib.clients import TOKEN, attempt, environment, run, url
-from lib.git import GitBackend, git, make_repository
+from lib.clients import attempt, run, url
 
 NODE_HTTPS = """
 const http = require('http'), https = require('https');
@@ -121,35 +115,3 @@ def test_openssl_s_client(served, origin):
         stdin=request,
     )  # fmt: skip
     assert "200 OK" in out and out.endswith("hello GET \n")
-
-
-@pytest.fixture
-def repository(weir, origin, tmp_path):
-    """A weir, and a git server that asks for Basic credentials."""
-    make_repository(str(tmp_path))
-    word = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
-    origin.default = GitBackend(str(tmp_path), "Basic " + word)
-    return weir(
-        egress="secret token env:TOKEN;\n"
-        "host origin.test { basic_auth x-access-token $secret_token; }",
-        env={"TOKEN": TOKEN},
-    )
-
-
-def test_git_clone_and_push(repository, origin, tmp_path):
-    w = repository
-    clone = str(tmp_path / "clone")
-    env = environment(w)
-    git("clone", "-q", url(origin, "/project.git"), clone, env=env)
-    assert os.path.exists(os.path.join(clone, "README"))
-    with open(os.path.join(clone, "big"), "wb") as f:
-        f.write(os.urandom(2_000_000))
-    git("add", "big", cwd=clone, env=env)
-    git("commit", "-q", "-m", "second", cwd=clone, env=env)
-    git("push", "-q", "origin", "main", cwd=clone, env=env)
-    log = git("log", "--format=%s", "main", cwd=str(tmp_path / "project.git"))
-    assert log == "second\nfirst\n"
-    for base, _, names in os.walk(clone):
-        for name in names:
-            with open(os.path.join(base, name), "rb") as f:
-                assert TOKEN.encode() not in f.read()
