@@ -17,18 +17,23 @@
 #include "os/proc.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
+#include "proc/explain_cmd.h"
+#include "proc/files.h"
 #include "proc/main_conf.h"
 #include "proc/master.h"
 
 struct options {
     struct cycle_options cycle;
-    const char *signal; /* -s */
+    const char *signal;          /* -s */
+    struct explain_args explain; /* -E; its sandbox p NULL: not given */
     bool is_help, is_version, is_configure, is_test, is_dump, is_quiet;
 };
 
 static const char usage[] =
     "Usage: weir [-?hvVtTq] [-s signal] [-p prefix] [-c filename] "
     "[-g directives]\n"
+    "       weir [-p prefix] [-c filename] [-g directives] "
+    "-E sandbox method url\n"
     "\n"
     "Options:\n"
     "  -?,-h         : this help\n"
@@ -41,7 +46,8 @@ static const char usage[] =
     "reload\n"
     "  -p prefix     : set prefix path (default: " WEIR_PREFIX ")\n"
     "  -c filename   : set configuration file (default: conf/weir.conf)\n"
-    "  -g directives : set global directives out of configuration file\n";
+    "  -g directives : set global directives out of configuration file\n"
+    "  -E sandbox    : explain what is decided of a request, send nothing\n";
 
 static bool
 option_flag(struct options *o, int c)
@@ -80,9 +86,33 @@ option_value(struct options *o, int c, const char *value)
     case 'g':
         o->cycle.globals = str_of(value);
         return true;
+    case 'E':
+        o->explain.sandbox = str_of(value);
+        return true;
     default:
         return option_flag(o, c);
     }
+}
+
+/* What stands behind the options: -E's method and URL. */
+static int
+parse_rest(struct options *o, int argc, char **argv)
+{
+    bool is_explain = o->explain.sandbox.p != NULL;
+    if (is_explain && argc - optind < 2) {
+        fprintf(stderr, "weir: option \"-E\" requires a sandbox, a method and "
+                        "a URL\n");
+        return -1;
+    }
+    if (is_explain) {
+        o->explain.method = str_of(argv[optind++]);
+        o->explain.url = str_of(argv[optind++]);
+    }
+    if (optind < argc) {
+        fprintf(stderr, "weir: invalid option: \"%s\"\n", argv[optind]);
+        return -1;
+    }
+    return 0;
 }
 
 static int
@@ -90,9 +120,11 @@ parse(struct options *o, int argc, char **argv)
 {
     int c;
     opterr = 0;
-    while ((c = getopt(argc, argv, "?hvVtTqs:p:c:g:")) != -1) {
-        if (c == '?' && optopt == 's') {
-            fprintf(stderr, "weir: option \"-s\" requires a parameter\n");
+    while ((c = getopt(argc, argv, "?hvVtTqs:p:c:g:E:")) != -1) {
+        if (c == '?' && optopt != 0 && strchr("spcgE", optopt) != NULL) {
+            fprintf(
+                stderr, "weir: option \"-%c\" requires a parameter\n", optopt);
+            o->explain.sandbox = optopt == 'E' ? STR("") : o->explain.sandbox;
             return -1;
         }
         if (c == '?' && optopt != 0 && optopt != '?') {
@@ -103,11 +135,7 @@ parse(struct options *o, int argc, char **argv)
             return -1;
         }
     }
-    if (optind < argc) {
-        fprintf(stderr, "weir: invalid option: \"%s\"\n", argv[optind]);
-        return -1;
-    }
-    return 0;
+    return parse_rest(o, argc, argv);
 }
 
 static int
@@ -140,6 +168,7 @@ test(const struct options *o)
             stderr, "weir: configuration file %s test failed\n", o->cycle.file);
         return 1;
     }
+    files_warn(c->conf);
     if (!o->is_quiet) {
         fprintf(stderr, "weir: configuration file %.*s test is successful\n",
             STR_ARG(c->conf->file));
@@ -193,11 +222,28 @@ send_signal(const struct options *o)
 }
 
 static int
+explain(const struct options *o)
+{
+    struct conf *c = cycle_conf(&o->cycle, true);
+    if (c == NULL) {
+        return EXPLAIN_USAGE;
+    }
+    int code = (int)explain_cmd_run(c, &o->explain);
+    conf_free(c);
+    return code;
+}
+
+static int
 serve(const struct options *o)
 {
     struct cycle *c = cycle_read(&o->cycle, false);
     int parent = -1;
     if (c == NULL) {
+        return 1;
+    }
+    files_warn(c->conf);
+    if (files_check(c->conf) != 0) {
+        cycle_free(c);
         return 1;
     }
     if (c->main->daemon) {
@@ -220,7 +266,7 @@ main(int argc, char **argv)
     clock_update();
     proc_title_init(argc, &argv);
     if (parse(&o, argc, argv) != 0) {
-        return 1;
+        return o.explain.sandbox.p != NULL ? EXPLAIN_USAGE : 1;
     }
     if (o.is_help) {
         fputs(usage, stderr);
@@ -232,14 +278,15 @@ main(int argc, char **argv)
     char *prefix = realpath(o.cycle.prefix, NULL);
     if (prefix == NULL) {
         log_errno(LOG_EMERG, errno, "prefix \"%s\"", o.cycle.prefix);
-        return 1;
+        return o.explain.sandbox.p != NULL ? EXPLAIN_USAGE : 1;
     }
     o.cycle.prefix = prefix;
     proc_close_from(3);
-    int code = proc_seal() != 0   ? 1
-               : o.signal != NULL ? send_signal(&o)
-               : o.is_test        ? test(&o)
-                                  : serve(&o);
+    int code = proc_seal() != 0              ? 1
+               : o.signal != NULL            ? send_signal(&o)
+               : o.explain.sandbox.p != NULL ? explain(&o)
+               : o.is_test                   ? test(&o)
+                                             : serve(&o);
     free(prefix);
     return code;
 }

@@ -6,8 +6,14 @@
 
 #include "module.h"
 
-#define LINE_MAX_BYTES 16384
+#define LINE_MAX_BYTES 65536 /* what a logfile takes */
+#define FORMAT_MAX 16384
 #define PIECES_MAX 128
+
+/* Of one value, before escapes make up to six bytes of each: a client that
+ * sends more shortens its value, and cannot keep its request out of the log.
+ */
+#define VALUE_MAX 4096
 
 extern const unsigned access_log_module_index;
 
@@ -137,7 +143,7 @@ set_log_format(struct bind *b, const struct directive *d, void *field)
     } else if (str_eq(d->args[1].text, STR("escape=default"))) {
         i = 2;
     }
-    buf_init(&text, LINE_MAX_BYTES);
+    buf_init(&text, FORMAT_MAX);
     bool ok = true;
     for (; i < d->n_args && ok; i++) {
         ok = buf_add(&text, d->args[i].text);
@@ -221,17 +227,21 @@ add_value(struct buf *line, const struct log_format *f, struct str s)
 }
 
 static bool
-format_line(const struct log_format *f, const struct tx *tx,
+format_line(const struct log_format *f, const struct tx *tx, size_t value_max,
     struct buf *line)
 {
     bool ok = true;
+    buf_clear(line);
     for (unsigned i = 0; i < f->n && ok; i++) {
         const struct piece *piece = &f->pieces[i];
         struct str s = STR_NONE;
         ok = buf_add(line, piece->literal);
         if (piece->value != NULL && ok) {
-            ok = value_eval(piece->value, (void *)tx, tx->arena, &s) &&
-                 add_value(line, f, s);
+            if (!value_eval(piece->value, (void *)tx, tx->arena, &s)) {
+                s = STR_NONE;
+            }
+            s.n = s.n < value_max ? s.n : value_max;
+            ok = add_value(line, f, s);
         }
     }
     return ok;
@@ -246,11 +256,14 @@ on_log(const struct tx *tx)
         return;
     }
     buf_init(&line, LINE_MAX_BYTES);
-    if (format_line(log->format, tx, &line)) {
-        logfile_write(log->file, buf_str(&line));
-    } else {
-        log_at(LOG_WARN, "access log line is too long");
+    size_t value_max = VALUE_MAX;
+    bool ok = format_line(log->format, tx, value_max, &line);
+    while (!ok && value_max != 0) {
+        value_max /= 4;
+        ok = format_line(log->format, tx, value_max, &line);
     }
+    AN(ok); /* the format alone always fits */
+    logfile_write(log->file, buf_str(&line));
     buf_fini(&line);
 }
 

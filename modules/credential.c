@@ -343,6 +343,60 @@ on_log(const struct tx *tx)
     }
 }
 
+/* The names of the secrets in a value, and whether each may go there. */
+static void
+explain_value(struct explanation *e, const char *directive, struct str name,
+    const struct value *v)
+{
+    const struct addr *literal =
+        e->authority->kind == HOST_NAME ? NULL : &e->authority->ip;
+    const char *blank = name.n != 0 ? " " : "";
+    const struct var_def *def;
+    struct str text;
+    void *arg;
+    if (!value_has_secret(v)) {
+        bool is_removed = value_is_literal(v, &text) && text.n == 0;
+        e->say("%s%s%.*s, %s", directive, blank, STR_ARG(name),
+            is_removed ? "which only removes the client's" : "no secret");
+        return;
+    }
+    e->needs_tls = true;
+    for (unsigned i = 0; value_var(v, i, &def, &text, &arg); i++) {
+        if (!(def->flags & VAR_SECRET)) {
+            continue;
+        }
+        const struct secret_def *d = arg;
+        bool is_bound =
+            secret_may_go(d, e->decision->block, e->authority->host, literal);
+        e->say("%s%s%.*s, secret \"%.*s\"%s", directive, blank, STR_ARG(name),
+            STR_ARG(d->name), is_bound ? "" : ", not bound to this host");
+        if (!is_bound) {
+            e->fault = "a secret is not bound to this host";
+        }
+    }
+}
+
+static void
+explain(struct explanation *e)
+{
+    const struct credential *cc =
+        scope_part(e->where, module_part(credential_module_index));
+    const struct rule *k;
+    for (k = cc->headers; k != NULL; k = k->next) {
+        explain_value(e, "proxy_set_header", k->name, k->value);
+    }
+    if (cc->bearer != NULL) {
+        explain_value(e, "bearer", STR_NONE, cc->bearer);
+    }
+    if (cc->basic != NULL) {
+        /* without the user, which is the credential where a key stands alone */
+        explain_value(e, "basic_auth", STR_NONE, cc->basic);
+    }
+    for (k = cc->queries; k != NULL; k = k->next) {
+        explain_value(e, "proxy_set_query", k->name, k->value);
+    }
+}
+
 static bool
 add_rule(struct bind *b, const struct directive *d, struct rule **list)
 {
@@ -507,4 +561,5 @@ const struct module credential_module = {
     .tx_size = sizeof(struct state),
     .on_request = on_request,
     .on_log = on_log,
+    .explain = explain,
 };

@@ -52,7 +52,8 @@ static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
     bool is_shown_inside =
-        t->kind != T_REQUEST && worker_conf(c->worker)->deny_inside;
+        t->kind != T_REQUEST && !c->is_blind &&
+        worker_conf(c->worker)->deny_inside;
     if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
         return V_NEXT;
     }

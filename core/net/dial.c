@@ -188,6 +188,7 @@ connect_failed(struct dial *d)
     case ENFILE:
     case ENOBUFS:
     case ENOMEM:
+        d->result.is_exhausted = true;
         return fail(d, DIAL_OWN, "proxy_internal_error", text);
     default:
         return fail(d, DIAL_UNREACHABLE, "destination_ip_unroutable", text);

@@ -44,6 +44,7 @@ struct dial_result {
     char text[256];          /* for the log and for details */
     struct addr addr;        /* dialled last, with its port */
     bool is_resumed;         /* the TLS session */
+    bool is_exhausted;       /* DIAL_OWN for want of a descriptor or memory */
 };
 
 struct dial;

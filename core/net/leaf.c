@@ -193,10 +193,11 @@ leaf_use(const struct leaf *leaf, struct ssl_st *ssl)
 }
 
 void
-leaf_sid_ctx(const struct leaf_owner *o, struct str name, uint8_t out[32])
+leaf_sid_ctx(const uint8_t ca_digest[32], struct str name, uint8_t out[32])
 {
-    uint8_t both[2 * SHA256_SIZE];
-    sha256(o->ca_cert_der, both);
-    sha256(name, both + SHA256_SIZE);
-    sha256(str_n((const char *)both, sizeof both), out);
+    char both[SHA256_SIZE + CERT_NAME_MAX];
+    AN(name.n <= CERT_NAME_MAX);
+    memcpy(both, ca_digest, SHA256_SIZE);
+    memcpy(both + SHA256_SIZE, name.p, name.n);
+    sha256(str_n(both, SHA256_SIZE + name.n), out);
 }

@@ -30,8 +30,8 @@ enum leaf_state {
 /* `keeper` is a SEQPACKET socket (taken). At most `max` leaves are kept, the
  * least recently used goes; `rate` never-seen names a second and sandbox, with
  * a burst of as many. NULL after a log line. */
-struct leaf_cache *leaf_cache_new(struct loop *l, int keeper, unsigned max,
-    unsigned rate);
+struct leaf_cache *leaf_cache_new(
+    struct loop *l, int keeper, unsigned max, unsigned rate);
 void leaf_cache_free(struct leaf_cache *c);
 
 /* How long the keeper may take, 5 s unless told; then what waited fails. */
@@ -53,10 +53,10 @@ void leaf_unref(struct leaf *leaf);
 /* Gives certificate and key to a handshake; -1 if OpenSSL refuses. */
 must_check int leaf_use(const struct leaf *leaf, struct ssl_st *ssl);
 
-/* What tickets of this CA and name are bound to: SHA-256 over the SHA-256 of
- * each, so that no two pairs run together. */
-void leaf_sid_ctx(const struct leaf_owner *o, struct str name,
-    uint8_t out[32]);
+/* What tickets of a CA (the SHA-256 of its certificate) and a canonical name
+ * are bound to: the SHA-256 of both. */
+void leaf_sid_ctx(
+    const uint8_t ca_digest[32], struct str name, uint8_t out[32]);
 
 /* For net/leaf_cache.c: the worker's one key, and a leaf built around it, with
  * one reference. NULL if OpenSSL refuses. */

@@ -184,6 +184,17 @@ pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
 }
 
 unsigned
+pool_shed(struct pool *p, unsigned n)
+{
+    unsigned closed = 0;
+    while (closed < n && !list_is_empty(&p->idle)) {
+        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
+        closed++;
+    }
+    return closed;
+}
+
+unsigned
 pool_idle(const struct pool *p)
 {
     return p->n_idle;

@@ -54,4 +54,8 @@ struct pool_entry *pool_take(struct pool *p, struct pool_host *h,
 void pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
     double idle_timeout);
 
+/* Closes up to `n` of those that are idle, the longest idle first; how many
+ * there were. For a worker out of descriptors. */
+unsigned pool_shed(struct pool *p, unsigned n);
+
 unsigned pool_idle(const struct pool *p); /* how many wait */

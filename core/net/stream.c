@@ -69,7 +69,9 @@ stream_flush(struct stream *s, struct bufq *q)
     while (!bufq_is_empty(q)) {
         struct str piece = flush_gather(q, s->offered, scratch);
         size_t put = 0;
+        s->has_more = piece.n < q->len;
         enum io r = stream_write(s, piece.p, piece.n, &put);
+        s->has_more = false;
         s->offered = r == IO_AGAIN ? piece.n : 0;
         if (r != IO_OK) {
             return r;

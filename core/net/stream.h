@@ -31,6 +31,7 @@ struct stream {
     struct stream *below;
     struct task *task;
     size_t offered; /* stream.c's: bytes of a write that gave IO_AGAIN */
+    bool has_more;  /* another write follows: this one may wait for it */
 };
 
 #define STREAM_MAGIC 0x57e4a317u

@@ -147,7 +147,8 @@ tcp_write(struct stream *s, const char *p, size_t n, size_t *put)
     if (tcp_one_byte) {
         n = 1;
     }
-    ssize_t r = send(t->watch.ev.fd, p, n, MSG_NOSIGNAL);
+    int more = s->has_more ? MSG_MORE : 0;
+    ssize_t r = send(t->watch.ev.fd, p, n, MSG_NOSIGNAL | more);
     if (r < 0 && (errno == EAGAIN || errno == EINTR)) {
         watch_set(&t->watch, watch_events(&t->watch) | WATCH_WRITE);
         return IO_AGAIN;
@@ -208,8 +209,8 @@ tcp_connect(struct loop *l, const struct addr *a, struct task *task)
 {
     struct sockaddr_storage sa;
     socklen_t n = addr_to_sockaddr(a, &sa);
-    int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-        0);
+    int fd =
+        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return NULL;
     }

@@ -39,6 +39,7 @@ struct tls {
     bool is_shut; /* no more writes */
     bool is_told; /* close_notify left, or never will */
     bool has_eof; /* the layer below ended */
+    bool is_cut;  /* the layer below takes no more; it may have some to read */
 };
 
 static BIO_METHOD *tls_bio_method;
@@ -75,16 +76,29 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     return 0;
 }
 
+/* A ticket of TLS 1.3 leaves with the response behind it, in one packet; the
+ * kernel waits 200 ms for that at most. */
+static bool
+may_wait(const struct tls *t)
+{
+    return t->stream.has_more ||
+           (SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET &&
+               SSL_version(t->ssl) == TLS1_3_VERSION);
+}
+
 static int
 on_bio_write(BIO *bio, const char *p, size_t n, size_t *put)
 {
     struct tls *t = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     *put = 0;
+    t->stream.below->has_more = may_wait(t);
     enum io r = stream_write(t->stream.below, p, n, put);
+    t->stream.below->has_more = false;
     if (r == IO_AGAIN) {
         BIO_set_retry_write(bio);
     }
+    t->is_cut = t->is_cut || r == IO_ERR;
     return r == IO_OK;
 }
 
@@ -197,7 +211,7 @@ static enum io
 tls_write(struct stream *s, const char *p, size_t n, size_t *put)
 {
     struct tls *t = tls_of(s);
-    if (t->is_failed || t->is_shut) {
+    if (t->is_failed || t->is_shut || t->is_cut) {
         return IO_ERR;
     }
     if (t->pending != 0) {
@@ -209,6 +223,10 @@ tls_write(struct stream *s, const char *p, size_t n, size_t *put)
     if (r == 1) {
         t->pending = 0;
         return IO_OK;
+    }
+    if (t->is_cut) { /* an origin's early answer may wait to be read */
+        t->pending = 0;
+        return IO_ERR;
     }
     enum io io = tls_result(t, r, "write failed");
     t->pending = io == IO_AGAIN ? n : 0;
@@ -222,7 +240,8 @@ static enum io
 tls_shutdown(struct stream *s)
 {
     struct tls *t = tls_of(s);
-    bool can_tell = t->is_ready && !t->is_failed && t->pending == 0;
+    bool can_tell =
+        t->is_ready && !t->is_failed && !t->is_cut && t->pending == 0;
     t->is_shut = true;
     if (can_tell && !t->is_told) {
         ERR_clear_error();
@@ -248,8 +267,9 @@ static void
 tls_close(struct stream *s)
 {
     struct tls *t = container_of(s, struct tls, stream);
-    bool is_orderly = t->is_ready && !t->is_failed && !t->is_told &&
-                      t->pending == 0 && !tcp_is_aborting(s->below);
+    bool is_orderly = t->is_ready && !t->is_failed && !t->is_cut &&
+                      !t->is_told && t->pending == 0 &&
+                      !tcp_is_aborting(s->below);
     if (is_orderly) {
         ERR_clear_error();
         SSL_shutdown(t->ssl);

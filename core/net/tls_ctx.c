@@ -17,6 +17,10 @@
 
 #define SESSIONS_MAX 1024
 
+/* Of a connection to an origin: several records of a large body in one read.
+ * Its pages are touched as far as bytes come, and it goes when parked. */
+#define READ_BUFFER (64 * 1024)
+
 struct tls_server {
     SSL_CTX *ctx;
     struct tls_tickets *tickets;
@@ -27,19 +31,22 @@ struct tls_client {
     struct tls_sessions *sessions;
 };
 
-/* Forward secrecy and AEAD only; TLS 1.3's suites are OpenSSL's own. */
-static const char ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+/* Forward secrecy and AEAD only. AES-128 first, as browsers and Go have it:
+ * with its SHA-256 a resumption costs a tenth less than with AES-256. */
+static const char ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                             "TLS_CHACHA20_POLY1305_SHA256";
 
 static void
 ctx_common(SSL_CTX *ctx)
 {
     SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx,
-        SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-            SSL_OP_CIPHER_SERVER_PREFERENCE);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                 SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(ctx, SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
     AN(SSL_CTX_set_cipher_list(ctx, ciphers));
+    AN(SSL_CTX_set_ciphersuites(ctx, suites));
     AN(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384"));
 }
 
@@ -80,6 +87,17 @@ client_trust(SSL_CTX *ctx, const char *ca_file)
     return SSL_CTX_load_verify_file(ctx, ca_file) == 1;
 }
 
+/* The first error is the cause: a file that cannot be opened has its errno,
+ * what follows is how OpenSSL passed it on. */
+static const char *
+client_refusal(void)
+{
+    unsigned long e = ERR_peek_error();
+    const char *why = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
+                                          : ERR_reason_error_string(e);
+    return why != NULL ? why : "no certificate is in it";
+}
+
 struct tls_client *
 tls_client_new(const char *ca_file, char *err, size_t err_size)
 {
@@ -87,20 +105,19 @@ tls_client_new(const char *ca_file, char *err, size_t err_size)
     AN(ctx != NULL);
     ctx_common(ctx);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
     ERR_clear_error();
     if (!client_trust(ctx, ca_file)) {
-        char why[128];
-        ERR_error_string_n(ERR_peek_error(), why, sizeof why);
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
-            ca_file != NULL ? ca_file : "system", why);
+            ca_file != NULL ? ca_file : "system", client_refusal());
         SSL_CTX_free(ctx);
         return NULL;
     }
     struct tls_client *c = xcalloc(sizeof *c);
     c->ctx = ctx;
     c->sessions = tls_sessions_new(SESSIONS_MAX);
-    SSL_CTX_set_session_cache_mode(ctx,
-        SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_set_session_cache_mode(
+        ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_app_data(ctx, c);
     tls_connect_setup(ctx);
     return c;

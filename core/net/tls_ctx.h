@@ -18,8 +18,8 @@ void tls_server_free(struct tls_server *s);
 
 /* The client side: verifies chain and name against `ca_file` (PEM), or the
  * system's CAs when NULL. NULL with a message. */
-struct tls_client *tls_client_new(const char *ca_file, char *err,
-    size_t err_size);
+struct tls_client *tls_client_new(
+    const char *ca_file, char *err, size_t err_size);
 void tls_client_free(struct tls_client *c);
 
 /* For net/tls.c. */

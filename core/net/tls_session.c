@@ -62,8 +62,8 @@ entry_find(struct tls_sessions *s, struct str key)
 }
 
 void
-tls_sessions_put(struct tls_sessions *s, struct str key,
-    struct ssl_session_st *session)
+tls_sessions_put(
+    struct tls_sessions *s, struct str key, struct ssl_session_st *session)
 {
     struct entry *e = entry_find(s, key);
     if (e != NULL) {

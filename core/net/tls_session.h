@@ -15,9 +15,8 @@ struct tls_sessions *tls_sessions_new(unsigned max);
 void tls_sessions_free(struct tls_sessions *s);
 
 /* Takes the session. */
-void tls_sessions_put(struct tls_sessions *s, struct str key,
-    struct ssl_session_st *session);
+void tls_sessions_put(
+    struct tls_sessions *s, struct str key, struct ssl_session_st *session);
 
 /* Lends the session, or NULL. */
-struct ssl_session_st *tls_sessions_get(struct tls_sessions *s,
-    struct str key);
+struct ssl_session_st *tls_sessions_get(struct tls_sessions *s, struct str key);

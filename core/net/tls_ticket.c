@@ -62,13 +62,13 @@ static bool
 tickets_copy(const struct tls_tickets *t, struct ticket_keys *out)
 {
     for (unsigned i = 0; i < 1000; i++) {
-        uint32_t before = atomic_load_explicit(&t->keys->sequence,
-            memory_order_acquire);
+        uint32_t before =
+            atomic_load_explicit(&t->keys->sequence, memory_order_acquire);
         memcpy(out->keys, t->keys->keys, sizeof out->keys);
         out->n = t->keys->n;
         atomic_thread_fence(memory_order_acquire);
-        uint32_t after = atomic_load_explicit(&t->keys->sequence,
-            memory_order_relaxed);
+        uint32_t after =
+            atomic_load_explicit(&t->keys->sequence, memory_order_relaxed);
         if (before == after && before % 2 == 0) {
             return out->n != 0 && out->n <= TICKET_KEYS_N;
         }
@@ -80,24 +80,24 @@ static bool
 ticket_set_mac(EVP_MAC_CTX *mac, const struct ticket_key *k)
 {
     OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY,
-            (void *)k->hmac, sizeof k->hmac),
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST,
-            (char *)"SHA256", 0),
+        OSSL_PARAM_construct_octet_string(
+            OSSL_MAC_PARAM_KEY, (void *)k->hmac, sizeof k->hmac),
+        OSSL_PARAM_construct_utf8_string(
+            OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
         OSSL_PARAM_construct_end(),
     };
     return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
 static int
-ticket_seal(const struct ticket_key *k, unsigned char *name,
-    unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+ticket_seal(const struct ticket_key *k, unsigned char *name, unsigned char *iv,
+    EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
 {
     random_bytes(iv, 16);
     memcpy(name, k->name, sizeof k->name);
-    bool ok = EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes,
-                  iv) == 1 &&
-              ticket_set_mac(mac, k);
+    bool ok =
+        EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes, iv) == 1 &&
+        ticket_set_mac(mac, k);
     return ok ? 1 : -1;
 }
 
@@ -110,8 +110,8 @@ ticket_open(const struct ticket_keys *keys, const unsigned char *name,
         if (memcmp(name, k->name, sizeof k->name) != 0) {
             continue;
         }
-        bool ok = EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, k->aes,
-                      iv) == 1 &&
+        bool ok = EVP_DecryptInit_ex(
+                      cipher, EVP_aes_256_cbc(), NULL, k->aes, iv) == 1 &&
                   ticket_set_mac(mac, k);
         int accepted = i == 0 ? 1 : 2; /* 2: and give a new one */
         return ok ? accepted : -1;

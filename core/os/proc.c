@@ -25,7 +25,9 @@
 
 static char *title_room;
 static size_t title_size;
-static char **kept_argv, **kept_environ; /* as long as the process */
+/* As long as the process; kept in sight of leak checkers. */
+static char **kept_argv __attribute__((used));
+static char **kept_environ __attribute__((used));
 
 static int
 compare_ints(const void *a, const void *b)
@@ -159,16 +161,21 @@ strings_end(char *const *strings, char *end)
     return end;
 }
 
+/* Pointers and strings in one piece, so that a variable that is taken out of
+ * the environment is not lost. */
 static char **
 strings_dup(char *const *strings)
 {
-    size_t n = 0;
-    while (strings[n] != NULL) {
-        n++;
+    size_t n = 0, bytes = 0;
+    for (; strings[n] != NULL; n++) {
+        bytes += strlen(strings[n]) + 1;
     }
-    char **out = xcalloc((n + 1) * sizeof *out);
+    char **out = xcalloc((n + 1) * sizeof *out + bytes);
+    char *to = (char *)(out + n + 1);
     for (size_t i = 0; i < n; i++) {
-        out[i] = xstrndup(str_of(strings[i]));
+        size_t size = strlen(strings[i]) + 1;
+        out[i] = memcpy(to, strings[i], size);
+        to += size;
     }
     return out;
 }

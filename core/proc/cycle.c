@@ -22,8 +22,8 @@
 #define EARLY_DEATH 1.0
 #define DELAY_MAX 10.0
 
-struct cycle *
-cycle_read(const struct cycle_options *o, bool is_test)
+struct conf *
+cycle_conf(const struct cycle_options *o, bool is_test)
 {
     char err[1024] = "";
     unsigned n_parts;
@@ -32,6 +32,16 @@ cycle_read(const struct cycle_options *o, bool is_test)
         o->globals, is_test, err, sizeof err);
     if (conf == NULL) {
         log_at(LOG_EMERG, "%s", err);
+    }
+    return conf;
+}
+
+struct cycle *
+cycle_read(const struct cycle_options *o, bool is_test)
+{
+    char err[1024] = "";
+    struct conf *conf = cycle_conf(o, is_test);
+    if (conf == NULL) {
         return NULL;
     }
     if (secret_load(conf, err, sizeof err) != 0) {

@@ -47,6 +47,10 @@ struct cycle {
 
 #define CYCLE_MAGIC 0xc7c1ec7cu
 
+/* Reads and checks the configuration, but for the values of secrets; to be
+ * freed with conf_free(). NULL after a log line. */
+struct conf *cycle_conf(const struct cycle_options *o, bool is_test);
+
 /* Reads and checks the configuration, secrets included. Opens nothing for
  * writing. NULL after a log line. */
 must_check struct cycle *cycle_read(

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/sig.h"
+#include "proc/files.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
 #include "sandbox/sandbox.h"
@@ -30,6 +31,7 @@ first_is_ready(struct master *m)
     if (pid_file_write(&m->pid_file, m->current->main->pid) != 0) {
         return -1;
     }
+    notify_ready(&m->notify, getpid(), "serving");
     if (m->is_daemon) {
         daemon_leave_terminal(m->current->error_log < 0);
         daemon_tell(m->parent);
@@ -71,6 +73,15 @@ commit(struct master *m)
         master_send_logs(m, m->keeper);
     }
     drain_cycle(m, old, CHAN_DRAIN);
+    notify_ready(&m->notify, getpid(), "serving; reloaded");
+}
+
+/* For the service manager: the end of a reload that changed nothing. */
+static void
+reload_failed(const struct master *m)
+{
+    notify_ready(&m->notify, getpid(),
+        "serving; the last reload failed, see the error log");
 }
 
 /* What was started of `next` ends; what serves goes on. */
@@ -89,10 +100,12 @@ undo(struct master *m, const char *why)
             child_end(ch, CHAN_QUIT, 0);
         }
     }
-    if (m->current == NULL) {
-        m->exit_code = 1;
-        master_stop(m, STOP_FAST);
+    if (m->current != NULL) {
+        reload_failed(m);
+        return;
     }
+    m->exit_code = 1;
+    master_stop(m, STOP_FAST);
 }
 
 /* Opens, enrols and starts what was read. -1: nothing is left of it. */
@@ -147,9 +160,14 @@ static void
 reload(struct master *m)
 {
     m->wants_reload = false;
+    notify_reloading(&m->notify);
     struct cycle *c = cycle_read(&m->options, false);
+    if (c != NULL) {
+        files_warn(c->conf);
+    }
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");
+        reload_failed(m);
     }
 }
 
@@ -158,6 +176,9 @@ master_stop(struct master *m, enum stop how)
 {
     if (m->stop >= how) {
         return;
+    }
+    if (m->stop == STOP_NOT) {
+        notify_stopping(&m->notify);
     }
     m->stop = how;
     struct list *n = m->cycles.next;

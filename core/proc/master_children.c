@@ -48,6 +48,7 @@ master_init(struct master *m, const struct cycle *first)
     list_init(&m->cycles);
     list_init(&m->listeners);
     roster_init(&m->roster);
+    notify_init(&m->notify);
     m->sig = sig_open();
     unsigned records = vault_records(first);
     proc_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
@@ -94,6 +95,7 @@ master_end(struct master *m)
         cycle_free(container_of(m->cycles.next, struct cycle, node));
     }
     pid_file_remove(&m->pid_file);
+    notify_fini(&m->notify);
     roster_fini(&m->roster);
     int fds[] = { m->sig, m->vault, m->tickets, m->parent };
     for (unsigned i = 0; i < LEN(fds); i++) {

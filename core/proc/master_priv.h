@@ -8,6 +8,7 @@
 #include "proc/child.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
+#include "proc/notify.h"
 #include "proc/roster.h"
 
 enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
@@ -29,6 +30,7 @@ struct master {
     struct respawn keeper_respawn;
     struct roster roster;
     struct pid_file pid_file;
+    struct notify notify;
 };
 
 #define MASTER_MAGIC 0x3a57e200u

@@ -16,8 +16,25 @@
 #include "proxy/listen.h"
 #include "proxy/worker.h"
 
+/* Seconds to wait for a descriptor that no client's end gives back. */
+#define RETRY_AFTER 0.5
+
 /* So that one listener's burst does not starve the connections there are. */
 #define ACCEPTS_PER_EVENT 64
+
+static void
+on_retry(struct timer *t)
+{
+    accept_resume(container_of(t, struct worker, accept_timer));
+}
+
+static void
+out_of_descriptors(struct worker *w, int err)
+{
+    log_errno(LOG_ALERT, err, "accept stopped");
+    accept_pause(w);
+    timer_start(&w->accept_timer, RETRY_AFTER);
+}
 
 static bool
 accept_one(struct acceptor *a)
@@ -37,8 +54,11 @@ accept_one(struct acceptor *a)
     }
     if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
         errno == ENOBUFS) {
-        log_errno(LOG_ALERT, errno, "accept stopped");
-        accept_pause(a->worker);
+        int err = errno;
+        if (worker_shed(a->worker)) {
+            return true;
+        }
+        out_of_descriptors(a->worker, err);
     } else if (errno != EAGAIN) {
         log_errno(LOG_ERR, errno, "accept failed");
     }
@@ -75,6 +95,7 @@ accept_init(struct worker *w)
         a->fd = w->setup.sockets[i].fd;
         watch_init(&a->watch, w->loop, a->fd, on_acceptable);
     }
+    timer_init(&w->accept_timer, w->loop, on_retry);
     accept_resume(w);
 }
 
@@ -98,6 +119,9 @@ void
 accept_fini(struct worker *w)
 {
     accept_pause(w);
+    if (w->accept_timer.loop != NULL) {
+        timer_stop(&w->accept_timer);
+    }
     for (unsigned i = 0; i < w->setup.n_sockets; i++) {
         close(w->acceptors[i].fd);
     }

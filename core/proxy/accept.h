@@ -2,8 +2,9 @@
 
 /*
  * The listening sockets that a worker serves. Accepting stops at
- * worker_connections and when descriptors run out, and goes on when a
- * connection has ended.
+ * worker_connections, and goes on when a connection has ended. When
+ * descriptors run out, idle upstream connections go first; then accepting
+ * stops until a connection ends, or for a while.
  */
 
 #include "net/loop.h"

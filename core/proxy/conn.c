@@ -107,13 +107,15 @@ conn_fill(struct conn *c, size_t limit)
 }
 
 void
-conn_open_tunnel(struct conn *c, const struct authority *au)
+conn_open_tunnel(
+    struct conn *c, const struct authority *au, bool is_blind)
 {
     AN(c->arena == NULL);
     c->arena = arena_new(512);
     c->target = *au;
     c->target.host = arena_dup(c->arena, au->host);
     c->is_tunnel = true;
+    c->is_blind = is_blind;
     c->since = clock_mono();
 }
 

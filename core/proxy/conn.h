@@ -19,6 +19,7 @@ struct tx;
 struct leaf;
 struct head;
 struct h1_side;
+struct hello;
 
 /* How the client's side of an exchange is written: one for each version. */
 struct serve {
@@ -47,9 +48,11 @@ struct conn {
     struct authority target; /* of the tunnel */
     struct str sni;          /* the name of the handshake; in arena */
     unsigned requests;
+    unsigned long turn; /* of the loop, in which the last exchange ended */
     size_t lingered; /* bytes thrown away at the end */
     double since; /* clock_mono() when this state began */
     bool is_tunnel;     /* a CONNECT was answered: target holds */
+    bool is_blind;      /* ... and what is inside is not opened */
     bool has_sni;
     bool is_tls;        /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
@@ -76,7 +79,14 @@ void conn_quit(struct conn *c, bool is_hard);
 must_check enum io conn_fill(struct conn *c, size_t limit);
 
 /* A CONNECT was answered: from here on all is for `au`, which is copied. */
-void conn_open_tunnel(struct conn *c, const struct authority *au);
+void conn_open_tunnel(
+    struct conn *c, const struct authority *au, bool is_blind);
+
+/* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
+ * *au (the tunnel's own host where there is none). False: *next says to wait,
+ * or to end. */
+bool conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
+    const struct step **next);
 
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
@@ -87,3 +97,5 @@ extern const struct serve serve_h1;
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */
+extern const struct step conn_step_blind;     /* splice.c: from a hello on */
+extern const struct step conn_step_splice;    /* splice.c: from a 101 on */

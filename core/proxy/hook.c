@@ -164,3 +164,13 @@ hooks_filters(struct tx *tx, bool is_request)
         }
     }
 }
+
+void
+hooks_explain(struct explanation *e)
+{
+    for (unsigned i = 0; i < modules_count; i++) {
+        if (modules[i]->explain != NULL) {
+            modules[i]->explain(e);
+        }
+    }
+}

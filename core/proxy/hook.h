@@ -11,6 +11,7 @@
 #include "proxy/pump.h"
 
 struct conn;
+struct decision;
 struct tx;
 struct head;
 struct worker;
@@ -26,6 +27,17 @@ struct target {
     struct tx *tx;
 };
 
+/* What a module would do with a request that may leave (weir -E): told in
+ * lines, of which none has a value. Nothing is rendered, no secret is read. */
+struct explanation {
+    const struct scope *where;
+    const struct decision *decision;
+    const struct authority *authority;
+    bool needs_tls; /* as the tx's: a secret goes with it */
+    const char *fault; /* why it would be a 502 after all; NULL: none */
+    void (*say)(const char *fmt, ...) printf_like(1, 2);
+};
+
 struct module {
     struct conf_part conf; /* its name is the module's */
     size_t tx_size;        /* state per exchange, zeroed; module_state() */
@@ -36,6 +48,7 @@ struct module {
     enum verdict (*on_request)(struct tx *tx, struct head *h);
     enum verdict (*on_response)(struct tx *tx, struct head *h);
     void (*on_log)(const struct tx *tx); /* once, always */
+    void (*explain)(struct explanation *e);
     const struct filter *request_body, *response_body;
 };
 
@@ -65,6 +78,9 @@ enum verdict hooks_target(struct conn *c, const struct target *t,
 enum verdict hooks_request(struct tx *tx);
 enum verdict hooks_response(struct tx *tx);
 void hooks_log(const struct tx *tx);
+
+/* All modules in turn; without a worker. */
+void hooks_explain(struct explanation *e);
 
 /* Adds the filters that want this exchange's body. */
 void hooks_filters(struct tx *tx, bool is_request);

@@ -93,39 +93,55 @@ run_handshake(struct task *t)
     return TASK_WAIT;
 }
 
-/* The name that the handshake is for, and whether it is the tunnel's. False
- * when it can be nobody's. */
+/* The name that the handshake is for. False when it can be nobody's. */
 static bool
-take_name(struct conn *c, const struct hello *h, struct authority *au)
+parse_name(struct conn *c, const struct hello *h, struct authority *au)
 {
     const char *why = NULL;
     *au = c->target;
-    if (h->sni_len != 0) {
-        struct str sni = arena_dup(c->arena, str_n(h->sni, h->sni_len));
-        if (!host_parse(c->arena, sni, au, &why) ||
-            au->kind != HOST_NAME) {
-            conn_log(c, LOG_INFO, "malformed SNI");
-            return false;
-        }
-        au->port = c->target.port;
+    if (h->sni_len == 0) {
+        return true;
     }
-    c->sni = au->host;
-    c->is_misdirected = !authority_eq(au, &c->target);
-    if (c->is_misdirected) {
-        conn_log(c, LOG_WARN, "SNI \"%.*s\" in a tunnel for \"%.*s\"",
-            STR_ARG(au->host), STR_ARG(c->target.host));
+    struct str sni = arena_dup(c->arena, str_n(h->sni, h->sni_len));
+    if (!host_parse(c->arena, sni, au, &why) || au->kind != HOST_NAME) {
+        conn_log(c, LOG_INFO, "malformed SNI");
+        return false;
     }
+    au->port = c->target.port;
     return true;
+}
+
+bool
+conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
+    const struct step **next)
+{
+    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    enum io r = IO_OK;
+    enum hello_result parsed = hello_parse(buf_str(&c->in), h);
+    while (parsed == HELLO_MORE && r == IO_OK) {
+        r = conn_fill(c, c->in.max);
+        parsed = r == IO_OK ? hello_parse(buf_str(&c->in), h) : parsed;
+    }
+    *next = &task_end;
+    if (parsed == HELLO_OK) {
+        return parse_name(c, h, au);
+    }
+    bool may_come = parsed == HELLO_MORE && r == IO_AGAIN &&
+                    c->in.n < c->in.max && clock_mono() < deadline;
+    if (may_come) {
+        task_wait(&c->task, deadline, NULL, NULL);
+        *next = TASK_WAIT;
+    }
+    return false;
 }
 
 static const struct step *
 begin_tls(struct conn *c)
 {
-    struct leaf_owner owner = owner_of(c);
     struct tls_accept_args args = { .name = c->has_sni ? c->sni : STR_NONE,
         .use_cert = use_leaf,
         .arg = c };
-    leaf_sid_ctx(&owner, c->sni, args.sid_ctx);
+    leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
     tcp_unread(c->stream, buf_str(&c->in));
     buf_fini(&c->in);
     c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
@@ -136,34 +152,22 @@ static const struct step *
 run_intercept(struct task *t)
 {
     struct conn *c = container_of(t, struct conn, task);
-    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    const struct step *next;
     struct hello h;
-    enum io r = IO_OK;
-    enum hello_result parsed = hello_parse(buf_str(&c->in), &h);
-    while (parsed == HELLO_MORE && r == IO_OK) {
-        r = conn_fill(c, c->in.max);
-        parsed = r == IO_OK ? hello_parse(buf_str(&c->in), &h) : parsed;
-    }
-    if (parsed == HELLO_MORE) {
-        bool is_full = c->in.n >= c->in.max;
-        if (r != IO_AGAIN || is_full || clock_mono() >= deadline) {
-            return &task_end;
-        }
-        task_wait(t, deadline, NULL, NULL);
-        return TASK_WAIT;
-    }
     struct target target = { .kind = T_SNI };
-    if (parsed != HELLO_OK || !take_name(c, &h, &target.authority)) {
-        return &task_end;
+    if (!conn_read_hello(c, &h, &target.authority, &next)) {
+        return next;
     }
+    c->sni = target.authority.host;
     c->has_sni = h.sni_len != 0;
-    if (!c->is_misdirected) {
-        unsigned at = 0;
-        if (hooks_target(c, &target, &at) != V_NEXT) {
-            return &task_end;
-        }
+    c->is_misdirected = !authority_eq(&target.authority, &c->target);
+    if (c->is_misdirected) {
+        conn_log(c, LOG_WARN, "SNI \"%.*s\" in a tunnel for \"%.*s\"",
+            STR_ARG(c->sni), STR_ARG(c->target.host));
+        return begin_tls(c);
     }
-    return begin_tls(c);
+    unsigned at = 0;
+    return hooks_target(c, &target, &at) == V_NEXT ? begin_tls(c) : &task_end;
 }
 
 const struct step conn_step_intercept = { "conn: intercept", run_intercept };

@@ -25,28 +25,32 @@ static bool
 page_load(struct arena *a, int fd, struct str *out)
 {
     struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
-        st.st_size > PAGE_MAX_BYTES) {
+    if (fstat(fd, &st) != 0) {
+        return false;
+    }
+    if (!S_ISREG(st.st_mode) || st.st_size > PAGE_MAX_BYTES) {
+        errno = S_ISREG(st.st_mode) ? EFBIG : EISDIR;
         return false;
     }
     char *text = arena_alloc(a, (size_t)st.st_size + 1);
     ssize_t n = read(fd, text, (size_t)st.st_size);
     *out = str_n(text, n > 0 ? (size_t)n : 0);
+    errno = n < 0 ? errno : EAGAIN; /* it changes while it is read */
     return n == st.st_size;
 }
 
 /* A page that is not there is no error. */
 static bool
-page_read(struct arena *a, struct str dir, const char *name, struct str *out)
+page_read(struct arena *a, const char *path, struct str *out)
 {
-    char path[4096];
-    snprintf(path, sizeof path, "%.*s/%s.html", STR_ARG(dir), name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
         return errno == ENOENT || errno == ENOTDIR;
     }
     bool ok = page_load(a, fd, out);
+    int err = errno;
     close(fd);
+    errno = err;
     return ok;
 }
 
@@ -54,15 +58,15 @@ struct pages *
 pages_read(struct arena *a, struct str dir, char *err, size_t err_size)
 {
     struct pages *p = arena_calloc(a, sizeof *p);
-    bool ok = page_read(a, dir, "error", &p->general);
+    struct str path = arena_printf(a, "%.*s/error.html", STR_ARG(dir));
+    bool ok = page_read(a, path.p, &p->general);
     for (size_t i = 0; i < LEN(statuses) && ok; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "%u", statuses[i]);
-        ok = page_read(a, dir, name, &p->by_status[i]);
+        path = arena_printf(a, "%.*s/%u.html", STR_ARG(dir), statuses[i]);
+        ok = page_read(a, path.p, &p->by_status[i]);
     }
     if (!ok) {
-        snprintf(err, err_size, "cannot read the pages in \"%.*s\"",
-            STR_ARG(dir));
+        snprintf(err, err_size, "cannot read the page \"%s\" (%d: %s)", path.p,
+            errno, strerror(errno));
         return NULL;
     }
     return p;

@@ -9,7 +9,6 @@
 #include "proxy/tx.h"
 
 #define OUT_LIMIT (64 * 1024)
-#define HEAD_MAX (64 * 1024)
 
 struct peer *
 peer_of(struct pool_entry *e)
@@ -34,7 +33,7 @@ peer_new(struct stream *s, const struct addr *a)
     p->stream = s;
     p->addr = *a;
     p->entry.close = on_pool_close;
-    buf_init(&p->in, HEAD_MAX);
+    buf_init(&p->in, H1_RESPONSE_HEAD_MAX);
     bufq_init(&p->out, OUT_LIMIT);
     return p;
 }
@@ -49,7 +48,7 @@ peer_begin(struct peer *p, struct task *t)
     p->is_head_done = p->is_body_done = false;
     p->has_answered = false;
     p->sent = 0;
-    p->scanned = 0;
+    p->scanned = p->heads = 0;
     stream_set_task(p->stream, t);
 }
 
@@ -63,6 +62,15 @@ peer_close(struct peer *p)
     h1_body_fini(&p->body);
     p->magic = 0;
     xfree(p);
+}
+
+bool
+peer_is_quiet(struct peer *p)
+{
+    char byte;
+    size_t got;
+    CHECK(p, PEER_MAGIC);
+    return stream_read(p->stream, &byte, 1, &got) == IO_AGAIN;
 }
 
 void

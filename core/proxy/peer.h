@@ -42,6 +42,7 @@ struct peer {
     struct addr addr;
     struct buf in;   /* read and not yet parsed */
     size_t scanned;
+    size_t heads; /* bytes of this response's heads, interim ones too */
     struct bufq out; /* bytes for the origin */
     struct h1_body body; /* of the response */
     uint64_t sent;   /* body bytes of this request */
@@ -62,6 +63,10 @@ struct peer *peer_new(struct stream *s, const struct addr *a);
 void peer_begin(struct peer *p, struct task *t);
 
 void peer_close(struct peer *p);
+
+/* Whether the origin has said nothing more. Bytes behind a response may lie in
+ * the TLS layer, of which no event tells, or have come in this turn. */
+bool peer_is_quiet(struct peer *p);
 
 /* Gives a reusable peer to the pool, for at most `idle_timeout` seconds. */
 void peer_park(struct peer *p, struct pool *pool, struct pool_host *host,

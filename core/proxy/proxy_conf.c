@@ -11,6 +11,7 @@
 #include "proxy/page.h"
 #include "proxy/parts.h"
 #include "proxy/var.h"
+#include "sandbox/block.h"
 
 /* Bounds of a request head, in bytes. */
 #define HEAD_SIZE_MIN 1024
@@ -141,6 +142,7 @@ static const struct cmd proxy_cmds[] = {
     CMD_SECONDS(
         "proxy_keepalive_timeout", CONF_WHERE, P, proxy_keepalive_timeout),
     CMD_FLAG("via", CONF_WHERE, P, via),
+    CMD_FLAG("intercept", CONF_HOST, P, intercept),
     CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
         set_ports),
     CMD_LISTED("allow_address", CONF_EGRESS | CONF_HOST, 1, 255, P,
@@ -168,6 +170,7 @@ static const struct proxy_conf proxy_defaults = {
     .proxy_header_timeout = 60,
     .proxy_read_timeout = 60,
     .proxy_keepalive_timeout = 60,
+    .intercept = true,
     .ports = { default_ports, LEN(default_ports) },
 };
 
@@ -191,6 +194,24 @@ static void
 proxy_free_tls(void *tls)
 {
     tls_client_free(tls);
+}
+
+/* weir sees nothing inside a blind tunnel: no rule or secret can hold there. */
+static int
+proxy_check_blind(struct conf *c, const struct scope *s)
+{
+    const struct block *b = block_of(s);
+    const char *what = b->uses_secret              ? "a secret"
+                       : s->children != NULL       ? "a location"
+                       : b->conf->methods.n != 0   ? "methods"
+                       : b->conf->return_code != 0 ? "return"
+                       : b->has_proxy_pass         ? "proxy_pass"
+                                                   : NULL;
+    if (what == NULL) {
+        return 0;
+    }
+    return conf_fail(c, &s->directive->name,
+        "%s cannot be used with \"intercept off\"", what);
 }
 
 static bool
@@ -217,6 +238,10 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     bool ok = true;
     if (!(s->context & CONF_WHERE)) {
         return 0;
+    }
+    if (s->context == CONF_HOST && !p->intercept &&
+        proxy_check_blind(c, s) != 0) {
+        return -1;
     }
     if (s->context == CONF_EGRESS) {
         struct str dir = conf_path(c, STR("html"));

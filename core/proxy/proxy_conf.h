@@ -64,6 +64,7 @@ struct proxy_conf {
     double proxy_read_timeout;   /* between two reads of a body */
     double proxy_keepalive_timeout;
     bool via;
+    bool intercept; /* host: off makes a blind tunnel */
     struct port_list ports;
     struct cidr_list allow_address;
     struct str proxy_ssl_trusted_certificate; /* path; n 0: the system's */

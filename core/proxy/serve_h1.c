@@ -22,6 +22,9 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.25
 
+/* Body bytes that one client moves before others have their turn. */
+#define TURN_BYTES (256 * 1024)
+
 /* How much and how long a closing connection is read and thrown away, so that
  * the client sees the response and not a reset (RFC 9112 9.6). */
 #define LINGER_BYTES (256 * 1024)
@@ -33,9 +36,12 @@ static const struct step step_head, step_exchange, step_linger;
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
+    bool is_bare;    /* no body goes with this head: it answers HEAD */
     bool is_refused; /* the head: what follows it is thrown away */
     double progress; /* clock_mono() of the last body byte in or byte out */
     uint64_t sent;   /* body bytes written */
+    unsigned long turn;  /* of the loop, in which ... */
+    uint64_t turn_bytes; /* ... so much of the body came */
 };
 
 static struct conn *
@@ -53,6 +59,21 @@ wait_until(struct conn *c, double deadline)
     return TASK_WAIT;
 }
 
+/* What is pipelined waits for the next turn: answers of weir's own need no
+ * event, and one client that sends enough of such requests would keep the
+ * loop from looking at any other. */
+static const struct step *
+begin_head(struct conn *c)
+{
+    c->is_parked = false;
+    c->since = clock_mono();
+    if (c->turn == c->task.loop->turns) {
+        task_yield(&c->task);
+        return wait_until(c, TASK_NEVER);
+    }
+    return &step_head;
+}
+
 /* Between requests. */
 static const struct step *
 run_idle(struct task *t)
@@ -63,9 +84,7 @@ run_idle(struct task *t)
                                    : pc->keepalive_timeout;
     enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
     if (r == IO_OK) {
-        c->is_parked = false;
-        c->since = clock_mono();
-        return &step_head;
+        return begin_head(c);
     }
     if (r != IO_AGAIN || c->must_close || clock_mono() >= c->since + wait) {
         return &task_end;
@@ -80,10 +99,17 @@ run_idle(struct task *t)
     return wait_until(c, park < end ? park : end);
 }
 
+static void
+free_body(void *arg)
+{
+    h1_body_fini(arg);
+}
+
 static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     struct h1_side *side = arena_calloc(tx->arena, sizeof *side);
+    arena_on_free(tx->arena, free_body, &side->body);
     side->progress = clock_mono();
     c->side = side;
     c->tx = tx;
@@ -231,6 +257,20 @@ is_too_large(const struct tx *tx)
            tx->up.bytes_in > pc->client_max_body_size;
 }
 
+/* A fast sender to a fast origin: others have their turn in between. */
+static void
+count_turn(struct conn *c, struct h1_side *side, uint64_t n)
+{
+    if (side->turn != c->task.loop->turns) {
+        side->turn = c->task.loop->turns;
+        side->turn_bytes = 0;
+    }
+    side->turn_bytes += n;
+    if (side->turn_bytes >= TURN_BYTES) {
+        task_yield(&c->task);
+    }
+}
+
 /* The request's body, as far as the pump has room. */
 static void
 feed_body(struct conn *c, struct h1_side *side)
@@ -245,14 +285,17 @@ feed_body(struct conn *c, struct h1_side *side)
         if (r == IO_AGAIN) {
             return;
         }
+        if (h1_body_is_bad(&side->body) && !side->is_head_written) {
+            tx_client_at_fault(tx, 400);
+            return;
+        }
         if (r != IO_OK) {
-            tx_client_gone(tx, h1_body_is_bad(&side->body)
-                                   ? STR("malformed request body")
-                                   : STR("client closed in its body"));
+            tx_client_gone(tx, STR("client broke off in its body"));
             return;
         }
     }
     if (side->is_body_done && !tx->up.is_ended) {
+        h1_body_trailers(&side->body, &tx->request);
         pump_end(&tx->up);
     }
 }
@@ -306,13 +349,15 @@ write_head(struct conn *c, struct h1_side *side)
     }
     struct h1_framing f = { .kind = kind,
         .length = tx->response.length,
-        .close = tx->must_close,
-        .keep_alive = !tx->must_close && tx->request.minor == 0 };
+        .close = tx->must_close && !tx->is_upgraded,
+        .keep_alive = !tx->must_close && tx->request.minor == 0,
+        .upgrade = tx->is_upgraded ? STR("websocket") : STR_NONE };
     size_t had = c->out.len;
     h1_write_response(&tx->response, &f, &c->out);
     tx->bytes_sent += c->out.len - had;
     side->is_head_written = true;
     side->is_chunked = kind == BODY_CHUNKED;
+    side->is_bare = kind == BODY_NONE;
     side->progress = clock_mono();
 }
 
@@ -322,6 +367,9 @@ write_body(struct conn *c, struct h1_side *side)
     struct tx *tx = c->tx;
     struct bufq *from = pump_out(&tx->down);
     size_t had = c->out.len;
+    if (side->is_bare) { /* weir's own answers always have one */
+        bufq_consume(from, from->len);
+    }
     size_t n = side->is_chunked ? bufq_move_chunked(&c->out, from, SIZE_MAX)
                                 : bufq_move(&c->out, from, SIZE_MAX);
     if (n != 0) {
@@ -390,7 +438,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     bool must_close = tx->must_close || !is_complete;
     bool is_tunnel = tx->is_tunnel_open && is_complete;
     if (is_tunnel) {
-        conn_open_tunnel(c, &tx->authority);
+        conn_open_tunnel(c, &tx->authority, tx->is_blind);
     }
     if (!is_complete && side->is_head_written && !side->is_chunked) {
         tcp_abort_on_close(c->stream);
@@ -400,6 +448,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     c->tx = NULL;
     tx_free(tx);
     c->since = clock_mono();
+    c->turn = c->task.loop->turns;
     if (is_tunnel) {
         return &conn_step_sniff;
     }
@@ -418,9 +467,15 @@ run_exchange(struct task *t)
     if (tx->is_over) {
         return end_tx(c, side);
     }
-    if (!side->is_body_done) {
+    if (tx->is_upgraded && tx->is_head_ready) {
+        write_head(c, side);
+        return &conn_step_splice;
+    }
+    if (!side->is_body_done && tx->body_fault == 0) {
+        uint64_t had = tx->up.bytes_in;
         feed_body(c, side);
-    } else if (!tx->is_client_done) {
+        count_turn(c, side, tx->up.bytes_in - had);
+    } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c);
     }
     if (tx->is_client_done) {

@@ -1,6 +1,7 @@
 /*
- * What is inside a tunnel: TLS or HTTP, by its first bytes. Called when a
- * CONNECT was answered; hands over to intercept.c or serve_h1.c.
+ * What is inside a tunnel: TLS or HTTP, by its first bytes, unless it is a blind
+ * one. Called when a CONNECT was answered; hands over to intercept.c, serve_h1.c
+ * or splice.c.
  */
 
 #include "proxy/conn.h"
@@ -18,6 +19,9 @@ run_sniff(struct task *t)
     struct conn *c = container_of(t, struct conn, task);
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
+    if (r == IO_OK && c->is_blind) {
+        return &conn_step_blind;
+    }
     if (r == IO_OK) {
         bool is_tls = (unsigned char)c->in.p[0] == TLS_HANDSHAKE;
         return is_tls ? &conn_step_intercept : &conn_step_serve;

@@ -64,9 +64,12 @@ struct tx {
     bool is_head_ready;   /* response is final and may be written */
     bool is_local;        /* weir's own answer */
     bool is_tunnel_open;  /* a 200 to CONNECT: the conn becomes a tunnel */
+    bool is_blind;        /* ... a blind one; or the tx that carries it */
+    bool is_upgraded;     /* a 101 that was asked for: splice.c's from here */
     bool is_client_done;  /* the conn has written all, or gave up */
     bool is_client_gone;  /* ... gave up: why is in `cause` */
-    unsigned body_fault;  /* its body is at fault: 408 late, 413 too large */
+    unsigned body_fault;  /* its body is at fault: 400, 408 late, 413 */
+    bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
     bool is_broken;       /* the response cannot be completed */
     bool must_close;      /* the client's connection ends with this */
     bool is_over;         /* the last step ran */
@@ -97,8 +100,8 @@ void tx_free(struct tx *tx);
 void tx_client_done(struct tx *tx);
 void tx_client_gone(struct tx *tx, struct str cause);
 
-/* The conn tells: the client's body does not come in time (408), or is larger
- * than client_max_body_size (413). The tx answers, unless it has begun to. */
+/* The conn tells: the client's body is malformed (400), does not come in time
+ * (408), or is larger than client_max_body_size (413). The tx answers, unless it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
 /* The status that the client was sent, 499 when it left before one. */
@@ -118,6 +121,8 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_connect;  /* tx_upstream.c */
+extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
+extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */

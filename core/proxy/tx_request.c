@@ -78,6 +78,18 @@ take_authority(struct tx *tx)
                          "connection was opened for");
 }
 
+/* Where the decision says so, and lets everything inside leave: nothing there
+ * is judged again. */
+static bool
+is_blind(const struct tx *tx)
+{
+    const struct decision *d = &tx->decision;
+    const struct proxy_conf *pc =
+        d->where != NULL ? scope_part(d->where, PART_PROXY) : NULL;
+    return pc != NULL && !pc->intercept && d->outcome == DECIDE_ALLOW &&
+           d->may_leave;
+}
+
 static const struct step *
 open_tunnel(struct tx *tx)
 {
@@ -87,6 +99,7 @@ open_tunnel(struct tx *tx)
     tx->response.minor = 1;
     tx->is_local = true;
     tx->is_tunnel_open = true;
+    tx->is_blind = is_blind(tx);
     pump_end(&tx->down);
     return &tx_step_reply;
 }
@@ -151,7 +164,8 @@ keep_secret_safe(struct tx *tx)
     if (!tx->needs_tls || tx->up_tls) {
         return NULL;
     }
-    if (tx->up_port == 80) {
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    if (tx->up_port == 80 && port_list_has(&pc->ports, 443)) {
         tx->up_port = 443;
         tx->up_tls = true;
         return NULL;

@@ -47,6 +47,11 @@ run_response(struct task *t)
     case V_ABORT:
         return upstream_abandon(tx);
     }
+    if (tx->is_upgraded) {
+        tx->is_head_ready = true;
+        task_wake(&tx->conn->task);
+        return &tx_step_splice;
+    }
     hooks_filters(tx, false);
     if (!pump_keeps_length(&tx->down)) {
         head_remove(&tx->response, STR("Content-Length"));

@@ -14,6 +14,7 @@
 #include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
+#include "proxy/splice.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
@@ -47,7 +48,7 @@ upstream_release(struct tx *tx)
 {
     struct peer *p = tx->peer;
     tx->peer = NULL;
-    if (!p->ops->is_reusable(p)) {
+    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
         peer_close(p);
         return;
     }
@@ -85,6 +86,11 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
         .detail = str_of(detail) };
     tx_fail(tx, FAULT_ORIGIN, "%s", detail);
     upstream_close(tx);
+    if (tx->is_blind) {
+        tx->response.status = status; /* logged; nobody could read it */
+        tx->is_broken = true;
+        return &tx_step_done;
+    }
     tx_reply(tx, &r);
     return &tx_step_reply;
 }
@@ -92,6 +98,10 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
 static const struct step *
 body_at_fault(struct tx *tx)
 {
+    static const struct reply bad = { .status = 400,
+        .error = "http_request_error",
+        .rule = "request",
+        .detail = { "malformed request body", 22 } };
     static const struct reply late = { .status = 408,
         .error = "http_request_error",
         .rule = "client_body_timeout",
@@ -101,7 +111,9 @@ body_at_fault(struct tx *tx)
         .rule = "client_max_body_size",
         .detail = { "the request body is larger than client_max_body_size",
             52 } };
-    const struct reply *r = tx->body_fault == 413 ? &large : &late;
+    const struct reply *r = tx->body_fault == 400   ? &bad
+                            : tx->body_fault == 413 ? &large
+                                                    : &late;
     tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(r->detail));
     upstream_close(tx);
     tx_reply(tx, r);
@@ -168,6 +180,10 @@ run_connect(struct task *t)
         return upstream_abandon(tx);
     }
     tx->t_connect = clock_mono();
+    if (tx->is_blind) {
+        start_dial(tx);
+        return &step_dial;
+    }
     struct pool_key key = pool_key_of(tx);
     struct guard_policy policy = guard_policy_of(tx);
     if (tx->pool_host == NULL) {
@@ -224,6 +240,12 @@ run_dial(struct task *t)
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
+    if (r->is_exhausted && worker_shed(tx->conn->worker)) {
+        dial_free(tx->dial);
+        start_dial(tx);
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT; /* each time there are fewer to shed */
+    }
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);
     }
@@ -231,7 +253,7 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return &tx_step_exchange;
+    return tx->is_blind ? &tx_step_splice : &tx_step_exchange;
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
@@ -261,6 +283,20 @@ peer_lost(struct tx *tx, enum peer_io r)
         "the origin closed the connection before its response");
 }
 
+/* RFC 9110 15.2.2: only to what was asked for. */
+static const struct step *
+switched(struct tx *tx)
+{
+    if (!splice_is_asked(&tx->request) ||
+        tx->response.upgrade != UPGRADE_WEBSOCKET || !tx->is_request_sent) {
+        return fail(tx, 502, "http_upgrade_failed",
+            "the origin switched protocols without being asked");
+    }
+    tx->t_head = clock_mono();
+    splice_begin(tx);
+    return &tx_step_response;
+}
+
 static const struct step *
 head_arrived(struct tx *tx)
 {
@@ -270,8 +306,7 @@ head_arrived(struct tx *tx)
         return &tx_step_response;
     }
     if (status == 101) {
-        return fail(tx, 502, "http_upgrade_failed",
-            "the origin switched protocols without being asked");
+        return switched(tx);
     }
     if (++tx->interims > INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
@@ -333,6 +368,18 @@ run_exchange(struct task *t)
     }
 }
 
+static const struct step *
+run_tunnel(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    const struct decision *d = &tx->decision;
+    tx->where = d->where != NULL ? d->where : tx->where;
+    tx->up_host = tx->authority.host;
+    tx->up_port = tx->authority.port;
+    return &tx_step_connect;
+}
+
+const struct step tx_step_blind = { "tx: tunnel", run_tunnel };
 const struct step tx_step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };
 const struct step tx_step_exchange = { "tx: exchange", run_exchange };

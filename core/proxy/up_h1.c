@@ -8,6 +8,7 @@
 
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
+#include "proxy/splice.h"
 #include "proxy/tx.h"
 
 #define READ_MIN 16384
@@ -17,7 +18,9 @@ send_head(struct peer *p, struct tx *tx)
 {
     struct h1_framing f = { .kind = tx->request.body,
         .length = tx->request.length,
-        .te_trailers = tx->request.accepts_trailers };
+        .te_trailers = tx->request.accepts_trailers,
+        .upgrade = splice_is_asked(&tx->request) ? STR("websocket")
+                                                 : STR_NONE };
     h1_write_request(&tx->request, tx->up_target, &f, &p->out);
     p->is_head_sent = true;
 }
@@ -104,6 +107,10 @@ static enum peer_io
 parse_head(struct peer *p, struct tx *tx, size_t n)
 {
     struct h1_error err = { 0 };
+    p->heads += n;
+    if (p->heads > H1_RESPONSE_HEAD_MAX) {
+        return h1_bad(p, tx, "its interim heads are too large");
+    }
     struct str bytes = arena_dup(tx->arena, str_n(p->in.p, n));
     head_init(&tx->response, tx->arena);
     if (h1_parse_response(bytes, tx->request.method_id, &tx->response,

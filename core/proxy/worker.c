@@ -30,6 +30,9 @@
 #define POOL_MAX 2048
 #define POOL_HOST_MAX 256
 
+/* Of them, for one descriptor that is wanted: the next ones find room. */
+#define SHED_AT_ONCE 8
+
 const struct proxy_conf *
 worker_conf(const struct worker *w)
 {
@@ -52,6 +55,12 @@ worker_conn_ended(struct worker *w)
     if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
         w->setup.on_drained(w->setup.arg);
     }
+}
+
+bool
+worker_shed(struct worker *w)
+{
+    return w->pool != NULL && pool_shed(w->pool, SHED_AT_ONCE) != 0;
 }
 
 static void

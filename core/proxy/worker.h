@@ -60,7 +60,7 @@ struct worker {
     struct list conns;
     unsigned n_conns, max_conns;
     uint64_t next_conn, next_tx;
-    struct timer quit_timer;
+    struct timer quit_timer, accept_timer;
     bool is_quitting;
 };
 
@@ -77,6 +77,10 @@ void worker_conn_ended(struct worker *w);
 
 /* NULL after a log line. Starts accepting at once. */
 must_check struct worker *worker_new(const struct worker_setup *setup);
+
+/* Out of descriptors: closes some idle upstream connections. False: there was
+ * none. */
+bool worker_shed(struct worker *w);
 
 /* Graceful: stops accepting, lets what runs finish until `deadline`
  * (clock_mono()), then calls on_drained from the loop. Idle connections close

@@ -246,6 +246,7 @@ sandbox_assign(struct sandbox_set *s, struct sandbox *sb, uint64_t serial,
     sb->serial = serial;
     sb->index = index;
     sb->ca_der = arena_dup(s->arena, ca_der);
+    sha256(ca_der, sb->ca_digest);
 }
 
 struct sandbox *

@@ -26,6 +26,7 @@ struct sandbox {
     uint64_t serial;   /* never used again; 0 until assigned */
     unsigned index;    /* its record in the vault */
     struct str ca_der; /* its CA certificate, DER; n 0 until assigned */
+    uint8_t ca_digest[SHA256_SIZE]; /* of ca_der */
     const struct class *class;
     const struct policy *policy; /* effective */
     const struct scope *scope;   /* of the who-chain: its own block's */

@@ -1,22 +1,7 @@
 """Real clients, as they come: each holds no credential, and the origin
 checks that the right one arrived."""
 
-import base64
-import os
-import shutil
-import subprocess
-
-import pytest
-
-from lib.git import GitBackend, git, make_repository
-from lib.http import reply
-from lib.wait import DEADLINE
-
-TOKEN = "t0ken-0123456789-abcdef"
-EGRESS = """
-secret token env:TOKEN;
-host origin.test { bearer $secret_token; }
-"""
+from lib.clients import attempt, run, url
 
 NODE_HTTPS = """
 const http = require('http'), https = require('https');
@@ -55,57 +40,6 @@ function connect(o, done) {
 """
 
 
-@pytest.fixture
-def served(weir, origin):
-    """A weir, and an origin that greets those who bring the token."""
-    def answer(conn, request):
-        if request.all("authorization") != [f"Bearer {TOKEN}"]:
-            return reply("who?\n", "401 Unauthorized")
-        return reply(f"hello {request.method} {request.body.decode()}\n")
-
-    origin.default = answer
-    return weir(egress=EGRESS, env={"TOKEN": TOKEN})
-
-
-def environment(w):
-    proxy = f"http://127.0.0.1:{w.port}"
-    env = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": w.dir,
-        "http_proxy": proxy,
-        "https_proxy": proxy,
-        "no_proxy": "",
-        "NODE_EXTRA_CA_CERTS": w.ca(),
-        "NODE_USE_ENV_PROXY": "1",
-    }
-    for name in ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE",
-                 "GIT_SSL_CAINFO"):  # fmt: skip
-        env[name] = w.ca()
-    return env
-
-
-def run(w, *command, stdin=""):
-    """What the client printed; that it succeeded; that it saw no token."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"no {command[0]}")
-    done = subprocess.run(
-        command,
-        env=environment(w),
-        cwd=w.dir,
-        input=stdin,
-        text=True,
-        capture_output=True,
-        timeout=DEADLINE * 3,
-    )
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert TOKEN not in done.stdout + done.stderr
-    return done.stdout
-
-
-def url(origin, path="/"):
-    return f"https://origin.test:{origin.port}{path}"
-
-
 def test_curl(served, origin):
     out = run(served, "curl", "-sSv", url(origin), url(origin, "/2"))
     assert out == "hello GET \nhello GET \n"
@@ -127,10 +61,7 @@ def test_curl_in_parallel(served, origin):
 
 
 def test_curl_is_told_why(served):
-    done = subprocess.run(
-        ["curl", "-sSi", "https://elsewhere.example/"],
-        env=environment(served), capture_output=True, text=True,
-    )  # fmt: skip
+    done = attempt(served, "curl", "-sSi", "https://elsewhere.example/")
     assert done.returncode != 0 and "403" in done.stderr + done.stdout
     assert "Proxy-Status: weir" in done.stdout
 
@@ -184,35 +115,3 @@ def test_openssl_s_client(served, origin):
         stdin=request,
     )  # fmt: skip
     assert "200 OK" in out and out.endswith("hello GET \n")
-
-
-@pytest.fixture
-def repository(weir, origin, tmp_path):
-    """A weir, and a git server that asks for Basic credentials."""
-    make_repository(str(tmp_path))
-    word = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
-    origin.default = GitBackend(str(tmp_path), "Basic " + word)
-    return weir(
-        egress="secret token env:TOKEN;\n"
-        "host origin.test { basic_auth x-access-token $secret_token; }",
-        env={"TOKEN": TOKEN},
-    )
-
-
-def test_git_clone_and_push(repository, origin, tmp_path):
-    w = repository
-    clone = str(tmp_path / "clone")
-    env = environment(w)
-    git("clone", "-q", url(origin, "/project.git"), clone, env=env)
-    assert os.path.exists(os.path.join(clone, "README"))
-    with open(os.path.join(clone, "big"), "wb") as f:
-        f.write(os.urandom(2_000_000))
-    git("add", "big", cwd=clone, env=env)
-    git("commit", "-q", "-m", "second", cwd=clone, env=env)
-    git("push", "-q", "origin", "main", cwd=clone, env=env)
-    log = git("log", "--format=%s", "main", cwd=str(tmp_path / "project.git"))
-    assert log == "second\nfirst\n"
-    for base, _, names in os.walk(clone):
-        for name in names:
-            with open(os.path.join(base, name), "rb") as f:
-                assert TOKEN.encode() not in f.read()

@@ -174,6 +174,16 @@ def test_plain_port_is_refused(weir, plain_origin):
     assert plain_origin.conns == []
 
 
+def test_port_80_needs_443_to_be_open(weir):
+    w = weir(
+        egress="secret token env:TOKEN; ports 80; resolve plain.test 127.0.0.1;"
+        "host plain.test { bearer $secret_token; }",
+        env={"TOKEN": SECRET},
+    )
+    with w.client() as c:
+        assert c.get("http://plain.test/", "plain.test").status == 403
+
+
 def test_unverified_origin_never_gets_it(weir, origins, rogue_pki):
     rogue = origins("rogue.test", pki=rogue_pki)
     w = weir(

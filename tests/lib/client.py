@@ -14,6 +14,18 @@ def basic(user, password):
     return f"Basic {token}"
 
 
+def client_hello(name):
+    """The bytes of a ClientHello."""
+    out = ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    try:
+        tls.do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return out.read()
+
+
 class Client:
     """A TCP connection, or TLS over it after tls()."""
 

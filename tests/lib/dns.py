@@ -4,6 +4,8 @@ import socket
 import struct
 import threading
 
+from .wait import DEADLINE
+
 A, AAAA = 1, 28
 
 
@@ -29,7 +31,7 @@ class Dns:
                 return
             answer = self.answer(data)
             if self.hold is not None:
-                self.hold.wait()
+                self.hold.wait(DEADLINE)
             self.socket.sendto(answer, peer)
 
     def answer(self, data):

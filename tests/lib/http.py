@@ -152,10 +152,7 @@ class Reader:
         assert not (codings and lengths), "both length and coding"
         if codings:
             assert codings == ["chunked"], codings
-            data = self.chunk()
-            while data:
-                message.body += data
-                data = self.chunk()
+            message.body = b"".join(iter(self.chunk, b""))
             message.trailers = self.trailers()
             return True
         if lengths:

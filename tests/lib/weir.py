@@ -311,6 +311,10 @@ class Weir:
     def port(self):
         return self.ports["port"]
 
+    @property
+    def proxy(self):
+        return f"http://127.0.0.1:{self.port}"
+
     def ca(self, sandbox="box"):
         """The path of a sandbox's CA certificate."""
         return self.path("ca", sandbox + ".pem")

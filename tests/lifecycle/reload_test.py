@@ -69,8 +69,8 @@ def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
     until(kill_one, "a new worker")
     w.wait_log("ended before it was ready: the old configuration goes on")
     until(lambda: w.children("worker") == [old], "the end of the others")
-    assert ask(w, origin).status == 200
     until(lambda: listening(w.port) == 1, "the end of their sockets")
+    assert ask(w, origin).status == 200
     assert not os.path.exists(w.path("s"))
     # The next one is none the worse for it.
     w.configure(w.config(egress="host origin.test { return 410; }"))

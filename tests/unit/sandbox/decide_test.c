@@ -336,7 +336,7 @@ configuration_of_the_spec(void **state)
     expect_both(state, "api.github.com", "allow 5 host");
     expect_both(state, "gist.github.com", "deny 2 denied_hosts");
     expect_both(state, "raw.github.com", "allow 8 allowed_hosts");
-    expect_both(state, "registry.npmjs.org", "allow 8 allowed_hosts");
+    expect_both(state, "a.npmjs.org", "allow 8 allowed_hosts");
     expect_both(state, "npmjs.org", "deny 3 allowed_hosts");
     expect_both(state, "acme.vcs.example", "allow 5 host");
     expect_both(state, "my.kv", "allow 5 host");

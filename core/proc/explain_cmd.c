@@ -1,0 +1,406 @@
+/*
+ * The way of a request (DESIGN 3) without one: the same parser, the same
+ * decision, the modules' own words, the same guard. Called by weir.c.
+ */
+
+#include "proc/explain_cmd.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "http/h1_parse.h"
+#include "net/guard.h"
+#include "proxy/hook.h"
+#include "proxy/listen.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "sandbox/block.h"
+#include "sandbox/decide.h"
+#include "sandbox/sandbox.h"
+
+struct request {
+    const struct conf *conf;
+    const struct scope *egress;
+    const struct explain_args *args;
+    struct arena *arena;
+    const struct sandbox *sandbox;
+    bool is_tls;
+    struct str target; /* path and query */
+    struct authority authority;
+    struct head head;
+    unsigned status; /* of what is malformed */
+    struct decision decision;
+};
+
+static void
+say(const char *label, const char *fmt, va_list ap)
+{
+    printf("%-11s", label);
+    vprintf(fmt, ap);
+    putchar('\n');
+}
+
+static void tell(const char *label, const char *fmt, ...) printf_like(2, 3);
+
+static void
+tell(const char *label, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say(label, fmt, ap);
+    va_end(ap);
+}
+
+static void say_attached(const char *fmt, ...) printf_like(1, 2);
+
+static void
+say_attached(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("attaches", fmt, ap);
+    va_end(ap);
+}
+
+/* The conf that rules: the location's or block's, else egress's. */
+static const struct scope *
+where_of(const struct request *r)
+{
+    return r->decision.where != NULL ? r->decision.where : r->egress;
+}
+
+/* Asks as the policy module does. `malformed`: rule 1, found before. */
+static void
+judge(struct request *r, bool is_request, const char *malformed)
+{
+    struct decide_query q = { .sandbox = r->sandbox,
+        .host = r->authority.host,
+        .literal = r->authority.kind == HOST_NAME ? NULL : &r->authority.ip,
+        .is_request = is_request,
+        .method = r->args->method,
+        .path = str_n(r->target.p, str_find(r->target, '?')),
+        .arena = r->arena,
+        .malformed = malformed };
+    decide(&q, &r->decision);
+    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
+    decide_port(&r->decision, r->authority.port,
+        port_list_has(&pc->ports, r->authority.port));
+}
+
+/* Cuts the URL; false when it is none of http or https. */
+static bool
+read_url(struct request *r, struct str *host)
+{
+    struct str url = r->args->url;
+    size_t n = 0;
+    r->is_tls = url.n >= 8 && str_ieq(str_n(url.p, 8), STR("https://"));
+    if (!r->is_tls &&
+        (url.n < 7 || !str_ieq(str_n(url.p, 7), STR("http://")))) {
+        return false;
+    }
+    url = str_skip(url, r->is_tls ? 8 : 7);
+    url.n = str_find(url, '#');
+    while (n < url.n && url.p[n] != '/' && url.p[n] != '?') {
+        n++;
+    }
+    *host = str_n(url.p, n);
+    url = str_skip(url, n);
+    r->target = arena_printf(r->arena, "%s%.*s",
+        url.n != 0 && url.p[0] == '/' ? "" : "/", STR_ARG(url));
+    return true;
+}
+
+/* As a client would write it, through the parser that reads clients. */
+static const char *
+read_head(struct request *r, bool is_connect)
+{
+    struct h1_error err = { .status = 0 };
+    size_t scanned = 0, n;
+    struct str host = authority_format(r->arena, &r->authority, 0);
+    struct str scheme = r->is_tls ? STR("") : STR("http://");
+    struct str text =
+        is_connect ? arena_printf(r->arena,
+                         "CONNECT %.*s HTTP/1.1\r\nHost: %.*s\r\n\r\n",
+                         STR_ARG(host), STR_ARG(host))
+                   : arena_printf(r->arena,
+                         "%.*s %.*s%.*s%.*s HTTP/1.1\r\nHost: %.*s\r\n\r\n",
+                         STR_ARG(r->args->method), STR_ARG(scheme),
+                         STR_ARG(r->is_tls ? STR("") : host),
+                         STR_ARG(r->target), STR_ARG(host));
+    head_init(&r->head, r->arena);
+    if (h1_head_end(text, &scanned, &n, &err) != H1_OK || n != text.n ||
+        h1_parse_request(text, r->authority.port, &r->head, &err) != 0) {
+        r->status = err.status != 0 ? err.status : 400;
+        return err.text != NULL ? err.text : "it is more than one request";
+    }
+    return NULL;
+}
+
+/* Rule 1, else NULL. Fills authority and head. */
+static const char *
+read_request(struct request *r, struct str host)
+{
+    const char *why = NULL;
+    r->status = 400;
+    if (!authority_parse(
+            r->arena, host, r->is_tls ? 443 : 80, &r->authority, &why)) {
+        r->authority = (struct authority){ .host = host, .kind = HOST_NAME };
+        return why;
+    }
+    return read_head(r, str_eq(r->args->method, STR("CONNECT")));
+}
+
+static void
+tell_block(const char *label, const struct block *b)
+{
+    const struct token *at = &b->scope->directive->name;
+    tell(label, "%s\"%.*s\" in %s:%u",
+        b->scope->context == CONF_HANDLER ? "handler " : "", STR_ARG(b->name),
+        at->file, at->line);
+}
+
+/* How it was decided, whatever came of it. */
+static void
+tell_decision(const struct request *r, const char *stage)
+{
+    const struct decision *d = &r->decision;
+    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
+    tell("sandbox", "%.*s, class %.*s", STR_ARG(r->sandbox->id),
+        STR_ARG(r->sandbox->class->name));
+    tell("judged", "%s", stage);
+    tell("rule", "%u %s", d->rule, decision_rule_name(d));
+    if (d->pattern.n != 0) {
+        tell("pattern", "%.*s", STR_ARG(d->pattern));
+    }
+    if (d->block != NULL) {
+        tell_block("block", d->block);
+    }
+    if (d->location != NULL) {
+        tell_block("location", d->location);
+    }
+    if (d->reason != REASON_MALFORMED) {
+        tell("port", "%u, %s", r->authority.port,
+            port_list_has(&pc->ports, r->authority.port) ? "in ports"
+                                                         : "not in ports");
+    }
+}
+
+static enum explain_code
+refused(unsigned status, struct str why)
+{
+    tell("outcome", "%u", status);
+    tell("because", "%.*s", STR_ARG(why));
+    return EXPLAIN_REFUSED;
+}
+
+/* What is not forwarded, with the status that it is answered with. */
+static enum explain_code
+tell_refusal(const struct request *r)
+{
+    const struct decision *d = &r->decision;
+    const struct value *text;
+    unsigned status = 403;
+    switch (d->outcome) {
+    case DECIDE_RETURN:
+        status = decision_return(d, &text);
+        break;
+    case DECIDE_METHOD:
+        status = 405;
+        break;
+    case DECIDE_BAD:
+        status = r->status;
+        break;
+    case DECIDE_DENY:
+    case DECIDE_ALLOW:
+        break;
+    }
+    return refused(status, decision_explain(d, r->arena));
+}
+
+static struct guard *
+make_guard(const struct conf *c, struct loop *loop)
+{
+    struct guard *g = guard_new(loop);
+    for (unsigned i = 0; g != NULL && i < listen_count(c); i++) {
+        const struct listen *l = listen_get(c, i);
+        if (l->addr.family != 0) {
+            guard_add_listener(g, &l->addr);
+        }
+    }
+    return g;
+}
+
+static struct guard_policy
+guard_policy_of(const struct request *r)
+{
+    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
+    const struct policy *own = r->sandbox->policy;
+    const struct pattern_set *denied[] = { own->denied, own->own_denied };
+    struct guard_policy p = { .allow = pc->allow_address.items,
+        .n_allow = pc->allow_address.n };
+    for (unsigned i = 0; i < LEN(denied); i++) {
+        if (denied[i] != NULL) {
+            p.deny[i].items = pattern_set_cidrs(denied[i], &p.deny[i].n);
+        }
+    }
+    return p;
+}
+
+/* The addresses that are known without asking anyone; 0: a resolver's. */
+static unsigned
+known_addresses(const struct request *r, const struct addr **out)
+{
+    const struct proxy_conf *pc = scope_part(r->egress, PART_PROXY);
+    *out = &r->authority.ip;
+    if (r->authority.kind != HOST_NAME) {
+        return 1;
+    }
+    for (unsigned i = 0; i < pc->names.n; i++) {
+        const struct static_name *s = &pc->names.items[i];
+        if (str_eq(s->name, r->authority.host)) {
+            *out = s->addrs.items;
+            return s->addrs.n;
+        }
+    }
+    return 0;
+}
+
+/* False: the guard lets it go to none of them. */
+static bool
+tell_addresses(const struct request *r, uint16_t port, struct loop *loop)
+{
+    const struct addr *addrs;
+    unsigned n = known_addresses(r, &addrs), n_allowed = 0;
+    struct guard_policy p = guard_policy_of(r);
+    struct guard *g = n != 0 ? make_guard(r->conf, loop) : NULL;
+    char text[ADDR_TEXT_MAX];
+    if (n == 0) {
+        tell("address", "of a resolver, if the address guard allows it");
+        return true;
+    }
+    for (unsigned i = 0; i < n && g != NULL; i++) {
+        struct addr a = addrs[i];
+        const char *why = NULL;
+        a.port = port;
+        bool is_allowed = guard_allows(g, &a, &p, &why);
+        n_allowed += is_allowed;
+        struct str shown = addr_format(&a, true, text);
+        tell("address", "%.*s, %s%s", STR_ARG(shown),
+            is_allowed ? "allowed" : "refused: ", is_allowed ? "" : why);
+    }
+    if (g != NULL) {
+        guard_free(g);
+    }
+    return n_allowed != 0;
+}
+
+/* It may leave: what goes with it, and where to. */
+static enum explain_code
+tell_forward(const struct request *r)
+{
+    struct explanation e = { .where = where_of(r),
+        .decision = &r->decision,
+        .authority = &r->authority,
+        .say = say_attached };
+    bool is_tls = r->is_tls;
+    struct authority to = r->authority;
+    hooks_explain(&e);
+    if (e.fault != NULL) {
+        return refused(502, str_of(e.fault));
+    }
+    if (e.needs_tls && !is_tls) {
+        if (to.port != 80) {
+            return refused(403,
+                STR("a credential is bound to this host, and it is sent over "
+                    "TLS only"));
+        }
+        to.port = 443;
+        is_tls = true;
+    }
+    struct str host = authority_format(r->arena, &to, 0);
+    tell("upstream", "%s://%.*s", is_tls ? "https" : "http", STR_ARG(host));
+    struct loop *loop = loop_new();
+    bool is_any = tell_addresses(r, to.port, loop);
+    loop_free(loop);
+    if (!is_any) {
+        return refused(403, STR("the host's address is not allowed"));
+    }
+    struct str why = decision_explain(&r->decision, r->arena);
+    tell("outcome", "forwarded");
+    tell("because", "%.*s", STR_ARG(why));
+    return EXPLAIN_FORWARDED;
+}
+
+/* False: the tunnel is refused, or there is nothing but a tunnel. */
+static bool
+passes_connect(struct request *r, enum explain_code *code)
+{
+    bool is_alone = r->head.method_id == METHOD_CONNECT;
+    if (!r->is_tls && !is_alone) {
+        return true;
+    }
+    judge(r, false, NULL);
+    bool is_open = r->decision.outcome == DECIDE_ALLOW;
+    if (is_open && !is_alone) {
+        return true;
+    }
+    tell_decision(r, "the CONNECT");
+    if (!is_open) {
+        *code = tell_refusal(r);
+        return false;
+    }
+    struct str why = decision_explain(&r->decision, r->arena);
+    tell("outcome", "200, each request in the tunnel is judged by itself");
+    tell("because", "%.*s", STR_ARG(why));
+    *code = EXPLAIN_FORWARDED;
+    return false;
+}
+
+/* The tunnel first, then the request in it. */
+static enum explain_code
+explain(struct request *r, const char *malformed)
+{
+    enum explain_code code;
+    if (malformed != NULL) {
+        judge(r, false, malformed);
+        tell_decision(r, "the request");
+        return tell_refusal(r);
+    }
+    if (!passes_connect(r, &code)) {
+        return code;
+    }
+    if (r->head.method_id == METHOD_TRACE) {
+        return refused(405, STR("TRACE is not forwarded"));
+    }
+    judge(r, true, NULL);
+    tell_decision(r, "the request");
+    return r->decision.outcome == DECIDE_ALLOW ? tell_forward(r)
+                                               : tell_refusal(r);
+}
+
+enum explain_code
+explain_cmd_run(const struct conf *c, const struct explain_args *args)
+{
+    struct str host;
+    struct request r = {
+        .conf = c, .egress = conf_scope(c, CONF_EGRESS), .args = args
+    };
+    r.sandbox = sandbox_by_id(sandbox_set_of(c), args->sandbox);
+    if (r.sandbox == NULL) {
+        fprintf(stderr, "weir: unknown sandbox \"%.*s\" in %.*s\n",
+            STR_ARG(args->sandbox), STR_ARG(c->file));
+        return EXPLAIN_USAGE;
+    }
+    r.arena = arena_new(4096);
+    enum explain_code code = EXPLAIN_USAGE;
+    if (read_url(&r, &host)) {
+        code = explain(&r, read_request(&r, host));
+    } else {
+        fprintf(stderr,
+            "weir: \"%.*s\" is no URL that begins with http:// or https://\n",
+            STR_ARG(args->url));
+    }
+    arena_free(r.arena);
+    return code;
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+/*
+ * weir -E SANDBOX METHOD URL: what the configuration decides of a request and
+ * why (SPEC 5), on standard output. Sends nothing, resolves nothing, reads no
+ * secret.
+ */
+
+#include "base/str.h"
+
+struct conf;
+
+struct explain_args {
+    struct str sandbox, method, url;
+};
+
+enum explain_code {
+    EXPLAIN_FORWARDED, /* it would be sent upstream */
+    EXPLAIN_REFUSED,   /* it would be denied, or answered by weir itself */
+    EXPLAIN_USAGE      /* the question makes no sense; said on stderr */
+};
+
+enum explain_code explain_cmd_run(
+    const struct conf *c, const struct explain_args *args);

@@ -1,0 +1,255 @@
+/*
+ * Both sides of a spliced exchange. The client's steps follow serve_h1.c or
+ * sniff.c, the exchange's follow tx_response.c or tx_upstream.c.
+ */
+
+#include "proxy/splice.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/hello.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/parts.h"
+#include "proxy/peer.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/tx.h"
+#include "proxy/upstream.h"
+#include "proxy/worker.h"
+
+/* Bytes that one direction moves before others have their turn. */
+#define TURN_BYTES (256 * 1024)
+
+bool
+splice_is_asked(const struct head *request)
+{
+    return request->upgrade == UPGRADE_WEBSOCKET &&
+           request->method_id == METHOD_GET && request->body == BODY_NONE;
+}
+
+/* The end that a pump comes from: its bytes as they are, as far as there is
+ * room, then its end. False when it broke off. */
+static bool
+take_in(struct stream *s, struct pump *p, struct task *t)
+{
+    size_t moved = 0;
+    while (!p->is_ended && !pump_is_full(p)) {
+        size_t room, got = 0;
+        char *to = bufq_reserve(pump_in(p), CHUNK_SIZE, &room);
+        enum io r = stream_read(s, to, room, &got);
+        bufq_commit(pump_in(p), r == IO_OK ? got : 0);
+        switch (r) {
+        case IO_OK:
+            pump_filled(p, got);
+            break;
+        case IO_AGAIN:
+            return true;
+        case IO_EOF:
+            pump_end(p);
+            break;
+        case IO_ERR:
+            return false;
+        }
+        moved += got;
+        if (moved >= TURN_BYTES) {
+            task_yield(t);
+            return true;
+        }
+    }
+    return true;
+}
+
+/* The end that a pump goes to; *is_shut once all is out, and its end too. False
+ * when it broke off. */
+static bool
+give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
+{
+    enum io r = IO_OK;
+    while (r == IO_OK && pump_run(p) && !pump_is_done(p)) {
+        size_t n = bufq_move(out, pump_out(p), SIZE_MAX);
+        if (n != 0) {
+            pump_took(p, n);
+        }
+        r = stream_flush(s, out);
+    }
+    if (r == IO_OK && !bufq_is_empty(out)) {
+        r = stream_flush(s, out);
+    }
+    if (r == IO_OK && pump_is_done(p) && !*is_shut) {
+        r = stream_shutdown(s);
+        *is_shut = r == IO_OK;
+    }
+    return r == IO_OK || r == IO_AGAIN;
+}
+
+static const struct step *
+run_client(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    struct tx *tx = c->tx;
+    CHECK(tx, TX_MAGIC);
+    if (tx->is_over) {
+        return &task_end;
+    }
+    if (tx->is_client_done) {
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT;
+    }
+    uint64_t had = tx->down.bytes_out;
+    bool is_whole =
+        take_in(c->stream, &tx->up, t) &&
+        give_out(c->stream, &tx->down, &c->out, &tx->is_client_shut);
+    tx->bytes_sent += tx->down.bytes_out - had;
+    if (!is_whole) {
+        tx_client_gone(tx, STR("client broke off"));
+    } else if (tx->is_client_shut) {
+        task_wake(&tx->task);
+    }
+    task_wait(t, TASK_NEVER, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step *
+break_off(struct tx *tx, const char *why)
+{
+    tx_fail(tx, FAULT_ORIGIN, "%s", why);
+    upstream_close(tx);
+    tx->is_broken = true;
+    return &tx_step_done;
+}
+
+static double
+idle_deadline(const struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    double last = tx->up.last_progress > tx->down.last_progress
+                      ? tx->up.last_progress
+                      : tx->down.last_progress;
+    return last + pc->proxy_read_timeout;
+}
+
+static const struct step *
+run_origin(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    struct peer *p = tx->peer;
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    if (!take_in(p->stream, &tx->down, t) ||
+        !give_out(p->stream, &tx->up, &p->out, &tx->is_origin_shut)) {
+        return break_off(tx, "origin broke off");
+    }
+    if (tx->is_client_shut && tx->is_origin_shut) {
+        upstream_close(tx);
+        return &tx_step_done;
+    }
+    double deadline = idle_deadline(tx);
+    if (clock_mono() >= deadline) {
+        return break_off(tx, "tunnel timed out");
+    }
+    task_wait(t, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+void
+splice_begin(struct tx *tx)
+{
+    struct conn *c = tx->conn;
+    struct peer *p = tx->peer;
+    tx->is_upgraded = true;
+    tx->must_close = true;
+    pump_fini(&tx->up);
+    pump_init(&tx->up, &c->task, &tx->task);
+    if (p->in.n != 0) {
+        bufq_append(pump_in(&tx->down), buf_str(&p->in));
+        pump_filled(&tx->down, p->in.n);
+    }
+    buf_fini(&p->in);
+}
+
+static const struct step step_client = { "conn: spliced", run_client };
+
+/* The client's bytes that are here already go first. */
+static const struct step *
+run_splice(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    struct tx *tx = c->tx;
+    if (c->in.n != 0) {
+        bufq_append(pump_in(&tx->up), buf_str(&c->in));
+        pump_filled(&tx->up, c->in.n);
+    }
+    buf_fini(&c->in);
+    return &step_client;
+}
+
+/* A blind tunnel is for the name that was judged, and shows it: without an SNI,
+ * or with one that may hide another, it would be passed on trust (SPEC 6). */
+static const char *
+hello_refusal(
+    const struct conn *c, const struct hello *h, const struct authority *au)
+{
+    if (h->sni_len == 0) {
+        return "no SNI";
+    }
+    if (h->has_ech) {
+        return "an encrypted ClientHello";
+    }
+    return authority_eq(au, &c->target) ? NULL : "an SNI of another host";
+}
+
+static struct tx *
+blind_tx(struct conn *c)
+{
+    struct tx *tx = tx_new(c);
+    tx->is_blind = true;
+    tx->must_close = true;
+    tx->request.method = STR("CONNECT");
+    tx->request.method_id = METHOD_CONNECT;
+    tx->authority = c->target;
+    tx->path = STR("");
+    tx->t_request = clock_mono();
+    tx->is_head_ready = true; /* the CONNECT was answered */
+    tx->response.status = 200;
+    tx->task.step = &tx_step_blind;
+    return tx;
+}
+
+/* Whether the tunnel may be; the answer of a hook that says no is not sent, but
+ * logged. */
+static bool
+is_allowed(
+    struct conn *c, struct tx *tx, const struct hello *h, struct target *target)
+{
+    const char *why = hello_refusal(c, h, &target->authority);
+    if (why == NULL) {
+        return hooks_target(c, target, &tx->hook_at) == V_NEXT;
+    }
+    tx->response.status = 421;
+    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", why);
+    return false;
+}
+
+static const struct step *
+run_blind(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    const struct step *next;
+    struct hello h;
+    struct target target = { .kind = T_SNI };
+    if (!conn_read_hello(c, &h, &target.authority, &next)) {
+        return next;
+    }
+    c->tx = target.tx = blind_tx(c);
+    if (!is_allowed(c, c->tx, &h, &target)) {
+        c->tx->is_client_done = true;
+        c->tx->task.step = &tx_step_done;
+    }
+    task_wake(&c->tx->task);
+    return &conn_step_splice;
+}
+
+const struct step conn_step_blind = { "conn: blind", run_blind };
+const struct step conn_step_splice = { "conn: splice", run_splice };
+const struct step tx_step_splice = { "tx: splice", run_origin };

@@ -1,0 +1,21 @@
+#pragma once
+
+/*
+ * From a 101 on, or in a blind tunnel: what each end says is passed on to the
+ * other byte for byte, and so is its end, until both have ended. One exchange,
+ * logged once; the client's task fills and drains the pumps on its side, the
+ * exchange's on the origin's.
+ */
+
+#include "base/obj.h"
+
+struct tx;
+struct head;
+
+/* Whether a request asks for what may be spliced: a WebSocket (RFC 6455 4.1).
+ */
+bool splice_is_asked(const struct head *request);
+
+/* The origin has switched protocols: what it sent behind its head goes first.
+ */
+void splice_begin(struct tx *tx);
