@@ -36,7 +36,7 @@ pump_add(struct pump *p, struct tx *tx, struct arena *a,
         p->stages = arena_calloc(a, PUMP_STAGES_MAX * sizeof *p->stages);
     }
     AN(p->n_stages < PUMP_STAGES_MAX);
-    AZ(p->bytes_in);
+    AZ(p->bytes_out);
     struct pump_stage *s = &p->stages[p->n_stages++];
     s->filter = f;
     s->state = arena_calloc(a, f->state_size);

@@ -70,7 +70,8 @@ struct pump {
 void pump_init(struct pump *p, struct task *source, struct task *sink);
 void pump_fini(struct pump *p);
 
-/* Adds a filter behind those there are; before the first byte. */
+/* Adds a filter behind those there are; the source may have begun, the sink
+ * may not. */
 void pump_add(struct pump *p, struct tx *tx, struct arena *a,
     const struct filter *f);
 bool pump_keeps_length(const struct pump *p);

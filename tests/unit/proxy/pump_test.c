@@ -365,6 +365,22 @@ test_held_bytes_leave_at_the_end(void **state)
     assert_true(pump_is_done(p));
 }
 
+/* A source may be ahead of the modules. */
+static void
+test_filter_behind_the_first_bytes(void **state)
+{
+    struct fixture *f = *state;
+    struct pump *p = &f->pump;
+    char out[8];
+    assert_int_equal(give(p, STR("abc")), 3);
+    pump_end(p);
+    add(f, &grow);
+    assert_true(pump_run(p));
+    assert_int_equal(get(p, out, sizeof out), 6);
+    assert_memory_equal(out, "aabbcc", 6);
+    assert_true(pump_is_done(p));
+}
+
 static enum flow
 run_done_early(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
@@ -428,6 +444,7 @@ main(void)
         TEST(test_backpressure),
         TEST(test_error),
         TEST(test_held_bytes_leave_at_the_end),
+        TEST(test_filter_behind_the_first_bytes),
         cmocka_unit_test(test_filters_that_break_the_contract),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
