@@ -112,6 +112,14 @@ set_uint(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+/* A limit of none would only stop everything. */
+bool
+set_count(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    return set_uint(b, d, n) && (*n != 0 || invalid(b, d));
+}
+
 bool
 set_size(struct bind *b, const struct directive *d, void *field)
 {
@@ -132,17 +140,24 @@ set_str(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+struct str
+conf_path(const struct conf *c, struct str name)
+{
+    if (name.n != 0 && name.p[0] == '/') {
+        return name;
+    }
+    return arena_printf(
+        c->arena, "%.*s%.*s", STR_ARG(c->prefix), STR_ARG(name));
+}
+
 bool
 set_path(struct bind *b, const struct directive *d, void *field)
 {
-    struct conf *c = bind_conf(b);
     struct str s = d->args[0].text;
     if (s.n == 0) {
         return invalid(b, d);
     }
-    *(struct str *)field = s.p[0] == '/' ? s
-                                         : arena_printf(c->arena, "%.*s%.*s",
-                                               STR_ARG(c->prefix), STR_ARG(s));
+    *(struct str *)field = conf_path(bind_conf(b), s);
     return true;
 }
 

@@ -57,15 +57,12 @@ static bool
 set_error_log(struct bind *b, const struct directive *d, void *field)
 {
     struct error_log_conf *e = field;
-    struct conf *c = bind_conf(b);
     struct str path = d->args[0].text;
-    e->path = STR_NONE;
-    if (!str_eq(path, STR("stderr"))) {
-        e->path = path.n != 0 && path.p[0] == '/'
-                      ? path
-                      : arena_printf(c->arena, "%.*s%.*s", STR_ARG(c->prefix),
-                            STR_ARG(path));
+    if (path.n == 0) {
+        return conf_error(b, &d->args[0], "empty path");
     }
+    e->path =
+        str_eq(path, STR("stderr")) ? STR_NONE : conf_path(bind_conf(b), path);
     e->level = LOG_ERR;
     if (d->n_args > 1 && !log_level_parse(d->args[1].text, &e->level)) {
         return conf_error(b, &d->args[1], "invalid log level \"%.*s\"",
@@ -105,28 +102,22 @@ static const struct main_conf main_defaults = {
     .daemon = true,
 };
 
-static struct str
-under_prefix(struct conf *c, const char *name)
-{
-    return arena_printf(c->arena, "%.*s%s", STR_ARG(c->prefix), name);
-}
-
-/* Root's default is nobody, as nginx's. */
+/* What is not set: files under the prefix, and nobody, as nginx's. */
 static int
 main_check(struct conf *c, struct scope *s, void *part)
 {
     struct main_conf *m = part;
     if (s->context == CONF_EGRESS && m->ca_dir.n == 0) {
-        m->ca_dir = under_prefix(c, "ca");
+        m->ca_dir = conf_path(c, STR("ca"));
     }
     if (s->context != CONF_MAIN) {
         return 0;
     }
     if (m->pid.n == 0) {
-        m->pid = under_prefix(c, "logs/weir.pid");
+        m->pid = conf_path(c, STR("logs/weir.pid"));
     }
     if (!scope_has(c, s, "error_log")) {
-        m->error_log.path = under_prefix(c, "logs/error.log");
+        m->error_log.path = conf_path(c, STR("logs/error.log"));
     }
     if (m->user.name.n == 0) {
         m->user.name = STR("nobody");
@@ -147,8 +138,8 @@ const struct conf_part main_part = { .name = "main",
     .check = main_check };
 
 static const struct cmd events_cmds[] = {
-    CMD_UINT("worker_connections", CONF_EVENTS, struct events_conf,
-        worker_connections),
+    CMD("worker_connections", CONF_EVENTS, 1, 1, struct events_conf,
+        worker_connections, unsigned, set_count),
     { 0 },
 };
 
@@ -166,18 +157,24 @@ main_conf_of(const struct conf *c)
     return scope_part(c->main, PART_MAIN);
 }
 
+/* Of the block, or what holds where there is none. */
+static void *
+part_of(const struct conf *c, enum conf_context context, unsigned part)
+{
+    const struct scope *s = conf_scope(c, context);
+    return scope_part(s != NULL ? s : c->main, part);
+}
+
 const struct events_conf *
 events_conf_of(const struct conf *c)
 {
-    const struct scope *s = conf_scope(c, CONF_EVENTS);
-    return scope_part(s != NULL ? s : c->main, PART_EVENTS);
+    return part_of(c, CONF_EVENTS, PART_EVENTS);
 }
 
 struct str
 main_conf_ca_dir(const struct conf *c)
 {
-    const struct scope *s = conf_scope(c, CONF_EGRESS);
-    const struct main_conf *m = scope_part(s != NULL ? s : c->main, PART_MAIN);
+    const struct main_conf *m = part_of(c, CONF_EGRESS, PART_MAIN);
     return m->ca_dir;
 }
 

@@ -22,11 +22,11 @@ struct error_log_conf {
 };
 
 struct main_conf {
-    struct user_conf user;         /* workers */
-    struct user_conf keeper_user;  /* as user, unless set */
-    unsigned worker_processes;     /* 1 to WORKERS_MAX */
-    unsigned worker_rlimit_nofile; /* 0: the hard limit */
-    double worker_shutdown_timeout;
+    struct user_conf user;          /* workers */
+    struct user_conf keeper_user;   /* as user, unless set */
+    unsigned worker_processes;      /* 1 to WORKERS_MAX */
+    unsigned worker_rlimit_nofile;  /* 0: as many as there may be */
+    double worker_shutdown_timeout; /* seconds; 0: what runs is cut at once */
     struct error_log_conf error_log;
     struct str pid; /* absolute path */
     bool daemon;
@@ -37,15 +37,16 @@ struct main_conf {
 #define WORKERS_MAX 512
 
 struct events_conf {
-    unsigned worker_connections;
+    unsigned worker_connections; /* clients of one worker; at least 1 */
 };
 
 extern const struct conf_part main_part, events_part;
 
+/* Of a bound conf; its defaults where there is no such block. */
 const struct main_conf *main_conf_of(const struct conf *c);
 const struct events_conf *events_conf_of(const struct conf *c);
 
-/* Where the CA certificates of declared sandboxes lie. */
+/* Where the CA certificates of declared sandboxes lie; absolute. */
 struct str main_conf_ca_dir(const struct conf *c);
 
 /* The parts of every conf: the rooms', then the modules', in path order.

@@ -5,6 +5,7 @@
 
 #include "proxy/listen.h"
 
+#include "conf/type.h"
 #include "proxy/parts.h"
 
 #define BACKLOG 511
@@ -50,23 +51,30 @@ static bool
 parse_address(struct bind *b, const struct token *t, struct listen *l)
 {
     struct str s = t->text;
-    struct conf *c = bind_conf(b);
     if (str_starts(s, STR("unix:"))) {
         struct str path = str_skip(s, 5);
         if (path.n == 0) {
             return conf_error(b, t, "empty path in \"%.*s\"", STR_ARG(s));
         }
-        l->path = path.p[0] == '/' ? path
-                                   : arena_printf(c->arena, "%.*s%.*s",
-                                         STR_ARG(c->prefix), STR_ARG(path));
+        l->path = conf_path(bind_conf(b), path);
         return true;
     }
     if (str_starts(s, STR("*:"))) {
-        s = arena_printf(c->arena, "0.0.0.0%.*s", STR_ARG(str_skip(s, 1)));
+        s = arena_printf(
+            bind_conf(b)->arena, "0.0.0.0%.*s", STR_ARG(str_skip(s, 1)));
     }
     return addr_parse_port(s, 0, &l->addr) ||
            conf_error(b, t, "invalid address \"%.*s\": ADDRESS:PORT is wanted",
                STR_ARG(t->text));
+}
+
+static bool
+listen_is_same(const struct listen *a, const struct listen *b)
+{
+    if (a->path.n != 0 || b->path.n != 0) {
+        return str_eq(a->path, b->path);
+    }
+    return addr_eq(&a->addr, &b->addr);
 }
 
 static bool
@@ -143,13 +151,4 @@ listen_count(const struct conf *c)
         n++;
     }
     return n;
-}
-
-bool
-listen_is_same(const struct listen *a, const struct listen *b)
-{
-    if (a->path.n != 0 || b->path.n != 0) {
-        return str_eq(a->path, b->path);
-    }
-    return addr_eq(&a->addr, &b->addr);
 }

@@ -12,11 +12,11 @@ struct listen {
     struct addr addr; /* family 0: a unix socket */
     struct str path;  /* of the unix socket; absolute */
     struct str text;  /* as written, for messages */
-    unsigned mode;    /* of the unix socket's file */
-    int backlog;
+    unsigned mode;    /* of the unix socket's file; 0 to 0777 */
+    int backlog;      /* 1 to 65535 */
     struct str sandbox; /* id of the one sandbox behind it; n 0: any */
-    const struct token *at;
-    unsigned number;
+    const struct token *at; /* its place in the file */
+    unsigned number;        /* among the conf's, in file order, from 0 */
     struct listen *next;
 };
 
@@ -29,6 +29,3 @@ extern const struct conf_part listen_part;
 /* The n-th of a conf, NULL past the last; and how many there are. */
 const struct listen *listen_get(const struct conf *c, unsigned n);
 unsigned listen_count(const struct conf *c);
-
-/* Whether two of different confs are the same socket. */
-bool listen_is_same(const struct listen *a, const struct listen *b);

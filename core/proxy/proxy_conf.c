@@ -13,6 +13,10 @@
 #include "proxy/var.h"
 #include "sandbox/block.h"
 
+/* Bounds of a request head, in bytes. */
+#define HEAD_SIZE_MIN 1024
+#define HEAD_SIZE_MAX (1024 * 1024)
+
 static bool
 set_resolver(struct bind *b, const struct directive *d, void *field)
 {
@@ -101,20 +105,32 @@ set_cidrs(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+static bool
+set_head_size(struct bind *b, const struct directive *d, void *field)
+{
+    uint64_t *n = field;
+    if (!set_size(b, d, n)) {
+        return false;
+    }
+    return (*n >= HEAD_SIZE_MIN && *n <= HEAD_SIZE_MAX) ||
+           conf_error(b, &d->args[0], "\"%.*s\" must be 1k to 1m",
+               STR_ARG(d->name.text));
+}
+
 #define P struct proxy_conf
 
 static const struct cmd proxy_cmds[] = {
     CMD_SECONDS("keepalive_timeout", CONF_EGRESS, P, keepalive_timeout),
     CMD_SECONDS("client_header_timeout", CONF_EGRESS, P, client_header_timeout),
     CMD_UINT("keepalive_requests", CONF_EGRESS, P, keepalive_requests),
-    CMD_BYTES(
-        "client_header_buffer_size", CONF_EGRESS, P, client_header_buffer_size),
+    CMD("client_header_buffer_size", CONF_EGRESS, 1, 1, P,
+        client_header_buffer_size, uint64_t, set_head_size),
     CMD("resolver", CONF_EGRESS, 1, 8, P, resolver, struct addr_list,
         set_resolver),
     CMD_LISTED("resolve", CONF_EGRESS, 2, 33, P, names, struct static_names,
         set_resolve),
-    CMD_UINT("leaf_cache", CONF_EGRESS, P, leaf_cache),
-    CMD_UINT("mint_rate", CONF_EGRESS, P, mint_rate),
+    CMD("leaf_cache", CONF_EGRESS, 1, 1, P, leaf_cache, unsigned, set_count),
+    CMD("mint_rate", CONF_EGRESS, 1, 1, P, mint_rate, unsigned, set_count),
     CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
     CMD_SECONDS("client_body_timeout", CONF_WHERE, P, client_body_timeout),
     CMD_SECONDS("send_timeout", CONF_WHERE, P, send_timeout),
@@ -198,41 +214,42 @@ proxy_check_blind(struct conf *c, const struct scope *s)
         "%s cannot be used with \"intercept off\"", what);
 }
 
+static bool
+make_tls(struct conf *c, struct proxy_conf *p, char *err, size_t err_size)
+{
+    struct str path = p->proxy_ssl_trusted_certificate;
+    p->tls = proxy_find_tls(c->main, path);
+    if (p->tls == NULL) {
+        p->tls = tls_client_new(path.n != 0 ? path.p : NULL, err, err_size);
+        if (p->tls == NULL) {
+            return false;
+        }
+        arena_on_free(c->arena, proxy_free_tls, p->tls);
+    }
+    return true;
+}
+
+/* What is wrong is said with the place of the block. */
 static int
 proxy_check(struct conf *c, struct scope *s, void *part)
 {
     struct proxy_conf *p = part;
-    char err[256];
-    if (!(s->context & (CONF_WHERE))) {
+    char err[1024] = "";
+    bool ok = true;
+    if (!(s->context & CONF_WHERE)) {
         return 0;
-    }
-    if (p->client_header_buffer_size < 1024 ||
-        p->client_header_buffer_size > 1024 * 1024) {
-        return conf_fail(c, NULL, "client_header_buffer_size must be 1k to 1m");
     }
     if (s->context == CONF_HOST && !p->intercept &&
         proxy_check_blind(c, s) != 0) {
         return -1;
     }
     if (s->context == CONF_EGRESS) {
-        struct str dir = arena_printf(c->arena, "%.*shtml", STR_ARG(c->prefix));
+        struct str dir = conf_path(c, STR("html"));
         p->pages = pages_read(c->arena, dir, err, sizeof err);
-        if (p->pages == NULL) {
-            return conf_fail(c, NULL, "%s", err);
-        }
+        ok = p->pages != NULL;
     }
-    p->tls = proxy_find_tls(c->main, p->proxy_ssl_trusted_certificate);
-    if (p->tls == NULL) {
-        p->tls = tls_client_new(p->proxy_ssl_trusted_certificate.n != 0
-                                    ? p->proxy_ssl_trusted_certificate.p
-                                    : NULL,
-            err, sizeof err);
-        if (p->tls == NULL) {
-            return conf_fail(c, NULL, "%s", err);
-        }
-        arena_on_free(c->arena, proxy_free_tls, p->tls);
-    }
-    return 0;
+    ok = ok && make_tls(c, p, err, sizeof err);
+    return ok ? 0 : conf_fail(c, &s->directive->name, "%s", err);
 }
 
 const struct conf_part proxy_part = {

@@ -36,6 +36,7 @@ pump_add(struct pump *p, struct tx *tx, struct arena *a,
         p->stages = arena_calloc(a, PUMP_STAGES_MAX * sizeof *p->stages);
     }
     AN(p->n_stages < PUMP_STAGES_MAX);
+    AZ(p->bytes_in);
     struct pump_stage *s = &p->stages[p->n_stages++];
     s->filter = f;
     s->state = arena_calloc(a, f->state_size);
@@ -71,6 +72,7 @@ pump_out(struct pump *p)
 void
 pump_filled(struct pump *p, size_t n)
 {
+    AN(!p->is_ended || p->has_error);
     p->bytes_in += n;
     p->last_progress = clock_mono();
     if (p->sink != NULL) {
@@ -92,6 +94,9 @@ pump_fail(struct pump *p)
 {
     p->has_error = true;
     pump_end(p);
+    if (p->source != NULL) {
+        task_wake(p->source);
+    }
 }
 
 bool
@@ -112,7 +117,9 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
             return false;
         }
         s->is_done = flow == F_DONE;
+        AN(need == END || !s->is_done);
         if (in->len == had_in && s->out.len == had_out) {
+            AN(need != END || flow != F_NEED); /* it would never end */
             break;
         }
     }
@@ -149,6 +156,7 @@ pump_run(struct pump *p)
 void
 pump_took(struct pump *p, size_t n)
 {
+    AN(n <= p->bytes_in || p->n_stages != 0);
     p->bytes_out += n;
     p->last_progress = clock_mono();
     pump_wake_source(p);

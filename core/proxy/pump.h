@@ -14,7 +14,13 @@
 struct tx;
 
 /* What a filter is told of its input, and what it answers. */
-enum need { MORE, FLUSH, END }; /* FLUSH: the input is dry this turn */
+enum need {
+    MORE,
+    FLUSH,
+    END
+}; /* FLUSH: the input is dry this turn; END: it
+      is the last, and the answer F_DONE once the
+      output took all */
 enum flow {
     F_NEED,  /* took what it could; more input, please */
     F_FULL,  /* the output is full */
@@ -22,7 +28,6 @@ enum flow {
     F_ERROR  /* the body cannot go on; the exchange fails */
 };
 
-#define FILTER_IDENTITY 1u     /* wants decoded bytes */
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
 
 /* Bytes in, bytes out; the core drives it, it never chains. */
@@ -54,7 +59,7 @@ struct pump {
     struct task *sink;   /* woken when there is something; may be NULL */
     bool is_ended;       /* the source has given its last byte */
     bool is_stopped;     /* the source met a full queue */
-    bool has_error;
+    bool has_error;      /* a filter's: nothing more will come out */
     double last_progress; /* clock_mono() of the last byte in or out */
     uint64_t bytes_in, bytes_out;
 };
@@ -74,6 +79,8 @@ bool pump_keeps_length(const struct pump *p);
 struct bufq *pump_in(struct pump *p);
 void pump_filled(struct pump *p, size_t n);
 void pump_end(struct pump *p);
+
+/* The body cannot go on: both are woken. */
 void pump_fail(struct pump *p);
 
 /* True when the source must stop; it is woken when there is room. */

@@ -4,6 +4,8 @@
 
 #include "proxy/reply.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -13,9 +15,9 @@
 #include "proxy/worker.h"
 
 #define BODY_MAX 16384
-#define DETAIL_MAX                                                             \
-    1024 /* what is longer is cut: JSON may need six times it                  \
-          */
+
+/* What is longer is cut: JSON may need six times as much. */
+#define DETAIL_MAX 1024
 
 enum reply_type { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
@@ -149,32 +151,44 @@ add_html(struct buf *b, struct str s)
     return ok;
 }
 
-/* The page with {{status}}, {{reason}}, {{detail}} and {{advice}} filled. */
+/* The value of the mark that `page` begins with, and its length; 0: none. */
+static size_t
+page_mark(struct str page, const struct reply *r, const char *status,
+    struct str *value)
+{
+    const struct {
+        struct str mark, value;
+    } marks[] = {
+        { STR("{{status}}"), str_of(status) },
+        { STR("{{reason}}"), reply_reason(r->status) },
+        { STR("{{detail}}"), r->detail },
+        { STR("{{advice}}"), str_of(reply_advice(r->status)) },
+    };
+    for (size_t i = 0; i < LEN(marks); i++) {
+        if (str_starts(page, marks[i].mark)) {
+            *value = marks[i].value;
+            return marks[i].mark.n;
+        }
+    }
+    return 0;
+}
+
 static bool
 body_html(struct buf *b, struct str page, const struct reply *r)
 {
+    char status[16];
     bool ok = true;
+    snprintf(status, sizeof status, "%u", r->status);
     while (page.n != 0 && ok) {
-        struct str rest = page;
-        size_t at = str_find(rest, '{');
-        ok = buf_add(b, str_n(page.p, at));
-        page = str_skip(page, at);
-        if (str_starts(page, STR("{{status}}"))) {
-            ok = ok && buf_addf(b, "%u", r->status);
-            page = str_skip(page, 10);
-        } else if (str_starts(page, STR("{{reason}}"))) {
-            ok = ok && buf_add(b, reply_reason(r->status));
-            page = str_skip(page, 10);
-        } else if (str_starts(page, STR("{{detail}}"))) {
-            ok = ok && add_html(b, r->detail);
-            page = str_skip(page, 10);
-        } else if (str_starts(page, STR("{{advice}}"))) {
-            ok = ok && add_html(b, str_of(reply_advice(r->status)));
-            page = str_skip(page, 10);
-        } else if (page.n != 0) {
-            ok = ok && buf_addc(b, page.p[0]);
-            page = str_skip(page, 1);
+        struct str value;
+        size_t n = page_mark(page, r, status, &value);
+        if (n != 0) {
+            ok = add_html(b, value);
+        } else {
+            n = str_find(str_skip(page, 1), '{') + 1;
+            ok = buf_add(b, str_n(page.p, n));
         }
+        page = str_skip(page, n);
     }
     return ok;
 }

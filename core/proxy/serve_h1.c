@@ -517,7 +517,9 @@ h1_interim(struct tx *tx, const struct head *head)
     struct conn *c = tx->conn;
     struct h1_framing f = { .kind = BODY_NONE };
     if (tx->request.minor >= 1) {
+        size_t had = c->out.len;
         h1_write_response(head, &f, &c->out);
+        tx->bytes_sent += c->out.len - had;
         task_wake(&c->task);
     }
 }

@@ -105,6 +105,9 @@ run_body(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
+    if (tx->down.has_error || tx->up.has_error) {
+        return break_off(tx, "a filter gave up on the body");
+    }
     uint64_t had = tx->down.bytes_in;
     if (tx->turn != t->loop->turns) {
         tx->turn = t->loop->turns;
@@ -135,6 +138,9 @@ static const struct step *
 run_reply(struct task *t)
 {
     struct tx *tx = container_of(t, struct tx, task);
+    if (tx->down.has_error && !tx->is_broken) {
+        return break_off(tx, "a filter gave up on the body");
+    }
     if (!tx->is_head_ready && !tx->is_broken) {
         tx->is_head_ready = true;
         task_wake(&tx->conn->task);

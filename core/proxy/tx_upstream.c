@@ -349,6 +349,10 @@ run_exchange(struct task *t)
         return body_at_fault(tx);
     }
     upstream_send(tx);
+    if (tx->up.has_error) {
+        return fail(tx, 502, "proxy_internal_error",
+            "a filter gave up on the request's body");
+    }
     for (;;) {
         enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);
         if (r == P_AGAIN) {

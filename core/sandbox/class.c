@@ -73,20 +73,6 @@ set_class(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* A limit of none would only stop everything: `return` and `deny` are for
- * that. */
-static bool
-set_count(struct bind *b, const struct directive *d, void *field)
-{
-    if (!set_uint(b, d, field)) {
-        return false;
-    }
-    return *(unsigned *)field != 0 ||
-           conf_error(b, &d->args[0],
-               "invalid value \"%.*s\" in \"%.*s\" directive",
-               STR_ARG(d->args[0].text), STR_ARG(d->name.text));
-}
-
 /* All host blocks of a scope that `k` comes to, in one set; all of them when
  * it is NULL. *out is NULL when there is none. */
 static int
