@@ -64,9 +64,9 @@ test_read_errors(void **state)
     assert_null(read_cycle(state, "frobnicate on;"));
     assert_true(whole_logged(state, "unknown directive \"frobnicate\""));
     assert_null(read_cycle(state, "egress { secret s file:/; }"));
+    assert_true(whole_logged(state, "weir.conf:1"));
     assert_null(read_cycle(state, "events { }"));
     assert_true(whole_logged(state, "no \"egress\" section in "));
-    assert_true(whole_logged(state, "weir.conf:1"));
 }
 
 /* Three workers, a TCP and a unix listener, two logs. */
