@@ -125,36 +125,60 @@ format_add(struct bind *b, struct log_format **list, struct str name)
     return f;
 }
 
+static bool
+is_builtin(struct str name)
+{
+    return str_eq(name, STR("json")) || str_eq(name, STR("default"));
+}
+
+static bool
+parse_escape(struct bind *b, const struct token *t, enum escape *out)
+{
+    struct str word = str_skip(t->text, sizeof "escape=" - 1);
+    bool is_json = str_eq(word, STR("json"));
+    *out = is_json ? ESCAPE_JSON : ESCAPE_DEFAULT;
+    return is_json || str_eq(word, STR("default")) ||
+           conf_error(b, t, "unknown escaping \"%.*s\": default or json",
+               STR_ARG(word));
+}
+
+/* The strings from argument `i` on are one format, with its newline. */
+static bool
+format_read(
+    struct bind *b, const struct directive *d, unsigned i, struct log_format *f)
+{
+    struct buf text;
+    bool ok = true;
+    buf_init(&text, FORMAT_MAX);
+    for (; i < d->n_args && ok; i++) {
+        ok = buf_add(&text, d->args[i].text);
+    }
+    ok = ok && buf_addc(&text, '\n');
+    ok = ok ? format_compile(b, &d->args[0], buf_str(&text), f)
+            : conf_error(b, &d->args[0], "log format is too long");
+    buf_fini(&text);
+    return ok;
+}
+
 /* log_format NAME [escape=default|json] STRING…; */
 static bool
 set_log_format(struct bind *b, const struct directive *d, void *field)
 {
     struct log_format **list = field;
-    struct buf text;
-    unsigned i = 1;
-    if (format_find(*list, d->args[0].text) != NULL ||
-        str_eq(d->args[0].text, STR("json"))) {
-        return conf_error(b, &d->args[0], "duplicate log_format");
+    struct str name = d->args[0].text;
+    bool has_escape = str_starts(d->args[1].text, STR("escape="));
+    if (format_find(*list, name) != NULL || is_builtin(name)) {
+        return conf_error(
+            b, &d->args[0], "duplicate log_format \"%.*s\"", STR_ARG(name));
     }
-    struct log_format *f = format_add(b, list, d->args[0].text);
-    if (str_eq(d->args[1].text, STR("escape=json"))) {
-        f->escape = ESCAPE_JSON;
-        i = 2;
-    } else if (str_eq(d->args[1].text, STR("escape=default"))) {
-        i = 2;
+    struct log_format *f = format_add(b, list, name);
+    if (has_escape && !parse_escape(b, &d->args[1], &f->escape)) {
+        return false;
     }
-    buf_init(&text, FORMAT_MAX);
-    bool ok = true;
-    for (; i < d->n_args && ok; i++) {
-        ok = buf_add(&text, d->args[i].text);
+    if (has_escape && d->n_args == 2) {
+        return conf_error(b, &d->args[1], "log format is empty");
     }
-    ok = ok && buf_addc(&text, '\n');
-    if (!ok) {
-        conf_error(b, &d->args[0], "log format is too long");
-    }
-    ok = ok && format_compile(b, &d->args[0], buf_str(&text), f);
-    buf_fini(&text);
-    return ok;
+    return format_read(b, d, has_escape ? 2 : 1, f);
 }
 
 static struct log_format *
@@ -174,19 +198,15 @@ static bool
 set_access_log(struct bind *b, const struct directive *d, void *field)
 {
     struct access_log *log = bind_part(b);
-    struct conf *c = bind_conf(b);
     (void)field;
     log->file = NULL;
     if (str_eq(d->args[0].text, STR("off"))) {
         return d->n_args == 1 ||
                conf_error(b, &d->args[1], "\"off\" takes no format");
     }
-    struct str name =
-        d->n_args > 1 ? d->args[1].text : STR("default");
+    struct str name = d->n_args > 1 ? d->args[1].text : STR("default");
     log->format = format_find(log->formats, name);
-    bool is_builtin =
-        str_eq(name, STR("json")) || str_eq(name, STR("default"));
-    if (log->format == NULL && is_builtin) {
+    if (log->format == NULL && is_builtin(name)) {
         log->format = builtin_format(b, &d->args[0], &log->formats, name);
     }
     if (log->format == NULL) {
@@ -197,10 +217,7 @@ set_access_log(struct bind *b, const struct directive *d, void *field)
     if (path.n == 0) {
         return conf_error(b, &d->args[0], "empty path");
     }
-    log->file = logfile_get(c,
-        path.p[0] == '/' ? path
-                         : arena_printf(c->arena, "%.*s%.*s",
-                               STR_ARG(c->prefix), STR_ARG(path)));
+    log->file = logfile_get(bind_conf(b), conf_path(bind_conf(b), path));
     return true;
 }
 
@@ -226,6 +243,7 @@ add_value(struct buf *line, const struct log_format *f, struct str s)
     return s.n != 0 ? add_escaped(line, s) : buf_addc(line, '-');
 }
 
+/* With at most `value_max` bytes of each value. */
 static bool
 format_line(const struct log_format *f, const struct tx *tx, size_t value_max,
     struct buf *line)

@@ -27,13 +27,19 @@ def client_hello(name):
 
 
 class Client:
-    """A TCP connection, or TLS over it after tls()."""
+    """A TCP connection, or one to a unix socket where the port is a path; TLS
+    over it after tls()."""
 
     def __init__(self, port, address="127.0.0.1", source=None):
-        self.sock = socket.create_connection(
-            (address, port), DEADLINE, source and (source, 0)
-        )
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(port, str):
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.settimeout(DEADLINE)
+            self.sock.connect(port)
+        else:
+            self.sock = socket.create_connection(
+                (address, port), DEADLINE, source and (source, 0)
+            )
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.reader = Reader(self.recv)
 
     def __enter__(self):

@@ -335,4 +335,4 @@ class Weir:
         return client.tls(name, self.ca(sandbox), **tls)
 
 
-__all__ = ["BINARY", "ROOT", "SLOW", "Weir", "reserve_port"]
+__all__ = ["BINARY", "GLOBALS", "ROOT", "SLOW", "Weir", "reserve_port"]

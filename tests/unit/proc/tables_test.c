@@ -42,15 +42,6 @@ print_contexts(unsigned set)
     }
 }
 
-/* set() is the sandbox room's own; the fields are unsigned. */
-static bool
-is_count(const char *name)
-{
-    return strcmp(name, "connections") == 0 ||
-           strcmp(name, "header_slots") == 0 ||
-           strcmp(name, "max_sandboxes") == 0;
-}
-
 /* As a number, where the type is one of type.h's; else "-". */
 static void
 print_default(const struct conf_part *part, const struct cmd *cmd)
@@ -61,7 +52,7 @@ print_default(const struct conf_part *part, const struct cmd *cmd)
                             : zeroes;
     if (cmd->set == set_flag) {
         printf("%s", *(const bool *)field ? "on" : "off");
-    } else if (cmd->set == set_uint || is_count(cmd->name)) {
+    } else if (cmd->set == set_uint || cmd->set == set_count) {
         printf("%u", *(const unsigned *)field);
     } else if (cmd->set == set_size) {
         printf("%llu", (unsigned long long)*(const uint64_t *)field);

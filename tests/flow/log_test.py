@@ -1,0 +1,111 @@
+"""Access log formats: what they say, and what cannot be said with them."""
+
+import json
+import re
+
+import pytest
+
+from lib.http import reply
+from lib.wait import until
+
+
+def host(origin):
+    return f"{origin.names[0]}:{origin.port}"
+
+
+def log(w, n=1, name="own.log"):
+    def lines():
+        text = w.read("logs", name)
+        return text.count("\n") >= n and text.splitlines()
+
+    return until(lines, f"{n} lines in {name}")
+
+
+def get(w, origin, path="/", headers=()):
+    with w.client() as c:
+        return c.get(f"http://{host(origin)}{path}", host(origin), headers)
+
+
+FORMAT = "access_log logs/own.log own;\n"
+
+
+def test_every_variable(weir, plain_origin):
+    names = {
+        "remote_addr": r"127\.0\.0\.1", "sandbox_id": "box",
+        "sandbox_class": "test", "host": r"plain\.test",
+        "port": str(plain_origin.port), "scheme": "http",
+        "request_method": "GET", "uri": "/p", "args": "q=1",
+        "query_string": "q=1", "http_x_mine": "mine", "status": "200",
+        "body_bytes_sent": "5", "bytes_sent": r"\d+",
+        "request_length": r"\d+", "request_time": r"\d+\.\d{3}",
+        "upstream_connect_time": r"\d+\.\d{3}",
+        "upstream_header_time": r"\d+\.\d{3}",
+        "upstream_addr": rf"127\.0\.0\.1:{plain_origin.port}",
+        "time_local": r"\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}",
+        "time_iso8601": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+",
+        "connection": r"\d+", "rule": r"\d+", "cause": "-",
+    }  # fmt: skip
+    plain_origin.on("/p", reply(b"12345"))
+    text = "|".join(f"${n}" for n in names)
+    w = weir(egress=f"log_format own '{text}';\n{FORMAT}")
+    r = get(w, plain_origin, "/p?q=1", [("X-Mine", "mine")])
+    values = log(w)[0].split("|")
+    got = dict(zip(names, values, strict=True))
+    for name, pattern in names.items():
+        assert re.fullmatch(pattern, got[name]), (name, got[name])
+    sent = len(r.raw_head) + len(r.body)
+    assert got["bytes_sent"] == str(sent)
+
+
+def test_escape_default(weir, plain_origin):
+    w = weir(egress=f"""
+        log_format own escape=default '[$http_a]' '[$http_none]' "[$uri]";
+        {FORMAT}""")
+    get(w, plain_origin, '/"%22', [("A", 'a"b\\c\t\xe9')])
+    assert log(w) == ['[a\\x22b\\x5Cc\\x09\\xC3\\xA9][-][/\\x22%22]']
+
+
+def test_escape_json(weir, plain_origin):
+    w = weir(egress=f"""
+        log_format own escape=json '{{"a":"$http_a","none":"$http_none"}}';
+        {FORMAT}""")
+    get(w, plain_origin, "/", [("A", 'a"b\\c\td')])
+    assert json.loads(log(w)[0]) == {"a": 'a"b\\c\td', "none": ""}
+
+
+def test_default_and_off(weir, plain_origin):
+    w = weir(egress="""
+        access_log logs/own.log;
+        host plain.test {
+            location /off/ { access_log off; }
+            location /json/ { access_log logs/json.log json; }
+        }""")
+    for path in ("/off/", "/json/", "/"):
+        assert get(w, plain_origin, path).status == 200
+    (line,) = log(w)
+    assert re.fullmatch(
+        r'127\.0\.0\.1 box \[\S+ \S+\] "GET http://plain\.test:\d+/" 200 22 '
+        r'\d+\.\d{3} 127\.0\.0\.1:\d+ "-"', line)  # fmt: skip
+    (entry,) = [json.loads(s) for s in log(w, name="json.log")]
+    assert entry["path"] == "/json/" and entry["status"] == 200
+
+
+@pytest.mark.parametrize("text, what", [
+    ("log_format own escape=none '$uri';", "unknown escaping"),
+    ("log_format own escape=json;", "is empty"),
+    ("log_format own '$nothing';", "nothing"),
+    ("log_format own '$secret_t';", "secret_t"),
+    ("log_format own '$';", "$"),
+    ("log_format json '$uri';", "duplicate"),
+    ("log_format default '$uri';", "duplicate"),
+    ("log_format own a; log_format own b;", "duplicate"),
+    ("access_log logs/own.log unknown;", "unknown log format"),
+    ("access_log off json;", "takes no format"),
+    ('access_log "";', "empty path"),
+])  # fmt: skip
+def test_refused(weir, text, what):
+    w = weir(egress=f"secret t file:token;\n{text}", start=False,
+             files={"token": "0123456789ab\n"})  # fmt: skip
+    done = w.run("-t")
+    assert done.returncode == 1 and what in done.stderr
+    assert "weir.conf:" in done.stderr
