@@ -109,7 +109,8 @@ def weir(request, session_dir, pki, origins):
         w.values.update(values or {})
         for name, text in (files or {}).items():
             w.write(name, text)
-        w.configure(parts.pop("conf", None) or w.config(**parts))
+        conf = parts.pop("conf", None)
+        w.configure(w.config(**parts) if conf is None else conf)
         return w.start() if start else w
 
     yield make

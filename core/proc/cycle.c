@@ -32,6 +32,13 @@ cycle_conf(const struct cycle_options *o, bool is_test)
         o->globals, is_test, err, sizeof err);
     if (conf == NULL) {
         log_at(LOG_EMERG, "%s", err);
+        return NULL;
+    }
+    if (conf_scope(conf, CONF_EGRESS) == NULL) {
+        /* a file that is cut short would end all service at a reload */
+        log_at(LOG_EMERG, "no \"egress\" section in %.*s", STR_ARG(conf->file));
+        conf_free(conf);
+        return NULL;
     }
     return conf;
 }

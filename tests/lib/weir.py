@@ -131,7 +131,9 @@ class Weir:
         return path
 
     def configure(self, text):
-        self.write("weir.conf", self.fill(text))
+        """In one piece: no reload under way reads half of it."""
+        self.write("weir.conf.new", self.fill(text))
+        os.replace(self.path("weir.conf.new"), self.path("weir.conf"))
 
     # The process
 

@@ -8,6 +8,8 @@ import pytest
 from lib.weir import BINARY
 
 BAD_CONFIGS = {
+    "empty": ("", None, 'no "egress" section'),
+    "no egress": ("events {}", None, 'no "egress" section'),
     "unknown": ("frobnicate on;", 1, "frobnicate"),
     "misplaced": ("allowed_hosts a.test;", 1, "allowed_hosts"),
     "no semicolon": ("daemon on", None, "unexpected end"),
@@ -28,7 +30,7 @@ def test_error_points_at_its_place(weir, name):
     done = w.run("-t")
     assert done.returncode == 1
     assert what in done.stderr
-    assert f"weir.conf:{line or ''}" in done.stderr
+    assert line is None or f"weir.conf:{line}" in done.stderr
 
 
 def test_good_config(weir, origin):

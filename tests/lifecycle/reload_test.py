@@ -194,8 +194,11 @@ def test_processes_log_to_the_new_configurations_file(weir):
     w.signal("HUP")
 
     def holds(pid):
-        names = os.listdir(f"/proc/{pid}/fd")
-        links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in names]
+        try:
+            names = os.listdir(f"/proc/{pid}/fd")
+            links = [os.readlink(f"/proc/{pid}/fd/{n}") for n in names]
+        except FileNotFoundError:
+            return False  # an old one, or a descriptor, that is gone
         return w.path("logs", "other.log") in links
 
     until(lambda: all(map(holds, w.children())), "the new log")

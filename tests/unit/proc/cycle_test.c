@@ -65,6 +65,8 @@ test_read_errors(void **state)
     assert_true(whole_logged(state, "unknown directive \"frobnicate\""));
     assert_null(read_cycle(state, "egress { secret s file:/; }"));
     assert_true(whole_logged(state, "weir.conf:1"));
+    assert_null(read_cycle(state, "events { }"));
+    assert_true(whole_logged(state, "no \"egress\" section in "));
 }
 
 /* Three workers, a TCP and a unix listener, two logs. */
@@ -143,7 +145,7 @@ test_open_fails_half_way(void **state)
     assert_true(list_is_empty(&all));
     assert_int_equal(fds_open(), before);
     assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), -1);
-    c = read_cycle(state, "error_log nowhere/error.log;");
+    c = read_cycle(state, "error_log nowhere/error.log; egress { }");
     assert_int_equal(cycle_open(c, &all), -1);
     assert_true(whole_logged(state, "nowhere/error.log\" failed"));
     cycle_undo(c);
@@ -161,7 +163,7 @@ test_error_log_keeps_its_number(void **state)
     struct stat st;
     char path[512];
     list_init(&all);
-    struct cycle *c = read_cycle(state, "events { }");
+    struct cycle *c = read_cycle(state, "events { } egress { }");
     assert_int_equal(cycle_open(c, &all), 0);
     int fd = c->error_log;
     unsigned before = fds_open();

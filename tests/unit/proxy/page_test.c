@@ -95,7 +95,7 @@ test_sizes(void **state)
     assert_int_equal(page_get(p, 421).n, sizeof text - 1);
     tmp_dir_write(&f->dir, "421.html", str_n(text, sizeof text));
     assert_null(read_pages(f));
-    assert_non_null(strstr(f->err, "cannot read the pages in \""));
+    assert_non_null(strstr(f->err, "cannot read the page \""));
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
