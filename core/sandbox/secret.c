@@ -10,6 +10,8 @@
 #include "sandbox/block.h"
 #include "sandbox/secret_priv.h"
 
+#define PLACEHOLDER_MIN 8
+
 /* A `$secret_NAME`, to be judged when all of egress is bound. */
 struct secret_use {
     const struct secret_def *def;
@@ -161,6 +163,27 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     return true;
 }
 
+/* It is looked for in headers and queries as it stands: whole, and long enough
+ * that chance does not write it. */
+static bool
+set_placeholder(
+    struct bind *b, const struct token *t, struct str s, struct secret_def *d)
+{
+    if (d->placeholder.n != 0) {
+        return conf_error(b, t, "duplicate \"placeholder=\"");
+    }
+    bool is_fine = s.n >= PLACEHOLDER_MIN;
+    for (size_t i = 0; i < s.n; i++) {
+        is_fine = is_fine && s.p[i] > ' ' && s.p[i] < 0x7f;
+    }
+    d->placeholder = s;
+    return is_fine ||
+           conf_error(b, t,
+               "\"placeholder=\" of secret \"%.*s\" must be %d bytes of "
+               "visible ASCII or more",
+               STR_ARG(d->name), PLACEHOLDER_MIN);
+}
+
 static bool
 set_parameter(struct bind *b, const struct token *t, struct secret_def *d)
 {
@@ -172,13 +195,11 @@ set_parameter(struct bind *b, const struct token *t, struct secret_def *d)
     if (str_starts(s, STR("hosts="))) {
         return set_hosts(b, t, str_skip(s, 6), d);
     }
-    bool is_placeholder = str_starts(s, STR("placeholder=")) && s.n > 12;
-    if (!is_placeholder || d->placeholder.n != 0) {
-        return conf_error(
-            b, t, "invalid parameter of secret \"%.*s\"", STR_ARG(d->name));
+    if (str_starts(s, STR("placeholder="))) {
+        return set_placeholder(b, t, str_skip(s, 12), d);
     }
-    d->placeholder = str_skip(s, 12);
-    return true;
+    return conf_error(
+        b, t, "invalid parameter of secret \"%.*s\"", STR_ARG(d->name));
 }
 
 static bool

@@ -30,7 +30,7 @@ struct secret_def {
     struct str from;  /* variable, absolute path of file or directory */
     bool per_sandbox; /* dir: one value a sandbox */
     struct pattern_set *hosts; /* NULL: the names of the block that uses it */
-    struct str placeholder;    /* n 0: none */
+    struct str placeholder;    /* visible ASCII; n 0: none */
     const struct scope *scope; /* egress, or the sandbox_class it stands in */
     const struct token *at;
     struct secret_def *next; /* in order of index */

@@ -160,7 +160,8 @@ sources(void **state)
     struct fixture *f = *state;
     struct conf *c = binds(state,
         "egress { secret a env:A_1; secret B file:x/y; secret c2 file:/z;"
-        "secret d dir:/run/d/ per_sandbox; secret e dir:sub placeholder=P; }");
+        "secret d dir:/run/d/ per_sandbox; secret e dir:sub "
+        "placeholder=PLACE-00; }");
     assert_int_equal(nth(c, 0)->source, SECRET_ENV);
     assert_string_equal(nth(c, 0)->from.p, "A_1");
     assert_false(nth(c, 0)->per_sandbox);
@@ -172,7 +173,7 @@ sources(void **state)
     assert_true(nth(c, 3)->per_sandbox);
     assert_string_equal(nth(c, 4)->from.p, tmp_dir_path(&f->dir, "sub"));
     assert_true(nth(c, 4)->per_sandbox);
-    assert_string_equal(nth(c, 4)->placeholder.p, "P");
+    assert_string_equal(nth(c, 4)->placeholder.p, "PLACE-00");
     assert_int_equal(nth(c, 0)->placeholder.n, 0);
     assert_null(nth(c, 0)->hosts);
     for (unsigned i = 0; i < 5; i++) {
@@ -224,15 +225,37 @@ parameters(void **state)
 {
     const char *invalid = "invalid parameter of secret \"a\"";
     refuses(state, "egress { secret a env:A what; }", invalid, 1);
-    refuses(state, "egress { secret a env:A placeholder=; }", invalid, 1);
-    refuses(state, "egress { secret a env:A placeholder=x\nplaceholder=x; }",
-        invalid, 2);
+    refuses(state,
+        "egress { secret a env:A placeholder=12345678\n"
+        "placeholder=12345678; }",
+        "duplicate \"placeholder=\"", 2);
     refuses(state, "egress { secret a env:A per_sandbox; }",
         "\"per_sandbox\" needs a dir: source", 1);
     refuses(state, "egress { secret a file:A per_sandbox; }",
         "\"per_sandbox\" needs a dir: source", 1);
     refuses(state, "egress { secret a env:A hosts=a hosts=b; }",
         "duplicate \"hosts=\"", 1);
+}
+
+static void
+bad_placeholders(void **state)
+{
+    static const char *const bad[] = { "", "1234567", "12345678 ", "1234\t5678",
+        "1234\x01"
+        "5678",
+        "1234\x7f"
+        "5678",
+        "1234\xc3\xa9"
+        "5678" };
+    for (size_t i = 0; i < LEN(bad); i++) {
+        char text[128];
+        snprintf(text, sizeof text,
+            "egress {\nsecret a env:A 'placeholder=%s'; }", bad[i]);
+        refuses(state, text,
+            "\"placeholder=\" of secret \"a\" must be 8 bytes of visible "
+            "ASCII or more",
+            2);
+    }
 }
 
 static void
@@ -443,6 +466,7 @@ main(void)
         T(bad_sources),
         T(names),
         T(parameters),
+        T(bad_placeholders),
         T(bad_hosts),
         T(hosts_bind),
         T(block_names_bind),
