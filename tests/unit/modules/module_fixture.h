@@ -54,3 +54,9 @@ void assert_target(struct fixture *f, const char *target);
 
 /* The answer has that status, and no secret is in the request. */
 void assert_refused(struct fixture *f, unsigned status);
+
+/* Before a request: what earlier tests left in memory that arenas gave back
+ * is overwritten. Skips the test under valgrind. After module_end_tx():
+ * whether there is anything of "s3cret-value" in it, base64 included. */
+void module_clear_blocks(void);
+bool module_is_left(void);
