@@ -32,5 +32,6 @@
 #include "proxy/worker.h"
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
+#include "sandbox/echo.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret.h"

@@ -155,7 +155,7 @@ static void
 control_bytes(void **state)
 {
     struct fixture *f = *state;
-    tmp_dir_write(&f->dir, "odd", STR("a\x01z"));
+    tmp_dir_write(&f->dir, "odd", STR("a\x01z-0123456789"));
     static const char *const uses[] = { "bearer $secret_odd;",
         "basic_auth me $secret_odd;", "proxy_set_header X-A $secret_odd;",
         "proxy_set_query k $secret_odd;" };

@@ -121,11 +121,11 @@ queries(void **state)
     static const struct {
         const char *query, *target;
     } cases[] = {
-        { "k=" P, "/p?k=s%2F%26%20v-value" },
-        { "a=1&k=x" P "y" P "&&b=%2f", "/p?a=1&k=xs%2F%26%20v-valueys%2F%26"
-                                       "%20v-value&&b=%2f" },
-        { "%6b=%50LACEHOLDER%2d00%41+", "/p?%6b=s%2F%26%20v-value%41+" },
-        { "k=" P "&k=" P, "/p?k=s%2F%26%20v-value&k=s%2F%26%20v-value" },
+        { "k=" P, "/p?k=s%2F%26%20vv-value" },
+        { "a=1&k=x" P "y" P "&&b=%2f", "/p?a=1&k=xs%2F%26%20vv-valueys%2F%26"
+                                       "%20vv-value&&b=%2f" },
+        { "%6b=%50LACEHOLDER%2d00%41+", "/p?%6b=s%2F%26%20vv-value%41+" },
+        { "k=" P "&k=" P, "/p?k=s%2F%26%20vv-value&k=s%2F%26%20vv-value" },
         { "o=" P "&K=" P, NULL },
         { P "=k&" P "&k", NULL },
         { "k=PLACEHOLDER-0", NULL },
@@ -134,7 +134,7 @@ queries(void **state)
         { "", NULL },
     };
     struct fixture *f = *state;
-    tmp_dir_write(&f->dir, "odd", STR("s/& v-value"));
+    tmp_dir_write(&f->dir, "odd", STR("s/& vv-value"));
     f = start(state, "secret q file:odd placeholder=" P
                      ";" BLOCK("substitute q in query k;"));
     for (size_t i = 0; i < LEN(cases); i++) {

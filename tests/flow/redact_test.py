@@ -1,0 +1,329 @@
+"""What an origin echoes of a secret in heads and trailers comes as asterisks.
+
+Each test reads what the sandbox gets, byte by byte.
+"""
+
+import base64
+import json
+
+import pytest
+
+from lib.http import reply
+
+SECRET = 's3cret"0123/456\\789-value'
+STARS = "*" * len(SECRET)
+BEARER = """
+secret token env:TOKEN;
+host origin.test { bearer $secret_token; }
+"""
+ESCAPED = json.dumps(SECRET)[1:-1]
+PERCENT = "".join(f"%{ord(c):02x}" for c in SECRET)
+
+
+def host(origin):
+    return f"{origin.names[0]}:{origin.port}"
+
+
+def b64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def answer(*headers, reason="OK", trailers=()):
+    lines = [f"HTTP/1.1 200 {reason}", *[f"{n}: {v}" for n, v in headers]]
+    if not trailers:
+        lines += ["Content-Length: 0", "", ""]
+    else:
+        lines += ["Transfer-Encoding: chunked", "", "0"]
+        lines += [f"{n}: {v}" for n, v in trailers] + ["", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def seen(w, c, origin, secret=SECRET):
+    """One exchange: no byte that comes back has the secret."""
+    r = c.get("/", host(origin))
+    text = r.raw_head + str(r.trailers).encode()
+    assert secret.encode() not in text
+    assert secret.encode() not in w.all_output()
+    return r
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize(
+    "echo, arrives",
+    [
+        (f"Bearer {SECRET}", f"Bearer {STARS}"),
+        (f"a={SECRET}; b={SECRET}", f"a={STARS}; b={STARS}"),
+        (f'{{"k":"{ESCAPED}"}}', f'{{"k":"{"*" * len(ESCAPED)}"}}'),
+        (
+            "\\u0073" + ESCAPED[1:],
+            "*" * (len(ESCAPED) + 5),
+        ),
+        (f"/x?k={PERCENT}&l", f"/x?k={'*' * len(PERCENT)}&l"),
+        (
+            f"/x?k={PERCENT[:9].upper()}{SECRET[3:]}&l",
+            f"/x?k={'*' * (9 + len(SECRET) - 3)}&l",
+        ),
+        (f"Basic {b64(SECRET)}", f"Basic {'*' * 34}=="),
+        (
+            f"Basic {b64('u' + SECRET)}",
+            f"Basic {b64('us')[:2]}{'*' * 33}=",
+        ),
+        (
+            f"Basic {b64('me' + SECRET + '!')}",
+            f"Basic {b64('mes')[:3]}{'*' * 33}IQ==",
+        ),
+        (SECRET[:-1], SECRET[:-1]),
+        (SECRET.upper(), SECRET.upper()),
+    ],
+)
+def test_forms_in_a_header(weir, origin, echo, arrives):
+    origin.on("/", answer(("x-before", "1"), ("X-Echo", echo), ("X", "2")))
+    w = weir(egress=BEARER, env={"TOKEN": SECRET})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin))
+    assert r.status == 200
+    names = ("x-before", "X-Echo", "X")
+    values = [(n, v) for n, v in r.headers if n in names]
+    assert values == [("x-before", "1"), ("X-Echo", arrives), ("X", "2")]
+
+
+def test_every_header_and_the_reason(weir, origin):
+    names = ["Set-Cookie", "Location", "WWW-Authenticate", "Set-Cookie", "Via"]
+    origin.on(
+        "/",
+        answer(*[(n, f"a {SECRET}") for n in names], reason=f"No {SECRET}!"),
+    )
+    w = weir(egress=BEARER, env={"TOKEN": SECRET})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = seen(w, c, origin)
+    assert r.raw_head.startswith(f"HTTP/1.1 200 No {STARS}!\r\n".encode())
+    for name in names:
+        assert set(r.all(name)) == {f"a {STARS}"}
+    assert len(r.all("set-cookie")) == 2
+
+
+def test_it_is_said_once_and_without_the_value(weir, origin):
+    origin.on(
+        "/", answer(("A", SECRET), ("B", SECRET), trailers=[("C", SECRET)])
+    )
+    w = weir(egress=BEARER, env={"TOKEN": SECRET})
+    with w.tunnel("origin.test", origin.port) as c:
+        seen(w, c, origin)
+    line = w.wait_log("secret_echoed")
+    assert "[warn]" in line and 'secret "token"' in line
+    assert 'host: "origin.test"' in line and "sandbox: box" in line
+    w.stop()
+    assert w.error_log().count("secret_echoed") == 1
+
+
+def test_interim_heads(weir, origin):
+    origin.on(
+        "/",
+        f"HTTP/1.1 103 Early {SECRET}\r\nLink: <{SECRET}>\r\n\r\n".encode()
+        + f"HTTP/1.1 103 Early\r\nLink: <{PERCENT}>\r\n\r\n".encode()
+        + reply(b"done"),
+    )
+    w = weir(egress=BEARER, env={"TOKEN": SECRET})
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
+        first = c.read_response(interim=True)
+        second = c.read_response(interim=True)
+        assert c.read_response().body == b"done"
+    assert first.raw_head.startswith(f"HTTP/1.1 103 Early {STARS}\r\n".encode())
+    assert first.all("link") == [f"<{STARS}>"]
+    assert second.all("link") == [f"<{'*' * len(PERCENT)}>"]
+    w.wait_log("secret_echoed.*interim head")
+
+
+def test_trailers(weir, origin):
+    origin.on(
+        "/",
+        answer(trailers=[("X-Sum", "1"), ("X-Echo", f"b {b64(SECRET)}")]),
+    )
+    w = weir(egress=BEARER, env={"TOKEN": SECRET})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin))
+    assert r.trailers == [("X-Sum", "1"), ("X-Echo", f"b {'*' * 34}==")]
+    w.wait_log("secret_echoed.*trailers")
+
+
+def test_what_was_substituted(weir, origin):
+    origin.on("/", lambda _, r: answer(("X-Echo", r.get("authorization"))))
+    w = weir(
+        egress="secret token env:TOKEN placeholder=PLACE-HOLDER;\n"
+        "host origin.test { substitute token in header authorization; }",
+        env={"TOKEN": SECRET},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin), [("Authorization", "k PLACE-HOLDER")])
+    assert r.all("x-echo") == [f"k {STARS}"]
+
+
+def test_redact_off(weir, origin):
+    origin.on("/", answer(("X-Echo", SECRET)))
+    origin.on("/on", answer(("X-Echo", SECRET)))
+    w = weir(
+        egress="secret token env:TOKEN;\n"
+        "host origin.test { redact off; bearer $secret_token;\n"
+        "location /on { redact on; } }",
+        env={"TOKEN": SECRET},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).all("x-echo") == [SECRET]
+        assert c.get("/on", host(origin)).all("x-echo") == [STARS]
+
+
+def test_hosts_that_it_is_bound_to(weir, origins):
+    """By hosts=, whatever block serves them; no other host's responses."""
+    a, b, c = origins("a.bound.test"), origins("b.bound.test"), origins("c.test")
+    for o in (a, b, c):
+        o.on("/", answer(("X-Echo", SECRET)))
+    w = weir(
+        egress="""
+        secret token env:TOKEN hosts=*.bound.test;
+        host a.bound.test { bearer $secret_token; }
+        """,
+        env={"TOKEN": SECRET},
+    )
+    got = []
+    for o in (a, b, c):
+        with w.tunnel(o.names[0], o.port) as client:
+            got += client.get("/", host(o)).all("x-echo")
+    assert got == [STARS, STARS, SECRET]
+
+
+def test_each_sandbox_its_own(weir, origin):
+    """Another sandbox's value is not this one's to know of."""
+    box, two = "box-0123456789-abc", "two-0123456789-abc"
+    origin.on("/", answer(("X-Echo", f"{box} {two}")))
+    w = weir(
+        egress="""
+        secret token dir:{{dir}}/secrets per_sandbox;
+        host origin.test { bearer $secret_token; }
+        sandbox_class test { allowed_hosts *.test; }
+        sandbox box { class test; address 127.0.0.1; }
+        sandbox two { class test; address 127.0.0.2; }
+        """,
+        files={"secrets/box": box, "secrets/two": two},
+    )
+    got = []
+    for source, name in (("127.0.0.1", "box"), ("127.0.0.2", "two")):
+        with w.client(source=source) as c:
+            assert c.connect(host(origin)).status == 200
+            c.tls("origin.test", w.ca(name))
+            got += c.get("/", host(origin)).all("x-echo")
+    stars = "*" * len(box)
+    assert got == [f"{stars} {two}", f"{box} {stars}"]
+
+
+def test_each_class_its_own(weir, origin):
+    one, two = "one-0123456789-abc", "two-0123456789-abc"
+    origin.on("/", answer(("X-Echo", f"{one} {two}")))
+    w = weir(
+        egress="""
+        sandbox_class one {
+            secret token env:ONE hosts=origin.test;
+            allowed_hosts *.test;
+        }
+        sandbox_class two {
+            secret token env:TWO hosts=origin.test;
+            allowed_hosts *.test;
+        }
+        sandbox box { class one; address 127.0.0.1; }
+        sandbox two { class two; address 127.0.0.2; }
+        """,
+        env={"ONE": one, "TWO": two},
+    )
+    got = []
+    for source, name in (("127.0.0.1", "box"), ("127.0.0.2", "two")):
+        with w.client(source=source) as c:
+            assert c.connect(host(origin)).status == 200
+            c.tls("origin.test", w.ca(name))
+            got += c.get("/", host(origin)).all("x-echo")
+    stars = "*" * len(one)
+    assert got == [f"{stars} {two}", f"{one} {stars}"]
+
+
+def test_a_changed_secret(weir, origin):
+    first, second = "first-0123456789", "second-0123456789"
+    origin.on("/", lambda _, r: answer(("X-Echo", r.get("authorization"))))
+    w = weir(
+        egress="secret token file:{{dir}}/token;\n"
+        "host origin.test { bearer $secret_token; }",
+        files={"token": first},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin))
+        assert r.all("x-echo") == ["Bearer " + "*" * len(first)]
+        w.write("token", second)
+        w.wait_log('secret "token" has changed')
+        r = c.get("/", host(origin))
+        assert r.all("x-echo") == ["Bearer " + "*" * len(second)]
+
+
+SHORT = "short-01234"  # 11 bytes
+
+
+def test_a_short_secret_needs_redact_off(weir, origin):
+    text = "secret token env:TOKEN;\nhost origin.test { %s }"
+    w = weir(
+        egress=text % "bearer $secret_token;",
+        env={"TOKEN": SHORT},
+        start=False,
+    )
+    done = w.run("-t")
+    assert done.returncode != 0
+    assert "redact off" in done.stderr and "weir.conf:" in done.stderr
+    assert SHORT not in done.stderr
+    origin.on("/", answer(("X-Echo", SHORT)))
+    w = weir(
+        egress=text % "bearer $secret_token; redact off;",
+        env={"TOKEN": SHORT},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).all("x-echo") == [SHORT]
+    assert origin.requests[0].get("authorization") == f"Bearer {SHORT}"
+
+
+def test_a_short_secret_is_not_looked_for(weir, origins):
+    """At a host that it is bound to and that no block sends it to."""
+    a, b = origins("a.bound.test"), origins("b.bound.test")
+    b.on("/", answer(("X-Echo", f"{SHORT} {SHORT}")))
+    w = weir(
+        egress="""
+        secret token env:TOKEN hosts=*.bound.test;
+        host a.bound.test { bearer $secret_token; redact off; }
+        """,
+        env={"TOKEN": SHORT},
+    )
+    with w.tunnel("b.bound.test", b.port) as c:
+        assert c.get("/", host(b)).all("x-echo") == [f"{SHORT} {SHORT}"]
+    assert a.raw == b""
+
+
+def test_a_secret_that_becomes_short(weir, origin):
+    w = weir(
+        egress="secret token file:{{dir}}/token;\n"
+        "host origin.test { bearer $secret_token; }",
+        files={"token": SECRET},
+    )
+    w.write("token", SHORT)
+    w.wait_log("redact off.*the value before it stays")
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).status == 200
+    assert origin.requests[0].get("authorization") == f"Bearer {SECRET}"
+
+
+def test_a_length_stays_a_number(weir, origin):
+    """The secret may be one."""
+    number = "123456789012"
+    origin.on(
+        "/",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {number}\r\n"
+        f"X-Echo: {number}\r\n\r\n".encode(),
+    )
+    w = weir(egress=BEARER, env={"TOKEN": number})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.request("HEAD", "/", host(origin))
+    assert r.all("content-length") == [number]
+    assert r.all("x-echo") == ["*" * len(number)]
