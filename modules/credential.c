@@ -52,47 +52,14 @@ secret_prepare(struct bind *b, const struct token *at, struct str name,
     return secret_mark_use(b, d, at);
 }
 
-static void
-wipe(void *arg)
-{
-    struct str *s = arg;
-    mem_wipe((void *)s->p, s->n);
-}
-
-/* Bytes of the arena that are wiped when it goes. */
-static struct str
-wipe_later(struct arena *a, struct str s)
-{
-    struct str *kept = arena_alloc(a, sizeof *kept);
-    *kept = s;
-    arena_on_free(a, wipe, kept);
-    return s;
-}
-
-/* A copy: the store's own lives until the next change only. */
 static bool
 secret_value(void *ctx, struct arena *a, struct str name, void *arg,
     struct str *out)
 {
     struct tx *tx = ctx;
-    const struct secret_def *d = arg;
-    const struct addr *literal =
-        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
+    AN(a == tx->arena);
     (void)name;
-    if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
-        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is not bound to this host",
-            STR_ARG(d->name));
-        return false;
-    }
-    struct str s =
-        secret_get(tx->conn->worker->secrets, d->index, tx->sandbox);
-    if (s.p == NULL) {
-        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is missing",
-            STR_ARG(d->name));
-        return false;
-    }
-    *out = wipe_later(a, arena_dup(a, s));
-    return true;
+    return tx_secret(tx, arg, out);
 }
 
 static enum render
@@ -102,8 +69,7 @@ render(struct tx *tx, const struct value *v, struct str *out)
         return RENDER_MISSING;
     }
     if (value_has_secret(v)) {
-        tx->needs_tls = true;
-        wipe_later(tx->arena, *out);
+        tx_wipe_later(tx, *out);
     }
     bool is_valid = out->n <= VALUE_MAX && field_value_is_valid(*out);
     return is_valid ? RENDER_OK : RENDER_INVALID;
@@ -143,7 +109,7 @@ render_bearer(struct tx *tx, const struct value *v, struct attached *at)
     struct str s;
     enum render r = render(tx, v, &s);
     if (r == RENDER_OK) {
-        at->value = wipe_later(tx->arena,
+        at->value = tx_wipe_later(tx,
             arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s)));
     }
     return r;
@@ -157,13 +123,13 @@ render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
     if (r != RENDER_OK) {
         return r;
     }
-    struct str pair = wipe_later(tx->arena,
+    struct str pair = tx_wipe_later(tx,
         arena_printf(tx->arena, "%.*s:%.*s", STR_ARG(cc->basic_user),
             STR_ARG(s)));
     char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
-    at->value = wipe_later(tx->arena, str_n(text, 6 + n));
+    at->value = tx_wipe_later(tx, str_n(text, 6 + n));
     return RENDER_OK;
 }
 
@@ -205,55 +171,6 @@ apply_headers(struct state *st, struct head *h)
     st->head = h;
 }
 
-static bool
-is_unreserved(unsigned char c)
-{
-    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
-
-static size_t
-percent_encode(struct str s, char *to)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (is_unreserved(c)) {
-            to[n++] = (char)c;
-        } else {
-            to[n++] = '%';
-            to[n++] = hex[c >> 4];
-            to[n++] = hex[c & 15];
-        }
-    }
-    return n;
-}
-
-/* Whether a raw parameter name means `name`, as a lenient server reads it. */
-static bool
-is_parameter(struct str raw, struct str name)
-{
-    size_t k = 0;
-    for (size_t i = 0; i < raw.n; i++, k++) {
-        int c = (unsigned char)raw.p[i];
-        bool is_escape = c == '%' && i + 2 < raw.n &&
-                         ascii_hex((unsigned char)raw.p[i + 1]) >= 0 &&
-                         ascii_hex((unsigned char)raw.p[i + 2]) >= 0;
-        if (is_escape) {
-            c = ascii_hex((unsigned char)raw.p[i + 1]) * 16 +
-                ascii_hex((unsigned char)raw.p[i + 2]);
-            i += 2;
-        } else if (c == '+') {
-            c = ' ';
-        }
-        if (k >= name.n || c != (unsigned char)name.p[k]) {
-            return false;
-        }
-    }
-    return k == name.n;
-}
-
 /* The query without the client's parameters of that name. */
 static struct str
 query_without(struct tx *tx, struct str query, struct str name)
@@ -262,7 +179,7 @@ query_without(struct tx *tx, struct str query, struct str name)
     size_t n = 0;
     struct str part;
     while (str_cut(&query, '&', &part)) {
-        if (is_parameter(str_n(part.p, str_find(part, '=')), name)) {
+        if (query_name_is(str_n(part.p, str_find(part, '=')), name)) {
             continue;
         }
         if (n != 0) {
@@ -272,7 +189,7 @@ query_without(struct tx *tx, struct str query, struct str name)
         n += part.n;
     }
     /* another rule's secret may be in it */
-    return wipe_later(tx->arena, str_n(to, n));
+    return tx_wipe_later(tx, str_n(to, n));
 }
 
 static enum render
@@ -291,10 +208,10 @@ set_query(struct tx *tx, struct str *query, const struct rule *rule)
         to[rest.n] = '&';
         n = rest.n + 1;
     }
-    n += percent_encode(rule->name, to + n);
+    n += query_encode(rule->name, to + n);
     to[n++] = '=';
-    n += percent_encode(s, to + n);
-    *query = wipe_later(tx->arena, str_n(to, n));
+    n += query_encode(s, to + n);
+    *query = tx_wipe_later(tx, str_n(to, n));
     return RENDER_OK;
 }
 
@@ -307,7 +224,7 @@ set_queries(struct tx *tx, const struct rule *rules)
         r = set_query(tx, &query, rules);
     }
     if (r == RENDER_OK) {
-        tx->up_target = wipe_later(tx->arena,
+        tx->up_target = tx_wipe_later(tx,
             arena_printf(tx->arena, "%.*s?%.*s", STR_ARG(tx->path),
                 STR_ARG(query)));
     }
@@ -410,21 +327,6 @@ add_rule(struct bind *b, const struct directive *d, struct rule **list)
     return rule->value != NULL;
 }
 
-/* What weir itself decides on, or what ends a message. */
-static bool
-is_weirs_own(struct str name)
-{
-    static const char *const own[] = { "host", "connection", "keep-alive",
-        "content-length", "transfer-encoding", "te", "trailer", "upgrade",
-        "expect", "http2-settings" };
-    for (size_t i = 0; i < LEN(own); i++) {
-        if (field_name_eq(name, str_of(own[i]))) {
-            return true;
-        }
-    }
-    return field_name_starts(name, STR("Proxy-"));
-}
-
 /* Names are no values: "$secret_x" would be sent as it stands here. */
 static bool
 has_variable(struct str s)
@@ -462,7 +364,7 @@ set_headers(struct bind *b, const struct directive *d, void *field)
     struct credential *cc = bind_part(b);
     struct str name = d->args[0].text;
     if (!field_name_is_valid(name) || has_variable(name) ||
-        is_weirs_own(name)) {
+        field_name_is_reserved(name)) {
         return conf_error(b, &d->args[0],
             "header \"%.*s\" cannot be set here", STR_ARG(name));
     }

@@ -7,6 +7,7 @@
 """
 
 import os
+import re
 import shutil
 import tempfile
 
@@ -15,7 +16,7 @@ import pytest
 from lib.dns import Dns
 from lib.origin import Canary, Origin
 from lib.pki import Pki
-from lib.weir import BINARY, Weir
+from lib.weir import BINARY, WRAP, Weir
 
 
 def pytest_addoption(parser):
@@ -110,7 +111,10 @@ def weir(request, session_dir, pki, origins):
         for name, text in (files or {}).items():
             w.write(name, text)
         conf = parts.pop("conf", None)
-        w.configure(w.config(**parts) if conf is None else conf)
+        conf = w.config(**parts) if conf is None else conf
+        if "valgrind" in WRAP and re.search(r"(host|location)\s+~", conf):
+            pytest.skip("PCRE2's JIT reads behind its subject, on purpose")
+        w.configure(conf)
         return w.start() if start else w
 
     yield make

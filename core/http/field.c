@@ -231,6 +231,20 @@ field_name_is_valid(struct str name)
 }
 
 bool
+field_name_is_reserved(struct str name)
+{
+    static const char *const reserved[] = { "host", "connection", "keep-alive",
+        "content-length", "transfer-encoding", "te", "trailer", "upgrade",
+        "expect", "http2-settings" };
+    for (size_t i = 0; i < LEN(reserved); i++) {
+        if (field_name_eq(name, str_of(reserved[i]))) {
+            return true;
+        }
+    }
+    return field_name_starts(name, STR("Proxy-"));
+}
+
+bool
 field_value_is_valid(struct str value)
 {
     const char *end = value.p + value.n;

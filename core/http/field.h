@@ -78,6 +78,10 @@ bool field_name_starts(struct str name, struct str prefix);
 /* A token (RFC 9110 5.6.2), not empty. */
 bool field_name_is_valid(struct str name);
 
+/* What weir itself decides on, or what ends a message (Host, Connection,
+ * Content-Length, Proxy-…; field_name_eq()): no directive sets it. */
+bool field_name_is_reserved(struct str name);
+
 /* No control byte but HTAB; obs-text (0x80 and above) is allowed (RFC 9110
  * 5.5). For values that are rendered from a template. */
 bool field_value_is_valid(struct str value);

@@ -11,7 +11,16 @@
 
 #define MODULES_MAX 64
 
-enum hook { H_ACCEPT, H_TARGET, H_REQUEST, H_RESPONSE, H_LOG, HOOKS };
+enum hook {
+    H_ACCEPT,
+    H_TARGET,
+    H_REQUEST,
+    H_RESPONSE,
+    H_INTERIM,
+    H_TRAILERS,
+    H_LOG,
+    HOOKS
+};
 
 static unsigned char hook_modules[HOOKS][MODULES_MAX];
 static unsigned hook_count[HOOKS];
@@ -35,6 +44,8 @@ hooks_init(void)
         hook_collect(H_TARGET, i, m->on_target != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
         hook_collect(H_RESPONSE, i, m->on_response != NULL);
+        hook_collect(H_INTERIM, i, m->on_interim != NULL);
+        hook_collect(H_TRAILERS, i, m->on_trailers != NULL);
         hook_collect(H_LOG, i, m->on_log != NULL);
     }
 }
@@ -146,6 +157,22 @@ hooks_response(struct tx *tx)
         tx->hook_at = 0;
     }
     return v;
+}
+
+void
+hooks_interim(struct tx *tx)
+{
+    for (unsigned i = 0; i < hook_count[H_INTERIM]; i++) {
+        hook_module(H_INTERIM, i)->on_interim(tx, &tx->response);
+    }
+}
+
+void
+hooks_trailers(struct tx *tx)
+{
+    for (unsigned i = 0; i < hook_count[H_TRAILERS]; i++) {
+        hook_module(H_TRAILERS, i)->on_trailers(tx, &tx->response);
+    }
 }
 
 void

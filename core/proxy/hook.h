@@ -47,6 +47,10 @@ struct module {
     enum verdict (*on_target)(struct conn *c, const struct target *t);
     enum verdict (*on_request)(struct tx *tx, struct head *h);
     enum verdict (*on_response)(struct tx *tx, struct head *h);
+    /* What has no verdict: a 1xx head before it is sent on, any number of
+     * them before on_response; h->trailers when the body has ended. */
+    void (*on_interim)(struct tx *tx, struct head *h);
+    void (*on_trailers)(struct tx *tx, struct head *h);
     void (*on_log)(const struct tx *tx); /* once, always */
     void (*explain)(struct explanation *e);
     const struct filter *request_body, *response_body;
@@ -77,6 +81,8 @@ enum verdict hooks_target(struct conn *c, const struct target *t,
     unsigned *at);
 enum verdict hooks_request(struct tx *tx);
 enum verdict hooks_response(struct tx *tx);
+void hooks_interim(struct tx *tx);
+void hooks_trailers(struct tx *tx); /* of the response */
 void hooks_log(const struct tx *tx);
 
 /* All modules in turn; without a worker. */

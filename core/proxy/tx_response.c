@@ -77,6 +77,9 @@ break_off(struct tx *tx, const char *why)
 static const struct step *
 body_ended(struct tx *tx)
 {
+    if (tx->response.n_trailers != 0) {
+        hooks_trailers(tx);
+    }
     pump_end(&tx->down);
     upstream_release(tx);
     return &tx_step_reply;

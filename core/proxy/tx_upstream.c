@@ -10,6 +10,7 @@
 #include "net/guard.h"
 #include "net/pool.h"
 #include "proxy/conn.h"
+#include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
@@ -318,6 +319,7 @@ head_arrived(struct tx *tx)
             "the origin sent too many interim responses");
     }
     head_remove_hop_by_hop(&tx->response);
+    hooks_interim(tx);
     tx->conn->serve->interim(tx, &tx->response);
     return NULL;
 }

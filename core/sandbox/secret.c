@@ -10,9 +10,11 @@
 #include "sandbox/block.h"
 #include "sandbox/secret_priv.h"
 
+#define PLACEHOLDER_MIN 8
+
 /* A `$secret_NAME`, to be judged when all of egress is bound. */
 struct secret_use {
-    const struct secret_def *def;
+    struct secret_def *def;
     const struct scope *scope;
     const struct token *at;
     struct secret_use *next;
@@ -161,6 +163,27 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     return true;
 }
 
+/* It is looked for in headers and queries as it stands: whole, and long enough
+ * that chance does not write it. */
+static bool
+set_placeholder(
+    struct bind *b, const struct token *t, struct str s, struct secret_def *d)
+{
+    if (d->placeholder.n != 0) {
+        return conf_error(b, t, "duplicate \"placeholder=\"");
+    }
+    bool is_fine = s.n >= PLACEHOLDER_MIN;
+    for (size_t i = 0; i < s.n; i++) {
+        is_fine = is_fine && s.p[i] > ' ' && s.p[i] < 0x7f;
+    }
+    d->placeholder = s;
+    return is_fine ||
+           conf_error(b, t,
+               "\"placeholder=\" of secret \"%.*s\" must be %d bytes of "
+               "visible ASCII or more",
+               STR_ARG(d->name), PLACEHOLDER_MIN);
+}
+
 static bool
 set_parameter(struct bind *b, const struct token *t, struct secret_def *d)
 {
@@ -172,13 +195,11 @@ set_parameter(struct bind *b, const struct token *t, struct secret_def *d)
     if (str_starts(s, STR("hosts="))) {
         return set_hosts(b, t, str_skip(s, 6), d);
     }
-    bool is_placeholder = str_starts(s, STR("placeholder=")) && s.n > 12;
-    if (!is_placeholder || d->placeholder.n != 0) {
-        return conf_error(
-            b, t, "invalid parameter of secret \"%.*s\"", STR_ARG(d->name));
+    if (str_starts(s, STR("placeholder="))) {
+        return set_placeholder(b, t, str_skip(s, 12), d);
     }
-    d->placeholder = str_skip(s, 12);
-    return true;
+    return conf_error(
+        b, t, "invalid parameter of secret \"%.*s\"", STR_ARG(d->name));
 }
 
 static bool
@@ -234,7 +255,8 @@ secret_mark_use(
     }
     block->uses_secret = true;
     struct secret_use *use = arena_alloc(c->arena, sizeof *use);
-    *use = (struct secret_use){ d, bind_scope(b), at, NULL };
+    *use =
+        (struct secret_use){ (struct secret_def *)d, bind_scope(b), at, NULL };
     *(sc->last_use != NULL ? &sc->last_use->next : &sc->uses) = use;
     sc->last_use = use;
     return true;
@@ -273,6 +295,49 @@ judge_use(struct conf *c, const struct secret_use *use, unsigned n_classes)
     return 0;
 }
 
+static struct pattern_set *
+set_new(struct conf *c)
+{
+    struct pattern_set *set = pattern_set_new(PATTERN_LIST);
+    arena_on_free(c->arena, free_hosts, set);
+    return set;
+}
+
+/* Names that were checked before, in canonical form. */
+static void
+add_all(struct pattern_set *to, const struct pattern_set *from, void *value)
+{
+    struct pattern_error err;
+    for (unsigned i = 0; i < pattern_set_count(from); i++) {
+        bool ok = pattern_set_add(to, pattern_set_nth(from, i), value, &err);
+        AN(ok);
+    }
+}
+
+/* Where each secret may go, and whether any may. */
+static void
+bind_hosts(struct conf *c, struct secret_conf *sc)
+{
+    for (const struct secret_use *u = sc->uses; u != NULL; u = u->next) {
+        if (u->def->hosts == NULL) {
+            u->def->bound = u->def->bound != NULL ? u->def->bound : set_new(c);
+            add_all(u->def->bound, block_outermost(u->scope)->names, u->def);
+        }
+    }
+    sc->bound = set_new(c);
+    for (struct secret_def *d = sc->defs; d != NULL; d = d->next) {
+        if (d->hosts != NULL) {
+            d->bound = d->hosts;
+        } else if (d->bound != NULL) {
+            pattern_set_compile(d->bound);
+        }
+        if (d->bound != NULL) {
+            add_all(sc->bound, d->bound, d);
+        }
+    }
+    pattern_set_compile(sc->bound);
+}
+
 static int
 secret_check(struct conf *c, struct scope *s, void *part)
 {
@@ -290,6 +355,7 @@ secret_check(struct conf *c, struct scope *s, void *part)
             return -1;
         }
     }
+    bind_hosts(c, secret_conf_of(c));
     return 0;
 }
 
@@ -302,6 +368,47 @@ secret_may_go(const struct secret_def *d, const struct block *block,
         names = block->names;
     }
     return pattern_match(names, host, literal, NULL) == PATTERN_MATCH;
+}
+
+const struct secret_def *
+secret_next_bound(const struct conf *c, const struct secret_def *prev,
+    struct str host, const struct addr *literal)
+{
+    const struct secret_conf *sc = secret_conf_of(c);
+    const struct secret_def *d = prev != NULL ? prev->next : sc->defs;
+    if (prev == NULL &&
+        pattern_match(sc->bound, host, literal, NULL) != PATTERN_MATCH) {
+        return NULL;
+    }
+    while (d != NULL &&
+           pattern_match(d->bound, host, literal, NULL) != PATTERN_MATCH) {
+        d = d->next;
+    }
+    return d;
+}
+
+static bool
+is_for_any(const struct scope *s, bool (*is_for)(const struct scope *s))
+{
+    bool found = is_for(s);
+    for (const struct scope *k = s->children; k != NULL && !found;
+         k = k->next) {
+        found = is_for_any(k, is_for);
+    }
+    return found;
+}
+
+void
+secret_require(struct conf *c, size_t min, const char *too_short,
+    bool (*is_for)(const struct scope *s))
+{
+    const struct secret_use *u = secret_conf_of(c)->uses;
+    for (; u != NULL; u = u->next) {
+        if (is_for_any(u->scope, is_for)) {
+            u->def->min = min;
+            u->def->too_short = too_short;
+        }
+    }
 }
 
 static const struct cmd secret_cmds[] = {

@@ -30,7 +30,11 @@ struct secret_def {
     struct str from;  /* variable, absolute path of file or directory */
     bool per_sandbox; /* dir: one value a sandbox */
     struct pattern_set *hosts; /* NULL: the names of the block that uses it */
-    struct str placeholder;    /* n 0: none */
+    struct pattern_set *bound; /* hosts=, or the names of all blocks that use
+                                  it, when egress was checked; NULL: no host */
+    size_t min;                /* bytes that a value must have, or ... */
+    const char *too_short;     /* ... this is what is said */
+    struct str placeholder;    /* visible ASCII; n 0: none */
     const struct scope *scope; /* egress, or the sandbox_class it stands in */
     const struct token *at;
     struct secret_def *next; /* in order of index */
@@ -55,3 +59,16 @@ must_check bool secret_mark_use(
  * by hosts=, else a name of the block. `block` is the outermost. */
 bool secret_may_go(const struct secret_def *d, const struct block *block,
     struct str host, const struct addr *literal);
+
+/* The first secret (`prev` NULL) or the next that is bound to `host`, whatever
+ * block a request takes; NULL: no more. Costs one look-up where there is
+ * none. */
+const struct secret_def *secret_next_bound(const struct conf *c,
+    const struct secret_def *prev, struct str host, const struct addr *literal);
+
+/* While egress is checked, by a part that stands behind PART_SECRET: a secret
+ * that is used in a scope for which is_for() holds, or in a scope around one,
+ * must have that many bytes; a shorter value is refused as secret_load() and
+ * secret_watch_run() refuse, with `too_short` (static) behind its name. */
+void secret_require(struct conf *c, size_t min, const char *too_short,
+    bool (*is_for)(const struct scope *s));

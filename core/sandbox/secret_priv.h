@@ -18,6 +18,7 @@ struct secret_conf {
     struct secret_def *defs; /* in order of index */
     unsigned n;
     struct secret_use *uses, *last_use; /* in the order bound */
+    struct pattern_set *bound; /* of all of them; NULL: not checked yet */
     struct secret_store *store;
 };
 

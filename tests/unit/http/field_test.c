@@ -83,6 +83,24 @@ test_names_and_values_are_judged(void **state)
     assert_true(field_value_is_valid(STR_NONE));
 }
 
+static void
+test_what_weir_decides_is_reserved(void **state)
+{
+    (void)state;
+    static const char *const reserved[] = { "Host", "connection", "Keep_Alive",
+        "Content-Length", "content_length", "Transfer-Encoding", "TE",
+        "Trailer", "Upgrade", "Expect", "HTTP2-Settings", "Proxy-Connection",
+        "proxy_anything" };
+    static const char *const free_ones[] = { "Authorization", "Cookie",
+        "X-Host", "Hosts", "Content-Type", "Proxy", "Via" };
+    for (size_t i = 0; i < LEN(reserved); i++) {
+        assert_true(field_name_is_reserved(str_of(reserved[i])));
+    }
+    for (size_t i = 0; i < LEN(free_ones); i++) {
+        assert_false(field_name_is_reserved(str_of(free_ones[i])));
+    }
+}
+
 /* A control byte is found at every place of values of every length. */
 static void
 test_controls_are_found_anywhere(void **state)
@@ -113,6 +131,7 @@ main(void)
         cmocka_unit_test(test_no_other_name_is_found),
         cmocka_unit_test(test_underscore_is_a_hyphen_when_comparing),
         cmocka_unit_test(test_names_and_values_are_judged),
+        cmocka_unit_test(test_what_weir_decides_is_reserved),
         cmocka_unit_test(test_controls_are_found_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@
 /* The part of a module: what opens egress, and what uses a secret. */
 struct user {
     struct value *value;
-    bool proxy_pass;
+    bool proxy_pass, is_long;
 };
 
 static const struct secret_def *used; /* by the last $secret_… */
@@ -57,6 +57,7 @@ static const struct cmd user_cmds[] = {
         set_value),
     CMD("proxy_pass", CONF_WHERE, 0, 0, struct user, proxy_pass, bool,
         set_proxy_pass),
+    CMD_FLAG("long", CONF_WHERE, struct user, is_long),
     { 0 },
 };
 
@@ -160,7 +161,8 @@ sources(void **state)
     struct fixture *f = *state;
     struct conf *c = binds(state,
         "egress { secret a env:A_1; secret B file:x/y; secret c2 file:/z;"
-        "secret d dir:/run/d/ per_sandbox; secret e dir:sub placeholder=P; }");
+        "secret d dir:/run/d/ per_sandbox; secret e dir:sub "
+        "placeholder=PLACE-00; }");
     assert_int_equal(nth(c, 0)->source, SECRET_ENV);
     assert_string_equal(nth(c, 0)->from.p, "A_1");
     assert_false(nth(c, 0)->per_sandbox);
@@ -172,7 +174,7 @@ sources(void **state)
     assert_true(nth(c, 3)->per_sandbox);
     assert_string_equal(nth(c, 4)->from.p, tmp_dir_path(&f->dir, "sub"));
     assert_true(nth(c, 4)->per_sandbox);
-    assert_string_equal(nth(c, 4)->placeholder.p, "P");
+    assert_string_equal(nth(c, 4)->placeholder.p, "PLACE-00");
     assert_int_equal(nth(c, 0)->placeholder.n, 0);
     assert_null(nth(c, 0)->hosts);
     for (unsigned i = 0; i < 5; i++) {
@@ -224,15 +226,37 @@ parameters(void **state)
 {
     const char *invalid = "invalid parameter of secret \"a\"";
     refuses(state, "egress { secret a env:A what; }", invalid, 1);
-    refuses(state, "egress { secret a env:A placeholder=; }", invalid, 1);
-    refuses(state, "egress { secret a env:A placeholder=x\nplaceholder=x; }",
-        invalid, 2);
+    refuses(state,
+        "egress { secret a env:A placeholder=12345678\n"
+        "placeholder=12345678; }",
+        "duplicate \"placeholder=\"", 2);
     refuses(state, "egress { secret a env:A per_sandbox; }",
         "\"per_sandbox\" needs a dir: source", 1);
     refuses(state, "egress { secret a file:A per_sandbox; }",
         "\"per_sandbox\" needs a dir: source", 1);
     refuses(state, "egress { secret a env:A hosts=a hosts=b; }",
         "duplicate \"hosts=\"", 1);
+}
+
+static void
+bad_placeholders(void **state)
+{
+    static const char *const bad[] = { "", "1234567", "12345678 ", "1234\t5678",
+        "1234\x01"
+        "5678",
+        "1234\x7f"
+        "5678",
+        "1234\xc3\xa9"
+        "5678" };
+    for (size_t i = 0; i < LEN(bad); i++) {
+        char text[128];
+        snprintf(text, sizeof text,
+            "egress {\nsecret a env:A 'placeholder=%s'; }", bad[i]);
+        refuses(state, text,
+            "\"placeholder=\" of secret \"a\" must be 8 bytes of visible "
+            "ASCII or more",
+            2);
+    }
 }
 
 static void
@@ -432,6 +456,73 @@ class_hides_egress(void **state)
         "unknown secret", 2);
 }
 
+/* The names of what is bound to a host, in one string. */
+static const char *
+bound(const struct conf *c, const char *host)
+{
+    static char names[256];
+    struct addr a;
+    bool is_literal = addr_parse(str_of(host), &a);
+    const struct secret_def *d = NULL;
+    size_t n = 0;
+    names[0] = '\0';
+    while ((d = secret_next_bound(
+                c, d, str_of(host), is_literal ? &a : NULL)) != NULL) {
+        n += (size_t)snprintf(
+            names + n, sizeof names - n, "%.*s ", STR_ARG(d->name));
+    }
+    return names;
+}
+
+static void
+all_that_is_bound(void **state)
+{
+    struct conf *c = binds(state,
+        "egress { secret a env:A hosts=*.x.example,10.0.0.1; secret b env:B; "
+        "secret c env:C; secret d env:D hosts=b.example,a.x.example; "
+        "sandbox_class k { secret b env:K; "
+        "host k.example { location / { use $secret_b; } } } "
+        "host b.example B2.example { use $secret_b; } "
+        "host c.example a.x.example { use $secret_b; } "
+        "host *.d.example { use $secret_d; } host e.example { } }");
+    assert_string_equal(bound(c, "a.x.example"), "a b d ");
+    assert_string_equal(bound(c, "b.x.example"), "a ");
+    assert_string_equal(bound(c, "10.0.0.1"), "a ");
+    assert_string_equal(bound(c, "b.example"), "b d ");
+    assert_string_equal(bound(c, "b2.example"), "b ");
+    assert_string_equal(bound(c, "c.example"), "b ");
+    assert_string_equal(bound(c, "k.example"), "b ");
+    assert_int_equal(
+        secret_next_bound(c, NULL, STR("k.example"), NULL)->index, 4);
+    assert_string_equal(bound(c, "a.d.example"), "");
+    assert_string_equal(bound(c, "e.example"), "");
+    assert_string_equal(bound(c, "x.example"), "");
+    c = binds(state, "egress { }");
+    assert_string_equal(bound(c, "x.example"), "");
+}
+
+static bool
+is_long(const struct scope *s)
+{
+    return ((const struct user *)scope_part(s, LEN(parts) - 1))->is_long;
+}
+
+static void
+lengths_are_required(void **state)
+{
+    struct conf *c = binds(state,
+        "egress { secret a env:A; secret b env:B; secret c env:C; secret d "
+        "env:D; host a.example { long on; use $secret_a; location /x { long "
+        "off; use $secret_b; } } host c.example { use $secret_c; location /y "
+        "{ long on; } } host d.example { use $secret_d; } "
+        "host e.example { long on; } }");
+    secret_require(c, 12, "is short", is_long);
+    assert_int_equal(nth(c, 0)->min, 12);
+    assert_int_equal(nth(c, 1)->min, 0);
+    assert_int_equal(nth(c, 2)->min, 12);
+    assert_int_equal(nth(c, 3)->min, 0);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int
@@ -443,6 +534,7 @@ main(void)
         T(bad_sources),
         T(names),
         T(parameters),
+        T(bad_placeholders),
         T(bad_hosts),
         T(hosts_bind),
         T(block_names_bind),
@@ -450,6 +542,8 @@ main(void)
         T(uses_that_need_hosts),
         T(shared_use_needs_classes),
         T(class_hides_egress),
+        T(all_that_is_bound),
+        T(lengths_are_required),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }

@@ -107,6 +107,47 @@ refused_change_keeps_the_old(void **state)
 }
 
 static void
+require_12(const struct secret_def *d)
+{
+    struct secret_def *def = (struct secret_def *)d;
+    def->min = 12;
+    def->too_short = "is too short for me";
+}
+
+/* What secret_require() asks for is asked of every value. */
+static void
+too_short_values(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    sec_put(f, "a", "12345678901");
+    sec_put(f, "d/one", "12345678901");
+    sec_put(f, "d/two", "123456789012");
+    f->conf = sec_bind_text(f, "secret a file:a; secret d dir:d;", false);
+    for (const struct secret_def *d = secret_defs(f->conf); d != NULL;
+         d = d->next) {
+        require_12(d);
+    }
+    assert_int_equal(secret_load(f->conf, f->err, sizeof f->err), -1);
+    assert_non_null(strstr(f->err, "is too short for me"));
+    assert_null(strstr(f->err, "12345"));
+    conf_free(f->conf);
+    f->conf = NULL;
+    sec_put(f, "a", "123456789012");
+    sec_start(f, "secret a file:a; secret d dir:d;");
+    for (const struct secret_def *d = secret_defs(f->conf); d != NULL;
+         d = d->next) {
+        require_12(d);
+    }
+    sec_put(f, "a", "abc");
+    sec_put(f, "d/two", "def");
+    assert_true(sec_is_readable(f, WAIT_MS));
+    sec_changes_nothing(f);
+    sec_assert_value(f->conf, 0, NULL, "123456789012");
+    sec_assert_value(f->conf, 1, "two", "123456789012");
+    assert_true(sec_is_logged(f, "is too short for me"));
+}
+
+static void
 dir_changes(void **state)
 {
     struct fixture *f = fixture_of(state);
@@ -359,6 +400,7 @@ main(void)
         T(same_value_is_not_told),
         T(half_written_is_not_read),
         T(refused_change_keeps_the_old),
+        T(too_short_values),
         T(dir_changes),
         T(swung_links),
         T(link_to_elsewhere),

@@ -1,0 +1,46 @@
+/*
+ * Secrets on their way into a request: the one place where a module gets a
+ * value, and where it is judged whether it may go. What the module does with
+ * it, and that it goes over TLS, others see to.
+ */
+
+#include "proxy/tx_secret.h"
+
+#include "proxy/conn.h"
+#include "proxy/worker.h"
+
+static void
+wipe(void *arg)
+{
+    struct str *s = arg;
+    mem_wipe((void *)s->p, s->n);
+}
+
+struct str
+tx_wipe_later(struct tx *tx, struct str s)
+{
+    struct str *kept = arena_alloc(tx->arena, sizeof *kept);
+    *kept = s;
+    arena_on_free(tx->arena, wipe, kept);
+    return s;
+}
+
+bool
+tx_secret(struct tx *tx, const struct secret_def *d, struct str *out)
+{
+    const struct addr *literal =
+        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
+    if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
+        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is not bound to this host",
+            STR_ARG(d->name));
+        return false;
+    }
+    struct str s = secret_get(tx->conn->worker->secrets, d->index, tx->sandbox);
+    if (s.p == NULL) {
+        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is missing", STR_ARG(d->name));
+        return false;
+    }
+    tx->needs_tls = true;
+    *out = tx_wipe_later(tx, arena_dup(tx->arena, s));
+    return true;
+}

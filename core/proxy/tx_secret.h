@@ -1,0 +1,19 @@
+#pragma once
+
+/*
+ * A secret for an exchange: for modules that put one into a request. What is
+ * copied from it is wiped when the exchange ends.
+ */
+
+#include "proxy/tx.h"
+#include "sandbox/secret.h"
+
+/* The value, a copy that is wiped with the exchange, which needs TLS from then
+ * on (SPEC 7). False after tx_fail(): it is missing, or not bound to this
+ * host; the request must not leave. */
+must_check bool tx_secret(
+    struct tx *tx, const struct secret_def *d, struct str *out);
+
+/* `s`, in the exchange's arena, will be wiped when that goes: for all that is
+ * made of a secret. Returns it. */
+struct str tx_wipe_later(struct tx *tx, struct str s);

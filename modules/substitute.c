@@ -1,0 +1,476 @@
+/*
+ * Replaces the placeholder that a sandbox was given by the real value (SPEC
+ * 7), in the headers and query parameters that the block names and nowhere
+ * else. A request without a placeholder is not touched, and gets no secret.
+ *
+ * After `credential`: what that attached from the client's own values stands
+ * in the head by now, and its values never see what is put in here.
+ */
+
+#include "module.h"
+
+/* Of all that is put into one request: placeholders may come often. */
+#define VALUES_MAX 131072
+
+extern const unsigned substitute_module_index;
+
+enum place { IN_HEADER, IN_QUERY };
+
+struct rule {
+    const struct secret_def *secret;
+    enum place place;
+    struct str name;
+    unsigned index;
+    struct rule *next;
+};
+
+struct substitute {
+    struct rule *rules;
+};
+
+/* A header's value before and after. */
+struct change {
+    struct str before, after;
+    struct change *next;
+};
+
+struct state {
+    struct change *changes;
+};
+
+enum outcome { DONE, MISSING, INVALID };
+
+/* One request's work. */
+struct work {
+    struct tx *tx;
+    const struct rule *rules;
+    struct str *values; /* of each rule's secret, p NULL: not needed yet */
+    size_t total;
+    enum outcome outcome;
+};
+
+/* One value's work: it is read in units, of a query's one byte each whether it
+ * is percent-encoded or not. */
+struct text {
+    enum place place;
+    struct str name, value;
+};
+
+/* Where the new value goes; p NULL: it is measured. */
+struct sink {
+    char *p;
+    size_t n;
+};
+
+static void
+put(struct sink *to, struct str s)
+{
+    if (to->p != NULL) {
+        memcpy(to->p + to->n, s.p, s.n);
+    }
+    to->n += s.n;
+}
+
+static void
+put_encoded(struct sink *to, struct str s)
+{
+    char code[3];
+    for (size_t i = 0; i < s.n; i++) {
+        put(to, str_n(code, query_encode(str_n(s.p + i, 1), code)));
+    }
+}
+
+static size_t
+unit(const struct text *t, size_t at, unsigned char *c)
+{
+    if (t->place == IN_QUERY) {
+        return query_byte(t->value, at, c);
+    }
+    *c = (unsigned char)t->value.p[at];
+    return 1;
+}
+
+/* How many bytes from `at` on are the placeholder; 0: they are not. */
+static size_t
+match(const struct text *t, size_t at, struct str placeholder)
+{
+    size_t start = at;
+    for (size_t i = 0; i < placeholder.n; i++) {
+        unsigned char c;
+        if (at == t->value.n) {
+            return 0;
+        }
+        at += unit(t, at, &c);
+        if (c != (unsigned char)placeholder.p[i]) {
+            return 0;
+        }
+    }
+    return at - start;
+}
+
+static bool
+is_for(const struct rule *k, const struct text *t)
+{
+    if (k->place != t->place) {
+        return false;
+    }
+    return k->place == IN_HEADER ? field_name_eq(k->name, t->name)
+                                 : query_name_is(t->name, k->name);
+}
+
+/* The rule whose placeholder stands at `at`, the longest one's. */
+static const struct rule *
+find_at(const struct work *w, const struct text *t, size_t at, size_t *n)
+{
+    const struct rule *best = NULL;
+    for (const struct rule *k = w->rules; k != NULL; k = k->next) {
+        size_t found = match(t, at, k->secret->placeholder);
+        bool is_longer = found != 0 && (best == NULL || found > *n);
+        if (is_longer && is_for(k, t)) {
+            best = k;
+            *n = found;
+        }
+    }
+    return best;
+}
+
+static bool
+fetch(struct work *w, const struct rule *k)
+{
+    struct str *value = &w->values[k->index];
+    bool ok = value->p != NULL || tx_secret(w->tx, k->secret, value);
+    w->outcome = ok ? w->outcome : MISSING;
+    return ok;
+}
+
+/* Writes the value with what stands for its placeholders, or measures it;
+ * returns how many there are. What is put in is not looked at again. */
+static unsigned
+rewrite(struct work *w, const struct text *t, struct sink *to)
+{
+    unsigned n_found = 0;
+    for (size_t at = 0; at < t->value.n && w->outcome == DONE;) {
+        size_t n = 0;
+        unsigned char c;
+        const struct rule *k = find_at(w, t, at, &n);
+        if (k == NULL) {
+            n = unit(t, at, &c);
+            put(to, str_n(t->value.p + at, n));
+        } else if (fetch(w, k)) {
+            n_found++;
+            if (t->place == IN_QUERY) {
+                put_encoded(to, w->values[k->index]);
+            } else {
+                put(to, w->values[k->index]);
+            }
+        }
+        if (to->n > VALUES_MAX) {
+            w->outcome = INVALID;
+        }
+        at += n;
+    }
+    return n_found;
+}
+
+/* False: nothing to replace, or it failed. */
+static bool
+replace(struct work *w, const struct text *t, struct str *out)
+{
+    struct sink size = { NULL, 0 };
+    if (rewrite(w, t, &size) == 0 || w->outcome != DONE) {
+        return false;
+    }
+    w->total += size.n;
+    if (w->total > VALUES_MAX) {
+        w->outcome = INVALID;
+        return false;
+    }
+    struct sink to = { arena_alloc(w->tx->arena, size.n + 1), 0 };
+    rewrite(w, t, &to);
+    *out = tx_wipe_later(w->tx, str_n(to.p, to.n));
+    return true;
+}
+
+/* How long "Basic" and the spaces behind it are; 0: another scheme. */
+static size_t
+basic_prefix(struct str value)
+{
+    size_t n = 5;
+    if (value.n < 6 || !str_ieq(str_n(value.p, 5), STR("Basic"))) {
+        return 0;
+    }
+    while (n < value.n && value.p[n] == ' ') {
+        n++;
+    }
+    return n > 5 ? n : 0;
+}
+
+/* Basic credentials (RFC 7617): what is encoded is looked at, and encoded
+ * again. */
+static bool
+replace_basic(struct work *w, const struct text *t, struct str *out)
+{
+    size_t prefix = basic_prefix(t->value);
+    struct str code = str_skip(t->value, prefix), pair;
+    struct text inner = *t;
+    size_t n;
+    if (prefix == 0) {
+        return false;
+    }
+    uint8_t *plain = arena_alloc(w->tx->arena, code.n / 4 * 3 + 1);
+    if (!base64_decode(code, plain, &n)) {
+        return false;
+    }
+    inner.value = str_n((const char *)plain, n);
+    if (!replace(w, &inner, &pair)) {
+        return false;
+    }
+    char *text = arena_alloc(w->tx->arena, prefix + base64_len(pair.n) + 1);
+    memcpy(text, t->value.p, prefix);
+    n = base64_encode(pair, text + prefix);
+    *out = tx_wipe_later(w->tx, str_n(text, prefix + n));
+    return true;
+}
+
+static void
+replace_header(struct work *w, struct field *f, struct state *st)
+{
+    struct text t = { IN_HEADER, f->name, f->value };
+    struct str value;
+    if (!replace_basic(w, &t, &value) &&
+        (w->outcome != DONE || !replace(w, &t, &value))) {
+        return;
+    }
+    if (!field_value_is_valid(value)) {
+        w->outcome = INVALID;
+        return;
+    }
+    struct change *change = arena_alloc(w->tx->arena, sizeof *change);
+    *change = (struct change){ f->value, value, st->changes };
+    st->changes = change;
+    f->value = value;
+}
+
+static bool
+has_rule(const struct work *w, enum place place, struct str name)
+{
+    struct text t = { place, name, STR_NONE };
+    const struct rule *k = w->rules;
+    while (k != NULL && !is_for(k, &t)) {
+        k = k->next;
+    }
+    return k != NULL;
+}
+
+static void
+replace_headers(struct work *w, struct head *h, struct state *st)
+{
+    for (unsigned i = 0; i < h->n && w->outcome == DONE; i++) {
+        if (has_rule(w, IN_HEADER, h->fields[i].name)) {
+            replace_header(w, &h->fields[i], st);
+        }
+    }
+}
+
+/* The query with its parameters' values replaced; all other bytes as they
+ * came. False: as it was. */
+static bool
+rewrite_query(struct work *w, struct str query, struct sink *to)
+{
+    bool has_changed = false, is_first = true;
+    struct str part;
+    while (str_cut(&query, '&', &part) && w->outcome == DONE) {
+        size_t eq = str_find(part, '=');
+        struct text t = { IN_QUERY, str_n(part.p, eq), STR_NONE };
+        if (!is_first) {
+            put(to, STR("&"));
+        }
+        is_first = false;
+        if (eq == part.n || !has_rule(w, IN_QUERY, t.name)) {
+            put(to, part);
+            continue;
+        }
+        put(to, str_n(part.p, eq + 1));
+        t.value = str_skip(part, eq + 1);
+        has_changed = rewrite(w, &t, to) != 0 || has_changed;
+    }
+    return has_changed && w->outcome == DONE;
+}
+
+/* As `credential` left the target, or as it came. */
+static void
+replace_queries(struct work *w)
+{
+    struct tx *tx = w->tx;
+    struct str path = tx->path, query = tx->query;
+    if (tx->up_target.p != NULL) {
+        size_t at = str_find(tx->up_target, '?');
+        path = str_n(tx->up_target.p, at);
+        query =
+            at < tx->up_target.n ? str_skip(tx->up_target, at + 1) : STR_NONE;
+    }
+    struct sink to = { NULL, path.n + 1 };
+    if (!rewrite_query(w, query, &to)) {
+        return;
+    }
+    char *text = arena_alloc(tx->arena, to.n + 1);
+    to = (struct sink){ text, 0 };
+    put(&to, path);
+    put(&to, STR("?"));
+    rewrite_query(w, query, &to);
+    tx->up_target = tx_wipe_later(tx, str_n(text, to.n));
+}
+
+static enum verdict
+refuse(struct tx *tx, enum outcome why)
+{
+    bool is_own = why == MISSING;
+    struct reply r = { .status = is_own ? 502 : 400,
+        .error = is_own ? "proxy_configuration_error" : "http_request_error",
+        .rule = "substitute",
+        .detail = is_own ? STR("the credential for this host is missing")
+                         : STR("with its placeholders replaced a value of this "
+                               "request has a control byte or is too long") };
+    tx_fail(tx, is_own ? FAULT_OWN : FAULT_CLIENT, "%.*s", STR_ARG(r.detail));
+    tx_reply(tx, &r);
+    return V_REPLY;
+}
+
+static enum verdict
+on_request(struct tx *tx, struct head *h)
+{
+    const struct substitute *sc = module_where(tx, substitute_module_index);
+    struct state *st = module_state(tx, substitute_module_index);
+    struct work w = { .tx = tx, .rules = sc->rules, .outcome = DONE };
+    unsigned n = 0;
+    if (sc->rules == NULL) {
+        return V_NEXT;
+    }
+    for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
+        n++;
+    }
+    w.values = arena_calloc(tx->arena, n * sizeof *w.values);
+    replace_headers(&w, h, st);
+    if (w.outcome == DONE) {
+        replace_queries(&w);
+    }
+    return w.outcome == DONE ? V_NEXT : refuse(tx, w.outcome);
+}
+
+/* Before anything is logged: `$http_NAME` is what the client sent. */
+static void
+on_log(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, substitute_module_index);
+    const struct head *h = &tx->request;
+    for (const struct change *k = st->changes; k != NULL; k = k->next) {
+        for (unsigned i = 0; i < h->n; i++) {
+            if (h->fields[i].value.p == k->after.p) {
+                h->fields[i].value = k->before;
+            }
+        }
+    }
+}
+
+static bool
+is_same_name(enum place place, struct str a, struct str b)
+{
+    return place == IN_HEADER ? field_name_eq(a, b) : str_eq(a, b);
+}
+
+/* A placeholder stands for one secret. */
+static bool
+check_other(struct bind *b, const struct token *t, const struct rule *rule,
+    const struct rule *other)
+{
+    bool is_ambiguous =
+        other->place == rule->place && other->secret != rule->secret &&
+        str_eq(other->secret->placeholder, rule->secret->placeholder) &&
+        is_same_name(rule->place, other->name, rule->name);
+    return !is_ambiguous ||
+           conf_error(b, t,
+               "secrets \"%.*s\" and \"%.*s\" have the same placeholder in "
+               "\"%.*s\"",
+               STR_ARG(other->secret->name), STR_ARG(rule->secret->name),
+               STR_ARG(rule->name));
+}
+
+static bool
+add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
+    enum place place, struct rule **list)
+{
+    bool is_taken = str_find(t->text, '$') == t->text.n &&
+                    (place == IN_QUERY ? t->text.n != 0
+                                       : field_name_is_valid(t->text) &&
+                                             !field_name_is_reserved(t->text));
+    if (!is_taken) {
+        return conf_error(b, t, "nothing can be substituted in %s \"%.*s\"",
+            place == IN_QUERY ? "query parameter" : "header", STR_ARG(t->text));
+    }
+    struct rule *rule = arena_calloc(bind_conf(b)->arena, sizeof *rule);
+    *rule = (struct rule){ .secret = d, .place = place, .name = t->text };
+    while (*list != NULL) {
+        if (!check_other(b, t, rule, *list)) {
+            return false;
+        }
+        list = &(*list)->next;
+        rule->index++;
+    }
+    *list = rule;
+    return true;
+}
+
+static bool
+parse_place(struct bind *b, const struct token *t, enum place *place)
+{
+    if (str_eq(t->text, STR("body"))) {
+        return conf_error(
+            b, t, "\"substitute\" in a body is not in this version");
+    }
+    *place = str_eq(t->text, STR("query")) ? IN_QUERY : IN_HEADER;
+    return *place == IN_QUERY || str_eq(t->text, STR("header")) ||
+           conf_error(b, t,
+               "\"%.*s\" is no place, it may be \"header\" or \"query\"",
+               STR_ARG(t->text));
+}
+
+/* substitute SECRET in header NAME…|query NAME…; */
+static bool
+set_substitute(struct bind *b, const struct directive *d, void *field)
+{
+    const struct token *t = d->args;
+    const struct secret_def *s =
+        secret_find(bind_conf(b), bind_scope(b), t[0].text);
+    enum place place = IN_HEADER;
+    if (s == NULL) {
+        return conf_error(
+            b, &t[0], "unknown secret \"%.*s\"", STR_ARG(t[0].text));
+    }
+    if (s->placeholder.n == 0) {
+        return conf_error(b, &t[0], "secret \"%.*s\" has no \"placeholder=\"",
+            STR_ARG(s->name));
+    }
+    if (!str_eq(t[1].text, STR("in"))) {
+        return conf_error(b, &t[1], "\"in\" is missing");
+    }
+    bool ok = parse_place(b, &t[2], &place) && secret_mark_use(b, s, &t[0]);
+    for (unsigned i = 3; i < d->n_args && ok; i++) {
+        ok = add_rule(b, &t[i], s, place, field);
+    }
+    return ok;
+}
+
+static const struct cmd cmds[] = {
+    CMD_LISTED("substitute", CONF_HOST | CONF_HANDLER | CONF_LOCATION, 4, 255,
+        struct substitute, rules, struct rule *, set_substitute),
+    { 0 },
+};
+
+const struct module substitute_module = {
+    .conf = { .name = "substitute",
+        .cmds = cmds,
+        .size = sizeof(struct substitute) },
+    .tx_size = sizeof(struct state),
+    .on_request = on_request,
+    .on_log = on_log,
+};

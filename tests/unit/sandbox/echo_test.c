@@ -1,0 +1,345 @@
+/*
+ * A secret in all its forms, in noise, cut everywhere; held to what a plain
+ * search finds.
+ */
+
+#include "sandbox/echo.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "echo_naive.h"
+
+/* The text with what is found replaced by asterisks. */
+static const char *
+masked(struct str secret, struct str text)
+{
+    static char out[NAIVE_TEXT_MAX + 1];
+    bool mask[NAIVE_TEXT_MAX];
+    struct echo e;
+    echo_init(&e, secret);
+    naive_echo(&e, text, text.n, 1, mask);
+    for (size_t i = 0; i < text.n; i++) {
+        out[i] = mask[i] ? '*' : text.p[i];
+    }
+    out[text.n] = '\0';
+    echo_fini(&e);
+    return out;
+}
+
+static void
+assert_all(struct str secret, struct str text)
+{
+    const char *out = masked(secret, text);
+    assert_int_equal(strspn(out, "*"), text.n);
+}
+
+#define IS(TEXT, EXPECTED)                                                     \
+    assert_string_equal(masked(STR("s3cret-value"), STR(TEXT)), EXPECTED)
+
+static void
+as_it_is(void **state)
+{
+    (void)state;
+    IS("s3cret-value", "************");
+    IS("Bearer s3cret-value, s3cret-value.",
+        "Bearer ************, ************.");
+    IS("s3cret-s3cret-value", "s3cret-************");
+    IS("S3cret-value s3cret_value s3cret-valu",
+        "S3cret-value s3cret_value s3cret-valu");
+    IS("", "");
+}
+
+static void
+percent_encoded(void **state)
+{
+    (void)state;
+    IS("a=s3cret%2Dvalue&", "a=**************&");
+    IS("a=s3cret%2dv%61lue&", "a=****************&");
+    IS("%73%33%63%72%65%74%2d%76%61%6c%75%65.",
+        "************************************.");
+    IS("%s3cret-value%2", "%************%2");
+    IS("s3cret%252Dvalue s3cret%2-value", "s3cret%252Dvalue s3cret%2-value");
+}
+
+static void
+json_escaped(void **state)
+{
+    (void)state;
+    IS("\"s3cret\\u002Dvalue\"", "\"*****************\"");
+    IS("\"\\u00733cret\\u002dvalue\"", "\"**********************\"");
+    IS("\\s3cret-value\\", "\\************\\");
+    struct str odd = STR("a\"b\\c/d\be\ff\tg");
+    assert_string_equal(masked(odd, STR("\"a\\\"b\\\\c\\/d\\be\\ff\\tg\"")),
+        "\"*******************\"");
+    assert_string_equal(masked(odd, STR("\"a\\\"b\\\\c/d\\u0008e\\ff\\u0009g")),
+        "\"**************************");
+}
+
+/* A text may be read as UTF-8 or as Latin-1 before it is escaped. */
+static void
+not_ascii(void **state)
+{
+    struct str s = STR("gr\xc3\xbc\xc3\x9f"
+                       "e-\xe2\x82\xac-\xf0\x9f\x98\x80.");
+    (void)state;
+    assert_all(s, s);
+    assert_all(s, STR("gr\\u00fc\\u00dfe-\\u20ac-\\ud83d\\ude00."));
+    assert_all(s, STR("gr\\u00c3\\u00bc\xc3\\u009F"
+                      "e-%E2\x82\xac-\xf0%9f\x98\x80."));
+    assert_string_equal(
+        masked(s, STR("gr\\u00fc\\u00dfe-\\u20ac-\\ud83d\\ude01.")),
+        "gr\\u00fc\\u00dfe-\\u20ac-\\ud83d\\ude01.");
+}
+
+/* printf SECRET | base64, with "", "a" and "ab" before it. */
+static void
+base64_alignments(void **state)
+{
+    (void)state;
+    IS("czNjcmV0LXZhbHVl", "****************");
+    IS("YXMzY3JldC12YWx1ZQ==", "YX****************==");
+    IS("YWJzM2NyZXQtdmFsdWU=", "YWJ****************=");
+    IS("eczNjcmV0LXZhbHVlIQ==", "e****************IQ==");
+}
+
+static void
+base64_variants(void **state)
+{
+    struct str s = STR("\xfb\xef\xbe\xff\xff\xff\xfb\xef\xbe\xff\xff\xff");
+    (void)state;
+    assert_string_equal(masked(s, STR("++++////++++////")), "****************");
+    assert_string_equal(masked(s, STR("----____----____")), "****************");
+    assert_string_equal(masked(s, STR("%2B+%2b+\\/\\/%2F/-+--____.")),
+        "************************.");
+}
+
+static void
+held_back(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t held;
+    } cases[] = {
+        { "", 0 },
+        { "x", 0 },
+        { "s", 1 },
+        { "xs3cret", 6 },
+        { "s3cret-s", 1 },
+        { "s3cret-value", 0 },
+        { "ss3c%7", 5 },
+        { "y%", 1 },
+        { "y\\u00", 4 },
+        { "y\\ux", 0 },
+        { "YXMzY3JldC12YWx1", 14 },
+        { "YXMzY3JldC12YWx1Z", 0 },
+    };
+    struct echo e;
+    bool mask[64];
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        echo_init(&e, STR("s3cret-value"));
+        struct str s = str_of(cases[i].text);
+        naive_echo(&e, s, s.n, 1, mask);
+        if (echo_held(&e) != cases[i].held) {
+            fail_msg("%s: %zu", cases[i].text, echo_held(&e));
+        }
+        echo_reset(&e);
+        assert_int_equal(echo_held(&e), 0);
+    }
+}
+
+static unsigned
+chance(unsigned n)
+{
+    return (unsigned)rand() % n;
+}
+
+/* One byte of a secret as itself, percent-encoded or JSON-escaped. */
+static size_t
+put_byte(char *to, unsigned char c, unsigned how)
+{
+    static const char *const formats[] = { "%%%02x", "%%%02X", "\\u%04x",
+        "\\u%04X" };
+    if (how < LEN(formats)) {
+        return (size_t)snprintf(to, 8, formats[how], c);
+    }
+    to[0] = (char)c;
+    return 1;
+}
+
+/* The secret in a form that chance chooses. */
+static size_t
+put_form(char *to, struct str secret)
+{
+    char plain[NAIVE_SECRET_MAX + 4], text[NAIVE_SECRET_MAX * 2];
+    struct str from = secret;
+    unsigned lead = chance(4);
+    if (lead < 3) {
+        memset(plain, 'a' + (int)chance(26), sizeof plain);
+        memcpy(plain + lead, secret.p, secret.n);
+        size_t n = lead + secret.n + chance(3);
+        from = str_n(text, base64_encode(str_n(plain, n), text));
+    }
+    size_t n = 0;
+    unsigned how = chance(12);
+    for (size_t i = 0; i < from.n; i++) {
+        bool is_escaped = how < 8 && chance(3) != 0;
+        n += put_byte(
+            to + n, (unsigned char)from.p[i], is_escaped ? how % 5 : 5);
+    }
+    return n;
+}
+
+/* Noise that looks like the secret, so that forms begin and fail. */
+static size_t
+put_noise(char *to, struct str secret)
+{
+    size_t n = chance(12);
+    for (size_t i = 0; i < n; i++) {
+        static const char own[] = "%\\u0+=-/ab";
+        to[i] = chance(2) != 0 ? secret.p[chance((unsigned)secret.n)]
+                               : own[chance(sizeof own - 1)];
+    }
+    return n;
+}
+
+static void
+assert_same(struct str secret, struct str text, const bool *want,
+    const bool *is, size_t piece)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (want[i] != is[i]) {
+            fail_msg("secret \"%.*s\", in pieces of %zu, at %zu of \"%.*s\"",
+                STR_ARG(secret), piece, i, STR_ARG(text));
+        }
+    }
+}
+
+static void
+compare(struct str secret, struct str text, bool has_form)
+{
+    bool want[NAIVE_TEXT_MAX], is[NAIVE_TEXT_MAX];
+    struct naive *nv = naive_new(secret);
+    struct echo e;
+    naive_mask(nv, text, want);
+    free(nv);
+    assert_true(!has_form || memchr(want, true, text.n) != NULL);
+    echo_init(&e, secret);
+    for (size_t first = 1; first <= text.n; first++) {
+        naive_echo(&e, text, first, text.n + 1, is);
+        assert_same(secret, text, want, is, first);
+    }
+    for (size_t piece = 1; piece < 8; piece++) {
+        naive_echo(&e, text, piece, piece, is);
+        assert_same(secret, text, want, is, piece);
+    }
+    echo_fini(&e);
+}
+
+static void
+by_chance(void **state)
+{
+    static const char few[] = "ab%2\\/n ";
+    char secret[32], text[NAIVE_TEXT_MAX];
+    (void)state;
+    srand(7);
+    for (int round = 0; round < 1000; round++) {
+        size_t n = ECHO_MIN + chance(8);
+        for (size_t i = 0; i < n; i++) {
+            int c = round % 4 == 0   ? few[chance(sizeof few - 1)]
+                    : round % 4 == 1 ? 1 + (int)chance(255)
+                                     : '!' + (int)chance(94);
+            secret[i] = (char)c;
+        }
+        struct str s = str_n(secret, n);
+        size_t size = put_noise(text, s);
+        size += put_form(text + size, s);
+        size += put_noise(text + size, s);
+        size += put_form(text + size, s);
+        compare(s, str_n(text, size), true);
+        compare(s, str_n(text, put_noise(text, s)), false);
+    }
+}
+
+/* What overlaps itself, as far as ECHO_THREADS reach. */
+static void
+repetitions(void **state)
+{
+    char text[200];
+    (void)state;
+    memset(text, 'a', sizeof text);
+    compare(str_n(text, 60), str_n(text, 200), true);
+    compare(STR("abababababababab"), STR("babababababababababababab"), true);
+    compare(STR("\\\\\\\\\\\\\\\\\\\\\\\\"),
+        STR("\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\\"), true);
+    compare(STR("%%%%%%%%%%%%"), STR("%25%25%%%25%%%%%%%%25%25%25"), true);
+    compare(STR("%25%25%25%25"), STR("%25%2525%25%25%25%2525%25252525"), true);
+}
+
+/* More than that is missed by a few bytes, and never overruns. */
+static void
+too_many_repetitions(void **state)
+{
+    static char secret[4000], text[9000];
+    struct echo e;
+    (void)state;
+    memset(secret, 'a', sizeof secret);
+    memset(text, 'a', sizeof text);
+    secret[sizeof secret - 1] = 'b';
+    bool *mask = calloc(sizeof text, sizeof *mask);
+    struct naive_marks m = { &e, mask, 0, 0 };
+    echo_init(&e, str_n(secret, sizeof secret));
+    echo_feed(&e, str_n(text, sizeof text), naive_found, &m);
+    assert_int_equal(e.n, ECHO_THREADS);
+    m.oldest = e.offset - echo_held(&e);
+    echo_feed(&e, STR("b"), naive_found, &m);
+    assert_int_equal(echo_held(&e), 0);
+    free(mask);
+}
+
+static void
+long_secret(void **state)
+{
+    static char secret[65536], text[65536 * 6 + 1];
+    struct echo e;
+    size_t n = 0;
+    (void)state;
+    srand(3);
+    for (size_t i = 0; i < sizeof secret; i++) {
+        secret[i] = (char)('!' + chance(94));
+        n += (size_t)snprintf(text + n, 7, "\\u%04x", secret[i]);
+    }
+    bool *mask = calloc(n, sizeof *mask);
+    struct naive_marks m = { &e, mask, 0, 0 };
+    echo_init(&e, str_n(secret, sizeof secret));
+    echo_feed(&e, str_n(text, n - 1), naive_found, &m);
+    assert_int_equal(echo_held(&e), n - 1);
+    echo_feed(&e, str_n(text + n - 1, 1), naive_found, &m);
+    assert_int_equal(echo_held(&e), 0);
+    assert_null(memchr(mask, false, n));
+    free(mask);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_it_is),
+        cmocka_unit_test(percent_encoded),
+        cmocka_unit_test(json_escaped),
+        cmocka_unit_test(not_ascii),
+        cmocka_unit_test(base64_alignments),
+        cmocka_unit_test(base64_variants),
+        cmocka_unit_test(held_back),
+        cmocka_unit_test(by_chance),
+        cmocka_unit_test(repetitions),
+        cmocka_unit_test(too_many_repetitions),
+        cmocka_unit_test(long_secret),
+    };
+    return cmocka_run_group_tests_name("echo", tests, NULL, NULL);
+}
