@@ -174,6 +174,7 @@ reload(struct master *m)
 void
 master_stop(struct master *m, enum stop how)
 {
+    CHECK(m, MASTER_MAGIC);
     if (m->stop >= how) {
         return;
     }

@@ -134,6 +134,7 @@ give_worker_to_keeper(struct master *m, const struct child *worker)
 int
 master_start_keeper(struct master *m, const struct cycle *c)
 {
+    CHECK(m, MASTER_MAGIC);
     struct child_setup s = child_setup(m, c);
     struct chan_msg changed = { .type = CHAN_KEEPER, .fd = -1 };
     m->keeper = child_spawn_keeper(&s);
@@ -186,6 +187,7 @@ master_await_keeper(struct master *m)
 int
 master_start_worker(struct master *m, struct cycle *c, unsigned index)
 {
+    CHECK(m, MASTER_MAGIC);
     struct child_setup s = child_setup(m, c);
     struct child *ch = child_spawn_worker(&s, c, index);
     if (ch == NULL) {
@@ -252,6 +254,7 @@ bury(struct master *m, struct child *ch, int status)
 void
 master_reap(struct master *m)
 {
+    CHECK(m, MASTER_MAGIC);
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG);
     while (pid > 0) {
@@ -266,6 +269,7 @@ master_reap(struct master *m)
 void
 master_take_messages(struct master *m)
 {
+    CHECK(m, MASTER_MAGIC);
     char buf[CHAN_DATA_MAX];
     struct chan_msg msg;
     struct list *n = m->children.next;
@@ -332,6 +336,7 @@ kill_late(struct master *m)
 void
 master_run_deadlines(struct master *m)
 {
+    CHECK(m, MASTER_MAGIC);
     struct cycle *c = m->current;
     double now = clock_mono();
     kill_late(m);
@@ -374,6 +379,7 @@ sweep(struct master *m)
 void
 master_free_cycles(struct master *m)
 {
+    CHECK(m, MASTER_MAGIC);
     bool is_any = false;
     struct list *n = m->cycles.next;
     while (n != &m->cycles) {
@@ -443,6 +449,7 @@ send_secret_to(struct child *ch, struct str message)
 void
 master_send_secret(struct master *m, struct str message)
 {
+    CHECK(m, MASTER_MAGIC);
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);

@@ -86,6 +86,7 @@ on_acceptable(struct watch *watch, int events)
 void
 accept_init(struct worker *w)
 {
+    CHECK(w, WORKER_MAGIC);
     unsigned n = w->setup.n_sockets;
     w->acceptors = xcalloc((n + 1) * sizeof *w->acceptors);
     for (unsigned i = 0; i < n; i++) {
@@ -118,6 +119,7 @@ accept_resume(struct worker *w)
 void
 accept_fini(struct worker *w)
 {
+    CHECK(w, WORKER_MAGIC);
     accept_pause(w);
     if (w->accept_timer.loop != NULL) {
         timer_stop(&w->accept_timer);

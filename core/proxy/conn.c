@@ -28,7 +28,7 @@
 static void
 on_conn_end(struct task *t)
 {
-    conn_free(container_of(t, struct conn, task));
+    conn_free(conn_of(t));
 }
 
 void
@@ -84,6 +84,7 @@ conn_free(struct conn *c)
 void
 conn_quit(struct conn *c, bool is_hard)
 {
+    CHECK(c, CONN_MAGIC);
     c->is_quitting = true;
     c->must_close = c->must_close || is_hard;
     task_wake(&c->task);
@@ -92,6 +93,7 @@ conn_quit(struct conn *c, bool is_hard)
 enum io
 conn_fill(struct conn *c, size_t limit)
 {
+    CHECK(c, CONN_MAGIC);
     size_t room = limit > c->in.n ? limit - c->in.n : 0;
     if (room == 0) {
         return IO_AGAIN;
@@ -110,6 +112,7 @@ void
 conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_blind)
 {
+    CHECK(c, CONN_MAGIC);
     AN(c->arena == NULL);
     c->arena = arena_new(512);
     c->target = *au;

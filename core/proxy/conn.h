@@ -63,6 +63,15 @@ struct conn {
 
 #define CONN_MAGIC 0xc0220c22u
 
+/* The conn of a step's task. */
+static inline struct conn *
+conn_of(struct task *t)
+{
+    struct conn *c = container_of(t, struct conn, task);
+    CHECK(c, CONN_MAGIC);
+    return c;
+}
+
 /* Takes `fd`. The conn frees itself when it ends. */
 void conn_new(struct worker *w, const struct listen *l, int fd,
     const struct addr *peer);

@@ -105,6 +105,7 @@ hooks_worker_exit(struct worker *w)
 enum verdict
 hooks_accept(struct conn *c)
 {
+    CHECK(c, CONN_MAGIC);
     enum verdict v = V_NEXT;
     for (unsigned i = 0; i < hook_count[H_ACCEPT] && v == V_NEXT; i++) {
         v = hook_module(H_ACCEPT, i)->on_accept(c);
@@ -115,6 +116,7 @@ hooks_accept(struct conn *c)
 enum verdict
 hooks_target(struct conn *c, const struct target *t, unsigned *at)
 {
+    CHECK(c, CONN_MAGIC);
     enum verdict v = V_NEXT;
     while (*at < hook_count[H_TARGET] && v == V_NEXT) {
         v = hook_module(H_TARGET, *at)->on_target(c, t);
@@ -129,6 +131,7 @@ hooks_target(struct conn *c, const struct target *t, unsigned *at)
 enum verdict
 hooks_request(struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     enum verdict v = V_NEXT;
     while (tx->hook_at < hook_count[H_REQUEST] && v == V_NEXT) {
         v = hook_module(H_REQUEST, tx->hook_at)->on_request(tx, &tx->request);
@@ -143,6 +146,7 @@ hooks_request(struct tx *tx)
 enum verdict
 hooks_response(struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     enum verdict v = V_NEXT;
     while (tx->hook_at < hook_count[H_RESPONSE] && v == V_NEXT) {
         v = hook_module(H_RESPONSE, tx->hook_at)
@@ -174,6 +178,7 @@ hooks_trailers(struct tx *tx)
 void
 hooks_log(const struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     for (unsigned i = 0; i < hook_count[H_LOG]; i++) {
         hook_module(H_LOG, i)->on_log(tx);
     }
@@ -182,6 +187,7 @@ hooks_log(const struct tx *tx)
 void
 hooks_filters(struct tx *tx, bool is_request)
 {
+    CHECK(tx, TX_MAGIC);
     struct pump *p = is_request ? &tx->up : &tx->down;
     for (unsigned i = 0; i < modules_count; i++) {
         const struct filter *f = is_request ? modules[i]->request_body

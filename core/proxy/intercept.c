@@ -65,7 +65,7 @@ use_leaf(void *arg, struct ssl_st *ssl)
 static const struct step *
 run_handshake(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     switch (stream_handshake(c->stream)) {
     case IO_OK:
@@ -151,7 +151,7 @@ begin_tls(struct conn *c)
 static const struct step *
 run_intercept(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     const struct step *next;
     struct hello h;
     struct target target = { .kind = T_SNI };

@@ -269,6 +269,7 @@ reply_details(struct arena *a, struct str s)
 void
 tx_reply(struct tx *tx, const struct reply *what)
 {
+    CHECK(tx, TX_MAGIC);
     struct reply cut = *what;
     const struct reply *r = &cut;
     struct head *h = reply_begin(tx, r->status);
@@ -292,6 +293,7 @@ tx_reply(struct tx *tx, const struct reply *what)
 void
 tx_reply_text(struct tx *tx, unsigned status, struct str text)
 {
+    CHECK(tx, TX_MAGIC);
     struct head *h = reply_begin(tx, status);
     if (text.n != 0) {
         head_add(h, STR("Content-Type"), STR("text/plain"));

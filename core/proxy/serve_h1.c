@@ -44,14 +44,6 @@ struct h1_side {
     uint64_t turn_bytes; /* ... so much of the body came */
 };
 
-static struct conn *
-conn_of(struct task *t)
-{
-    struct conn *c = container_of(t, struct conn, task);
-    CHECK(c, CONN_MAGIC);
-    return c;
-}
-
 static const struct step *
 wait_until(struct conn *c, double deadline)
 {
@@ -108,6 +100,7 @@ free_body(void *arg)
 static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
+    AZ(c->tx);
     struct h1_side *side = arena_calloc(tx->arena, sizeof *side);
     arena_on_free(tx->arena, free_body, &side->body);
     side->progress = clock_mono();
@@ -339,6 +332,7 @@ response_framing(struct conn *c)
 static void
 write_head(struct conn *c, struct h1_side *side)
 {
+    AZ(side->is_head_written);
     struct tx *tx = c->tx;
     enum body_kind kind = response_framing(c);
     if (kind == BODY_UNTIL_CLOSE) {

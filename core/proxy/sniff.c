@@ -16,7 +16,7 @@
 static const struct step *
 run_sniff(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
     if (r == IO_OK && c->is_blind) {

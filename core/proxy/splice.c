@@ -85,7 +85,7 @@ give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
 static const struct step *
 run_client(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
     if (tx->is_over) {
@@ -131,7 +131,7 @@ idle_deadline(const struct tx *tx)
 static const struct step *
 run_origin(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     struct peer *p = tx->peer;
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
@@ -174,7 +174,7 @@ static const struct step step_client = { "conn: spliced", run_client };
 static const struct step *
 run_splice(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     if (c->in.n != 0) {
         bufq_append(pump_in(&tx->up), buf_str(&c->in));
@@ -234,7 +234,7 @@ is_allowed(
 static const struct step *
 run_blind(struct task *t)
 {
-    struct conn *c = container_of(t, struct conn, task);
+    struct conn *c = conn_of(t);
     const struct step *next;
     struct hello h;
     struct target target = { .kind = T_SNI };

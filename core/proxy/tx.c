@@ -20,7 +20,7 @@
 static void
 on_tx_end(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     tx->is_over = true;
     task_wake(&tx->conn->task);
 }
@@ -96,6 +96,7 @@ tx_client_gone(struct tx *tx, struct str cause)
 int
 tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
 {
+    CHECK(tx, TX_MAGIC);
     static const int levels[] = { LOG_INFO, LOG_INFO, LOG_WARN, LOG_ERR,
         LOG_ERR };
     char text[512];
@@ -127,25 +128,28 @@ tx_client_at_fault(struct tx *tx, unsigned status)
 unsigned
 tx_status(const struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     return tx->is_head_ready ? tx->response.status : 499;
 }
 
 const void *
 tx_where(const struct tx *tx, unsigned part)
 {
+    CHECK(tx, TX_MAGIC);
     return scope_part(tx->where, part);
 }
 
 const void *
 tx_who(const struct tx *tx, unsigned part)
 {
+    CHECK(tx, TX_MAGIC);
     return scope_part(tx->who, part);
 }
 
 static const struct step *
 tx_run_done(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     tx->t_end = clock_mono();
     hooks_log(tx);
     return &task_end;

@@ -88,6 +88,15 @@ struct tx {
 
 #define TX_MAGIC 0x7c7c0fe1u
 
+/* The tx of a step's task. */
+static inline struct tx *
+tx_of(struct task *t)
+{
+    struct tx *tx = container_of(t, struct tx, task);
+    CHECK(tx, TX_MAGIC);
+    return tx;
+}
+
 /* A new exchange in an arena of its own; the conn fills the request and then
  * wakes it. */
 struct tx *tx_new(struct conn *c);

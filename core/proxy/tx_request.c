@@ -107,7 +107,7 @@ open_tunnel(struct tx *tx)
 static const struct step *
 run_target(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
     bool is_connect = tx->request.method_id == METHOD_CONNECT;
     if (tx->is_client_gone) {
@@ -206,7 +206,7 @@ target_of(struct tx *tx)
 static const struct step *
 run_request(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     if (tx->is_client_gone) {
         return &tx_step_done;

@@ -29,7 +29,7 @@ normalise_response(struct head *h)
 static const struct step *
 run_response(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
@@ -104,7 +104,7 @@ body_wait(struct tx *tx)
 static const struct step *
 run_body(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
@@ -140,7 +140,7 @@ run_body(struct task *t)
 static const struct step *
 run_reply(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     if (tx->down.has_error && !tx->is_broken) {
         return break_off(tx, "a filter gave up on the body");
     }

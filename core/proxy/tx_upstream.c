@@ -34,6 +34,7 @@ conf_of(const struct tx *tx)
 void
 upstream_close(struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     if (tx->dial != NULL) {
         dial_free(tx->dial);
         tx->dial = NULL;
@@ -47,6 +48,7 @@ upstream_close(struct tx *tx)
 void
 upstream_release(struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     struct peer *p = tx->peer;
     tx->peer = NULL;
     if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
@@ -67,6 +69,7 @@ upstream_abandon(struct tx *tx)
 void
 upstream_send(struct tx *tx)
 {
+    CHECK(tx, TX_MAGIC);
     if (tx->is_request_sent) {
         return;
     }
@@ -124,6 +127,7 @@ body_at_fault(struct tx *tx)
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
+    AZ(tx->peer);
     tx->peer = p;
     tx->peer_addr = p->addr;
     peer_begin(p, &tx->task);
@@ -158,6 +162,7 @@ pool_key_of(const struct tx *tx)
 static void
 start_dial(struct tx *tx)
 {
+    AZ(tx->dial);
     struct worker *w = tx->conn->worker;
     struct dial_args args = { .loop = w->loop,
         .dns = w->dns,
@@ -175,7 +180,7 @@ start_dial(struct tx *tx)
 static const struct step *
 run_connect(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
@@ -229,7 +234,7 @@ dial_failed(struct tx *tx, const struct dial_result *r)
 static const struct step *
 run_dial(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
@@ -242,7 +247,7 @@ run_dial(struct task *t)
         return TASK_WAIT;
     }
     if (r->is_exhausted && worker_shed(tx->conn->worker)) {
-        dial_free(tx->dial);
+        upstream_close(tx);
         start_dial(tx);
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT; /* each time there are fewer to shed */
@@ -343,7 +348,7 @@ exchange_wait(struct tx *tx)
 static const struct step *
 run_exchange(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
@@ -373,7 +378,7 @@ run_exchange(struct task *t)
 static const struct step *
 run_tunnel(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = tx_of(t);
     const struct decision *d = &tx->decision;
     tx->where = d->where != NULL ? d->where : tx->where;
     tx->up_host = tx->authority.host;

@@ -50,6 +50,7 @@ send_body(struct peer *p, struct tx *tx)
 static enum peer_io
 h1_send(struct peer *p, struct tx *tx)
 {
+    CHECK(p, PEER_MAGIC);
     if (!p->is_head_sent) {
         send_head(p, tx);
     }
@@ -130,6 +131,7 @@ parse_head(struct peer *p, struct tx *tx, size_t n)
 static enum peer_io
 h1_recv_head(struct peer *p, struct tx *tx)
 {
+    CHECK(p, PEER_MAGIC);
     for (;;) {
         struct h1_error err = { 0 };
         size_t n = 0;
@@ -220,6 +222,7 @@ recv_some(struct peer *p, struct tx *tx)
 static enum peer_io
 h1_recv_body(struct peer *p, struct tx *tx)
 {
+    CHECK(p, PEER_MAGIC);
     enum peer_io r = P_OK;
     while (!p->is_body_done && r == P_OK && !pump_is_full(&tx->down)) {
         p->is_body_done = h1_body_is_done(&p->body);
@@ -238,6 +241,7 @@ h1_recv_body(struct peer *p, struct tx *tx)
 static bool
 h1_is_reusable(const struct peer *p)
 {
+    CHECK(p, PEER_MAGIC);
     return p->is_head_done && p->is_body_done && p->is_end_sent &&
            !p->must_close && p->in.n == 0 && bufq_is_empty(&p->out);
 }

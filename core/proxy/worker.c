@@ -36,18 +36,21 @@
 const struct proxy_conf *
 worker_conf(const struct worker *w)
 {
+    CHECK(w, WORKER_MAGIC);
     return w->proxy_conf;
 }
 
 struct str
 worker_page(const struct worker *w, unsigned status)
 {
+    CHECK(w, WORKER_MAGIC);
     return page_get(w->proxy_conf->pages, status);
 }
 
 void
 worker_conn_ended(struct worker *w)
 {
+    CHECK(w, WORKER_MAGIC);
     if (!w->is_quitting) {
         accept_resume(w);
         return;
@@ -106,9 +109,7 @@ void
 worker_keeper_changed(struct worker *w)
 {
     CHECK(w, WORKER_MAGIC);
-    if (w->leaves != NULL) {
-        leaf_cache_ask_again(w->leaves);
-    }
+    leaf_cache_ask_again(w->leaves);
 }
 
 void
@@ -182,9 +183,6 @@ worker_new(const struct worker_setup *setup)
     w->sandboxes = sandbox_set_of(w->conf);
     w->secrets = secret_store_of(w->conf);
     list_init(&w->conns);
-    if (w->egress == NULL) {
-        return w; /* nothing to serve */
-    }
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
     hooks_init();
     if (!worker_make(w)) {

@@ -30,9 +30,10 @@ def is_there(pid):
 
 def test_start_returns_when_it_is_ready(weir):
     w = weir(start=False)
-    assert run(w).returncode == 0
-    pid = w.pid()
+    pid = None
     try:
+        assert run(w).returncode == 0
+        pid = w.pid()
         assert os.path.exists(w.ca())
         w.client().close()
         assert os.getsid(pid) != os.getsid(0)
@@ -43,7 +44,8 @@ def test_start_returns_when_it_is_ready(weir):
         assert run(w, "-s", "quit").returncode == 0
         until(lambda: not is_there(pid), "its end")
     finally:
-        if is_there(pid):
+        pid = pid or w.pid()
+        if pid is not None and is_there(pid):
             os.kill(pid, signal.SIGTERM)
     assert w.pid() is None
     assert "exit" in w.error_log().splitlines()[-1]

@@ -42,5 +42,13 @@ def test_readme(weir, number):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_readme_names_files_that_are_there():
+    with open(README) as f:
+        named = re.findall(r"`((?:tests|auto|conf)/[\w./*-]*)`", f.read())
+    assert len(named) > 10
+    for path in named:
+        assert os.path.exists(os.path.join(ROOT, path)), path
+
+
 def test_examples_use_what_is_there():
     assert len(EXAMPLES) >= 4
