@@ -61,6 +61,9 @@ mask(struct work *w, struct str *text)
     }
     echo_reset(&w->echo);
     echo_feed(&w->echo, bytes, on_found, &m);
+    if (w->echo.has_missed) {
+        on_found(&m, 0, bytes.n);
+    }
     w->has_found = w->has_found || m.copy != NULL;
 }
 

@@ -128,9 +128,14 @@ is_known(const struct turn *t, const struct echo_thread *k)
 static void
 push(struct turn *t, struct echo_thread k)
 {
-    if (t->n < ECHO_THREADS && !(t->has_merged && is_known(t, &k))) {
-        t->threads[t->n++] = k;
+    if (t->has_merged && is_known(t, &k)) {
+        return;
     }
+    if (t->n == ECHO_THREADS) {
+        t->e->has_missed = true;
+        return;
+    }
+    t->threads[t->n++] = k;
 }
 
 static void
@@ -381,6 +386,7 @@ echo_reset(struct echo *e)
 {
     e->offset = 0;
     e->n = 0;
+    e->has_missed = false;
 }
 
 /* Whether what may begin at `p` lives to the byte behind: without that look

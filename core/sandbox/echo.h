@@ -22,8 +22,8 @@
 #define ECHO_MIN 12
 
 /* Forms begun and not decided that are followed at once. What begins while so
- * many are open is missed: only a secret that repeats a run of a few bytes
- * for longer than this has more than a few. */
+ * many are open is missed, and has_missed says so: text that repeats a run of
+ * a few bytes may do that, with a secret that does. */
 #define ECHO_THREADS 64
 
 struct echo_thread {
@@ -37,6 +37,7 @@ struct echo_thread {
 struct echo {
     struct str secret;
     uint64_t offset; /* bytes fed */
+    bool has_missed; /* since echo_reset(): then all may be of the secret */
     unsigned n;
     struct echo_thread threads[ECHO_THREADS]; /* earliest first */
     uint8_t may_be[256]; /* what a byte may be: echo.c's FIRST, SECOND */

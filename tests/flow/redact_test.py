@@ -314,6 +314,20 @@ def test_a_secret_that_becomes_short(weir, origin):
     assert origin.requests[0].get("authorization") == f"Bearer {SECRET}"
 
 
+def test_what_repeats_is_taken_out_whole(weir, origin):
+    """A secret of one letter, and text in which it begins at every byte."""
+    secret = "a" * 100 + "b"
+    origin.on("/", answer(("X-Echo", "a" * 90 + " c"), ("X-Short", "a" * 60)))
+    w = weir(egress=BEARER, env={"TOKEN": secret})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin))
+    assert r.all("x-echo") == ["a" * 90 + " c"]
+    assert r.all("x-short") == ["a" * 60]
+    origin.on("/", answer(("X-Echo", "a" * 150 + " c")))
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).all("x-echo") == ["*" * 152]
+
+
 def test_a_length_stays_a_number(weir, origin):
     """The secret may be one."""
     number = "123456789012"

@@ -8,8 +8,17 @@
 
 #include "../unit/sandbox/echo_naive.h"
 
-#define SECRET_MAX 24 /* overlaps itself less deep than ECHO_THREADS */
+#define SECRET_MAX 24
 #define TEXT_MAX 512
+
+static void
+compare(const struct echo *e, const bool *want, const bool *is, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        AN(want[i] || !is[i]);
+        AN(is[i] || !want[i] || e->has_missed);
+    }
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,9 +38,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     free(nv);
     echo_init(&e, secret);
     naive_echo(&e, text, piece, piece, is);
-    AZ(memcmp(want, is, text.n * sizeof *is));
+    compare(&e, want, is, text.n);
     naive_echo(&e, text, 1, 1, is);
-    AZ(memcmp(want, is, text.n * sizeof *is));
+    compare(&e, want, is, text.n);
     echo_fini(&e);
     return 0;
 }

@@ -82,13 +82,19 @@ nothing_to_replace(void **state)
                                            "substitute none in query k;"));
     for (size_t i = 0; i < LEN(requests); i++) {
         module_request(f, requests[i]);
-        struct head was = f->tx->request;
-        struct field fields[4];
-        memcpy(fields, was.fields, was.n * sizeof *fields);
+        const struct head *h = &f->tx->request;
+        struct str values[4];
+        unsigned n = h->n;
+        for (unsigned k = 0; k < n; k++) {
+            values[k] = h->fields[k].value;
+        }
         assert_int_equal(
             substitute_module.on_request(f->tx, &f->tx->request), V_NEXT);
-        assert_memory_equal(&was, &f->tx->request, sizeof was);
-        assert_memory_equal(fields, was.fields, was.n * sizeof *fields);
+        assert_int_equal(h->n, n);
+        for (unsigned k = 0; k < n; k++) {
+            assert_ptr_equal(h->fields[k].value.p, values[k].p);
+            assert_int_equal(h->fields[k].value.n, values[k].n);
+        }
         assert_false(f->tx->needs_tls);
         assert_null(f->tx->up_target.p);
     }
