@@ -42,7 +42,7 @@ struct peer {
     struct addr addr;
     struct buf in;   /* read and not yet parsed */
     size_t scanned;
-    size_t heads; /* bytes of this response's heads, interim ones too */
+    size_t heads;    /* bytes of this response's heads, interim ones too */
     struct bufq out; /* bytes for the origin */
     struct h1_body body; /* of the response */
     uint64_t sent;   /* body bytes of this request */

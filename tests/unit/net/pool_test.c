@@ -177,6 +177,26 @@ test_the_guard_is_asked_again(void **state)
 }
 
 static void
+test_shedding_takes_the_oldest(void **state)
+{
+    (void)state;
+    struct owner a[3];
+    struct pool_host *h = host("a.example", 1);
+    for (size_t i = 0; i < LEN(a); i++) {
+        owner_put(&a[i], h, 60);
+    }
+    assert_int_equal(pool_shed(pool, 2), 2);
+    assert_true(a[0].is_closed && a[1].is_closed && !a[2].is_closed);
+    assert_int_equal(pool_shed(pool, 2), 1);
+    assert_int_equal(pool_shed(pool, 2), 0);
+    assert_int_equal(pool_idle(pool), 0);
+    pool_host_put(pool, h);
+    for (size_t i = 0; i < LEN(a); i++) {
+        owner_fini(&a[i]);
+    }
+}
+
+static void
 test_the_oldest_goes(void **state)
 {
     (void)state;
@@ -270,6 +290,7 @@ main(void)
         TEST(test_the_newest_is_taken),
         TEST(test_keys),
         TEST(test_the_guard_is_asked_again),
+        TEST(test_shedding_takes_the_oldest),
         TEST(test_the_oldest_goes),
         TEST(test_a_peer_that_closes),
         TEST(test_a_peer_that_speaks_unasked),
