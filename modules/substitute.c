@@ -434,7 +434,7 @@ on_log(const struct tx *tx)
     }
 }
 
-/* Whether a placeholder will be there nobody knows, nor what it asks for. */
+/* It is no fault where one is not bound: a placeholder may never come. */
 static void
 explain(struct explanation *e)
 {
@@ -447,7 +447,7 @@ explain(struct explanation *e)
             k->secret, e->decision->block, e->authority->host, literal);
         e->say("substitute in %s %.*s, secret \"%.*s\"%s", places[k->place],
             STR_ARG(k->name), STR_ARG(k->secret->name),
-            is_bound ? "" : ", not bound to this host");
+            is_bound ? " for its placeholder" : ", not bound to this host");
     }
 }
 

@@ -21,10 +21,10 @@ send_head(struct peer *p, struct tx *tx)
         .te_trailers = tx->request.accepts_trailers,
         .upgrade =
             splice_is_asked(&tx->request) ? STR("websocket") : STR_NONE };
+    h1_write_request(&tx->request, tx->up_target, &f, &p->out);
     if (tx->needs_tls) {
         bufq_mark_secret(&p->out);
     }
-    h1_write_request(&tx->request, tx->up_target, &f, &p->out);
     p->is_head_sent = true;
 }
 

@@ -154,72 +154,74 @@ values(void **state)
     }
 }
 
+/* SIZE_MAX: only its end is wrong. */
+static const struct {
+    const char *text;
+    size_t at;
+} bad[] = {
+    { "{\"k\":\"v\"}}", 9 },
+    { "{\"k\":\"v\"} {}", 10 },
+    { "{k:\"v\"}", 1 },
+    { "{'k':1}", 1 },
+    { "{\"a\":1,}", 7 },
+    { "[1,]", 3 },
+    { "[,1]", 1 },
+    { "{,}", 1 },
+    { "[1}", 2 },
+    { "{\"a\":1]", 6 },
+    { "{\"a\" 1}", 5 },
+    { "{\"a\":}", 5 },
+    { "01", 1 },
+    { "-x", 1 },
+    { "1.x", 2 },
+    { "1.", SIZE_MAX },
+    { "1e+", SIZE_MAX },
+    { ".5", 0 },
+    { "+1", 0 },
+    { "1e5.2", 3 },
+    { "1ee", 2 },
+    { "1e", SIZE_MAX },
+    { "-01", 2 },
+    { "tru ", 3 },
+    { "trux", 3 },
+    { "True", 0 },
+    { "NaN", 0 },
+    { "nul", SIZE_MAX },
+    { "\"a\nb\"", 2 },
+    { "\"\\x\"", 2 },
+    { "\"\\u12g4\"", 5 },
+    { "\"\\\0\"", 2 },
+    { "\xef\xbb\xbf{}", 0 },
+    { "/**/{}", 0 },
+    { "{}//", 2 },
+    { "\"\xc0\x80\"", 1 },
+    { "\"\xc3(\"", 2 },
+    { "\"\xed\xa0\x80\"", 2 },
+    { "\"\xe0\x80\x80\"", 2 },
+    { "\"\xf0\x8f\x80\x80\"", 2 },
+    { "\"\xf4\x90\x80\x80\"", 2 },
+    { "\"\xf5\"", 1 },
+    { "\"\x80\"", 1 },
+    { "\"\xe2\x82\"", 3 },
+    { "\"abc", SIZE_MAX },
+    { "", SIZE_MAX },
+    { " ", SIZE_MAX },
+    { "[", SIZE_MAX },
+    { "{\"a\"", SIZE_MAX },
+};
+
 static void
 refused(void **state)
 {
-    static const struct {
-        const char *text;
-        size_t at;
-    } cases[] = {
-        { "{\"k\":\"v\"}}", 9 },
-        { "{\"k\":\"v\"} {}", 10 },
-        { "{k:\"v\"}", 1 },
-        { "{'k':1}", 1 },
-        { "{\"a\":1,}", 7 },
-        { "[1,]", 3 },
-        { "[,1]", 1 },
-        { "{,}", 1 },
-        { "[1}", 2 },
-        { "{\"a\":1]", 6 },
-        { "{\"a\" 1}", 5 },
-        { "{\"a\":}", 5 },
-        { "01", 1 },
-        { "-x", 1 },
-        { "1.x", 2 },
-        { "1.", SIZE_MAX },
-        { "1e+", SIZE_MAX },
-        { ".5", 0 },
-        { "+1", 0 },
-        { "1e5.2", 3 },
-        { "1ee", 2 },
-        { "1e", 9999 },
-        { "-01", 2 },
-        { "tru ", 3 },
-        { "trux", 3 },
-        { "True", 0 },
-        { "NaN", 0 },
-        { "nul", SIZE_MAX },
-        { "\"a\nb\"", 2 },
-        { "\"\\x\"", 2 },
-        { "\"\\u12g4\"", 5 },
-        { "\"\\\0\"", 2 },
-        { "\xef\xbb\xbf{}", 0 },
-        { "/**/{}", 0 },
-        { "{}//", 2 },
-        { "\"\xc0\x80\"", 1 },
-        { "\"\xc3(\"", 2 },
-        { "\"\xed\xa0\x80\"", 2 },
-        { "\"\xe0\x80\x80\"", 2 },
-        { "\"\xf0\x8f\x80\x80\"", 2 },
-        { "\"\xf4\x90\x80\x80\"", 2 },
-        { "\"\xf5\"", 1 },
-        { "\"\x80\"", 1 },
-        { "\"\xe2\x82\"", 3 },
-        { "\"abc", SIZE_MAX },
-        { "", SIZE_MAX },
-        { " ", SIZE_MAX },
-        { "[", SIZE_MAX },
-        { "{\"a\"", SIZE_MAX },
-    };
     (void)state;
-    for (size_t i = 0; i < LEN(cases); i++) {
+    for (size_t i = 0; i < LEN(bad); i++) {
         struct seen s;
-        size_t n = strlen(cases[i].text);
-        n = n == 2 && cases[i].at == 2 ? 4 : n; /* the one with NUL */
-        scan(&s, "/k", str_n(cases[i].text, n));
+        size_t n = strlen(bad[i].text);
+        n = n == 2 && bad[i].at == 2 ? 4 : n; /* the one with NUL */
+        scan(&s, "/k", str_n(bad[i].text, n));
         assert_false(s.is_done);
-        if (cases[i].at != 9999 && s.bad_at != cases[i].at) {
-            fail_msg("%s: bad at %zu", cases[i].text, s.bad_at);
+        if (s.bad_at != bad[i].at) {
+            fail_msg("%s: bad at %zu", bad[i].text, s.bad_at);
         }
     }
 }
