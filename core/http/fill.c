@@ -44,7 +44,7 @@ fill_init(struct fill *f, enum fill_kind kind, struct arena *a,
         f->first[c / 8] |= (uint8_t)(1u << c % 8);
         f->longest = p.n > f->longest ? p.n : f->longest;
     }
-    f->chars = arena_calloc(a, f->longest * sizeof *f->chars);
+    f->chars = arena_calloc(a, f->longest);
     f->sizes = arena_calloc(a, f->longest);
     f->raw = arena_calloc(a, (f->longest + 1) * RAW_MAX);
     scan_init(f, a);
@@ -91,19 +91,27 @@ scan_named(const struct fill *f)
     return f->kind == FILL_JSON ? f->scan.json.named : f->scan.form.named;
 }
 
-/* The first k characters leave the hold. */
-static void
-drop(struct fill *f, size_t k)
+/* The bytes of the first k characters. */
+static size_t
+size_of(const struct fill *f, size_t k)
 {
     size_t bytes = 0;
     AN(k <= f->n);
     for (size_t i = 0; i < k; i++) {
         bytes += f->sizes[i];
     }
+    return bytes;
+}
+
+/* They leave the hold. */
+static void
+drop(struct fill *f, size_t k)
+{
+    size_t bytes = size_of(f, k);
     f->n -= k;
     f->size -= bytes;
     f->n_raw -= bytes;
-    memmove(f->chars, f->chars + k, f->n * sizeof *f->chars);
+    memmove(f->chars, f->chars + k, f->n);
     memmove(f->sizes, f->sizes + k, f->n);
     memmove(f->raw, f->raw + bytes, f->n_raw);
 }
@@ -111,30 +119,22 @@ drop(struct fill *f, size_t k)
 static void
 give_raw(struct fill *f, struct bufq *out, size_t k)
 {
-    size_t bytes = 0;
-    for (size_t i = 0; i < k; i++) {
-        bytes += f->sizes[i];
-    }
-    bufq_append(out, str_n(f->raw, bytes));
+    bufq_append(out, str_n(f->raw, size_of(f, k)));
     drop(f, k);
 }
 
-/* How many characters of the placeholder stand at the hold's begin; -1: one
- * differs. */
-static int
-held_of(const struct fill *f, struct str placeholder)
+/* Whether what is held from character `at` on is the placeholder, or may become
+ * one. */
+static bool
+is_begun(const struct fill *f, size_t at, unsigned rule)
 {
-    size_t n = f->n < placeholder.n ? f->n : placeholder.n;
-    for (size_t i = 0; i < n; i++) {
-        if (f->chars[i] != placeholder.p[i]) {
-            return -1;
-        }
-    }
-    return (int)n;
+    struct str p = f->rules[rule].placeholder;
+    size_t n = f->n - at < p.n ? f->n - at : p.n;
+    return (f->named >> rule & 1) != 0 && memcmp(f->chars + at, p.p, n) == 0;
 }
 
-/* The rule whose placeholder stands there, n_rules: none does, or *is_open:
- * a longer one may. */
+/* The rule whose placeholder stands there, n_rules: none does; *is_open: a
+ * longer one may. */
 static unsigned
 find_held(const struct fill *f, bool *is_open)
 {
@@ -142,18 +142,32 @@ find_held(const struct fill *f, bool *is_open)
     size_t longest = 0;
     *is_open = false;
     for (unsigned i = 0; i < f->n_rules; i++) {
-        struct str p = f->rules[i].placeholder;
-        if ((f->named >> i & 1) == 0 || held_of(f, p) < 0) {
+        size_t n = f->rules[i].placeholder.n;
+        if (!is_begun(f, 0, i)) {
             continue;
         }
-        if (p.n > f->n) {
+        if (n > f->n) {
             *is_open = true;
-        } else if (p.n > longest) {
+        } else if (n > longest) {
             best = i;
-            longest = p.n;
+            longest = n;
         }
     }
     return best;
+}
+
+/* None stands at the first character: where the next may. */
+static size_t
+next_begin(const struct fill *f)
+{
+    for (size_t at = 1; at < f->n; at++) {
+        for (unsigned i = 0; i < f->n_rules; i++) {
+            if (is_begun(f, at, i)) {
+                return at;
+            }
+        }
+    }
+    return f->n;
 }
 
 static enum fill_result
@@ -211,7 +225,7 @@ settle(struct fill *f, struct bufq *out, bool is_end)
             return FILL_MORE;
         }
         if (rule == f->n_rules) {
-            give_raw(f, out, 1);
+            give_raw(f, out, next_begin(f));
             continue;
         }
         enum fill_result r = replace(f, rule);
@@ -238,7 +252,7 @@ hold(struct fill *f, enum scan r, char byte, int c)
     f->named = scan_named(f);
     f->raw[f->n_raw++] = byte;
     if (r == SCAN_CHAR) {
-        f->chars[f->n] = (int16_t)c;
+        f->chars[f->n] = c > 0 ? (char)c : '\0'; /* in no placeholder */
         f->sizes[f->n] = (uint8_t)(f->n_raw - f->size);
         f->n++;
         f->size = f->n_raw;

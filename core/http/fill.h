@@ -57,7 +57,7 @@ struct fill {
     size_t longest; /* of the placeholders: room for its characters */
     char *raw;
     size_t n_raw;
-    int16_t *chars;
+    char *chars;
     uint8_t *sizes; /* of each in `raw` */
     size_t n, size; /* characters, and bytes of them in `raw`: what is behind
                        is of one that goes on */

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
+
 #define FIELD(I) (1u << (I))
 
 void
@@ -498,11 +500,19 @@ is_plain(unsigned char c)
 size_t
 json_scan_plain(const struct json_scan *s, struct str bytes)
 {
-    size_t n = 0;
-    bool is_skipped = s->state == JSON_STRING && s->named == 0 &&
-                      (!s->is_key || s->alive == 0);
-    while (is_skipped && n < bytes.n && is_plain((unsigned char)bytes.p[n])) {
-        n++;
+    size_t n = 0, k = 1;
+    if (s->state != JSON_STRING || s->named != 0 ||
+        (s->is_key && s->alive != 0)) {
+        return 0;
+    }
+    while (n < bytes.n && k != 0) {
+        unsigned char c = (unsigned char)bytes.p[n];
+        if (is_plain(c)) {
+            n++;
+        } else {
+            k = c >= 0x80 ? utf8_length(str_skip(bytes, n)) : 0;
+            n += k;
+        }
     }
     return n;
 }

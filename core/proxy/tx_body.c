@@ -59,7 +59,7 @@ may_hold(struct tx *tx)
 {
     const struct head *h = &tx->request;
     return h->body == BODY_LENGTH && !h->expects_continue &&
-           h->length <= PUMP_LIMIT && !bufq_is_full(pump_out(&tx->up));
+           h->length < PUMP_LIMIT && !bufq_is_full(pump_out(&tx->up));
 }
 
 /* Before anything upstream is taken up: an origin need not wait for a client

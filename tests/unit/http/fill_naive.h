@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * What fill.c has to do, done to a whole JSON text by a parser that descends:
- * for the fuzz target, which holds the two against each other.
+ * What fill.c has to do, done to a whole text: JSON by a parser that descends,
+ * forms by splitting. For the fuzz target, which holds the two against each
+ * other.
  */
 
 #include "base/json.h"
@@ -345,4 +346,85 @@ naive_fill(struct naive *v)
     bool ok = naive_value(v);
     naive_blanks(v);
     return ok && v->at == v->text.n;
+}
+
+/* A character of a form, decoded, and how many bytes it takes; -1: an escape
+ * that is none. */
+static int
+form_char(struct str s, size_t at, size_t *n)
+{
+    unsigned char c = (unsigned char)s.p[at];
+    *n = 1;
+    if (c != '%') {
+        return c == '+' ? ' ' : c;
+    }
+    *n = 3;
+    int high = at + 1 < s.n ? ascii_hex((unsigned char)s.p[at + 1]) : -1;
+    int low = at + 2 < s.n ? ascii_hex((unsigned char)s.p[at + 2]) : -1;
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* How many bytes of `s` from `at` on are `text`, encoded; SIZE_MAX: none. */
+static size_t
+form_match(struct str s, size_t at, struct str text)
+{
+    size_t start = at, n;
+    for (size_t i = 0; i < text.n; i++) {
+        if (at >= s.n || form_char(s, at, &n) != (unsigned char)text.p[i]) {
+            return SIZE_MAX;
+        }
+        at += n;
+    }
+    return at - start;
+}
+
+static void
+form_value(struct naive *v, struct str name, struct str value)
+{
+    size_t at = 0, n;
+    while (at < value.n && value.p[at] != ';') {
+        size_t longest = 0, bytes = 0;
+        unsigned best = 0;
+        for (unsigned i = 0; i < v->n_rules; i++) {
+            struct str p = v->rules[i].placeholder;
+            size_t k = form_match(value, at, p);
+            bool is_for = form_match(name, 0, v->rules[i].name) == name.n;
+            if (is_for && k != SIZE_MAX && p.n > longest) {
+                longest = p.n;
+                bytes = k;
+                best = i;
+            }
+        }
+        if (longest != 0) {
+            bufq_append(v->out, v->values[best]);
+            v->n_found++;
+            at += bytes;
+        } else {
+            form_char(value, at, &n);
+            bufq_append(v->out, str_n(value.p + at, n));
+            at += n;
+        }
+    }
+    bufq_append(v->out, str_skip(value, at));
+}
+
+/* False: an escape is none. */
+static bool
+naive_form(struct naive *v)
+{
+    struct str rest = v->text, part;
+    size_t n;
+    for (size_t at = 0; at < v->text.n; at += n) {
+        if (form_char(v->text, at, &n) < 0) {
+            return false;
+        }
+    }
+    for (bool is_first = true; str_cut(&rest, '&', &part); is_first = false) {
+        size_t eq = str_find(part, '=');
+        size_t head = eq < part.n ? eq + 1 : eq;
+        bufq_append(v->out, is_first ? STR("") : STR("&"));
+        bufq_append(v->out, str_n(part.p, head));
+        form_value(v, str_n(part.p, eq), str_skip(part, head));
+    }
+    return true;
 }
