@@ -37,7 +37,7 @@ class TunnelAgent extends https.Agent {
     }
 
     createConnection(options, done) {
-        if (isDirect(options.host)) {
+        if (options.socketPath || isDirect(options.host)) {
             return super.createConnection(options, done);
         }
         const host = options.host.includes(':') ?
@@ -71,12 +71,15 @@ if (proxy) {
     const agent = new TunnelAgent(
         new URL(/^\w+:\/\//.test(proxy) ? proxy : 'http://' + proxy));
     https.globalAgent = agent;
-    // "ws" makes its connection itself where it was given no agent.
+    // "ws" makes its connection itself where it has no agent; Playwright 1.60
+    // gives it one that knows no proxy. An agent for a proxy has its address.
+    const isWebSocket = (options) => options && options.headers &&
+        options.headers.Upgrade === 'websocket' &&
+        !(options.agent && options.agent.proxy);
     for (const name of ['request', 'get']) {
         const plain = https[name];
         https[name] = (...args) => plain(...args.map((arg) =>
-            arg && typeof arg.createConnection === 'function' && !arg.agent ?
-                { ...arg, agent } : arg));
+            isWebSocket(arg) ? { ...arg, agent } : arg));
     }
     require('module').syncBuiltinESMExports();
 }

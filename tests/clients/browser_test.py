@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from lib.browser import Chromium, Gate
+from lib.client import Client
 from lib.clients import (NODE_MODULES, TOKEN, end_group, environment, need,
                          run)  # fmt: skip
 from lib.example import CONF, example
@@ -75,11 +76,14 @@ def w(weir, gate):
         files={"secrets/browser_token": TOKEN + "\n"},
     )
     w.sandbox = "agent"
-    yield w
+    return w
+
+
+def assert_led(w, gate):
+    """All came with the token, which is weir's alone."""
     assert gate.refused == 0
-    upgrades = [r for r in gate.requests if r.get("upgrade")]
-    assert upgrades, "a WebSocket"
-    assert TOKEN.encode() not in w.read("logs", "access.log").encode()
+    assert [r for r in gate.requests if r.get("upgrade")], "a WebSocket"
+    assert TOKEN not in w.read("logs", "access.log")
 
 
 def size_of(png):
@@ -87,6 +91,14 @@ def size_of(png):
     assert png[:8] == b"\x89PNG\r\n\x1a\n" and png[12:16] == b"IHDR"
     assert png.endswith(b"IEND\xaeB`\x82"), "whole"
     return struct.unpack(">II", png[16:24])
+
+
+def test_nobody_gets_in_without_a_token(gate, chromium, pki):
+    with Client(gate.port) as c:
+        c.tls("browser.example", pki.ca, strict=False)
+        for path in ("/json/version", chromium.path):
+            assert c.get(path, gate.host).status == 401
+    assert gate.refused == 2
 
 
 @pytest.mark.parametrize("scheme", ["https", "wss"])
@@ -104,17 +116,18 @@ def test_playwright(w, gate, chromium, scheme):
     before, after = (open(p, "rb").read() for p in shots)
     assert size_of(before) == size_of(after) == (320, 240)
     assert before != after
+    assert_led(w, gate)
 
 
 class Mcp:
     """A server of the Model Context Protocol, on the pipes of a process."""
 
     def __init__(self, w, *command, env):
-        self.stderr = open(w.path("mcp.log"), "w+")
+        self.log_path = w.path("mcp.log")
         self.process = subprocess.Popen(
             command, env={**environment(w), **env}, cwd=w.dir, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self.stderr, start_new_session=True,
+            stderr=open(self.log_path, "w"), start_new_session=True,
         )  # fmt: skip
         self.number = 0
         self.limit = threading.Timer(DEADLINE * 3, self.process.kill)
@@ -144,15 +157,14 @@ class Mcp:
         return text, images
 
     def log(self):
-        self.stderr.seek(0)
-        return self.stderr.read()
+        with open(self.log_path) as f:
+            return f.read()
 
     def close(self):
         self.limit.cancel()
         end_group(self.process)
         self.process.stdin.close()
         self.process.stdout.close()
-        self.stderr.close()
 
 
 def is_old(version):
@@ -178,7 +190,7 @@ def mcp(w, gate, chromium):
     mcp.close()
 
 
-def test_chrome_devtools_mcp(mcp):
+def test_chrome_devtools_mcp(mcp, w, gate):
     mcp.call(
         "initialize", protocolVersion="2025-06-18", capabilities={},
         clientInfo={"name": "test", "version": "1"},
@@ -203,3 +215,6 @@ def test_chrome_devtools_mcp(mcp):
             "evaluate_script", pageId=page, function=f"() => {i} * {i}"
         )
         assert f"\n{i * i}\n" in text
+    mcp.close()
+    assert TOKEN not in mcp.log()
+    assert_led(w, gate)

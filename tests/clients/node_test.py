@@ -72,7 +72,8 @@ const ask = (...where) => new Promise((resolve) => get(...where, (r) => {
     r.on('data', (data) => resolve(`${r.statusCode} ${data}`));
 }).on('error', (e) => resolve(e.message + '\\n')));
 process.stdout.write(await ask(url));
-process.stdout.write(await ask(url, { createConnection() {} }));
+process.stdout.write(await ask(url, { createConnection() {},
+                                     headers: { Upgrade: 'websocket' } }));
 process.stdout.write(await ask('https://elsewhere.example/'));
 process.stdout.write(await ask(direct));
 process.exit();
