@@ -118,13 +118,8 @@ def test_origin_that_vanished(weir, origin):
         assert c.is_closed()
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["60", "1:2", "1:2:3:4", "0:1:1", "1:0:1", "1:1:0", "500ms::", "9h6m8s::",
-     "::128", "yes"],
-)  # fmt: skip
-def test_bad_values(weir, value):
-    w = weir(egress=f"so_keepalive {value};", start=False)
+def test_bad_value(weir):
+    w = weir(egress="so_keepalive 1:2;", start=False)
     done = w.run("-t")
     assert done.returncode == 1
-    assert f'invalid so_keepalive "{value}"' in done.stderr
+    assert 'invalid so_keepalive "1:2"' in done.stderr
