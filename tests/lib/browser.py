@@ -25,14 +25,14 @@ class Chromium:
 
     def __init__(self):
         self.home = tempfile.mkdtemp(prefix="weir-chromium.")
-        self.process = subprocess.Popen(
-            ["chromium", *QUIET, "--remote-debugging-port=0",
-             f"--user-data-dir={self.home}", "about:blank"],
-            env={"PATH": os.environ["PATH"], "HOME": self.home},
-            cwd=self.home, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )  # fmt: skip
+        with open(os.path.join(self.home, "stderr"), "w") as log:
+            self.process = subprocess.Popen(
+                ["chromium", *QUIET, "--remote-debugging-port=0",
+                 f"--user-data-dir={self.home}", "about:blank"],
+                env={"PATH": os.environ["PATH"], "HOME": self.home},
+                cwd=self.home, stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
         try:
             lines = until(self.active_port, "Chromium's port", DEADLINE * 3)
         except BaseException:
@@ -41,13 +41,17 @@ class Chromium:
         self.port, self.path = int(lines[0]), lines[1]
 
     def active_port(self):
-        assert self.process.poll() is None, "Chromium ended"
+        assert self.process.poll() is None, self.log()
         try:
             with open(os.path.join(self.home, "DevToolsActivePort")) as f:
                 lines = f.read().splitlines()
         except FileNotFoundError:
             return None
         return lines if len(lines) == 2 else None
+
+    def log(self):
+        with open(os.path.join(self.home, "stderr"), errors="replace") as f:
+            return f.read()
 
     def close(self):
         end_group(self.process)
