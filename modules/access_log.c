@@ -182,14 +182,14 @@ set_log_format(struct bind *b, const struct directive *d, void *field)
 }
 
 static struct log_format *
-builtin_format(struct bind *b, const struct token *at,
-    struct log_format **list, struct str name)
+builtin_format(struct bind *b, const struct token *at, struct log_format **list,
+    struct str name)
 {
     bool is_json = str_eq(name, STR("json"));
     struct log_format *f = format_add(b, list, name);
     f->escape = is_json ? ESCAPE_JSON : ESCAPE_DEFAULT;
-    bool ok = format_compile(b, at,
-        str_of(is_json ? json_format : default_format), f);
+    bool ok = format_compile(
+        b, at, str_of(is_json ? json_format : default_format), f);
     return ok ? f : NULL;
 }
 
@@ -228,8 +228,8 @@ add_escaped(struct buf *line, struct str s)
     for (size_t i = 0; i < s.n && ok; i++) {
         unsigned char ch = (unsigned char)s.p[i];
         bool is_plain = ch >= 0x20 && ch < 0x7f && ch != '"' && ch != '\\';
-        ok = is_plain ? buf_addc(line, (char)ch)
-                      : buf_addf(line, "\\x%02X", ch);
+        ok =
+            is_plain ? buf_addc(line, (char)ch) : buf_addf(line, "\\x%02X", ch);
     }
     return ok;
 }

@@ -40,11 +40,10 @@ struct state {
 enum render { RENDER_OK, RENDER_MISSING, RENDER_INVALID, RENDER_NO_QUERY };
 
 static bool
-secret_prepare(struct bind *b, const struct token *at, struct str name,
-    void **arg)
+secret_prepare(
+    struct bind *b, const struct token *at, struct str name, void **arg)
 {
-    const struct secret_def *d =
-        secret_find(bind_conf(b), bind_scope(b), name);
+    const struct secret_def *d = secret_find(bind_conf(b), bind_scope(b), name);
     if (d == NULL) {
         return conf_error(b, at, "unknown secret \"%.*s\"", STR_ARG(name));
     }
@@ -53,8 +52,8 @@ secret_prepare(struct bind *b, const struct token *at, struct str name,
 }
 
 static bool
-secret_value(void *ctx, struct arena *a, struct str name, void *arg,
-    struct str *out)
+secret_value(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     struct tx *tx = ctx;
     AN(a == tx->arena);
@@ -109,8 +108,8 @@ render_bearer(struct tx *tx, const struct value *v, struct attached *at)
     struct str s;
     enum render r = render(tx, v, &s);
     if (r == RENDER_OK) {
-        at->value = tx_wipe_later(tx,
-            arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s)));
+        at->value = tx_wipe_later(
+            tx, arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s)));
     }
     return r;
 }
@@ -123,9 +122,9 @@ render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
     if (r != RENDER_OK) {
         return r;
     }
-    struct str pair = tx_wipe_later(tx,
-        arena_printf(tx->arena, "%.*s:%.*s", STR_ARG(cc->basic_user),
-            STR_ARG(s)));
+    struct str pair =
+        tx_wipe_later(tx, arena_printf(tx->arena, "%.*s:%.*s",
+                              STR_ARG(cc->basic_user), STR_ARG(s)));
     char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
@@ -150,8 +149,8 @@ render_headers(struct tx *tx, const struct credential *cc, struct state *st)
     }
     struct str authorization = STR("Authorization");
     if (cc->bearer != NULL && r == RENDER_OK) {
-        r = render_bearer(tx, cc->bearer,
-            attach(st, authorization, cc->bearer));
+        r = render_bearer(
+            tx, cc->bearer, attach(st, authorization, cc->bearer));
     }
     if (cc->basic != NULL && r == RENDER_OK) {
         r = render_basic(tx, cc, attach(st, authorization, cc->basic));
@@ -224,9 +223,9 @@ set_queries(struct tx *tx, const struct rule *rules)
         r = set_query(tx, &query, rules);
     }
     if (r == RENDER_OK) {
-        tx->up_target = tx_wipe_later(tx,
-            arena_printf(tx->arena, "%.*s?%.*s", STR_ARG(tx->path),
-                STR_ARG(query)));
+        tx->up_target =
+            tx_wipe_later(tx, arena_printf(tx->arena, "%.*s?%.*s",
+                                  STR_ARG(tx->path), STR_ARG(query)));
     }
     return r;
 }
@@ -365,8 +364,8 @@ set_headers(struct bind *b, const struct directive *d, void *field)
     struct str name = d->args[0].text;
     if (!field_name_is_valid(name) || has_variable(name) ||
         field_name_is_reserved(name)) {
-        return conf_error(b, &d->args[0],
-            "header \"%.*s\" cannot be set here", STR_ARG(name));
+        return conf_error(b, &d->args[0], "header \"%.*s\" cannot be set here",
+            STR_ARG(name));
     }
     if (field_name_eq(name, STR("Authorization"))) {
         if (!excludes(b, d, "bearer") || !excludes(b, d, "basic_auth")) {
@@ -379,8 +378,8 @@ set_headers(struct bind *b, const struct directive *d, void *field)
 }
 
 static bool
-begin_authorization(struct bind *b, const struct directive *d,
-    const char *other)
+begin_authorization(
+    struct bind *b, const struct directive *d, const char *other)
 {
     struct credential *cc = bind_part(b);
     if (!excludes(b, d, other)) {
@@ -419,8 +418,8 @@ set_basic_auth(struct bind *b, const struct directive *d, void *field)
     struct str user = d->args[0].text;
     if (str_find(user, ':') != user.n || !field_value_is_valid(user) ||
         has_variable(user)) {
-        return conf_error(b, &d->args[0], "invalid user \"%.*s\"",
-            STR_ARG(user));
+        return conf_error(
+            b, &d->args[0], "invalid user \"%.*s\"", STR_ARG(user));
     }
     if (!begin_authorization(b, d, "bearer")) {
         return false;
@@ -434,12 +433,11 @@ set_basic_auth(struct bind *b, const struct directive *d, void *field)
 #define C struct credential
 
 static const struct cmd cmds[] = {
-    CMD_LISTED("proxy_set_header", CONF_WHERE, 2, 2, C, headers,
-        struct rule *, set_headers),
+    CMD_LISTED("proxy_set_header", CONF_WHERE, 2, 2, C, headers, struct rule *,
+        set_headers),
     CMD_LISTED("proxy_set_query", CONF_WHERE, 2, 2, C, queries, struct rule *,
         set_query_rule),
-    CMD("bearer", CONF_WHERE, 1, 1, C, bearer, struct value *,
-        set_bearer),
+    CMD("bearer", CONF_WHERE, 1, 1, C, bearer, struct value *, set_bearer),
     CMD("basic_auth", CONF_WHERE, 2, 2, C, basic, struct value *,
         set_basic_auth),
     { 0 },

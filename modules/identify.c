@@ -16,8 +16,8 @@ static enum verdict
 on_accept(struct conn *c)
 {
     struct sandbox *sb = NULL;
-    switch (sandbox_identify(c->worker->sandboxes, listener_sandbox(c),
-        &c->peer, NULL, true, &sb)) {
+    switch (sandbox_identify(
+        c->worker->sandboxes, listener_sandbox(c), &c->peer, NULL, true, &sb)) {
     case IDENTITY_OK:
         c->sandbox = sb;
         return V_NEXT;
@@ -40,8 +40,8 @@ demand(struct tx *tx, const char *why)
         .detail = str_of(why) };
     tx_fail(tx, FAULT_POLICY, "%s", why);
     tx_reply(tx, &r);
-    head_add(&tx->response, STR("Proxy-Authenticate"),
-        STR("Basic realm=\"weir\""));
+    head_add(
+        &tx->response, STR("Proxy-Authenticate"), STR("Basic realm=\"weir\""));
     return V_REPLY;
 }
 
@@ -52,7 +52,7 @@ read_credentials(const struct head *h, struct credentials *out)
     const struct field *f = head_next(h, FIELD_PROXY_AUTHORIZATION, NULL);
     bool is_twice =
         f != NULL && head_next(h, FIELD_PROXY_AUTHORIZATION, f) != NULL;
-    credentials_parse(is_twice  ? STR("")
+    credentials_parse(is_twice    ? STR("")
                       : f != NULL ? f->value
                                   : STR_NONE,
         out);
@@ -75,8 +75,8 @@ on_target(struct conn *c, const struct target *t)
         return c->sandbox != NULL ? V_NEXT : V_ABORT;
     }
     read_credentials(t->head, &cr);
-    switch (sandbox_identify(c->worker->sandboxes, c->sandbox, &c->peer, &cr,
-        true, &sb)) {
+    switch (sandbox_identify(
+        c->worker->sandboxes, c->sandbox, &c->peer, &cr, true, &sb)) {
     case IDENTITY_OK:
         belong(t->tx, sb);
         return V_NEXT;
@@ -104,8 +104,8 @@ check(struct conf *c, struct scope *s, void *part)
         const struct listen *l = listen_get(c, i);
         if (l->sandbox.n != 0 &&
             sandbox_by_id(sandbox_set_of(c), l->sandbox) == NULL) {
-            return conf_fail(c, l->at, "unknown sandbox \"%.*s\"",
-                STR_ARG(l->sandbox));
+            return conf_fail(
+                c, l->at, "unknown sandbox \"%.*s\"", STR_ARG(l->sandbox));
         }
     }
     return 0;

@@ -51,9 +51,8 @@ answer_return(struct tx *tx)
 static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
-    bool is_shown_inside =
-        t->kind != T_REQUEST && !c->is_blind &&
-        worker_conf(c->worker)->deny_inside;
+    bool is_shown_inside = t->kind != T_REQUEST && !c->is_blind &&
+                           worker_conf(c->worker)->deny_inside;
     if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
         return V_NEXT;
     }
@@ -81,8 +80,7 @@ on_target(struct conn *c, const struct target *t)
     struct decision *d = t->tx != NULL ? &t->tx->decision : &own;
     struct decide_query q = { .sandbox = c->sandbox,
         .host = t->authority.host,
-        .literal =
-            t->authority.kind == HOST_NAME ? NULL : &t->authority.ip,
+        .literal = t->authority.kind == HOST_NAME ? NULL : &t->authority.ip,
         .is_request = t->kind == T_REQUEST };
     if (q.is_request) {
         q.method = t->head->method;

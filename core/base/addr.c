@@ -15,8 +15,7 @@ static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 static void
 addr_unmap(struct addr *a)
 {
-    bool is_mapped =
-        a->family == 6 && memcmp(a->ip, mapped_prefix, 12) == 0;
+    bool is_mapped = a->family == 6 && memcmp(a->ip, mapped_prefix, 12) == 0;
     if (is_mapped) {
         memmove(a->ip, a->ip + 12, 4);
         memset(a->ip + 4, 0, 12);
@@ -142,8 +141,7 @@ cidr_parse(struct str s, struct cidr *out)
 bool
 cidr_contains(const struct cidr *c, const struct addr *a)
 {
-    return c->addr.family == a->family &&
-           prefix_eq(c->addr.ip, a->ip, c->bits);
+    return c->addr.family == a->family && prefix_eq(c->addr.ip, a->ip, c->bits);
 }
 
 bool
@@ -241,13 +239,11 @@ addr_format(const struct addr *a, bool with_port, char text[ADDR_TEXT_MAX])
             a->ip[2], a->ip[3]);
     } else if (a->family == 6) {
         text[0] = '[';
-        n = with_port + format_ipv6(a->ip, text + with_port,
-                            ADDR_TEXT_MAX - 1);
-        n += with_port ? snprintf(text + n, ADDR_TEXT_MAX - (size_t)n, "]")
-                       : 0;
+        n = with_port + format_ipv6(a->ip, text + with_port, ADDR_TEXT_MAX - 1);
+        n += with_port ? snprintf(text + n, ADDR_TEXT_MAX - (size_t)n, "]") : 0;
     } else {
-        n = snprintf(text, ADDR_TEXT_MAX, a->family == ADDR_UNIX ? "unix:"
-                                                                 : "-");
+        n = snprintf(
+            text, ADDR_TEXT_MAX, a->family == ADDR_UNIX ? "unix:" : "-");
         with_port = false;
     }
     if (with_port) {

@@ -33,8 +33,8 @@ must_check bool addr_parse(struct str s, struct addr *out);
 
 /* "1.2.3.4:80", "[::1]:80", with `default_port` where none stands; fails on
  * a port of 0 or above 65535, or if none stands and default_port is 0. */
-must_check bool addr_parse_port(struct str s, uint16_t default_port,
-    struct addr *out);
+must_check bool addr_parse_port(
+    struct str s, uint16_t default_port, struct addr *out);
 
 /* "10.0.0.0/8", "::1/128" or a bare address (then /32 or /128). Bits outside
  * the prefix must be zero. */
@@ -49,8 +49,8 @@ bool addr_eq_ip(const struct addr *a, const struct addr *b);
 bool addr_embedded_ipv4(const struct addr *a, struct addr *out);
 
 /* Writes the text, NUL-terminated; `with_port` adds it (and brackets). */
-struct str addr_format(const struct addr *a, bool with_port,
-    char text[ADDR_TEXT_MAX]);
+struct str addr_format(
+    const struct addr *a, bool with_port, char text[ADDR_TEXT_MAX]);
 
 /* From and to the kernel's form. A mapped IPv6 becomes IPv4. */
 void addr_from_sockaddr(const struct sockaddr *sa, struct addr *out);

@@ -18,8 +18,7 @@ void buf_clear(struct buf *b); /* the bytes go; the memory stays */
 
 must_check bool buf_add(struct buf *b, struct str s);
 must_check bool buf_addc(struct buf *b, char c);
-must_check bool buf_addf(struct buf *b, const char *fmt, ...)
-    printf_like(2, 3);
+must_check bool buf_addf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
 
 /* Room for `n` more bytes at the returned pointer, NULL beyond the ceiling;
  * the caller adds what it wrote to b->n. */

@@ -57,8 +57,7 @@ clock_form(enum form f, const char *fmt)
         } else {
             localtime_r(&t, &tm);
         }
-        cached[f].n = strftime(cached[f].text, sizeof cached[f].text, fmt,
-            &tm);
+        cached[f].n = strftime(cached[f].text, sizeof cached[f].text, fmt, &tm);
         cached[f].at = t;
         if (f == FORM_ISO && cached[f].n > 2) { /* +0000 to +00:00 */
             char *end = cached[f].text + cached[f].n;

@@ -21,7 +21,7 @@ hmac_sha256(struct str key, struct str s, uint8_t out[SHA256_SIZE])
 {
     unsigned n = SHA256_SIZE;
     AN(HMAC(EVP_sha256(), key.n != 0 ? key.p : "", (int)key.n,
-           (const unsigned char *)(s.n != 0 ? s.p : ""), s.n, out, &n));
+        (const unsigned char *)(s.n != 0 ? s.p : ""), s.n, out, &n));
 }
 
 void

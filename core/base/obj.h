@@ -13,7 +13,7 @@
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(p, type, member)                                         \
+#define container_of(p, type, member)                                          \
     ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 /* The outcome of one step of input or output. IO_AGAIN: nothing now, the
@@ -33,24 +33,24 @@ void panic_set_step(const char *name);
 
 #define PANIC(why) panic_at(__FILE__, __LINE__, why)
 
-#define AN(e)                                                                 \
-    do {                                                                      \
-        if (!(e)) {                                                           \
-            PANIC("failed: " #e);                                             \
-        }                                                                     \
+#define AN(e)                                                                  \
+    do {                                                                       \
+        if (!(e)) {                                                            \
+            PANIC("failed: " #e);                                              \
+        }                                                                      \
     } while (0)
 
-#define AZ(e)                                                                 \
-    do {                                                                      \
-        if (e) {                                                              \
-            PANIC("not zero: " #e);                                           \
-        }                                                                     \
+#define AZ(e)                                                                  \
+    do {                                                                       \
+        if (e) {                                                               \
+            PANIC("not zero: " #e);                                            \
+        }                                                                      \
     } while (0)
 
 /* Long-lived structs carry `unsigned magic` as their first field. */
-#define CHECK(p, m)                                                           \
-    do {                                                                      \
-        if ((p) == NULL || (p)->magic != (m)) {                               \
-            PANIC("bad object: " #p " is no " #m);                            \
-        }                                                                     \
+#define CHECK(p, m)                                                            \
+    do {                                                                       \
+        if ((p) == NULL || (p)->magic != (m)) {                                \
+            PANIC("bad object: " #p " is no " #m);                             \
+        }                                                                      \
     } while (0)

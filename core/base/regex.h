@@ -20,13 +20,13 @@ struct regex_match {
 #define REGEX_WHOLE 2u /* must match the whole subject */
 
 /* NULL with a message (with offset) in `err` on a bad pattern. */
-struct regex *regex_new(struct str pattern, unsigned flags, char *err,
-    size_t err_size);
+struct regex *regex_new(
+    struct str pattern, unsigned flags, char *err, size_t err_size);
 void regex_free(struct regex *re);
 
 /* 1: matches; 0: does not; -1: failed to run (match limit), which denies. */
-int regex_run(const struct regex *re, struct str subject,
-    struct regex_match *m);
+int regex_run(
+    const struct regex *re, struct str subject, struct regex_match *m);
 
 /* The number of named groups, and the i-th one's name and capture index. */
 unsigned regex_names(const struct regex *re);

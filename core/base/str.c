@@ -100,8 +100,7 @@ str_u64(struct str s, uint64_t *out)
     }
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (!ascii_is_digit(c) ||
-            __builtin_mul_overflow(v, (uint64_t)10, &v) ||
+        if (!ascii_is_digit(c) || __builtin_mul_overflow(v, (uint64_t)10, &v) ||
             __builtin_add_overflow(v, (uint64_t)(c - '0'), &v)) {
             return false;
         }

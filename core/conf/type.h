@@ -8,15 +8,24 @@
 #include "conf/bind.h"
 #include "conf/value.h"
 
-bool set_flag(struct bind *b, const struct directive *d, void *field); /* bool: on|off */
-bool set_uint(struct bind *b, const struct directive *d, void *field); /* unsigned */
-bool set_count(struct bind *b, const struct directive *d, void *field); /* unsigned, at least 1 */
-bool set_size(struct bind *b, const struct directive *d, void *field); /* uint64_t: 32k 4m 1g */
-bool set_time(struct bind *b, const struct directive *d, void *field); /* double seconds: 60s 1m 500ms 7d */
-bool set_str(struct bind *b, const struct directive *d, void *field);  /* struct str */
-bool set_path(struct bind *b, const struct directive *d, void *field); /* struct str, absolute under the prefix */
-bool set_value(struct bind *b, const struct directive *d, void *field); /* struct value *, no secrets */
-bool set_secret_value(struct bind *b, const struct directive *d, void *field); /* struct value *, secrets allowed */
+bool set_flag(
+    struct bind *b, const struct directive *d, void *field); /* bool: on|off */
+bool set_uint(
+    struct bind *b, const struct directive *d, void *field); /* unsigned */
+bool set_count(struct bind *b, const struct directive *d,
+    void *field); /* unsigned, at least 1 */
+bool set_size(struct bind *b, const struct directive *d,
+    void *field); /* uint64_t: 32k 4m 1g */
+bool set_time(struct bind *b, const struct directive *d,
+    void *field); /* double seconds: 60s 1m 500ms 7d */
+bool set_str(
+    struct bind *b, const struct directive *d, void *field); /* struct str */
+bool set_path(struct bind *b, const struct directive *d,
+    void *field); /* struct str, absolute under the prefix */
+bool set_value(struct bind *b, const struct directive *d,
+    void *field); /* struct value *, no secrets */
+bool set_secret_value(struct bind *b, const struct directive *d,
+    void *field); /* struct value *, secrets allowed */
 
 /* `name` itself when it is absolute, else under the prefix. */
 struct str conf_path(const struct conf *c, struct str name);

@@ -143,8 +143,8 @@ pool_free(struct pool *p)
 }
 
 struct pool_entry *
-pool_take(struct pool *p, struct pool_host *h,
-    const struct guard_policy *policy)
+pool_take(
+    struct pool *p, struct pool_host *h, const struct guard_policy *policy)
 {
     while (!list_is_empty(&h->idle)) {
         struct pool_entry *e =

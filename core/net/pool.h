@@ -35,8 +35,8 @@ struct pool_entry {
 };
 
 /* `max` idle connections in all, `host_max` for one key. */
-struct pool *pool_new(struct loop *l, struct guard *g, unsigned max,
-    unsigned host_max);
+struct pool *pool_new(
+    struct loop *l, struct guard *g, unsigned max, unsigned host_max);
 void pool_free(struct pool *p); /* closes all */
 
 /* The place of a key; a reference, to be given back. */
@@ -46,8 +46,8 @@ void pool_host_put(struct pool *p, struct pool_host *h);
 /* The most recently used idle connection that the guard still passes, or
  * NULL. It is the caller's; its stream still wakes the entry's task until
  * stream_set_task(). */
-struct pool_entry *pool_take(struct pool *p, struct pool_host *h,
-    const struct guard_policy *policy);
+struct pool_entry *pool_take(
+    struct pool *p, struct pool_host *h, const struct guard_policy *policy);
 
 /* Takes an idle connection for at most `idle_timeout` seconds; the longest
  * idle one goes when there are too many. */

@@ -16,8 +16,8 @@ int tcp_fd(const struct stream *s);
 /* Starts a connect to `a`; NULL with errno on failure at once. The stream is
  * writable (handshake gives IO_OK) when it is connected; IO_ERR with errno
  * set from SO_ERROR when it failed. */
-struct stream *tcp_connect(struct loop *l, const struct addr *a,
-    struct task *t);
+struct stream *tcp_connect(
+    struct loop *l, const struct addr *a, struct task *t);
 
 /* Bytes that were read from this stream already and are to be read again
  * first; at most once at a time, before any further read. Copies. */

@@ -46,5 +46,5 @@ must_check enum io chan_send(int sock, const struct chan_msg *m);
 must_check enum io chan_recv(int sock, struct chan_msg *m, char *buf);
 
 /* As chan_recv(), waiting at most `seconds`; IO_AGAIN: nothing came. */
-must_check enum io chan_recv_wait(int sock, struct chan_msg *m, char *buf,
-    double seconds);
+must_check enum io chan_recv_wait(
+    int sock, struct chan_msg *m, char *buf, double seconds);

@@ -41,8 +41,8 @@ accept_one(struct acceptor *a)
 {
     struct sockaddr_storage sa;
     socklen_t n = sizeof sa;
-    int fd = accept4(a->fd, (struct sockaddr *)&sa, &n,
-        SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = accept4(
+        a->fd, (struct sockaddr *)&sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         struct addr peer;
         addr_from_sockaddr((struct sockaddr *)&sa, &peer);

@@ -24,7 +24,6 @@
 #define OUT_LIMIT (64 * 1024)
 #define CONN_READ_MIN 4096
 
-
 static void
 on_conn_end(struct task *t)
 {
@@ -32,8 +31,8 @@ on_conn_end(struct task *t)
 }
 
 void
-conn_new(struct worker *w, const struct listen *l, int fd,
-    const struct addr *peer)
+conn_new(
+    struct worker *w, const struct listen *l, int fd, const struct addr *peer)
 {
     struct conn *c = xcalloc(sizeof *c);
     c->magic = CONN_MAGIC;
@@ -109,8 +108,7 @@ conn_fill(struct conn *c, size_t limit)
 }
 
 void
-conn_open_tunnel(
-    struct conn *c, const struct authority *au, bool is_blind)
+conn_open_tunnel(struct conn *c, const struct authority *au, bool is_blind)
 {
     CHECK(c, CONN_MAGIC);
     AN(c->arena == NULL);

@@ -38,27 +38,27 @@ struct conn {
     struct sandbox *sandbox; /* NULL until identified */
     struct arena *arena;     /* made with the tunnel; NULL before */
     struct addr peer;
-    uint64_t id;      /* "*N" in logs */
-    struct buf in;    /* head bytes read and not yet parsed */
-    size_t scanned;   /* of in: searched for a head's end */
-    struct bufq out;  /* bytes for the client */
-    struct tx *tx;    /* the exchange in progress */
+    uint64_t id;     /* "*N" in logs */
+    struct buf in;   /* head bytes read and not yet parsed */
+    size_t scanned;  /* of in: searched for a head's end */
+    struct bufq out; /* bytes for the client */
+    struct tx *tx;   /* the exchange in progress */
     struct leaf *leaf;
     struct h1_side *side;    /* serve_h1.c's, for the exchange */
     struct authority target; /* of the tunnel */
     struct str sni;          /* the name of the handshake; in arena */
     unsigned requests;
     unsigned long turn; /* of the loop, in which the last exchange ended */
-    size_t lingered; /* bytes thrown away at the end */
-    double since; /* clock_mono() when this state began */
+    size_t lingered;    /* bytes thrown away at the end */
+    double since;       /* clock_mono() when this state began */
     bool is_tunnel;     /* a CONNECT was answered: target holds */
     bool is_blind;      /* ... and what is inside is not opened */
     bool has_sni;
-    bool is_tls;        /* intercepted */
+    bool is_tls;         /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
-    bool is_quitting;   /* the worker drains: one last request */
+    bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool must_close;    /* after this response */
+    bool must_close; /* after this response */
 };
 
 #define CONN_MAGIC 0xc0220c22u
@@ -73,8 +73,8 @@ conn_of(struct task *t)
 }
 
 /* Takes `fd`. The conn frees itself when it ends. */
-void conn_new(struct worker *w, const struct listen *l, int fd,
-    const struct addr *peer);
+void conn_new(
+    struct worker *w, const struct listen *l, int fd, const struct addr *peer);
 
 /* Closes now, whatever goes on; for a worker's fast end. */
 void conn_free(struct conn *c);

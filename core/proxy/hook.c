@@ -190,8 +190,8 @@ hooks_filters(struct tx *tx, bool is_request)
     CHECK(tx, TX_MAGIC);
     struct pump *p = is_request ? &tx->up : &tx->down;
     for (unsigned i = 0; i < modules_count; i++) {
-        const struct filter *f = is_request ? modules[i]->request_body
-                                            : modules[i]->response_body;
+        const struct filter *f =
+            is_request ? modules[i]->request_body : modules[i]->response_body;
         if (f != NULL && f->want(tx)) {
             pump_add(p, tx, tx->arena, f);
         }

@@ -33,7 +33,7 @@ struct explanation {
     const struct scope *where;
     const struct decision *decision;
     const struct authority *authority;
-    bool needs_tls; /* as the tx's: a secret goes with it */
+    bool needs_tls;    /* as the tx's: a secret goes with it */
     const char *fault; /* why it would be a 502 after all; NULL: none */
     void (*say)(const char *fmt, ...) printf_like(1, 2);
 };
@@ -77,8 +77,7 @@ void hooks_worker_exit(struct worker *w);
 enum verdict hooks_accept(struct conn *c);
 
 /* `at` keeps the place of a hook that waits; 0 to begin. */
-enum verdict hooks_target(struct conn *c, const struct target *t,
-    unsigned *at);
+enum verdict hooks_target(struct conn *c, const struct target *t, unsigned *at);
 enum verdict hooks_request(struct tx *tx);
 enum verdict hooks_response(struct tx *tx);
 void hooks_interim(struct tx *tx);

@@ -43,8 +43,8 @@ use_leaf(void *arg, struct ssl_st *ssl)
     struct conn *c = arg;
     struct leaf_owner owner = owner_of(c);
     if (c->leaf == NULL) {
-        switch (leaf_get(c->worker->leaves, &owner, c->sni, &c->task,
-            &c->leaf)) {
+        switch (
+            leaf_get(c->worker->leaves, &owner, c->sni, &c->task, &c->leaf)) {
         case LEAF_READY:
             break;
         case LEAF_PENDING:
@@ -54,8 +54,8 @@ use_leaf(void *arg, struct ssl_st *ssl)
                 STR_ARG(c->sni));
             return -1;
         case LEAF_FAILED:
-            conn_log(c, LOG_ERR, "no certificate for \"%.*s\"",
-                STR_ARG(c->sni));
+            conn_log(
+                c, LOG_ERR, "no certificate for \"%.*s\"", STR_ARG(c->sni));
             return -1;
         }
     }
@@ -138,9 +138,9 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
 static const struct step *
 begin_tls(struct conn *c)
 {
-    struct tls_accept_args args = { .name = c->has_sni ? c->sni : STR_NONE,
-        .use_cert = use_leaf,
-        .arg = c };
+    struct tls_accept_args args = {
+        .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
+    };
     leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
     tcp_unread(c->stream, buf_str(&c->in));
     buf_fini(&c->in);
@@ -171,5 +171,4 @@ run_intercept(struct task *t)
 }
 
 const struct step conn_step_intercept = { "conn: intercept", run_intercept };
-static const struct step step_handshake = { "conn: handshake",
-    run_handshake };
+static const struct step step_handshake = { "conn: handshake", run_handshake };

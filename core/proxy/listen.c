@@ -98,13 +98,13 @@ set_listen(struct bind *b, const struct directive *d, void *field)
         }
     }
     if (!is_proxy) {
-        return conf_error(b, &d->args[0],
-            "\"listen\" needs to say what for: proxy");
+        return conf_error(
+            b, &d->args[0], "\"listen\" needs to say what for: proxy");
     }
     for (; *at != NULL; at = &(*at)->next) {
         if (listen_is_same(*at, l)) {
-            return conf_error(b, &d->args[0], "duplicate listen \"%.*s\"",
-                STR_ARG(l->text));
+            return conf_error(
+                b, &d->args[0], "duplicate listen \"%.*s\"", STR_ARG(l->text));
         }
         l->number++;
     }
@@ -118,9 +118,9 @@ static const struct cmd cmds[] = {
     { 0 },
 };
 
-const struct conf_part listen_part = { .name = "listen",
-    .cmds = cmds,
-    .size = sizeof(struct listen_conf) };
+const struct conf_part listen_part = {
+    .name = "listen", .cmds = cmds, .size = sizeof(struct listen_conf)
+};
 
 static const struct listen *
 listen_first(const struct conf *c)

@@ -9,12 +9,12 @@
 #include "conf/bind.h"
 
 struct listen {
-    struct addr addr; /* family 0: a unix socket */
-    struct str path;  /* of the unix socket; absolute */
-    struct str text;  /* as written, for messages */
-    unsigned mode;    /* of the unix socket's file; 0 to 0777 */
-    int backlog;      /* 1 to 65535 */
-    struct str sandbox; /* id of the one sandbox behind it; n 0: any */
+    struct addr addr;       /* family 0: a unix socket */
+    struct str path;        /* of the unix socket; absolute */
+    struct str text;        /* as written, for messages */
+    unsigned mode;          /* of the unix socket's file; 0 to 0777 */
+    int backlog;            /* 1 to 65535 */
+    struct str sandbox;     /* id of the one sandbox behind it; n 0: any */
     const struct token *at; /* its place in the file */
     unsigned number;        /* among the conf's, in file order, from 0 */
     struct listen *next;

@@ -12,8 +12,8 @@ struct pages;
 
 /* Reads what there is; a directory without pages is fine. A page over 64 KiB
  * is an error: NULL with a message. In the arena. */
-struct pages *pages_read(struct arena *a, struct str dir, char *err,
-    size_t err_size);
+struct pages *pages_read(
+    struct arena *a, struct str dir, char *err, size_t err_size);
 
 /* The page for a status, or the general one; n 0: none. */
 struct str page_get(const struct pages *p, unsigned status);

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The places of the rooms' conf parts in every conf: proc/main_conf.c builds the
- * array in this order and puts the modules' parts behind, in theirs.
+ * The places of the rooms' conf parts in every conf: proc/main_conf.c builds
+ * the array in this order and puts the modules' parts behind, in theirs.
  */
 
 enum part {

@@ -15,7 +15,7 @@ struct peer;
 
 /* What one call of a codec came to. P_AGAIN: nothing more now. */
 enum peer_io {
-    P_OK,    /* what was asked for is complete */
+    P_OK, /* what was asked for is complete */
     P_AGAIN,
     P_CLOSED, /* the peer closed or reset before a byte of the response */
     P_BROKEN, /* it closed or reset in the middle */
@@ -40,12 +40,12 @@ struct peer {
     struct pool_entry entry;
     struct stream *stream;
     struct addr addr;
-    struct buf in;   /* read and not yet parsed */
+    struct buf in; /* read and not yet parsed */
     size_t scanned;
-    size_t heads;    /* bytes of this response's heads, interim ones too */
-    struct bufq out; /* bytes for the origin */
+    size_t heads;        /* bytes of this response's heads, interim ones too */
+    struct bufq out;     /* bytes for the origin */
     struct h1_body body; /* of the response */
-    uint64_t sent;   /* body bytes of this request */
+    uint64_t sent;       /* body bytes of this request */
     unsigned requests;
     bool is_reused;
     bool is_head_sent, is_end_sent;

@@ -48,15 +48,15 @@ struct proxy_conf {
     unsigned keepalive_requests;
     uint64_t client_header_buffer_size; /* a request head in all */
     struct pages *pages;
-    struct addr_list resolver;          /* empty: the system's */
+    struct addr_list resolver; /* empty: the system's */
     struct static_names names;
     unsigned leaf_cache; /* leaves a worker keeps */
     unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
     bool deny_inside;
 
     /* where: egress, host, handler, location */
-    double client_body_timeout; /* between two reads */
-    double send_timeout;        /* between two writes to the client */
+    double client_body_timeout;    /* between two reads */
+    double send_timeout;           /* between two writes to the client */
     uint64_t client_max_body_size; /* 0: no limit */
     double proxy_connect_timeout;  /* DNS and TLS included */
     double proxy_send_timeout;     /* between two writes upstream */

@@ -29,8 +29,7 @@ pump_fini(struct pump *p)
 }
 
 void
-pump_add(struct pump *p, struct tx *tx, struct arena *a,
-    const struct filter *f)
+pump_add(struct pump *p, struct tx *tx, struct arena *a, const struct filter *f)
 {
     if (p->stages == NULL) {
         p->stages = arena_calloc(a, PUMP_STAGES_MAX * sizeof *p->stages);

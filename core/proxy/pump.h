@@ -22,10 +22,10 @@ enum need {
       is the last, and the answer F_DONE once the
       output took all */
 enum flow {
-    F_NEED,  /* took what it could; more input, please */
-    F_FULL,  /* the output is full */
-    F_DONE,  /* after END: no output will follow */
-    F_ERROR  /* the body cannot go on; the exchange fails */
+    F_NEED, /* took what it could; more input, please */
+    F_FULL, /* the output is full */
+    F_DONE, /* after END: no output will follow */
+    F_ERROR /* the body cannot go on; the exchange fails */
 };
 
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
@@ -37,8 +37,8 @@ struct filter {
     unsigned flags;
     bool (*want)(const struct tx *tx);
     void (*init)(struct tx *tx, void *state);
-    enum flow (*run)(void *state, struct bufq *in, struct bufq *out,
-        enum need need);
+    enum flow (*run)(
+        void *state, struct bufq *in, struct bufq *out, enum need need);
     void (*fini)(void *state);
 };
 
@@ -55,11 +55,11 @@ struct pump {
     struct bufq in;
     struct pump_stage *stages; /* in the exchange's arena */
     unsigned n_stages;
-    struct task *source; /* woken when there is room again; may be NULL */
-    struct task *sink;   /* woken when there is something; may be NULL */
-    bool is_ended;       /* the source has given its last byte */
-    bool is_stopped;     /* the source met a full queue */
-    bool has_error;      /* a filter's: nothing more will come out */
+    struct task *source;  /* woken when there is room again; may be NULL */
+    struct task *sink;    /* woken when there is something; may be NULL */
+    bool is_ended;        /* the source has given its last byte */
+    bool is_stopped;      /* the source met a full queue */
+    bool has_error;       /* a filter's: nothing more will come out */
     double last_progress; /* clock_mono() of the last byte in or out */
     uint64_t bytes_in, bytes_out;
 };
@@ -72,8 +72,8 @@ void pump_fini(struct pump *p);
 
 /* Adds a filter behind those there are; the source may have begun, the sink
  * may not. */
-void pump_add(struct pump *p, struct tx *tx, struct arena *a,
-    const struct filter *f);
+void pump_add(
+    struct pump *p, struct tx *tx, struct arena *a, const struct filter *f);
 bool pump_keeps_length(const struct pump *p);
 
 /* For the source: the queue to fill; then how much it put there. */

@@ -36,10 +36,10 @@ static const struct step step_head, step_exchange, step_linger;
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
-    bool is_bare;    /* no body goes with this head: it answers HEAD */
-    bool is_refused; /* the head: what follows it is thrown away */
-    double progress; /* clock_mono() of the last body byte in or byte out */
-    uint64_t sent;   /* body bytes written */
+    bool is_bare;        /* no body goes with this head: it answers HEAD */
+    bool is_refused;     /* the head: what follows it is thrown away */
+    double progress;     /* clock_mono() of the last body byte in or byte out */
+    uint64_t sent;       /* body bytes written */
     unsigned long turn;  /* of the loop, in which ... */
     uint64_t turn_bytes; /* ... so much of the body came */
 };
@@ -72,8 +72,8 @@ run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
     const struct proxy_conf *pc = worker_conf(c->worker);
-    double wait = c->requests == 0 ? pc->client_header_timeout
-                                   : pc->keepalive_timeout;
+    double wait =
+        c->requests == 0 ? pc->client_header_timeout : pc->keepalive_timeout;
     enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
     if (r == IO_OK) {
         return begin_head(c);
@@ -143,7 +143,8 @@ parse_head(struct conn *c, size_t n)
     tx->t_start = c->since;
     tx->head_bytes_in = n;
     struct str bytes = arena_dup(tx->arena, str_n(c->in.p, n));
-    if (h1_parse_request(bytes, c->is_tls ? 443 : 80, &tx->request, &err) != 0) {
+    if (h1_parse_request(bytes, c->is_tls ? 443 : 80, &tx->request, &err) !=
+        0) {
         return refuse_head(c, tx, err.status, err.text);
     }
     buf_consume(&c->in, n);
@@ -191,8 +192,8 @@ feed_buffered(struct conn *c, struct h1_side *side)
 {
     struct pump *up = &c->tx->up;
     size_t used = 0, had = pump_in(up)->len;
-    enum h1_result r = h1_body_decode(&side->body, buf_str(&c->in), &used,
-        pump_in(up));
+    enum h1_result r =
+        h1_body_decode(&side->body, buf_str(&c->in), &used, pump_in(up));
     buf_consume(&c->in, used);
     if (pump_in(up)->len != had) {
         side->progress = clock_mono();
@@ -208,8 +209,7 @@ feed_direct(struct conn *c, struct h1_side *side, size_t direct)
     struct pump *up = &c->tx->up;
     size_t room, got = 0;
     char *to = bufq_reserve(pump_in(up), 1, &room);
-    enum io r = stream_read(c->stream, to, room < direct ? room : direct,
-        &got);
+    enum io r = stream_read(c->stream, to, room < direct ? room : direct, &got);
     bufq_commit(pump_in(up), r == IO_OK ? got : 0);
     if (r == IO_OK) {
         h1_body_took(&side->body, got);
@@ -483,8 +483,8 @@ run_exchange(struct task *t)
     } else if (clock_mono() >= exchange_deadline(c, side)) {
         exchange_expired(c, side);
     }
-    return wait_until(c, tx->is_client_done ? TASK_NEVER
-                                            : exchange_deadline(c, side));
+    return wait_until(
+        c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));
 }
 
 static const struct step *

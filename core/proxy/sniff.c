@@ -1,7 +1,7 @@
 /*
- * What is inside a tunnel: TLS or HTTP, by its first bytes, unless it is a blind
- * one. Called when a CONNECT was answered; hands over to intercept.c, serve_h1.c
- * or splice.c.
+ * What is inside a tunnel: TLS or HTTP, by its first bytes, unless it is a
+ * blind one. Called when a CONNECT was answered; hands over to intercept.c,
+ * serve_h1.c or splice.c.
  */
 
 #include "proxy/conn.h"

@@ -23,7 +23,13 @@ struct sandbox;
 struct pool_host;
 
 /* Where a failure lies; for the log. */
-enum tx_fault { FAULT_NONE, FAULT_CLIENT, FAULT_POLICY, FAULT_ORIGIN, FAULT_OWN };
+enum tx_fault {
+    FAULT_NONE,
+    FAULT_CLIENT,
+    FAULT_POLICY,
+    FAULT_ORIGIN,
+    FAULT_OWN
+};
 
 struct tx {
     unsigned magic;
@@ -34,7 +40,7 @@ struct tx {
     uint64_t id;
 
     struct head request, response;
-    struct pump up, down; /* request body, response body */
+    struct pump up, down;       /* request body, response body */
     struct authority authority; /* canonical; where the client wants to go */
     struct str path;  /* as upstream gets it: path without the query */
     struct str query; /* without '?'; p NULL: none */
@@ -48,7 +54,7 @@ struct tx {
     struct addr up_addr; /* family 0: by name */
     uint16_t up_port;
     bool up_tls;
-    bool needs_tls; /* a secret goes with it */
+    bool needs_tls;       /* a secret goes with it */
     struct str up_target; /* request target as sent */
     struct pool_host *pool_host;
     struct dial *dial;
@@ -61,28 +67,27 @@ struct tx {
     uint64_t turn_bytes;  /* ... so much was moved */
 
     /* for the conn */
-    bool is_head_ready;   /* response is final and may be written */
-    bool is_local;        /* weir's own answer */
-    bool is_tunnel_open;  /* a 200 to CONNECT: the conn becomes a tunnel */
-    bool is_blind;        /* ... a blind one; or the tx that carries it */
-    bool is_upgraded;     /* a 101 that was asked for: splice.c's from here */
-    bool is_client_done;  /* the conn has written all, or gave up */
-    bool is_client_gone;  /* ... gave up: why is in `cause` */
-    unsigned body_fault;  /* its body is at fault: 400, 408 late, 413 */
+    bool is_head_ready;  /* response is final and may be written */
+    bool is_local;       /* weir's own answer */
+    bool is_tunnel_open; /* a 200 to CONNECT: the conn becomes a tunnel */
+    bool is_blind;       /* ... a blind one; or the tx that carries it */
+    bool is_upgraded;    /* a 101 that was asked for: splice.c's from here */
+    bool is_client_done; /* the conn has written all, or gave up */
+    bool is_client_gone; /* ... gave up: why is in `cause` */
+    unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
-    bool is_broken;       /* the response cannot be completed */
-    bool must_close;      /* the client's connection ends with this */
-    bool is_over;         /* the last step ran */
+    bool is_broken;                      /* the response cannot be completed */
+    bool must_close; /* the client's connection ends with this */
+    bool is_over;    /* the last step ran */
 
     /* what went wrong first */
     enum tx_fault fault;
     struct str cause;
 
     /* figures, for the log; clock_mono(), 0: did not happen */
-    double t_start, t_request, t_connect, t_connected, t_sent, t_head,
-        t_end;
+    double t_start, t_request, t_connect, t_connected, t_sent, t_head, t_end;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
-    unsigned hook_at; /* the module that waits in a hook */
+    unsigned hook_at;                   /* the module that waits in a hook */
     void **module_state;
 };
 
@@ -110,7 +115,8 @@ void tx_client_done(struct tx *tx);
 void tx_client_gone(struct tx *tx, struct str cause);
 
 /* The conn tells: the client's body is malformed (400), does not come in time
- * (408), or is larger than client_max_body_size (413). The tx answers, unless it has begun to. */
+ * (408), or is larger than client_max_body_size (413). The tx answers, unless
+ * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
 /* The status that the client was sent, 499 when it left before one. */

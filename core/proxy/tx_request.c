@@ -123,8 +123,8 @@ run_target(struct task *t)
             return refuse(tx, 405, "method", "TRACE is not forwarded");
         }
     }
-    struct target target = { is_connect ? T_CONNECT : T_REQUEST,
-        tx->authority, &tx->request, tx };
+    struct target target = { is_connect ? T_CONNECT : T_REQUEST, tx->authority,
+        &tx->request, tx };
     switch (hooks_target(c, &target, &tx->hook_at)) {
     case V_NEXT:
         return is_connect ? open_tunnel(tx) : &tx_step_request;
@@ -146,8 +146,8 @@ choose_upstream(struct tx *tx)
 {
     tx->up_host = tx->authority.host;
     tx->up_port = tx->authority.port;
-    tx->up_addr = tx->authority.kind == HOST_NAME ? (struct addr){ 0 }
-                                                  : tx->authority.ip;
+    tx->up_addr =
+        tx->authority.kind == HOST_NAME ? (struct addr){ 0 } : tx->authority.ip;
     tx->up_tls = tx->conn->is_tls;
 }
 
@@ -185,8 +185,8 @@ normalise_head(struct tx *tx)
     head_remove_prefix(h, STR("Proxy-"));
     head_remove(h, STR("Host"));
     head_add_first(h, STR("Host"),
-        authority_format(tx->arena, &tx->authority,
-            tx->conn->is_tls ? 443 : 80));
+        authority_format(
+            tx->arena, &tx->authority, tx->conn->is_tls ? 443 : 80));
     if (pc->via) {
         head_add(h, STR("Via"), STR("1.1 weir"));
     }
@@ -213,8 +213,7 @@ run_request(struct task *t)
     }
     if (tx->t_request == 0) {
         tx->t_request = clock_mono();
-        if (pc->client_max_body_size != 0 &&
-            tx->request.body == BODY_LENGTH &&
+        if (pc->client_max_body_size != 0 && tx->request.body == BODY_LENGTH &&
             tx->request.length > pc->client_max_body_size) {
             return refuse(tx, 413, "client_max_body_size",
                 "the request body is larger than client_max_body_size");

@@ -113,8 +113,8 @@ body_at_fault(struct tx *tx)
     static const struct reply large = { .status = 413,
         .error = "http_request_error",
         .rule = "client_max_body_size",
-        .detail = { "the request body is larger than client_max_body_size",
-            52 } };
+        .detail = {
+            "the request body is larger than client_max_body_size", 52 } };
     const struct reply *r = tx->body_fault == 400   ? &bad
                             : tx->body_fault == 413 ? &large
                                                     : &late;

@@ -19,8 +19,8 @@ send_head(struct peer *p, struct tx *tx)
     struct h1_framing f = { .kind = tx->request.body,
         .length = tx->request.length,
         .te_trailers = tx->request.accepts_trailers,
-        .upgrade = splice_is_asked(&tx->request) ? STR("websocket")
-                                                 : STR_NONE };
+        .upgrade =
+            splice_is_asked(&tx->request) ? STR("websocket") : STR_NONE };
     h1_write_request(&tx->request, tx->up_target, &f, &p->out);
     p->is_head_sent = true;
 }
@@ -114,8 +114,8 @@ parse_head(struct peer *p, struct tx *tx, size_t n)
     }
     struct str bytes = arena_dup(tx->arena, str_n(p->in.p, n));
     head_init(&tx->response, tx->arena);
-    if (h1_parse_response(bytes, tx->request.method_id, &tx->response,
-            &err) != 0) {
+    if (h1_parse_response(bytes, tx->request.method_id, &tx->response, &err) !=
+        0) {
         return h1_bad(p, tx, err.text);
     }
     buf_consume(&p->in, n);
@@ -174,8 +174,7 @@ read_direct(struct peer *p, struct tx *tx, size_t direct)
     struct bufq *to = pump_in(&tx->down);
     size_t room, got = 0;
     char *at = bufq_reserve(to, CHUNK_SIZE, &room);
-    enum io r = stream_read(p->stream, at, room < direct ? room : direct,
-        &got);
+    enum io r = stream_read(p->stream, at, room < direct ? room : direct, &got);
     bufq_commit(to, r == IO_OK ? got : 0);
     if (r == IO_OK) {
         h1_body_took(&p->body, got);

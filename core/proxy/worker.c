@@ -158,8 +158,8 @@ worker_make(struct worker *w)
 {
     const struct proxy_conf *pc = w->proxy_conf;
     w->tls = tls_server_new(w->setup.tickets);
-    w->leaves = leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache,
-        pc->mint_rate);
+    w->leaves =
+        leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);
     w->dns = make_dns(w);
     w->guard = make_guard(w);
     if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
