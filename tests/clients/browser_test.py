@@ -43,7 +43,7 @@ const [endpoint, page_url, before, after] = process.argv.slice(1);
     await page.screenshot({ path: before });
     await page.click('#b');
     await page.screenshot({ path: after });
-    const big = 'x'.repeat(3_000_000);
+    const big = 'x'.repeat(400_000);
     const many = await Promise.all([...Array(50).keys()].map(
         (i) => page.evaluate((i) => i * i, i)));
     console.log(await page.title(), many.join());
@@ -112,7 +112,7 @@ def test_playwright(w, gate, chromium, scheme):
         *shots, env=NODE,
     )  # fmt: skip
     squares = ",".join(str(i * i) for i in range(50))
-    assert out.splitlines() == [f"after {squares}", "6000000"]
+    assert out.splitlines() == [f"after {squares}", "800000"]
     before, after = (open(p, "rb").read() for p in shots)
     assert size_of(before) == size_of(after) == (320, 240)
     assert before != after
@@ -134,7 +134,8 @@ class Mcp:
         self.limit.start()
 
     def write(self, message):
-        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        line = json.dumps({"jsonrpc": "2.0", **message})
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def call(self, method, **params):
@@ -171,7 +172,8 @@ def is_old(version):
     """Whether the node here is older."""
     out = subprocess.run(["node", "-p", "process.versions.node"],
                          capture_output=True, text=True)  # fmt: skip
-    return tuple(map(int, out.stdout.split("."))) < version
+    numbers = re.findall(r"\d+", out.stdout)
+    return tuple(map(int, numbers[:3])) < version
 
 
 @pytest.fixture

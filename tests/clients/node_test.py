@@ -3,7 +3,6 @@ WebSocket; and node-proxy.cjs, for those that know no proxy."""
 
 import base64
 import hashlib
-import os
 
 from lib.clients import EGRESS, NODE_MODULES, TOKEN, need, run, url
 from lib.example import CONF
@@ -148,7 +147,7 @@ def test_preload(weir, origin, guarded, pki):
         w, "node", w.write("preloaded.mjs", PRELOADED), url(origin),
         f"https://127.0.0.1:{origin.port}/",
         env={
-            "NODE_OPTIONS": f"--require={os.path.join(CONF, 'node-proxy.cjs')}",
+            "NODE_OPTIONS": f"--require={CONF}/node-proxy.cjs",
             "NODE_EXTRA_CA_CERTS": w.write("both.pem", ca),
             "https_proxy": w.proxy.replace("//", f"//box:{BOX_TOKEN}@"),
             "no_proxy": "localhost, 127.0.0.1",

@@ -108,7 +108,8 @@ class Gate(Origin):
             while b"\r\n\r\n" not in answer:
                 answer += sock.recv(65536)
             head, _, body = answer.partition(b"\r\n\r\n")
-            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            rest = head.lower().partition(b"content-length:")[2]
+            length = int(rest.split()[0])
             while len(body) < length:
                 body += sock.recv(65536)
         here = f"ws://127.0.0.1:{self.chromium.port}".encode()
