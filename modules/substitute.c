@@ -474,8 +474,9 @@ check_other(struct bind *b, const struct token *t, const struct rule *rule,
                STR_ARG(rule->name));
 }
 
+/* False: nothing can be substituted there. */
 static bool
-is_name_taken(struct bind *b, struct rule *rule)
+take_name(struct bind *b, struct rule *rule)
 {
     struct str name = rule->name;
     if (str_find(name, '$') != name.n || name.n == 0) {
@@ -520,7 +521,7 @@ add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
 {
     struct rule *rule = arena_calloc(bind_conf(b)->arena, sizeof *rule);
     *rule = (struct rule){ .secret = d, .place = place, .name = t->text };
-    if (!is_name_taken(b, rule)) {
+    if (!take_name(b, rule)) {
         return conf_error(b, t, "nothing can be substituted in %s \"%.*s\"",
             places[place], STR_ARG(t->text));
     }

@@ -15,9 +15,9 @@
 static void
 scan_init(struct fill *f, struct arena *a)
 {
-    struct str *names = arena_calloc(a, f->n_rules * sizeof *names + 1);
+    struct str *names = arena_calloc(a, f->n_rules * sizeof *names);
     const struct json_pointer **pointers =
-        arena_calloc(a, f->n_rules * sizeof(void *) + 1);
+        arena_calloc(a, f->n_rules * sizeof *pointers);
     for (unsigned i = 0; i < f->n_rules; i++) {
         names[i] = f->rules[i].name;
         pointers[i] = f->rules[i].pointer;
@@ -33,7 +33,7 @@ void
 fill_init(struct fill *f, enum fill_kind kind, struct arena *a,
     const struct fill_rule *rules, unsigned n)
 {
-    AN(n <= SCAN_FIELDS_MAX);
+    AN(n != 0 && n <= SCAN_FIELDS_MAX);
     *f = (struct fill){
         .kind = kind, .rules = rules, .n_rules = n, .longest = 1
     };

@@ -70,7 +70,7 @@ struct fill {
     uint8_t first[32];  /* bit set: what placeholders begin with */
 };
 
-/* The rules (SCAN_FIELDS_MAX at most) are borrowed; memory is the arena's, its
+/* The rules (1 to SCAN_FIELDS_MAX) are borrowed; memory is the arena's, its
  * size given by the placeholders. */
 void fill_init(struct fill *f, enum fill_kind kind, struct arena *a,
     const struct fill_rule *rules, unsigned n);

@@ -23,7 +23,7 @@ on_value(void *arg, unsigned rule, struct str *value)
     const struct secret_def *d = f->secrets[rule];
     struct str *kept = &f->values[rule], plain;
     AN(rule < f->n);
-    AN(f->tx->up_tls);
+    AN(f->tx->needs_tls);
     if (kept->p == NULL) {
         if (!tx_secret(f->tx, d, &plain)) {
             return false;

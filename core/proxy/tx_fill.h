@@ -19,8 +19,8 @@ struct tx_fill {
 };
 
 /* A filter's state, zeroed: rules are added, SCAN_FIELDS_MAX at most, each for
- * the placeholder of a secret, and then it begins. The exchange must be one
- * that goes over TLS. */
+ * the placeholder of a secret, and then it begins. That the exchange needs TLS
+ * was said before anything of it left. */
 void tx_fill_add(struct tx_fill *f, const struct secret_def *d,
     const struct json_pointer *pointer, struct str name);
 void tx_fill_begin(struct tx_fill *f, struct tx *tx, enum fill_kind kind);

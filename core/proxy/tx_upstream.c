@@ -328,8 +328,11 @@ run_exchange(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    upstream_send(tx);
     const struct step *failed = tx_body_failed(tx);
+    if (failed == NULL) {
+        upstream_send(tx);
+        failed = tx_body_failed(tx);
+    }
     if (failed != NULL) {
         return failed;
     }

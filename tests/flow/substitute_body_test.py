@@ -215,12 +215,18 @@ def test_nothing_upstream_before_the_body(weir, origin):
         c.send(body[-1:])
         assert c.read_response().status == 200
     assert origin.requests[1].body.decode() == f"token={IN_FORM}"
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"POST /gone HTTP/1.1\r\nHost: {host(origin)}\r\n"
+               "Content-Type: application/json\r\n"
+               "Content-Length: 5\r\n\r\n{")  # fmt: skip
+    w.wait_log("client broke off in its body")
     w = start(weir, "client_body_timeout 200ms;" + BODY)
     with w.tunnel("origin.test", origin.port) as c:
         c.send(f"POST / HTTP/1.1\r\nHost: {host(origin)}\r\n"
                "Content-Type: application/json\r\n"
                "Content-Length: 5\r\n\r\n{")  # fmt: skip
         assert c.read_response().status == 408
+    assert len(origin.requests) == 2
 
 
 def test_expect_is_not_held(weir, origin):

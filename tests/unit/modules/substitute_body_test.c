@@ -44,7 +44,6 @@ is_read(struct fixture *f, const char *request)
     assert_int_equal(substitute_module.on_request(tx, &tx->request), V_NEXT);
     bool is = substitute_module.request_body->want(tx);
     assert_int_equal(is, tx->needs_tls);
-    tx->up_tls = tx->needs_tls;
     pump_init(&tx->up, NULL, NULL);
     return is;
 }
