@@ -178,7 +178,8 @@ malformed_behind_a_value(void **state)
 {
     static const char *const texts[] = { "{\"k\":\"" P "\"}x",
         "{\"k\":\"" P "\",\"k\":1}", "{\"k\":\"" P "\"",
-        "{\"k\":\"" P " \x01\"}", "{\"k\":\"" P "\"}{}", "{\"k\":\"" P " \xff" };
+        "{\"k\":\"" P " \x01\"}", "{\"k\":\"" P "\"}{}",
+        "{\"k\":\"" P " \xff" };
     struct fill f;
     struct bufq all;
     (void)state;
