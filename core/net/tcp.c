@@ -264,15 +264,6 @@ tcp_unread(struct stream *s, struct str bytes)
     t->unread = str_n(xstrndup(bytes), bytes.n);
 }
 
-void
-tcp_look(struct stream *s)
-{
-    while (s->below != NULL) {
-        s = s->below;
-    }
-    tcp_of(s)->is_readable = true;
-}
-
 static const struct tcp *
 tcp_bottom(const struct stream *s)
 {

@@ -24,10 +24,6 @@ struct stream *tcp_connect(
 struct stream *tcp_connect_unix(
     struct loop *l, struct str path, struct task *t);
 
-/* The next read asks the kernel, although no event told of bytes: for one that
- * must know what came in this turn. */
-void tcp_look(struct stream *s);
-
 /* Bytes that were read from this stream already and are to be read again
  * first; at most once at a time, before any further read. Copies. */
 void tcp_unread(struct stream *s, struct str bytes);

@@ -161,6 +161,20 @@ pump_took(struct pump *p, size_t n)
     pump_wake_source(p);
 }
 
+void
+pump_give_back(struct pump *p, struct str bytes)
+{
+    struct bufq *out = pump_out(p), all;
+    AN(bytes.n <= p->bytes_out);
+    p->bytes_out -= bytes.n;
+    bufq_init(&all, SIZE_MAX);
+    bufq_append(&all, bytes);
+    bufq_move(&all, out, SIZE_MAX);
+    AN(bufq_is_empty(out));
+    all.limit = out->limit;
+    *out = all;
+}
+
 bool
 pump_is_last(const struct pump *p)
 {

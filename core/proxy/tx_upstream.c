@@ -260,8 +260,8 @@ static bool
 may_retry(const struct tx *tx)
 {
     return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
-           tx->request.body == BODY_NONE &&
-           method_is_idempotent(tx->request.method_id);
+           !tx->is_held_short &&
+           (!tx->peer->has_sent || method_is_idempotent(tx->request.method_id));
 }
 
 static const struct step *
@@ -271,6 +271,8 @@ peer_lost(struct tx *tx, enum peer_io r)
         upstream_close(tx);
         tx->is_retried = true;
         tx->is_request_sent = false;
+        pump_give_back(&tx->up, buf_str(&tx->held));
+        buf_fini(&tx->held);
         return &tx_step_connect;
     }
     if (r == P_BAD) {
@@ -299,6 +301,7 @@ static const struct step *
 head_arrived(struct tx *tx)
 {
     unsigned status = tx->response.status;
+    buf_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
         return &tx_step_response;

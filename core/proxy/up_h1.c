@@ -25,6 +25,26 @@ send_head(struct peer *p, struct tx *tx)
     p->is_head_sent = true;
 }
 
+/* An old connection may have died meanwhile, and all of the request must be
+ * there to be sent again (SPEC 9). Copies what is about to leave; how much. */
+static size_t
+hold_body(struct peer *p, struct tx *tx, const struct bufq *from)
+{
+    size_t room = bufq_room(&p->out);
+    size_t n = from->len < room ? from->len : room;
+    if (!p->is_reused || p->has_answered || tx->is_retried ||
+        tx->is_held_short) {
+        return SIZE_MAX;
+    }
+    char *to = n != 0 ? buf_reserve(&tx->held, n) : NULL;
+    if (to == NULL && n != 0) {
+        tx->is_held_short = true;
+        buf_fini(&tx->held);
+        return SIZE_MAX;
+    }
+    return bufq_copy(from, to, n);
+}
+
 static void
 send_body(struct peer *p, struct tx *tx)
 {
@@ -33,8 +53,10 @@ send_body(struct peer *p, struct tx *tx)
     if (!pump_run(&tx->up)) {
         return;
     }
-    size_t n = is_chunked ? bufq_move_chunked(&p->out, from, SIZE_MAX)
-                          : bufq_move(&p->out, from, SIZE_MAX);
+    size_t max = hold_body(p, tx, from);
+    size_t n = is_chunked ? bufq_move_chunked(&p->out, from, max)
+                          : bufq_move(&p->out, from, max);
+    tx->held.n += max != SIZE_MAX ? n : 0;
     if (n != 0) {
         p->sent += n;
         pump_took(&tx->up, n);
@@ -61,6 +83,7 @@ h1_send(struct peer *p, struct tx *tx)
         }
         before = p->out.len;
         enum io r = before != 0 ? stream_flush(p->stream, &p->out) : IO_OK;
+        p->has_sent = p->has_sent || p->out.len != before;
         if (r == IO_AGAIN) {
             return P_AGAIN;
         }
