@@ -162,17 +162,18 @@ pump_took(struct pump *p, size_t n)
 }
 
 void
-pump_give_back(struct pump *p, struct str bytes)
+pump_give_back(struct pump *p, struct bufq *bytes)
 {
-    struct bufq *out = pump_out(p), all;
-    AN(bytes.n <= p->bytes_out);
-    p->bytes_out -= bytes.n;
-    bufq_init(&all, SIZE_MAX);
-    bufq_append(&all, bytes);
-    bufq_move(&all, out, SIZE_MAX);
-    AN(bufq_is_empty(out));
-    all.limit = out->limit;
-    *out = all;
+    struct bufq *out = pump_out(p), rest = *out;
+    size_t limit = out->limit;
+    AN(bytes->len <= p->bytes_out);
+    p->bytes_out -= bytes->len;
+    *out = *bytes;
+    bufq_init(bytes, bytes->limit);
+    out->limit = SIZE_MAX;
+    bufq_move(out, &rest, SIZE_MAX);
+    AN(bufq_is_empty(&rest));
+    out->limit = limit;
 }
 
 bool

@@ -11,7 +11,6 @@
  */
 
 #include "base/addr.h"
-#include "base/buf.h"
 #include "http/head.h"
 #include "proxy/pump.h"
 #include "proxy/route.h"
@@ -60,7 +59,7 @@ struct tx {
     struct peer *peer;
     struct addr peer_addr; /* that was dialled */
     bool is_retried;
-    struct buf held;      /* of the body: sent, and not yet answered */
+    struct bufq held;     /* of the body: sent, and not yet answered */
     bool is_held_short;   /* ... but more was sent than is held */
     bool is_request_sent; /* head and body have left */
     unsigned interims;    /* 1xx heads so far */

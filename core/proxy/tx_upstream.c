@@ -271,8 +271,7 @@ peer_lost(struct tx *tx, enum peer_io r)
         upstream_close(tx);
         tx->is_retried = true;
         tx->is_request_sent = false;
-        pump_give_back(&tx->up, buf_str(&tx->held));
-        buf_fini(&tx->held);
+        pump_give_back(&tx->up, &tx->held);
         return &tx_step_connect;
     }
     if (r == P_BAD) {
@@ -301,7 +300,7 @@ static const struct step *
 head_arrived(struct tx *tx)
 {
     unsigned status = tx->response.status;
-    buf_fini(&tx->held); /* answered: it will not be sent again */
+    bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
         return &tx_step_response;

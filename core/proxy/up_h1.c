@@ -25,44 +25,58 @@ send_head(struct peer *p, struct tx *tx)
     p->is_head_sent = true;
 }
 
-/* An old connection may have died meanwhile, and all of the request must be
- * there to be sent again (SPEC 9). Copies what is about to leave; how much. */
-static size_t
-hold_body(struct peer *p, struct tx *tx, const struct bufq *from)
+/* An old connection may have died meanwhile; then the request is sent again, if
+ * all of its body that left is held (SPEC 9). */
+static bool
+is_holding(const struct peer *p, const struct tx *tx)
 {
-    size_t room = bufq_room(&p->out);
-    size_t n = from->len < room ? from->len : room;
-    if (!p->is_reused || p->has_answered || tx->is_retried ||
-        tx->is_held_short) {
-        return SIZE_MAX;
-    }
-    char *to = n != 0 ? buf_reserve(&tx->held, n) : NULL;
-    if (to == NULL && n != 0) {
+    return p->is_reused && !p->has_answered && !tx->is_retried &&
+           !tx->is_held_short;
+}
+
+static void
+hold(struct tx *tx, struct str bytes)
+{
+    if (bytes.n > bufq_room(&tx->held)) {
         tx->is_held_short = true;
-        buf_fini(&tx->held);
-        return SIZE_MAX;
+        bufq_fini(&tx->held);
+        return;
     }
-    return bufq_copy(from, to, n);
+    bufq_append(&tx->held, bytes);
+}
+
+/* Some of the body; while it is held one run of bytes, which is copied. */
+static size_t
+move_body(struct peer *p, struct tx *tx, struct bufq *from)
+{
+    size_t max = SIZE_MAX;
+    if (is_holding(p, tx)) {
+        struct str run = bufq_peek(from);
+        size_t room = bufq_room(&p->out);
+        max = run.n < room ? run.n : room;
+        hold(tx, str_n(run.p, max));
+    }
+    size_t n = tx->request.body == BODY_CHUNKED
+                   ? bufq_move_chunked(&p->out, from, max)
+                   : bufq_move(&p->out, from, max);
+    AN(max == SIZE_MAX || n == max);
+    return n;
 }
 
 static void
 send_body(struct peer *p, struct tx *tx)
 {
     struct bufq *from = pump_out(&tx->up);
-    bool is_chunked = tx->request.body == BODY_CHUNKED;
     if (!pump_run(&tx->up)) {
         return;
     }
-    size_t max = hold_body(p, tx, from);
-    size_t n = is_chunked ? bufq_move_chunked(&p->out, from, max)
-                          : bufq_move(&p->out, from, max);
-    tx->held.n += max != SIZE_MAX ? n : 0;
-    if (n != 0) {
+    while (!bufq_is_empty(from) && !bufq_is_full(&p->out)) {
+        size_t n = move_body(p, tx, from);
         p->sent += n;
         pump_took(&tx->up, n);
     }
     if (pump_is_done(&tx->up) && !tx->up.has_error) {
-        if (is_chunked) {
+        if (tx->request.body == BODY_CHUNKED) {
             h1_write_last_chunk(&tx->request, &p->out);
         }
         p->is_end_sent = true;

@@ -342,14 +342,18 @@ test_give_back(void **state)
     assert_int_equal(get(p, block, 4), 4);
     assert_int_equal(give(p, str_n(block + 4, PUMP_LIMIT - 2)), PUMP_LIMIT - 2);
     pump_end(p);
-    pump_give_back(p, STR("abcd"));
+    struct bufq back;
+    bufq_init(&back, 4);
+    bufq_append(&back, STR("abcd"));
+    pump_give_back(p, &back);
+    assert_true(bufq_is_empty(&back));
     assert_int_equal(p->bytes_out, 0);
     assert_true(pump_is_full(p));
     assert_false(pump_is_done(p));
     assert_int_equal(get(p, block, sizeof block), PUMP_LIMIT + 4);
     assert_memory_equal(block, "abcdef", 6);
     assert_true(pump_is_done(p));
-    pump_give_back(p, STR(""));
+    pump_give_back(p, &back);
     assert_true(pump_is_done(p));
 }
 
