@@ -310,7 +310,7 @@ static bool
 may_drain(const struct conn *c, const struct h1_side *side)
 {
     return side->body.kind == BODY_LENGTH && side->body.left <= LINGER_BYTES &&
-           !c->tx->request.expects_continue && !c->is_half_closed;
+           !c->tx->request.expects_continue;
 }
 
 static bool
@@ -531,6 +531,7 @@ run_drain(struct task *t)
         enum h1_result h =
             h1_body_decode(&side->body, buf_str(&c->in), &used, &waste);
         bufq_fini(&waste);
+        AN(h == H1_OK || h == H1_MORE); /* there is no framing in it */
         buf_consume(&c->in, used);
         side->is_body_done = h == H1_OK;
         r = h == H1_MORE ? conn_fill(c, c->in.max) : IO_OK;

@@ -46,7 +46,6 @@ def resets(conn):
     conn.reset()
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("then", [keeps_reading, closes, resets])
 def test_the_rest_is_drained(weir, origin, then):
     """A little: the client's connection serves the next request, the origin's
@@ -65,6 +64,7 @@ def test_the_rest_is_drained(weir, origin, then):
     assert [r.target for r in origin.conns[1].requests] == ["/next"]
 
 
+@pytest.mark.smoke
 def test_weirs_own_answer(weir, origin):
     w = weir(egress="host origin.test { location /early { return 403; } }")
     with w.tunnel("origin.test", origin.port) as c:
