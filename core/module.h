@@ -27,6 +27,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
+#include "proxy/route.h"
 #include "proxy/tx.h"
 #include "proxy/tx_fill.h"
 #include "proxy/tx_secret.h"

@@ -8,6 +8,8 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
+from lib.http import reply
+from lib.origin import Origin
 from lib.wait import DEADLINE
 
 SECRET = 's3cret/"01\\23&789-value'
@@ -377,6 +379,53 @@ def test_value_in_the_middle_of_a_stream_that_fails(weir, origin):
         assert c.read_response().status == 502
     origin.conns[0].done.wait()
     assert origin.conns[0].requests == []
+
+
+def test_sent_again_with_its_value(weir, origin):
+    """On a fresh connection, where the kept one died under it."""
+    first = threading.Lock()
+
+    def script(conn):
+        if not first.acquire(blocking=False):
+            origin.serve(conn)
+            return
+        conn.read_request()
+        conn.send(reply(b"first"))
+        conn.read_request()
+        conn.hang_up()
+
+    origin.script = script
+    w = start(weir)
+    body = b'{"auth":{"key":"%s"}}' % HOLD.encode()
+    with w.tunnel("origin.test", origin.port) as c:
+        c.get("/", host(origin))
+        r = c.request("PUT", "/", host(origin), JSON, body)
+        assert r.status == 200
+    wanted = b'{"auth":{"key":"%s"}}' % IN_JSON.encode()
+    one, two = origin.conns
+    assert one.requests[1].body == two.requests[0].body == wanted
+
+
+def test_to_a_service_of_ones_own(weir, pki, origins):
+    """Loopback, to which proxy_pass lets secrets go without TLS."""
+    service = Origin(pki, ["service.test"], tls=False)
+    w = start(
+        weir,
+        f"""
+        secret llm env:LLM placeholder={HOLD} hosts=my.kv;
+        host my.kv {{
+            proxy_pass http://127.0.0.1:{service.port};
+            substitute llm in body token;
+        }}
+        """,
+        cls="allowed_hosts my.kv;",
+    )
+    body = b"token=" + HOLD.encode()
+    with w.client() as c:
+        r = c.request("POST", "http://my.kv/", "my.kv", FORM, body)
+    service.close()
+    assert r.status == 200
+    assert service.requests[0].body.decode() == f"token={IN_FORM}"
 
 
 @pytest.mark.parametrize(
