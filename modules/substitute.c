@@ -1,7 +1,8 @@
 /*
  * Replaces the placeholder that a sandbox was given by the real value (SPEC
- * 7), in the headers and query parameters that the block names and nowhere
- * else. A request without a placeholder is not touched, and gets no secret.
+ * 7), in the headers, query parameters and body fields that the block names
+ * and nowhere else. A request without a placeholder gets no secret; if its
+ * body is read it goes over TLS all the same, for its head leaves first.
  *
  * After `credential`: what that attached from the client's own values stands
  * in the head by now, and its values never see what is put in here.
@@ -14,12 +15,16 @@
 
 extern const unsigned substitute_module_index;
 
-enum place { IN_HEADER, IN_QUERY };
+enum place { IN_HEADER, IN_QUERY, IN_BODY };
+
+static const char *const places[] = { "header", "query", "body" };
 
 struct rule {
     const struct secret_def *secret;
     enum place place;
     struct str name;
+    const struct json_pointer *pointer; /* of a body's field that begins with
+                                           "/"; NULL: a form's */
     unsigned index;
     struct rule *next;
 };
@@ -36,6 +41,7 @@ struct change {
 
 struct state {
     struct change *changes;
+    enum media media; /* of the body, where it is read */
 };
 
 enum outcome { DONE, MISSING, INVALID };
@@ -336,6 +342,61 @@ refuse(struct tx *tx, enum outcome why)
     return V_REPLY;
 }
 
+static bool
+is_for_body(const struct rule *k, enum media media)
+{
+    return k->place == IN_BODY && media != MEDIA_OTHER &&
+           (k->pointer != NULL) == (media == MEDIA_JSON);
+}
+
+/* A body that is read may change: it has no digest that weir could vouch for,
+ * and it needs TLS before it is known what it has. */
+static void
+begin_body(struct tx *tx, struct head *h, const struct rule *rules)
+{
+    static const enum field_id digests[] = { FIELD_CONTENT_DIGEST,
+        FIELD_CONTENT_MD5, FIELD_DIGEST, FIELD_REPR_DIGEST };
+    struct state *st = module_state(tx, substitute_module_index);
+    enum media media = h->body != BODY_NONE ? media_of(h) : MEDIA_OTHER;
+    while (rules != NULL && !is_for_body(rules, media)) {
+        rules = rules->next;
+    }
+    if (rules == NULL) {
+        return;
+    }
+    st->media = media;
+    tx->needs_tls = true;
+    for (unsigned i = 0; i < LEN(digests); i++) {
+        head_remove(h, field_name(digests[i]));
+    }
+}
+
+static bool
+want(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, substitute_module_index);
+    return st->media != MEDIA_OTHER;
+}
+
+static void
+body_init(struct tx *tx, void *state)
+{
+    const struct substitute *sc = module_where(tx, substitute_module_index);
+    const struct state *st = module_state(tx, substitute_module_index);
+    for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
+        if (is_for_body(k, st->media)) {
+            tx_fill_add(state, k->secret, k->pointer, k->name);
+        }
+    }
+    tx_fill_begin(state, tx, st->media == MEDIA_JSON ? FILL_JSON : FILL_FORM);
+}
+
+static const struct filter body_filter = { .name = "substitute",
+    .state_size = sizeof(struct tx_fill),
+    .want = want,
+    .init = body_init,
+    .run = tx_fill_run };
+
 static enum verdict
 on_request(struct tx *tx, struct head *h)
 {
@@ -353,6 +414,7 @@ on_request(struct tx *tx, struct head *h)
     replace_headers(&w, h, st);
     if (w.outcome == DONE) {
         replace_queries(&w);
+        begin_body(tx, h, sc->rules);
     }
     return w.outcome == DONE ? V_NEXT : refuse(tx, w.outcome);
 }
@@ -369,6 +431,23 @@ on_log(const struct tx *tx)
                 h->fields[i].value = k->before;
             }
         }
+    }
+}
+
+/* It is no fault where one is not bound: a placeholder may never come. */
+static void
+explain(struct explanation *e)
+{
+    const struct substitute *sc =
+        scope_part(e->where, module_part(substitute_module_index));
+    const struct addr *literal =
+        e->authority->kind == HOST_NAME ? NULL : &e->authority->ip;
+    for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
+        bool is_bound = secret_may_go(
+            k->secret, e->decision->block, e->authority->host, literal);
+        e->say("substitute in %s %.*s, secret \"%.*s\"%s", places[k->place],
+            STR_ARG(k->name), STR_ARG(k->secret->name),
+            is_bound ? " for its placeholder" : ", not bound to this host");
     }
 }
 
@@ -395,20 +474,60 @@ check_other(struct bind *b, const struct token *t, const struct rule *rule,
                STR_ARG(rule->name));
 }
 
+/* False: nothing can be substituted there. */
+static bool
+take_name(struct bind *b, struct rule *rule)
+{
+    struct str name = rule->name;
+    if (str_find(name, '$') != name.n || name.n == 0) {
+        return false;
+    }
+    if (rule->place == IN_HEADER) {
+        return field_name_is_valid(name) && !field_name_is_reserved(name);
+    }
+    if (rule->place == IN_BODY && name.p[0] == '/') {
+        struct arena *a = bind_conf(b)->arena;
+        struct json_pointer *pointer = arena_calloc(a, sizeof *pointer);
+        rule->pointer = pointer;
+        return json_pointer_parse(name, a, pointer);
+    }
+    return true;
+}
+
+/* What a body's filter can hold. */
+static bool
+check_body(struct bind *b, const struct token *t, const struct rule *rule,
+    const struct rule *list)
+{
+    enum media media = rule->pointer != NULL ? MEDIA_JSON : MEDIA_FORM;
+    unsigned n = 0;
+    for (; list != NULL; list = list->next) {
+        n += is_for_body(list, media);
+    }
+    if (n == SCAN_FIELDS_MAX) {
+        return conf_error(
+            b, t, "more than %d fields of bodies", SCAN_FIELDS_MAX);
+    }
+    return rule->secret->placeholder.n <= FILL_PLACEHOLDER_MAX ||
+           conf_error(b, t,
+               "\"placeholder=\" of secret \"%.*s\" must be %d bytes at most "
+               "for a body",
+               STR_ARG(rule->secret->name), FILL_PLACEHOLDER_MAX);
+}
+
 static bool
 add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
     enum place place, struct rule **list)
 {
-    bool is_taken = str_find(t->text, '$') == t->text.n &&
-                    (place == IN_QUERY ? t->text.n != 0
-                                       : field_name_is_valid(t->text) &&
-                                             !field_name_is_reserved(t->text));
-    if (!is_taken) {
-        return conf_error(b, t, "nothing can be substituted in %s \"%.*s\"",
-            place == IN_QUERY ? "query parameter" : "header", STR_ARG(t->text));
-    }
     struct rule *rule = arena_calloc(bind_conf(b)->arena, sizeof *rule);
     *rule = (struct rule){ .secret = d, .place = place, .name = t->text };
+    if (!take_name(b, rule)) {
+        return conf_error(b, t, "nothing can be substituted in %s \"%.*s\"",
+            places[place], STR_ARG(t->text));
+    }
+    if (place == IN_BODY && !check_body(b, t, rule, *list)) {
+        return false;
+    }
     while (*list != NULL) {
         if (!check_other(b, t, rule, *list)) {
             return false;
@@ -423,18 +542,18 @@ add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
 static bool
 parse_place(struct bind *b, const struct token *t, enum place *place)
 {
-    if (str_eq(t->text, STR("body"))) {
-        return conf_error(
-            b, t, "\"substitute\" in a body is not in this version");
+    for (unsigned i = 0; i < LEN(places); i++) {
+        if (str_eq(t->text, str_of(places[i]))) {
+            *place = (enum place)i;
+            return true;
+        }
     }
-    *place = str_eq(t->text, STR("query")) ? IN_QUERY : IN_HEADER;
-    return *place == IN_QUERY || str_eq(t->text, STR("header")) ||
-           conf_error(b, t,
-               "\"%.*s\" is no place, it may be \"header\" or \"query\"",
-               STR_ARG(t->text));
+    return conf_error(b, t,
+        "\"%.*s\" is no place, it may be \"header\", \"query\" or \"body\"",
+        STR_ARG(t->text));
 }
 
-/* substitute SECRET in header NAME…|query NAME…; */
+/* substitute SECRET in header NAME…|query NAME…|body FIELD…; */
 static bool
 set_substitute(struct bind *b, const struct directive *d, void *field)
 {
@@ -473,4 +592,6 @@ const struct module substitute_module = {
     .tx_size = sizeof(struct state),
     .on_request = on_request,
     .on_log = on_log,
+    .explain = explain,
+    .request_body = &body_filter,
 };

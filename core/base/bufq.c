@@ -39,8 +39,11 @@ chunk_new(void)
 }
 
 static void
-chunk_free(struct chunk *c)
+chunk_free(struct chunk *c, bool is_secret)
 {
+    if (is_secret) {
+        mem_wipe(c->data, c->end); /* what was consumed lies in front */
+    }
     if (free_chunks_n >= FREE_CHUNKS_MAX) {
         xfree(c);
         return;
@@ -86,10 +89,11 @@ bufq_fini(struct bufq *q)
     while (q->head != NULL) {
         struct chunk *c = q->head;
         q->head = c->next;
-        chunk_free(c);
+        chunk_free(c, q->is_secret);
     }
     q->tail = NULL;
     q->len = 0;
+    q->is_secret = false;
 }
 
 static void
@@ -219,11 +223,12 @@ bufq_consume(struct bufq *q, size_t n)
     q->len -= n;
     while (q->head != NULL && n >= chunk_len(q->head)) {
         n -= chunk_len(q->head);
-        chunk_free(bufq_pop(q));
+        chunk_free(bufq_pop(q), q->is_secret);
     }
     if (n != 0) {
         q->head->off += n;
     }
+    q->is_secret = q->is_secret && q->len != 0;
 }
 
 /* One piece from the front: the whole head chunk by pointer when it is large
@@ -250,6 +255,7 @@ size_t
 bufq_move(struct bufq *to, struct bufq *from, size_t max)
 {
     size_t done = 0;
+    to->is_secret = to->is_secret || from->is_secret;
     while (done < max && from->len != 0 && !bufq_is_full(to)) {
         size_t room = bufq_room(to);
         size_t want = max - done < room ? max - done : room;
@@ -279,6 +285,7 @@ size_t
 bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max)
 {
     size_t done = 0;
+    to->is_secret = to->is_secret || from->is_secret;
     while (done < max && from->len != 0 && !bufq_is_full(to)) {
         struct chunk *c = from->head;
         size_t n = chunk_len(c) < max - done ? chunk_len(c) : max - done;
@@ -294,7 +301,7 @@ bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max)
             bufq_append(to, STR("\r\n"));
             bufq_consume(from, n);
         } else {
-            chunk_free(bufq_pop(from));
+            chunk_free(bufq_pop(from), from->is_secret);
         }
         done += n;
     }

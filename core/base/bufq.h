@@ -20,10 +20,20 @@ struct chunk;
 struct bufq {
     struct chunk *head, *tail;
     size_t len, limit;
+    bool is_secret;
 };
 
 void bufq_init(struct bufq *q, size_t limit);
 void bufq_fini(struct bufq *q); /* frees the chunks; may be called twice */
+
+/* A secret is among its bytes, or will be: until it is empty, its chunks are
+ * wiped when they are freed. Whatever bytes are moved to is marked too; who
+ * copies them wipes the copy. */
+static inline void
+bufq_mark_secret(struct bufq *q)
+{
+    q->is_secret = true;
+}
 
 static inline bool
 bufq_is_empty(const struct bufq *q)

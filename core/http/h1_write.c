@@ -5,6 +5,7 @@
 
 #include "http/h1_write.h"
 
+#include "base/mem.h"
 #include "http/scan.h"
 
 /* Version, status, separators, and all that the framing may add but the value
@@ -178,6 +179,7 @@ sink_end(struct sink *to, struct bufq *out)
         bufq_commit(out, n);
     } else {
         bufq_append(out, str_n(to->start, n));
+        mem_wipe(to->start, n); /* a secret may be in it */
     }
 }
 

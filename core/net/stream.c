@@ -4,6 +4,8 @@
 
 #include "net/stream.h"
 
+#include "base/mem.h"
+
 void
 stream_init(struct stream *s, const struct stream_ops *ops,
     struct stream *below, struct task *task)
@@ -73,6 +75,9 @@ stream_flush(struct stream *s, struct bufq *q)
         enum io r = stream_write(s, piece.p, piece.n, &put);
         s->has_more = false;
         s->offered = r == IO_AGAIN ? piece.n : 0;
+        if (q->is_secret && piece.p == scratch) {
+            mem_wipe(scratch, piece.n);
+        }
         if (r != IO_OK) {
             return r;
         }

@@ -111,6 +111,9 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
 {
     while (!s->is_done && !bufq_is_full(&s->out)) {
         size_t had_in = in->len, had_out = s->out.len;
+        if (in->is_secret) {
+            bufq_mark_secret(&s->out); /* whoever copies instead of moves */
+        }
         enum flow flow = s->filter->run(s->state, in, &s->out, need);
         if (flow == F_ERROR) {
             return false;

@@ -22,6 +22,7 @@ struct dial;
 struct scope;
 struct sandbox;
 struct pool_host;
+struct reply;
 
 /* Where a failure lies; for the log. */
 enum tx_fault {
@@ -75,6 +76,8 @@ struct tx {
     bool is_client_done; /* the conn has written all, or gave up */
     bool is_client_gone; /* ... gave up: why is in `cause` */
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
+    const struct reply *body_reply; /* why a filter gave up on it; static, or
+                                       in the arena; NULL: it does not say */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
     bool is_broken;                      /* the response cannot be completed */
     bool must_close; /* the client's connection ends with this */
@@ -122,6 +125,10 @@ void tx_client_at_fault(struct tx *tx, unsigned status);
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
 
+/* The request's body cannot go on: weir's answer is set, and its step is
+ * returned; NULL: it can. */
+const struct step *tx_body_failed(struct tx *tx);
+
 /* Records the first cause and where it lies; later ones are swallowed.
  * Returns -1. */
 int tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
@@ -135,6 +142,7 @@ const void *tx_who(const struct tx *tx, unsigned part);
 /* Steps, in the order of the path. */
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
+extern const struct step tx_step_hold;     /* tx_body.c: until a length */
 extern const struct step tx_step_connect;  /* tx_upstream.c */
 extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */

@@ -223,7 +223,7 @@ run_request(struct task *t)
         tx->up_target = target_of(tx);
     }
     hooks_filters(tx, true);
-    return &tx_step_connect;
+    return pump_keeps_length(&tx->up) ? &tx_step_connect : &tx_step_hold;
 }
 
 const struct step tx_step_target = { "tx: target", run_target };

@@ -99,31 +99,6 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
     return &tx_step_reply;
 }
 
-static const struct step *
-body_at_fault(struct tx *tx)
-{
-    static const struct reply bad = { .status = 400,
-        .error = "http_request_error",
-        .rule = "request",
-        .detail = { "malformed request body", 22 } };
-    static const struct reply late = { .status = 408,
-        .error = "http_request_error",
-        .rule = "client_body_timeout",
-        .detail = { "the request body did not arrive in time", 39 } };
-    static const struct reply large = { .status = 413,
-        .error = "http_request_error",
-        .rule = "client_max_body_size",
-        .detail = {
-            "the request body is larger than client_max_body_size", 52 } };
-    const struct reply *r = tx->body_fault == 400   ? &bad
-                            : tx->body_fault == 413 ? &large
-                                                    : &late;
-    tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(r->detail));
-    upstream_close(tx);
-    tx_reply(tx, r);
-    return &tx_step_reply;
-}
-
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
@@ -230,8 +205,9 @@ run_dial(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    if (tx->body_fault != 0) {
-        return body_at_fault(tx);
+    const struct step *failed = tx_body_failed(tx);
+    if (failed != NULL) {
+        return failed;
     }
     const struct dial_result *r = dial_result(tx->dial);
     if (r == NULL) {
@@ -346,13 +322,13 @@ run_exchange(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    if (tx->body_fault != 0) {
-        return body_at_fault(tx);
+    const struct step *failed = tx_body_failed(tx);
+    if (failed == NULL) {
+        upstream_send(tx);
+        failed = tx_body_failed(tx);
     }
-    upstream_send(tx);
-    if (tx->up.has_error) {
-        return fail(tx, 502, "proxy_internal_error",
-            "a filter gave up on the request's body");
+    if (failed != NULL) {
+        return failed;
     }
     for (;;) {
         enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);

@@ -22,6 +22,9 @@ send_head(struct peer *p, struct tx *tx)
         .upgrade =
             splice_is_asked(&tx->request) ? STR("websocket") : STR_NONE };
     h1_write_request(&tx->request, tx->up_target, &f, &p->out);
+    if (tx->needs_tls) {
+        bufq_mark_secret(&p->out);
+    }
     p->is_head_sent = true;
 }
 
@@ -43,6 +46,9 @@ hold(struct tx *tx, struct str bytes)
         return;
     }
     bufq_append(&tx->held, bytes);
+    if (tx->needs_tls) {
+        bufq_mark_secret(&tx->held);
+    }
 }
 
 /* Some of the body; while it is held one run of bytes, which is copied. */

@@ -58,6 +58,12 @@ egress {
     }
     host c.key.test { classes any; basic_auth a-key-alone $secret_token; }
     host x.open.test { classes open; allow all; }
+    secret   held   env:NOT_SET_NOR_THIS  hosts=p.key.test placeholder=PLACEHOLDER;
+    host p.key.test q.key.test {
+        classes any;
+        substitute held in header x-key;
+        substitute held in body /auth/key token;
+    }
     host pass.test {
         classes     any;
         proxy_pass  http://127.0.0.1:7001/v1/;
@@ -292,6 +298,21 @@ def test_a_secret_that_is_not_bound_there(ask):
     assert answer["code"] == REFUSED
     assert answer["outcome"] == ["502"]
     assert 'secret "second", not bound to this host' in answer["attaches"][0]
+
+
+def test_placeholders(ask):
+    """Whether one will be there nobody knows."""
+    answer = ask("box", "POST", "https://p.key.test/")
+    assert answer["code"] == FORWARDED
+    assert answer["attaches"] == [
+        f'substitute in {place}, secret "held" for its placeholder'
+        for place in ("header x-key", "body /auth/key", "body token")
+    ]
+    answer = ask("box", "POST", "https://q.key.test/")
+    assert answer["code"] == FORWARDED
+    assert answer["attaches"][0] == (
+        'substitute in header x-key, secret "held", not bound to this host'
+    )
 
 
 def test_a_secret_goes_over_tls(ask):

@@ -437,6 +437,25 @@ run_one(const struct filter *filter, bool is_end)
     (void)pump_run(&p);
 }
 
+/* Filters copy; the mark goes along, and no further than the secret. */
+static void
+test_secrets_stay_marked(void **state)
+{
+    struct fixture *f = *state;
+    char text[64];
+    add(f, &grow);
+    add(f, &grow);
+    bufq_mark_secret(pump_in(&f->pump));
+    give(&f->pump, STR("secret"));
+    pump_run(&f->pump);
+    assert_true(pump_out(&f->pump)->is_secret);
+    assert_false(pump_in(&f->pump)->is_secret);
+    assert_int_equal(get(&f->pump, text, sizeof text), 24);
+    give(&f->pump, STR("other"));
+    pump_run(&f->pump);
+    assert_false(pump_out(&f->pump)->is_secret);
+}
+
 static void
 be_done_early(void)
 {
@@ -472,6 +491,7 @@ main(void)
         TEST(test_error),
         TEST(test_held_bytes_leave_at_the_end),
         TEST(test_filter_behind_the_first_bytes),
+        TEST(test_secrets_stay_marked),
         cmocka_unit_test(test_filters_that_break_the_contract),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,88 @@
+/*
+ * Reads Content-Type (RFC 9110 8.3) only as far as a filter must know.
+ */
+
+#include "http/media.h"
+
+static struct str
+unquoted(struct str s)
+{
+    bool is_quoted = s.n >= 2 && s.p[0] == '"' && s.p[s.n - 1] == '"';
+    return is_quoted ? str_n(s.p + 1, s.n - 2) : s;
+}
+
+/* No parameter names another charset. One that cannot be read as a plain
+ * charset is another. */
+static bool
+is_utf8(struct str parameters)
+{
+    struct str part;
+    while (str_cut(&parameters, ';', &part)) {
+        size_t eq = str_find(part, '=');
+        if (eq == part.n ||
+            !str_ieq(str_trim(str_n(part.p, eq)), STR("charset"))) {
+            continue;
+        }
+        struct str value = unquoted(str_trim(str_skip(part, eq + 1)));
+        if (!str_ieq(value, STR("utf-8")) && !str_ieq(value, STR("us-ascii"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+is_json(struct str type)
+{
+    struct str start = STR("application/"), end = STR("+json");
+    return str_ieq(type, STR("application/json")) ||
+           (type.n > start.n + end.n &&
+               str_ieq(str_n(type.p, start.n), start) &&
+               str_ieq(str_n(type.p + type.n - end.n, end.n), end));
+}
+
+/* The only field that an origin could read as that name; NULL: there is none,
+ * or more than one. */
+static const struct field *
+only(const struct head *h, struct str name, unsigned *n)
+{
+    const struct field *found = NULL;
+    *n = 0;
+    for (unsigned i = 0; i < h->n; i++) {
+        if (field_name_eq(h->fields[i].name, name)) {
+            found = &h->fields[i];
+            (*n)++;
+        }
+    }
+    return *n == 1 ? found : NULL;
+}
+
+static bool
+is_coded(const struct head *h)
+{
+    unsigned n;
+    const struct field *f = only(h, STR("Content-Encoding"), &n);
+    return n > 1 || (n == 1 && !str_ieq(f->value, STR("identity")));
+}
+
+enum media
+media_of(const struct head *h)
+{
+    unsigned n;
+    const struct field *f = only(h, STR("Content-Type"), &n);
+    struct str rest, type;
+    if (f == NULL || is_coded(h)) {
+        return MEDIA_OTHER;
+    }
+    rest = f->value;
+    if (!str_cut(&rest, ';', &type) || !is_utf8(rest)) {
+        return MEDIA_OTHER;
+    }
+    type = str_trim(type);
+    if (is_json(type)) {
+        return MEDIA_JSON;
+    }
+    return str_ieq(type, STR("application/x-www-form-urlencoded"))
+               ? MEDIA_FORM
+               : MEDIA_OTHER;
+}

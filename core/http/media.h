@@ -1,0 +1,15 @@
+#pragma once
+
+/*
+ * What a body is, as its head says it: for filters that read one.
+ */
+
+#include "http/head.h"
+
+enum media { MEDIA_OTHER, MEDIA_JSON, MEDIA_FORM };
+
+/* MEDIA_JSON: application/json, application/…+json. MEDIA_FORM:
+ * application/x-www-form-urlencoded. MEDIA_OTHER: anything else, and whatever
+ * is not sure to be read so: several types, a charset that is neither UTF-8 nor
+ * ASCII, a content coding. */
+enum media media_of(const struct head *h);

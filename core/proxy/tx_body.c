@@ -1,0 +1,95 @@
+/*
+ * A request's body before the response: held until its length is known where a
+ * filter changes that, and what is answered when it cannot go on. Called by
+ * the steps that wait for it; sends nothing itself.
+ */
+
+#include "proxy/tx.h"
+
+#include "proxy/reply.h"
+#include "proxy/upstream.h"
+
+static const struct reply *
+client_fault(unsigned status)
+{
+    static const struct reply bad = { .status = 400,
+        .error = "http_request_error",
+        .rule = "request",
+        .detail = { "malformed request body", 22 } };
+    static const struct reply late = { .status = 408,
+        .error = "http_request_error",
+        .rule = "client_body_timeout",
+        .detail = { "the request body did not arrive in time", 39 } };
+    static const struct reply large = { .status = 413,
+        .error = "http_request_error",
+        .rule = "client_max_body_size",
+        .detail = {
+            "the request body is larger than client_max_body_size", 52 } };
+    AN(status == 400 || status == 408 || status == 413);
+    return status == 400 ? &bad : status == 413 ? &large : &late;
+}
+
+const struct step *
+tx_body_failed(struct tx *tx)
+{
+    static const struct reply gave_up = { .status = 502,
+        .error = "proxy_internal_error",
+        .rule = "upstream",
+        .detail = { "a filter gave up on the request's body", 38 } };
+    const struct reply *r;
+    CHECK(tx, TX_MAGIC);
+    if (tx->body_fault != 0) {
+        r = client_fault(tx->body_fault);
+    } else if (tx->up.has_error) {
+        r = tx->body_reply != NULL ? tx->body_reply : &gave_up;
+    } else {
+        return NULL;
+    }
+    tx_fail(tx, r->status < 500 ? FAULT_CLIENT : FAULT_OWN, "%.*s",
+        STR_ARG(r->detail));
+    upstream_close(tx);
+    tx_reply(tx, r);
+    return &tx_step_reply;
+}
+
+/* Whether its length may still be told: it is not chunked anyway, it can be
+ * held, and the client sends it without being asked to by the origin. */
+static bool
+may_hold(struct tx *tx)
+{
+    const struct head *h = &tx->request;
+    return h->body == BODY_LENGTH && !h->expects_continue &&
+           h->length < PUMP_LIMIT && !bufq_is_full(pump_out(&tx->up));
+}
+
+/* Before anything upstream is taken up: an origin need not wait for a client
+ * that is slow. A body that cannot be held goes chunked. */
+static const struct step *
+run_hold(struct task *t)
+{
+    struct tx *tx = tx_of(t);
+    if (tx->is_client_gone) {
+        return &tx_step_done;
+    }
+    if (may_hold(tx)) {
+        pump_run(&tx->up);
+    }
+    const struct step *failed = tx_body_failed(tx);
+    if (failed != NULL) {
+        return failed;
+    }
+    if (pump_is_last(&tx->up)) {
+        tx->request.length = pump_out(&tx->up)->len;
+        return &tx_step_connect;
+    }
+    if (may_hold(tx)) {
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT;
+    }
+    if (tx->request.body == BODY_LENGTH) {
+        tx->request.body = BODY_CHUNKED;
+    }
+    return &tx_step_connect;
+}
+
+const struct step tx_step_hold = { "tx: hold", run_hold };

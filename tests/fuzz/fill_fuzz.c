@@ -1,0 +1,111 @@
+/*
+ * Bodies with placeholders, cut anywhere and put out in small pieces: the same
+ * comes out, which is what a parser has that sees the whole. What is malformed
+ * comes out as it came, or never becomes whole. Input: a byte whose lowest bit
+ * says whether it is a form, the body.
+ */
+
+#include "fuzz.h"
+
+#include "../unit/http/fill_naive.h"
+
+static const struct str values[] = { { "VAL\\\"UE", 7 }, { "v", 1 },
+    { "third", 5 } };
+
+static bool
+on_value(void *arg, unsigned rule, struct str *value)
+{
+    (void)arg;
+    *value = values[rule];
+    return true;
+}
+
+static void
+make_rules(struct arena *a, struct fill_rule rules[3])
+{
+    static const char *const paths[] = { "/k", "/k", "/a/1/\xc3\xa9" };
+    static const char *const names[] = { "k", "k", "\xc3\xa9" };
+    static const char *const placeholders[] = { "PH", "PHPX", "\"H" };
+    for (unsigned i = 0; i < 3; i++) {
+        struct json_pointer *p = arena_alloc(a, sizeof *p);
+        AN(json_pointer_parse(str_of(paths[i]), a, p));
+        rules[i] =
+            (struct fill_rule){ str_of(placeholders[i]), p, str_of(names[i]) };
+    }
+}
+
+static enum fill_result
+run(struct fill *f, struct str text, bool is_whole, struct bufq *all)
+{
+    uint64_t x = cuts_begin(text);
+    enum fill_result r = FILL_MORE;
+    struct bufq in, out;
+    bufq_init(&in, SIZE_MAX);
+    bufq_init(&out, is_whole ? SIZE_MAX : cuts_next(&x, 64));
+    bufq_init(all, SIZE_MAX);
+    while (r == FILL_MORE || r == FILL_FULL) {
+        if (r == FILL_MORE && text.n != 0) {
+            size_t n = is_whole ? text.n : cuts_next(&x, text.n);
+            bufq_append(&in, str_n(text.p, n));
+            text = str_skip(text, n);
+        }
+        bool is_end = text.n == 0 && (is_whole || in.len == 0);
+        r = fill_run(f, &in, &out, is_end);
+        AN(r != FILL_FULL || bufq_is_full(&out));
+        AN(r != FILL_MORE || bufq_is_empty(&in));
+        bufq_move(all, &out, SIZE_MAX);
+    }
+    bufq_fini(&in);
+    bufq_fini(&out);
+    return r;
+}
+
+static void
+check(struct arena *a, struct fill *f, struct str text, enum fill_result r,
+    struct str got)
+{
+    struct bufq want;
+    struct naive *v = arena_calloc(a, sizeof *v);
+    bufq_init(&want, SIZE_MAX);
+    *v = (struct naive){ .text = text,
+        .rules = f->rules,
+        .n_rules = f->n_rules,
+        .values = values,
+        .out = &want,
+        .arena = a };
+    if (f->kind == FILL_JSON ? naive_fill(v) : naive_form(v)) {
+        AN(r == FILL_DONE || (r == FILL_TOO_LONG && v->n_found != 0));
+        AN(r != FILL_DONE || str_eq(got, queue_text(a, &want)));
+    } else {
+        AN(r != FILL_DONE || str_eq(got, text));
+    }
+    bufq_fini(&want);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct fill_rule rules[3];
+    struct fill f;
+    struct bufq whole, pieces;
+    if (size == 0) {
+        return 0;
+    }
+    struct str text = str_skip(str_n((const char *)data, size), 1);
+    enum fill_kind kind = data[0] % 2 == 0 ? FILL_JSON : FILL_FORM;
+    struct arena *a = arena_new(4096);
+    make_rules(a, rules);
+    fill_init(&f, kind, a, rules, 3);
+    fill_on_value(&f, on_value, NULL);
+    enum fill_result r = run(&f, text, true, &whole);
+    fill_init(&f, kind, a, rules, 3);
+    fill_on_value(&f, on_value, NULL);
+    AN(run(&f, text, false, &pieces) == r);
+    struct str got = queue_text(a, &whole);
+    AN(r != FILL_DONE || str_eq(got, queue_text(a, &pieces)));
+    check(a, &f, text, r, got);
+    bufq_fini(&whole);
+    bufq_fini(&pieces);
+    arena_free(a);
+    return 0;
+}
