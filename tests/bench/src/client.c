@@ -265,6 +265,7 @@ turn_sending(struct client *c)
     size_t of_head = put < n ? put : n;
     c->sent += of_head;
     c->sent_body += put - of_head;
+    c->bytes += put - of_head;
     if (c->sent == c->n && c->sent_body == c->run->upload) {
         c->step = S_HEAD;
         c->n = 0;

@@ -71,7 +71,7 @@ struct client {
     char buf[4096];      /* a head, or a line of a chunked body */
     size_t n, sent;
     uint64_t sent_body, body; /* of a response: left */
-    uint64_t bytes;           /* of responses' bodies, since load.c zeroed it */
+    uint64_t bytes;           /* of bodies, both ways, since load.c zeroed it */
     bool is_chunked, must_close, has_token, was_resumed;
 };
 

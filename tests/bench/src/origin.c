@@ -41,6 +41,7 @@ struct peer {
     size_t n_in;
     uint64_t upload; /* bytes of a request's body still to come */
     bool is_upload;
+    bool has_token;      /* in the last head */
     char head[HEAD_MAX]; /* of the response, or an event */
     size_t n_head, sent_head;
     uint64_t body, sent_body;
@@ -132,11 +133,10 @@ is_busy(const struct peer *p)
 static void
 respond(struct peer *p, uint64_t body, const char *type, const char *framing)
 {
-    bool has_token = strcasestr(p->in, "\r\nx-auth-token:") != NULL;
     p->n_head = (size_t)snprintf(p->head, HEAD_MAX,
         "HTTP/1.1 200 OK\r\nServer: bench\r\nContent-Type: %s\r\n"
         "X-Token-Seen: %d\r\n%s\r\n",
-        type, has_token, framing);
+        type, p->has_token, framing);
     p->sent_head = 0;
     p->body = body;
     p->sent_body = 0;
@@ -177,6 +177,7 @@ static bool
 route(struct peer *p)
 {
     unsigned long long a = 0, b = 0;
+    p->has_token = strcasestr(p->in, "\r\nx-auth-token:") != NULL;
     if (strncmp(p->in, "POST ", 5) == 0) {
         const char *field = strcasestr(p->in, "\r\ncontent-length:");
         if (field == NULL) {

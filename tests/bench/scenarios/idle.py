@@ -1,0 +1,57 @@
+"""Connections that were used once and are kept: what memory each holds, and
+whether they slow those that work."""
+
+from .. import process
+from ..proxies import Nginx, Squid, Weir
+
+SIZES = (5000, 10000)
+CONTROL = {"connections": 4, "rate": 200, "requests": 400}
+
+
+def control(bench, proxy):
+    return bench.lab.load(proxy, **CONTROL)["whole_us"]["p95"]
+
+
+def held(bench, proxy, n):
+    """With n connections idle: (KiB for each, p95 of the control alone, and
+    beside them). The least of three, since what else the machine does only
+    adds to it."""
+    control(bench, proxy)
+    alone = [control(bench, proxy) for _ in range(3)]
+    before, what = process.memory(proxy.pids())
+    load = bench.lab.start_load(proxy, connections=n, hold=True, seconds=120)
+    there = load.result()
+    after, _ = process.memory(proxy.pids())
+    beside = [control(bench, proxy) for _ in range(3)]
+    woke = load.again()
+    load.end()
+    bench.report.note(
+        f"{proxy.name}, {n} idle: {there['requests']} opened, "
+        f"{woke['requests']} served again; memory is {what}"
+    )
+    return (after - before) / n, min(alone), min(beside)
+
+
+def run(bench, _):
+    for n in SIZES:
+        if n + 500 > bench.lab.descriptors:
+            bench.report.note(f"{n} idle: too many for this limit (ulimit -n)")
+            continue
+        for kind in bench.pick(Weir, Nginx, Squid):
+            with kind(bench.lab) as proxy:
+                kib, alone, beside = held(bench, proxy, n)
+            name = f"idle connection, of {n:,}"
+            bench.report.figure(name, "KiB", kind.name, kib)
+            bench.report.figure(
+                f"p95 beside {n:,} idle / alone",
+                "",
+                kind.name,
+                beside / alone,
+            )
+            if kind is Weir and n == SIZES[-1]:
+                bench.report.must(
+                    "idle",
+                    beside < 2 * alone,
+                    f"p95 of the control requests {beside:.0f} µs beside "
+                    f"{n:,} idle connections, {alone:.0f} µs alone",
+                )
