@@ -424,6 +424,18 @@ exchange_expired(struct conn *c, struct h1_side *side)
     side->progress = clock_mono();
 }
 
+/* The client took all that there is of a body, and more will come. */
+static void
+park(struct conn *c, const struct h1_side *side)
+{
+    if (side->is_head_written && bufq_is_empty(&c->out)) {
+        if (c->in.n == 0) {
+            buf_fini(&c->in);
+        }
+        stream_park(c->stream);
+    }
+}
+
 static const struct step *
 end_tx(struct conn *c, const struct h1_side *side)
 {
@@ -482,6 +494,8 @@ run_exchange(struct task *t)
         tx_client_done(tx);
     } else if (clock_mono() >= exchange_deadline(c, side)) {
         exchange_expired(c, side);
+    } else {
+        park(c, side);
     }
     return wait_until(
         c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));
