@@ -20,7 +20,7 @@
 #include "proxy/worker.h"
 
 /* Idle this long, a connection gives its buffers back. */
-#define PARK_AFTER 0.25
+#define PARK_AFTER 0.05
 
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
