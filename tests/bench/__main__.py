@@ -27,6 +27,7 @@ class Bench:
         self.kinds = kinds
         self.reps = options.reps
         self.requests = 2000 if options.quick else 10000
+        self.streams = 1500 if options.quick else 10000
 
     def pick(self, *wanted):
         """Those of them that are measured in this run."""

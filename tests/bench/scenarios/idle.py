@@ -1,5 +1,7 @@
-"""Connections that were used once and are kept: what memory each holds, and
-whether they slow those that work."""
+"""Connections that are kept: what memory each holds when it was used once, and
+when all were used once more; whether they slow those that work."""
+
+import time
 
 from .. import process
 from ..proxies import Nginx, Squid, Weir
@@ -8,28 +10,37 @@ SIZES = (5000, 10000)
 CONTROL = {"connections": 4, "rate": 200, "requests": 400}
 
 
+SETTLED = 1  # seconds in which a proxy may give back what it does not need
+
+
 def control(bench, proxy):
     return bench.lab.load(proxy, **CONTROL)["whole_us"]["p95"]
 
 
+def kib_each(proxy, before, n):
+    time.sleep(SETTLED)
+    return (process.memory(proxy.pids())[0] - before) / n
+
+
 def held(bench, proxy, n):
-    """With n connections idle: (KiB for each, p95 of the control alone, and
-    beside them). The least of three, since what else the machine does only
-    adds to it."""
+    """With n connections idle: KiB for each; after more use; p95 of the
+    control alone, and beside them. The least of three: what else the machine
+    does only adds to it."""
     control(bench, proxy)
     alone = [control(bench, proxy) for _ in range(3)]
     before, what = process.memory(proxy.pids())
     load = bench.lab.start_load(proxy, connections=n, hold=True, seconds=120)
     there = load.result()
-    after, _ = process.memory(proxy.pids())
+    once = kib_each(proxy, before, n)
     beside = [control(bench, proxy) for _ in range(3)]
     woke = load.again()
+    twice = kib_each(proxy, before, n)
     load.end()
     bench.report.note(
-        f"{proxy.name}, {n} idle: {there['requests']} opened, "
-        f"{woke['requests']} served again; memory is {what}"
+        f"{proxy.name}, {n:,} idle: {there['requests']:,} opened, "
+        f"{woke['requests']:,} served again; memory is {what}"
     )
-    return (after - before) / n, min(alone), min(beside)
+    return once, twice, min(alone), min(beside)
 
 
 def run(bench, _):
@@ -39,9 +50,12 @@ def run(bench, _):
             continue
         for kind in bench.pick(Weir, Nginx, Squid):
             with kind(bench.lab) as proxy:
-                kib, alone, beside = held(bench, proxy, n)
-            name = f"idle connection, of {n:,}"
-            bench.report.figure(name, "KiB", kind.name, kib)
+                once, twice, alone, beside = held(bench, proxy, n)
+            name = f"idle connection of {n:,}"
+            bench.report.figure(name, "KiB", kind.name, once)
+            bench.report.figure(
+                f"{name}, used again", "KiB", kind.name, twice
+            )
             bench.report.figure(
                 f"p95 beside {n:,} idle / alone",
                 "",

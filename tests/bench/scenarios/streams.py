@@ -1,19 +1,19 @@
-"""Ten thousand open streams of server-sent events: what each holds, the
+"""Many open streams of server-sent events: what each holds, the
 connection to the origin included."""
 
 from .. import process
 from ..proxies import NginxUnbuffered, Weir
 
-WANTED = 10000
 LIMIT_KIB = 40
 
 
 def run(bench, _):
     # Two descriptors for each, in one process.
-    n = min(WANTED, (bench.lab.descriptors - 300) // 2)
+    wanted = bench.streams
+    n = min(wanted, (bench.lab.descriptors - 300) // 2)
     for kind in bench.pick(Weir, NginxUnbuffered):
         with kind(bench.lab) as proxy:
-            bench.lab.load(proxy, connections=64, requests=200, new=True)
+            bench.lab.load(proxy, connections=8, requests=64, new=True)
             before, what = process.memory(proxy.pids())
             load = bench.lab.start_load(
                 proxy, connections=n, path="/hold", hold=True, seconds=120
@@ -25,7 +25,7 @@ def run(bench, _):
         bench.report.figure("open stream of events", "KiB", kind.name, each)
         bench.report.note(
             f"{kind.name}: {result['requests']:,} of {n:,} streams; {what}"
-            + (f" (ulimit -n {bench.lab.descriptors})" if n < WANTED else "")
+            + (f" (ulimit -n {bench.lab.descriptors})" if n < wanted else "")
         )
         if kind is Weir:
             bench.report.must(

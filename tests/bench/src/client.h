@@ -67,7 +67,8 @@ struct client {
     enum step step;
     unsigned number;     /* of the name */
     unsigned responses;  /* on this connection */
-    uint64_t began, due; /* when it was opened; when its request was due */
+    uint64_t began, due; /* when it was opened, or may be again; when its
+                          * request was due */
     char buf[4096];      /* a head, or a line of a chunked body */
     size_t n, sent;
     uint64_t sent_body, body; /* of a response: left */

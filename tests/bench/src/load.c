@@ -24,8 +24,9 @@
 #include "util.h"
 
 #define EVENTS_MAX 256
-#define FAILURES_MAX 50000 /* of a proxy that is gone, or refuses */
-#define OPENING_MAX 64     /* handshakes at a time of a held load */
+#define FAILURES_MAX 50000   /* of a proxy that is gone, or refuses */
+#define RETRY_NS 10000000ull /* a client that was refused tries again then */
+#define OPENING_MAX 64       /* handshakes at a time of a held load */
 
 static struct plan opt;
 static struct client_run run;
@@ -203,6 +204,7 @@ on_done(struct client *c)
         window_end();
     } else if (opt.is_new || c->must_close || c->step == S_CLOSED) {
         client_close(c); /* the main loop opens it again */
+        c->began = 0;
     } else {
         request_if_due(c);
     }
@@ -211,7 +213,7 @@ on_done(struct client *c)
 static void
 on_failure(struct client *c, enum failure f)
 {
-    (void)c;
+    c->began = now_ns() + RETRY_NS;
     window.failures[f]++;
     n_settled += opt.is_held;
     if (++n_failed > FAILURES_MAX) {
@@ -279,16 +281,21 @@ timer_drain(int fd)
     }
 }
 
-/* Due requests to idle connections; a connection that is gone, again. */
-static void
+/* Due requests to idle connections; a connection that is gone, again. Returns
+ * how long there is nothing more to do, in ms. */
+static int
 tend(void)
 {
+    int rest = 1000;
     for (uint64_t i = 0; i < opt.connections && !window.is_over; i++) {
         struct client *c = &clients[i];
         if (c->step == S_IDLE && c->must_close) {
             client_close(c);
+            c->began = 0;
         }
-        if (c->step == S_CLOSED) {
+        if (c->step == S_CLOSED && c->began > now_ns()) {
+            rest = 1;
+        } else if (c->step == S_CLOSED) {
             reopen(c);
         } else if (c->step == S_IDLE && opt.rate != 0 &&
                    due_time(n_taken) <= now_ns()) {
@@ -296,6 +303,7 @@ tend(void)
             client_turn(c);
         }
     }
+    return rest;
 }
 
 static void
@@ -316,8 +324,8 @@ run_timed(void)
         window_begin();
     }
     while (!window.is_over) {
-        tend();
-        int n = epoll_wait(run.poll_fd, events, EVENTS_MAX, 1000);
+        int rest = tend();
+        int n = epoll_wait(run.poll_fd, events, EVENTS_MAX, rest);
         for (int i = 0; i < n && !window.is_over; i++) {
             if (events[i].data.ptr != NULL) {
                 client_turn(events[i].data.ptr);
