@@ -49,7 +49,7 @@ def options_of(argv):
     parser.add_argument("--reps", type=int, default=5, help="rounds [5]")
     parser.add_argument(
         "--only", action="append", default=[], metavar="NAME[,NAME]",
-        choices=None, help="these scenarios",
+        help="these scenarios",
     )  # fmt: skip
     parser.add_argument(
         "--proxies", default="weir,nginx,nginx unbuffered,squid,squid tunnel",
@@ -88,7 +88,7 @@ def chosen_of(options):
     return names
 
 
-def kinds_of(options, report_note):
+def kinds_of(options, notes):
     wanted = options.proxies.split(",")
     kinds = []
     for kind in proxies.ALL:
@@ -98,7 +98,7 @@ def kinds_of(options, report_note):
         if reason is None:
             kinds.append(kind)
         elif kind is not proxies.SquidTunnel:
-            report_note.append(f"{kind.name} is not measured: {reason}")
+            notes.append(f"{kind.name} is not measured: {reason}")
     return kinds
 
 
@@ -155,7 +155,7 @@ def main(argv):
         f"{len(bench.report.musts) - len(missed)} of "
         f"{len(bench.report.musts)} musts met, "
         f"in {time.monotonic() - began:.0f} s"
-        + (f"; MISSED: {', '.join(m['name'] for m in missed)}" * bool(missed))
+        + (f"; MISSED: {', '.join(m['name'] for m in missed)}" if missed else "")
     )
     return 1 if missed and not options.no_musts else 0
 
