@@ -20,7 +20,6 @@ class Report:
         self.units = {}
         self.musts = []
         self.notes = []
-        self.load = {}  # (name, proxy): share of its CPU that it used
 
     def figure(self, name, unit, proxy, value):
         self.units[name] = unit
@@ -50,11 +49,14 @@ class Report:
             proxies += [p for p in values if p not in proxies]
         first = [p for p in ("weir", "nginx") if p in proxies]
         proxies = first + [p for p in proxies if p not in first]
-        rows = [["", *proxies, "weir / nginx"]]
+        has_ratio = proxies[:2] == ["weir", "nginx"]
+        rows = [["", *proxies, *(["weir / nginx"] if has_ratio else [])]]
         for name in self.figures:
             unit = f", {self.units[name]}" if self.units[name] else ""
             cells = [rounded(self.median(name, p)) for p in proxies]
-            rows.append([name + unit, *cells, rounded(self.ratio(name))])
+            if has_ratio:
+                cells.append(rounded(self.ratio(name)))
+            rows.append([name + unit, *cells])
         rows.insert(1, ["---"] * len(rows[0]))
         return "\n".join("| " + " | ".join(r) + " |" for r in rows)
 

@@ -75,7 +75,11 @@ client_open(struct client *c, struct client_run *run, unsigned number)
 {
     struct sockaddr_in to = { .sin_family = AF_INET };
     struct epoll_event ev = { .events = EPOLLIN | EPOLLOUT | EPOLLET };
-    *c = (struct client){ .run = run, .number = number, .began = now_ns() };
+    *c = (struct client){ .run = run,
+        .number = number,
+        .session = c->session,
+        .bytes = c->bytes,
+        .began = now_ns() };
     to.sin_port = htons(run->port);
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     c->fd = socket_from(run->from);
@@ -107,8 +111,8 @@ client_shake(struct client *c)
     SSL_set_app_data(c->ssl, c);
     SSL_set_tlsext_host_name(c->ssl, name);
     SSL_set1_host(c->ssl, name);
-    if (c->run->does_resume && c->run->session != NULL) {
-        SSL_set_session(c->ssl, c->run->session);
+    if (c->session != NULL) {
+        SSL_set_session(c->ssl, c->session);
     }
     SSL_set_connect_state(c->ssl);
     c->step = S_SHAKING;

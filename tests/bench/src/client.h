@@ -51,7 +51,6 @@ struct client_run {
     bool does_resume; /* offers the session of the last connection */
     bool does_hold;   /* S_HELD at the body's first byte */
     bool does_abort;  /* closes at the body's first byte */
-    SSL_SESSION *session;
 
     void (*on_ready)(struct client *c); /* S_IDLE for the first time */
     void (*on_first)(struct client *c); /* the first byte of a response */
@@ -64,6 +63,7 @@ struct client {
     struct client_run *run;
     int fd;
     SSL *ssl;
+    SSL_SESSION *session; /* the last connection's; load.c keeps it */
     enum step step;
     unsigned number;     /* of the name */
     unsigned responses;  /* on this connection */

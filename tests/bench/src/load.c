@@ -179,7 +179,6 @@ on_event(uint64_t stamp)
 static void
 reopen(struct client *c)
 {
-    uint64_t bytes = c->bytes;
     if (opt.is_mint && next_number >= opt.first + opt.names) {
         window_end(); /* no name is left that was never seen */
         return;
@@ -187,7 +186,6 @@ reopen(struct client *c)
     client_open(c, &run,
         opt.is_mint ? next_number++
                     : (unsigned)(opt.first + next_number++ % opt.names));
-    c->bytes = bytes;
 }
 
 static void
@@ -224,9 +222,9 @@ on_failure(struct client *c, enum failure f)
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
-    (void)ssl;
-    SSL_SESSION_free(run.session);
-    run.session = session;
+    struct client *c = SSL_get_app_data(ssl);
+    SSL_SESSION_free(c->session); /* each offers its own: they are used once */
+    c->session = session;
     return 1;
 }
 
