@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -26,11 +27,42 @@ struct tcp {
 };
 
 static bool tcp_one_byte;
+static struct tcp_keepalive tcp_keepalive;
 
 void
 tcp_set_one_byte(bool on)
 {
     tcp_one_byte = on;
+}
+
+void
+tcp_set_keepalive(const struct tcp_keepalive *k)
+{
+    AN(k->idle <= TCP_KEEPALIVE_SECONDS_MAX);
+    AN(k->interval >= 1 && k->interval <= TCP_KEEPALIVE_SECONDS_MAX);
+    AN(k->count >= 1 && k->count <= TCP_KEEPALIVE_COUNT_MAX);
+    tcp_keepalive = *k;
+}
+
+static void
+set_option(int fd, int level, int option, unsigned value)
+{
+    int v = (int)value;
+    setsockopt(fd, level, option, &v, sizeof v);
+}
+
+/* On a unix socket these do nothing. */
+static void
+tcp_set_options(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (tcp_keepalive.idle == 0) {
+        return;
+    }
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp_keepalive.idle);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, tcp_keepalive.interval);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 static struct tcp *
@@ -195,26 +227,24 @@ struct stream *
 tcp_new(struct loop *l, int fd, struct task *task)
 {
     struct tcp *t = xcalloc(sizeof *t);
-    int on = 1;
     stream_init(&t->stream, &tcp_ops, NULL, task);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    tcp_set_options(fd);
     watch_init(&t->watch, l, fd, on_ready);
     watch_set(&t->watch, WATCH_READ);
     t->is_readable = true; /* a client that connected has often sent */
     return &t->stream;
 }
 
-struct stream *
-tcp_connect(struct loop *l, const struct addr *a, struct task *task)
+static struct stream *
+connect_to(
+    struct loop *l, const struct sockaddr *sa, socklen_t n, struct task *task)
 {
-    struct sockaddr_storage sa;
-    socklen_t n = addr_to_sockaddr(a, &sa);
     int fd =
-        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return NULL;
     }
-    if (connect(fd, (struct sockaddr *)&sa, n) != 0 && errno != EINPROGRESS) {
+    if (connect(fd, sa, n) != 0 && errno != EINPROGRESS) {
         int err = errno;
         close(fd);
         errno = err;
@@ -225,6 +255,23 @@ tcp_connect(struct loop *l, const struct addr *a, struct task *task)
     t->is_readable = false;
     t->is_connecting = true;
     return s;
+}
+
+struct stream *
+tcp_connect(struct loop *l, const struct addr *a, struct task *task)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(a, &sa);
+    return connect_to(l, (struct sockaddr *)&sa, n, task);
+}
+
+struct stream *
+tcp_connect_unix(struct loop *l, struct str path, struct task *task)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    AN(path.n != 0 && path.n < sizeof sa.sun_path);
+    memcpy(sa.sun_path, path.p, path.n);
+    return connect_to(l, (struct sockaddr *)&sa, sizeof sa, task);
 }
 
 int

@@ -19,9 +19,32 @@ int tcp_fd(const struct stream *s);
 struct stream *tcp_connect(
     struct loop *l, const struct addr *a, struct task *t);
 
+/* The same to a unix stream socket. EAGAIN: its backlog is full, and nothing
+ * tells when it is not; try again. */
+struct stream *tcp_connect_unix(
+    struct loop *l, struct str path, struct task *t);
+
 /* Bytes that were read from this stream already and are to be read again
  * first; at most once at a time, before any further read. Copies. */
 void tcp_unread(struct stream *s, struct str bytes);
+
+/* When TCP asks a peer that says nothing whether it is still there: after
+ * `idle` seconds, then each `interval`; one that leaves `count` questions
+ * unanswered is dead, and the stream's next read is an error. What was sent
+ * and is not acknowledged is not asked about: TCP repeats it, for about a
+ * quarter of an hour. */
+struct tcp_keepalive {
+    unsigned idle; /* 0: TCP never asks */
+    unsigned interval;
+    unsigned count;
+};
+
+/* The most that Linux takes (net/tcp.h: MAX_TCP_KEEPIDLE and so on). */
+#define TCP_KEEPALIVE_SECONDS_MAX 32767
+#define TCP_KEEPALIVE_COUNT_MAX 127
+
+/* Of all streams that are made from here on; before it, never. */
+void tcp_set_keepalive(const struct tcp_keepalive *k);
 
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */

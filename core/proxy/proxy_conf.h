@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "conf/bind.h"
+#include "net/tcp.h"
 
 struct logfile;
 struct pages;
@@ -45,6 +46,8 @@ struct proxy_conf {
     /* egress */
     double keepalive_timeout;     /* idle client connection */
     double client_header_timeout; /* from the first byte to the head's end */
+    double lingering_time; /* for what a client sends behind its answer, and
+                              between bytes for one that sends no more */
     unsigned keepalive_requests;
     uint64_t client_header_buffer_size; /* a request head in all */
     struct pages *pages;
@@ -53,6 +56,7 @@ struct proxy_conf {
     unsigned leaf_cache; /* leaves a worker keeps */
     unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
     bool deny_inside;
+    struct tcp_keepalive so_keepalive; /* of clients and of origins */
 
     /* where: egress, host, handler, location */
     double client_body_timeout;    /* between two reads */
