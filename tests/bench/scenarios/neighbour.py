@@ -49,7 +49,10 @@ def beside(bench, one, two, floods):
         load = bench.lab.start_load(one, seconds=SECONDS, **options)
         loads.append(load)
         if options.get("hold"):
-            load.result()
+            n = load.result()["requests"]
+            bench.report.note(
+                f"neighbour: {n} of {options['connections']} streams opened"
+            )
     value = p99(bench, two)
     for load in loads:
         load.process.kill()
