@@ -9,7 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#define PARK_AFTER 0.25
+#define PARK_AFTER 0.05
 #define KEY_MAX 300
 
 struct pool_host {

@@ -20,7 +20,7 @@
 #include "proxy/worker.h"
 
 /* Idle this long, a connection gives its buffers back. */
-#define PARK_AFTER 0.25
+#define PARK_AFTER 0.05
 
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
@@ -440,6 +440,18 @@ exchange_expired(struct conn *c, struct h1_side *side)
     side->progress = clock_mono();
 }
 
+/* The client took all that there is of a body, and more will come. */
+static void
+park(struct conn *c, const struct h1_side *side)
+{
+    if (side->is_head_written && bufq_is_empty(&c->out)) {
+        if (c->in.n == 0) {
+            buf_fini(&c->in);
+        }
+        stream_park(c->stream);
+    }
+}
+
 static const struct step *
 begin_drain(struct conn *c)
 {
@@ -510,6 +522,8 @@ run_exchange(struct task *t)
         tx_client_done(tx);
     } else if (clock_mono() >= exchange_deadline(c, side)) {
         exchange_expired(c, side);
+    } else {
+        park(c, side);
     }
     return wait_until(
         c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));

@@ -261,6 +261,16 @@ recv_some(struct peer *p, struct tx *tx)
     return r == P_BROKEN ? body_eof(p, IO_ERR) : r;
 }
 
+/* Of a stream of events most of the time is waiting: without buffers. */
+static void
+park(struct peer *p)
+{
+    if (p->in.n == 0) {
+        buf_fini(&p->in);
+    }
+    stream_park(p->stream);
+}
+
 static enum peer_io
 h1_recv_body(struct peer *p, struct tx *tx)
 {
@@ -275,6 +285,9 @@ h1_recv_body(struct peer *p, struct tx *tx)
     if (p->is_body_done) {
         h1_body_trailers(&p->body, &tx->response);
         return P_OK;
+    }
+    if (r == P_AGAIN) {
+        park(p);
     }
     return r == P_OK ? P_AGAIN : r;
 }

@@ -1,0 +1,1 @@
+"""weir's benchmark: see auto/bench --help."""

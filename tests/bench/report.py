@@ -1,0 +1,102 @@
+"""Figures as they come in, and what becomes of them: a table, a JSON file,
+and whether a must was missed."""
+
+import json
+import os
+import platform
+import statistics
+
+
+def rounded(value):
+    if value is None:
+        return "–"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:.{digits}f}"
+
+
+class Report:
+    def __init__(self):
+        self.figures = {}  # name: {proxy: [a value for each round]}
+        self.units = {}
+        self.musts = []
+        self.notes = []
+
+    def figure(self, name, unit, proxy, value):
+        self.units[name] = unit
+        self.figures.setdefault(name, {}).setdefault(proxy, []).append(value)
+
+    def must(self, name, is_met, text):
+        self.musts.append({"name": name, "met": bool(is_met), "text": text})
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def median(self, name, proxy):
+        values = self.figures.get(name, {}).get(proxy)
+        return statistics.median(values) if values else None
+
+    def ratio(self, name):
+        ours, nginx = self.median(name, "weir"), self.median(name, "nginx")
+        return ours / nginx if ours is not None and nginx else None
+
+    def missed(self):
+        return [m for m in self.musts if not m["met"]]
+
+    def table(self):
+        proxies = []
+        for values in self.figures.values():
+            proxies += [p for p in values if p not in proxies]
+        first = [p for p in ("weir", "nginx") if p in proxies]
+        proxies = first + [p for p in proxies if p not in first]
+        has_ratio = proxies[:2] == ["weir", "nginx"]
+        rows = [["", *proxies, *(["weir / nginx"] if has_ratio else [])]]
+        for name in self.figures:
+            unit = f", {self.units[name]}" if self.units[name] else ""
+            cells = [rounded(self.median(name, p)) for p in proxies]
+            if has_ratio:
+                cells.append(rounded(self.ratio(name)))
+            rows.append([name + unit, *cells])
+        rows.insert(1, ["---"] * len(rows[0]))
+        return "\n".join("| " + " | ".join(r) + " |" for r in rows)
+
+    def text(self):
+        lines = []
+        if self.figures:
+            lines += [self.table(), ""]
+        lines += [f"note: {text}" for text in self.notes]
+        for must in self.musts:
+            word = "met   " if must["met"] else "MISSED"
+            lines.append(f"must {word} {must['name']}: {must['text']}")
+        return "\n".join(lines)
+
+    def as_json(self, about):
+        def summary(values):
+            return {
+                "median": statistics.median(values),
+                "min": min(values),
+                "max": max(values),
+                "rounds": values,
+            }
+
+        figures = [
+            {
+                "name": name,
+                "unit": self.units[name],
+                "values": {p: summary(v) for p, v in values.items()},
+                "weir/nginx": self.ratio(name),
+            }
+            for name, values in self.figures.items()
+        ]
+        machine = {"kernel": platform.release(), "cpus": os.cpu_count()}
+        return json.dumps(
+            {
+                **about,
+                "machine": machine,
+                "figures": figures,
+                "musts": self.musts,
+                "notes": self.notes,
+            },
+            indent=1,
+            ensure_ascii=False,
+        )

@@ -1,0 +1,112 @@
+"""What a request costs: CPU time of the proxy alone, by the kernel's account.
+
+Rates would say little: with the client and the origin on one CPU the best
+proxies are not saturated. Every round starts every proxy afresh, one after
+the other, so that what disturbs the machine disturbs them all.
+"""
+
+import statistics
+
+from ..proxies import Direct
+
+N_NAMES = 8000
+MIB8 = 8 * 1024 * 1024
+MIB32 = 32 * 1024 * 1024
+
+# name: (unit, the load's options, divisor of microseconds)
+MEASURES = {
+    "keepalive": ("kept-alive 1 KiB request", "µs", {"connections": 50}),
+    "large": (
+        "100 KiB response",
+        "µs",
+        {"connections": 50, "path": "/bytes/102400"},
+    ),
+    "new": (
+        "new connection, full handshake, cached leaf",
+        "µs",
+        {"connections": 32, "new": True},
+    ),
+    "resume": ("resumed connection", "µs", {"connections": 32, "resume": True}),
+    "mint": (
+        "never-seen host: mint, new origin connection",
+        "µs",
+        {"connections": 32, "mint": True, "first": 1, "names": N_NAMES - 1},
+    ),
+    "download": (
+        "download",
+        "s/GB",
+        {"connections": 4, "path": f"/bytes/{MIB32}"},
+    ),
+    "upload": ("upload", "s/GB", {"connections": 4, "upload": MIB8}),
+}
+
+
+def cost(unit, result):
+    """Of a request in µs, or of 1e9 bytes of body in seconds."""
+    cpu = result["cpu_us"].get("proxy", 0)
+    if unit == "µs":
+        return cpu / result["requests"]
+    return cpu / 1e6 / (result["bytes"] / 1e9)
+
+
+def check(bench, name, proxy, result):
+    """A figure of something else than what its name says is no figure."""
+    report = bench.report
+    if result["failures"]:
+        report.note(f"{proxy.name}, {name}: failures {result['failures']}")
+    if proxy.sets_header and result["tokens"] != result["requests"]:
+        report.note(f"{proxy.name}, {name}: header not seen by the origin")
+    if "resumed" in name and result["resumed"] < 0.9 * result["opened"]:
+        report.note(
+            f"{proxy.name}, {name}: only {result['resumed']} of "
+            f"{result['opened']} were"
+        )
+
+
+def measure_all(bench, proxy, chosen):
+    for key in chosen:
+        name, unit, options = MEASURES[key]
+        if key == "mint" and not proxy.may_mint:
+            continue
+        result = bench.lab.timed(proxy, **options)
+        if result["requests"] == 0:
+            bench.report.note(f"{proxy.name}, {name}: no request succeeded")
+            continue
+        check(bench, name, proxy, result)
+        busy = {
+            k: v / 1e6 / result["seconds"] for k, v in result["cpu_us"].items()
+        }
+        bench.busy.setdefault(key, {}).setdefault(proxy.name, []).append(busy)
+        if proxy.name != Direct.name:
+            bench.report.figure(
+                name, unit, proxy.name, cost(unit, result)
+            )
+
+
+def note_load(bench):
+    """Whether the bench itself could bear what it measures: what share of its
+    CPU each party used."""
+    for key, proxies in bench.busy.items():
+        for proxy, rounds in proxies.items():
+            if proxy != "weir":
+                continue
+            share = {
+                who: statistics.median(r.get(who, 0) for r in rounds)
+                for who in ("proxy", "origin", "load")
+            }
+            bench.report.note(
+                f"{MEASURES[key][0]}: weir used {share['proxy']:.0%} of its "
+                f"CPU, the origin {share['origin']:.0%} and the load "
+                f"{share['load']:.0%} of theirs"
+            )
+
+
+def run(bench, chosen):
+    bench.busy = {}
+    bench.lab.n_names = N_NAMES if "mint" in chosen else 1
+    for _ in range(bench.reps):
+        for kind in bench.kinds:
+            with kind(bench.lab) as proxy:
+                measure_all(bench, proxy, chosen)
+    bench.lab.n_names = 1
+    note_load(bench)

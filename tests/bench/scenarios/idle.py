@@ -1,0 +1,74 @@
+"""Connections that are kept: what memory each holds when it was used once, and
+when all were used once more; whether they slow those that work."""
+
+import time
+
+from .. import process
+from ..proxies import Nginx, Squid, Weir
+
+SIZES = (5000, 10000)
+CONTROL = {"connections": 4, "rate": 200, "requests": 400}
+
+
+SETTLED = 1  # seconds in which a proxy may give back what it does not need
+
+
+def control(bench, proxy):
+    return bench.lab.load(proxy, **CONTROL)["whole_us"]["p95"]
+
+
+def kib_each(proxy, before, n):
+    time.sleep(SETTLED)
+    return (process.memory(proxy.pids())[0] - before) / n
+
+
+def held(bench, proxy, n):
+    """With n connections idle: KiB for each; after more use; p95 of the
+    control alone, and beside them; whether all stayed. The least of three:
+    what else the machine does only adds to it."""
+    control(bench, proxy)
+    alone = [control(bench, proxy) for _ in range(3)]
+    before, what = process.memory(proxy.pids())
+    load = bench.lab.start_load(proxy, connections=n, hold=True, seconds=120)
+    there = load.result()
+    once = kib_each(proxy, before, n)
+    beside = [control(bench, proxy) for _ in range(3)]
+    woke = load.again()
+    twice = kib_each(proxy, before, n)
+    load.end()
+    bench.report.note(
+        f"{proxy.name}, {n:,} idle: {there['requests']:,} opened, "
+        f"{woke['requests']:,} served again; memory is {what}"
+    )
+    are_there = there["requests"] == woke["requests"] == n
+    return once, twice, min(alone), min(beside), are_there
+
+
+def run(bench, _):
+    for n in SIZES:
+        if n + 500 > bench.lab.descriptors:
+            bench.report.note(f"{n} idle: too many for this limit (ulimit -n)")
+            continue
+        for kind in bench.pick(Weir, Nginx, Squid):
+            with kind(bench.lab) as proxy:
+                once, twice, alone, beside, are_there = held(
+                    bench, proxy, n
+                )
+            name = f"idle connection of {n:,}"
+            bench.report.figure(name, "KiB", kind.name, once)
+            bench.report.figure(
+                f"{name}, used again", "KiB", kind.name, twice
+            )
+            bench.report.figure(
+                f"p95 beside {n:,} idle / alone",
+                "",
+                kind.name,
+                beside / alone,
+            )
+            if kind is Weir and n == SIZES[-1]:
+                bench.report.must(
+                    "idle",
+                    are_there and beside < 2 * alone,
+                    f"p95 of the control requests {beside:.0f} µs beside "
+                    f"{n:,} idle connections, {alone:.0f} µs alone",
+                )
