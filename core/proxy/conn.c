@@ -42,6 +42,8 @@ conn_new(
     c->peer = *peer;
     c->id = ++w->next_conn;
     c->since = clock_mono();
+    c->is_quitting = w->is_quitting;
+    c->must_close = w->is_hard;
     task_init(&c->task, w->loop, &conn_step_serve, on_conn_end);
     c->stream = tcp_new(w->loop, fd, &c->task);
     buf_init(&c->in, worker_conf(w)->client_header_buffer_size);

@@ -22,6 +22,10 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.25
 
+/* A worker that ends waits so long for the first request of a connection, which
+ * its client may have sent already. */
+#define FRESH_SECONDS 1.0
+
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
@@ -66,19 +70,30 @@ begin_head(struct conn *c)
     return &step_head;
 }
 
+/* How long the next request may take to come. */
+static double
+idle_seconds(const struct conn *c)
+{
+    const struct proxy_conf *pc = worker_conf(c->worker);
+    if (c->requests != 0) {
+        return c->must_close ? 0 : pc->keepalive_timeout;
+    }
+    return c->must_close && pc->client_header_timeout > FRESH_SECONDS
+               ? FRESH_SECONDS
+               : pc->client_header_timeout;
+}
+
 /* Between requests. */
 static const struct step *
 run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
-    const struct proxy_conf *pc = worker_conf(c->worker);
-    double wait =
-        c->requests == 0 ? pc->client_header_timeout : pc->keepalive_timeout;
+    double wait = idle_seconds(c);
     enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
     if (r == IO_OK) {
         return begin_head(c);
     }
-    if (r != IO_AGAIN || c->must_close || clock_mono() >= c->since + wait) {
+    if (r != IO_AGAIN || clock_mono() >= c->since + wait) {
         return &task_end;
     }
     if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {
