@@ -9,6 +9,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/main_conf.h"
+#include "proxy/listen.h"
+
+_Static_assert(BITS_BYTES(WORKERS_MAX) <= CHAN_DATA_MAX, "CHAN_SERVE");
+_Static_assert(BITS_BYTES(LISTENS_MAX) <= CHAN_DATA_MAX, "CHAN_QUIT");
 
 static bool
 is_server(const struct master *m, const struct child *ch)

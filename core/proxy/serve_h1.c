@@ -22,10 +22,6 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.25
 
-/* A worker that ends waits so long for the first request of a connection, which
- * its client may have sent already. */
-#define FRESH_SECONDS 1.0
-
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
@@ -74,13 +70,10 @@ begin_head(struct conn *c)
 static double
 idle_seconds(const struct conn *c)
 {
-    const struct proxy_conf *pc = worker_conf(c->worker);
     if (c->requests != 0) {
-        return c->must_close ? 0 : pc->keepalive_timeout;
+        return c->must_close ? 0 : worker_conf(c->worker)->keepalive_timeout;
     }
-    return c->must_close && pc->client_header_timeout > FRESH_SECONDS
-               ? FRESH_SECONDS
-               : pc->client_header_timeout;
+    return conn_patience(c);
 }
 
 /* Between requests. */
