@@ -28,16 +28,21 @@ def connect(where, timeout=DEADLINE):
     return sock
 
 
-def answer(sock):
-    """Whether the one request of `sock`, which was sent, is answered."""
+def read_answer(sock):
+    """Whether the request that was sent is answered."""
     got = b""
-    with sock:
-        while not got.endswith(b"here"):
-            more = sock.recv(4096)
-            if not more:
-                return False
-            got += more
+    while not got.endswith(b"here"):
+        more = sock.recv(4096)
+        if not more:
+            return False
+        got += more
     return got.startswith(b"HTTP/1.1 200 ")
+
+
+def answer(sock):
+    """The same of the one request of `sock`, which is closed."""
+    with sock:
+        return read_answer(sock)
 
 
 class Load:
