@@ -42,8 +42,7 @@ struct cycle {
     struct respawn *respawns; /* by worker */
     bool has_failed;          /* a worker ended before it was ready */
     bool has_served;
-    bool is_undone;  /* did not start, and its workers are ending:
-                        then its own sockets go, too */
+    bool is_undone;  /* did not start, and its workers are ending */
     bool is_drained; /* WINCH: its workers are not started again */
 };
 

@@ -20,6 +20,9 @@
 #define CHECK_EVERY 0.02
 #define HANDSHAKE_MAX 4.0
 
+/* Seconds: who should accept what waits may be dead. */
+#define LEAVE_MAX 60.0
+
 /* A handshake's end is not seen in the queue at the same moment. */
 #define QUIET_CHECKS 2
 
@@ -236,7 +239,7 @@ listener_leave(struct listener *l, double seconds)
     }
     refuse(l, true);
     start_checks(l);
-    l->leave_end = clock_mono() + seconds;
+    l->leave_end = clock_mono() + (seconds < LEAVE_MAX ? seconds : LEAVE_MAX);
     return true;
 }
 

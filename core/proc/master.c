@@ -80,6 +80,7 @@ undo(struct master *m, const char *why)
     log_at(LOG_EMERG, "%s: %s", why,
         m->current != NULL ? "the old configuration goes on" : "giving up");
     c->is_undone = true;
+    cycle_retire(c);
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);

@@ -29,6 +29,9 @@
 /* Locked memory beside the vault, for secrets. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
 
+/* Seconds: one poll's wait, in a number of milliseconds. */
+#define POLL_MAX 1e6
+
 /* Seconds: mapping the vault, and the ticket keys. */
 #define KEEPER_START 30.0
 
@@ -321,6 +324,7 @@ master_timeout(const struct master *m)
         return -1;
     }
     double left = at - clock_mono();
+    left = left < POLL_MAX ? left : POLL_MAX;
     return left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 

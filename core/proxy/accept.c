@@ -106,6 +106,12 @@ out_of_descriptors(struct worker *w, int err)
     timer_start(&w->accept_timer, RETRY_AFTER);
 }
 
+static bool
+is_short(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+}
+
 /* A socket that has ended says EINVAL; a unix one has ended for this worker
  * when nobody waits in it. */
 static void
@@ -116,8 +122,7 @@ on_accept_error(struct acceptor *a, int err)
     if (err == EINVAL || is_dry) {
         end_socket(a);
         worker_check_drained(w);
-    } else if (err == EMFILE || err == ENFILE || err == ENOMEM ||
-               err == ENOBUFS) {
+    } else if (is_short(err)) {
         out_of_descriptors(w, err);
     } else if (err != EAGAIN) {
         log_errno(LOG_ERR, err, "accept failed");
@@ -144,9 +149,7 @@ accept_one(struct acceptor *a)
     if (err == ECONNABORTED || err == EINTR) {
         return true; /* the client gave up while it waited */
     }
-    bool is_short =
-        err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
-    if (is_short && worker_shed(a->worker)) {
+    if (is_short(err) && worker_shed(a->worker)) {
         return true;
     }
     on_accept_error(a, err);

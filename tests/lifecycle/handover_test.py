@@ -277,6 +277,28 @@ def test_what_waits_at_a_quit(weir, kind):
     assert w.wait() == 0
 
 
+def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
+    """While one of its workers has not ended yet."""
+    w = weir(egress=HERE + TCP)
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
+    old = stopped(w)
+    waiting = Waiting(w.port, Waiting.MANY)
+    w.configure(w.config(egress=HERE + TCP, main="worker_processes 40;"))
+    w.signal("HUP")
+    new = until(lambda: set(w.children("worker")) - set(old), "a new one")
+    os.kill(max(new), signal.SIGSTOP)
+    until(lambda: len(w.children("worker")) > 2, "another")
+    other = max(set(w.children("worker")) - set(old) - {max(new)})
+    os.kill(other, signal.SIGKILL)
+    w.wait_log("goes on")
+    w.signal("QUIT")
+    w.wait_log("SIGQUIT")
+    go_on(old)
+    waiting.assert_answered()
+    go_on([max(new)])
+    assert w.wait() == 0
+
+
 def test_a_request_that_is_on_its_way_at_a_quit(weir):
     """The connection waited to be accepted, its request comes thereafter."""
     w = weir(egress=HERE + TCP)
