@@ -16,7 +16,8 @@
  * - a least TTL (RFC 5082) of 255 drops the SYNs of all who send with less, as
  *   hosts do, but not the ACK that ends a handshake; the client sends its SYN
  *   again after a second. What is accepted inherits it. (A socket filter could
- *   do the same, but wants CAP_NET_ADMIN by now.);
+ *   do the same, but wants CAP_NET_ADMIN by now. Where the kernel answers by
+ *   SYN cookies, that ACK is dropped, too.);
  * - a unix socket that is shut down refuses who connects, and what waits in it
  *   can still be accepted.
  */

@@ -278,7 +278,10 @@ run_leaving(struct listener *l)
         if (clock_mono() < l->leave_end) {
             return;
         }
-        log_at(LOG_WARN, "a listener ends with connections that wait in it");
+        char text[ADDR_TEXT_MAX];
+        struct str at = addr_format(&l->addr, true, text);
+        log_at(LOG_WARN, "listen on %.*s ends with connections that wait in it",
+            STR_ARG(at));
     }
     close_all(l);
     listener_free(l);

@@ -301,7 +301,7 @@ turn(struct master *m)
                                     : "the new workers did not become ready");
     }
     master_free_cycles(m);
-    if (m->is_share_due) {
+    if (m->share_at != 0 && m->share_at <= clock_mono()) {
         master_share(m);
     }
     if (m->wants_reload && may_reload(m)) {

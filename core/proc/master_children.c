@@ -173,7 +173,7 @@ take_message(struct master *m, struct child *ch, const struct chan_msg *msg)
     } else if (msg->type == CHAN_FULL) {
         ch->is_full = msg->number != 0;
     }
-    m->is_share_due |= ch->cycle != NULL && ch->cycle == m->current;
+    master_share_soon(m, ch->cycle);
 }
 
 int
@@ -256,7 +256,7 @@ bury(struct master *m, struct child *ch, int status)
         c->has_failed = true;
     }
     m->n_children--;
-    m->is_share_due |= c != NULL && c == m->current;
+    master_share_soon(m, c);
     child_free(ch);
 }
 
@@ -314,6 +314,7 @@ master_timeout(const struct master *m)
     }
     if (m->stop == STOP_NOT) {
         at = m->next != NULL ? sooner(at, m->start_deadline) : at;
+        at = sooner(at, m->share_at);
         for (unsigned i = 0;
              m->current != NULL && i < m->current->main->worker_processes;
              i++) {

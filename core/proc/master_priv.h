@@ -23,7 +23,8 @@ struct master {
     enum stop stop;
     int exit_code;
     struct list children, cycles, listeners;
-    bool is_share_due; /* master_share() is to be called */
+    double share_at, shared_at; /* master_share(): when it is to be called (0:
+                                   not), when it was */
     unsigned n_children;
     struct cycle *current, *next; /* NULL: none */
     double start_deadline;        /* of next */
@@ -52,6 +53,10 @@ must_check int master_start_keeper(struct master *m, const struct cycle *c);
 must_check int master_await_keeper(struct master *m);
 must_check int master_start_worker(
     struct master *m, struct cycle *c, unsigned index);
+
+/* A worker came, went, filled up: master_share() soon, and not again and again
+ * for one that fills up and empties all the time. */
+void master_share_soon(struct master *m, const struct cycle *c);
 
 /* Tells the workers of the current cycle which of them accept, so that each
  * socket is served by one that can: a dead or full one's by others. */

@@ -6,6 +6,7 @@
 #include "proc/master_priv.h"
 
 #include "base/bits.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "proc/main_conf.h"
@@ -13,6 +14,9 @@
 
 _Static_assert(BITS_BYTES(WORKERS_MAX) <= CHAN_DATA_MAX, "CHAN_SERVE");
 _Static_assert(BITS_BYTES(LISTENS_MAX) <= CHAN_DATA_MAX, "CHAN_QUIT");
+
+/* Seconds between two messages: who does not take them is killed. */
+#define SHARE_EVERY 0.05
 
 static bool
 is_server(const struct master *m, const struct child *ch)
@@ -40,10 +44,20 @@ collect(const struct master *m, uint8_t *set, size_t n)
 }
 
 void
+master_share_soon(struct master *m, const struct cycle *c)
+{
+    double soonest = m->shared_at + SHARE_EVERY;
+    if (c != NULL && c == m->current) {
+        m->share_at = soonest > clock_mono() ? soonest : clock_mono();
+    }
+}
+
+void
 master_share(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
-    m->is_share_due = false;
+    m->share_at = 0;
+    m->shared_at = clock_mono();
     if (m->current == NULL || m->stop != STOP_NOT) {
         return;
     }

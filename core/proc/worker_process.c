@@ -201,14 +201,12 @@ on_drained(void *arg)
     loop_stop(((struct state *)arg)->loop);
 }
 
-static void
+static bool
 on_full(void *arg, bool is_full)
 {
     const struct state *s = arg;
     struct chan_msg m = { .type = CHAN_FULL, .number = is_full, .fd = -1 };
-    if (chan_send(s->process->chan, &m) == IO_AGAIN) {
-        log_at(LOG_ALERT, "the master does not take messages");
-    }
+    return chan_send(s->process->chan, &m) == IO_OK;
 }
 
 static int

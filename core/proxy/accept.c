@@ -78,10 +78,10 @@ end_socket(struct acceptor *a)
 static void
 tell_full(struct worker *w, bool is_full)
 {
-    if (w->is_full != is_full && w->setup.on_full != NULL) {
-        w->setup.on_full(w->setup.arg, is_full);
+    if (w->is_full != is_full && w->setup.on_full != NULL &&
+        w->setup.on_full(w->setup.arg, is_full)) {
+        w->is_full = is_full;
     }
-    w->is_full = is_full;
 }
 
 static void

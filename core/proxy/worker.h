@@ -37,8 +37,9 @@ struct worker_setup {
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
-    void (*on_full)(void *arg, bool is_full); /* other workers should accept
-                                                 in its place, or no more */
+    /* Other workers should accept in its place, or no more; false: they could
+     * not be told, and will be another time. */
+    bool (*on_full)(void *arg, bool is_full);
     void *arg;
 };
 

@@ -192,6 +192,16 @@ def test_a_full_worker_is_stood_in_for(weir):
         late.assert_answered()
 
 
+def test_workers_that_fill_up_all_the_time(weir):
+    w = weir(egress=HERE + TCP, main="worker_processes 3;",
+             events="worker_connections 2;")  # fmt: skip
+    workers = w.children("worker")
+    with Load(w.port, threads=9) as load:
+        load.more(300)
+    load.assert_none_lost()
+    assert w.children("worker") == workers
+
+
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
 def test_what_waits_at_a_reload(weir, kind):
     """The new workers answer, though the old ones are stopped."""
