@@ -8,6 +8,9 @@
 #include "base/addr.h"
 #include "conf/bind.h"
 
+struct guard;
+struct loop;
+
 #define LISTENS_MAX 16384
 
 struct listen {
@@ -40,6 +43,9 @@ extern const struct conf_part listen_part;
 /* The n-th of a conf, NULL past the last; and how many there are. */
 const struct listen *listen_get(const struct conf *c, unsigned n);
 unsigned listen_count(const struct conf *c);
+
+/* A guard that knows all listeners of a conf; NULL after a log line. */
+struct guard *listen_guard(const struct conf *c, struct loop *l);
 
 /* Whether a PROXY header from there is believed. */
 bool listen_trusts(const struct conf *c, const struct addr *front);
