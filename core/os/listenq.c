@@ -33,7 +33,10 @@ listenq_begin(int fd, int backlog)
 static int
 attach(int fd, int option, struct sock_filter *code, unsigned short n)
 {
-    struct sock_fprog program = { n, code };
+    struct sock_fprog program;
+    memset(&program, 0, sizeof program); /* its padding, for Valgrind */
+    program.len = n;
+    program.filter = code;
     return setsockopt(fd, SOL_SOCKET, option, &program, sizeof program);
 }
 
