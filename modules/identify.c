@@ -12,12 +12,20 @@ listener_sandbox(const struct conn *c)
     return id.n != 0 ? sandbox_by_id(c->worker->sandboxes, id) : NULL;
 }
 
+/* A front end's own address is no sandbox's, whatever range it lies in. */
+static const struct addr *
+source(const struct conn *c)
+{
+    static const struct addr nobodys = { .family = ADDR_UNIX };
+    return c->has_client ? &c->peer : &nobodys;
+}
+
 static enum verdict
 on_accept(struct conn *c)
 {
     struct sandbox *sb = NULL;
-    switch (sandbox_identify(
-        c->worker->sandboxes, listener_sandbox(c), &c->peer, NULL, true, &sb)) {
+    switch (sandbox_identify(c->worker->sandboxes, listener_sandbox(c),
+        source(c), NULL, true, &sb)) {
     case IDENTITY_OK:
         c->sandbox = sb;
         return V_NEXT;
@@ -76,7 +84,7 @@ on_target(struct conn *c, const struct target *t)
     }
     read_credentials(t->head, &cr);
     switch (sandbox_identify(
-        c->worker->sandboxes, c->sandbox, &c->peer, &cr, true, &sb)) {
+        c->worker->sandboxes, c->sandbox, source(c), &cr, true, &sb)) {
     case IDENTITY_OK:
         belong(t->tx, sb);
         return V_NEXT;

@@ -11,9 +11,13 @@
 #define CHAN_DATA_MAX 2048 /* bytes behind the header */
 
 enum chan_type {
-    CHAN_READY = 1, /* child: initialised, serving */
+    CHAN_READY = 1, /* child: initialised; a keeper serves, a worker can */
+    CHAN_SERVE,     /* master: accept; data: the set of the workers that do,
+                       each its share of the sockets */
+    CHAN_FULL,      /* worker: 1: it accepts no more; 0: it does again */
     CHAN_QUIT,      /* master: finish what runs, idle connections close, for
-                       at most `number` seconds; 0: end at once */
+                       at most `number` seconds; 0: end at once. data: the set
+                       of listeners to accept from until they end, no others */
     CHAN_DRAIN,     /* master: the same, but a successor serves: an idle
                        connection has one last request */
     CHAN_KEEPER,    /* master: the keeper is a new one, ask again */

@@ -56,6 +56,12 @@ sock_probe(const struct addr *a)
 }
 
 int
+sock_bind(const struct addr *a)
+{
+    return bind_tcp(a, true);
+}
+
+int
 sock_listen(const struct addr *a, int backlog, bool reuseport)
 {
     int fd = bind_tcp(a, reuseport);

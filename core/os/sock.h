@@ -10,6 +10,10 @@
  * several share the address, each with a queue of its own. -1 with errno. */
 must_check int sock_listen(const struct addr *a, int backlog, bool reuseport);
 
+/* Such a socket that shares its address and does not listen yet: it is given no
+ * connection. -1 with errno. */
+must_check int sock_bind(const struct addr *a);
+
 /* Whether nobody listens on `a`: SO_REUSEPORT alone would let a second weir
  * of the same user take half of the connections. -1 with errno. */
 must_check int sock_probe(const struct addr *a);

@@ -201,7 +201,8 @@ whole_seconds(double seconds)
 }
 
 void
-child_end(struct child *ch, enum chan_type how, double seconds)
+child_end(
+    struct child *ch, enum chan_type how, double seconds, struct str leaving)
 {
     CHECK(ch, CHILD_MAGIC);
     double kill_at = clock_mono() + seconds + KILL_AFTER;
@@ -210,7 +211,7 @@ child_end(struct child *ch, enum chan_type how, double seconds)
         seconds = kill_at - KILL_AFTER - clock_mono();
     }
     struct chan_msg m = {
-        .type = how, .number = whole_seconds(seconds), .fd = -1
+        .type = how, .number = whole_seconds(seconds), .data = leaving, .fd = -1
     };
     ch->kill_at = kill_at;
     child_send(ch, &m);

@@ -28,6 +28,7 @@ struct child {
     double started;
     double kill_at; /* clock_mono(); it has been told to end. 0: it has not */
     bool is_ready;  /* CHAN_READY came */
+    bool is_full;   /* CHAN_FULL */
 };
 
 #define CHILD_MAGIC 0xc811dc81u
@@ -53,8 +54,10 @@ void child_free(struct child *ch);
 void child_send(struct child *ch, const struct chan_msg *m);
 
 /* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN); 0: at once.
- * Told before, it has no more time than it was given then. */
-void child_end(struct child *ch, enum chan_type how, double seconds);
+ * Told before, it has no more time than it was given then. `leaving`: the
+ * message's data; n 0: it accepts no more. */
+void child_end(
+    struct child *ch, enum chan_type how, double seconds, struct str leaving);
 
 /* It has closed its channel: it is about to end, or is killed for not doing
  * so. */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/bits.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -99,10 +100,10 @@ cycle_open(struct cycle *c, struct list *listeners)
         return -1;
     }
     c->listeners = xcalloc((n + 1) * sizeof(struct listener *));
-    c->had = xcalloc((n + 1) * sizeof *c->had);
+    c->leaving = xcalloc(BITS_BYTES(n + 1));
     for (unsigned i = 0; i < n; i++) {
-        struct listener *l = listener_get(listeners, listen_get(c->conf, i),
-            c->main->worker_processes, &c->had[i]);
+        struct listener *l = listener_get(
+            listeners, listen_get(c->conf, i), c->main->worker_processes);
         if (l == NULL) {
             return -1;
         }
@@ -112,13 +113,55 @@ cycle_open(struct cycle *c, struct list *listeners)
 }
 
 void
-cycle_undo(struct cycle *c)
+cycle_begin(struct cycle *c)
 {
     CHECK(c, CYCLE_MAGIC);
     for (unsigned i = 0; i < c->n_listeners; i++) {
-        listener_trim(c->listeners[i], c->had[i]);
+        listener_begin(c->listeners[i], listen_get(c->conf, i)->backlog);
     }
-    cycle_free(c);
+    c->has_served = true;
+}
+
+void
+cycle_steer(struct cycle *c)
+{
+    CHECK(c, CYCLE_MAGIC);
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        listener_steer(c->listeners[i], c->main->worker_processes);
+    }
+}
+
+static void
+close_listeners(struct cycle *c)
+{
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        listener_trim(c->listeners[i]);
+        listener_put(c->listeners[i]);
+    }
+    c->n_listeners = 0;
+}
+
+void
+cycle_retire(struct cycle *c)
+{
+    CHECK(c, CYCLE_MAGIC);
+    if (!c->has_served) {
+        close_listeners(c);
+        return;
+    }
+    for (unsigned i = 0; i < c->n_listeners; i++) {
+        if (listener_leave(c->listeners[i], c->main->worker_shutdown_timeout)) {
+            bits_add(c->leaving, BITS_BYTES(c->n_listeners), i);
+        }
+    }
+    c->n_listeners = 0;
+}
+
+struct str
+cycle_leaving(const struct cycle *c)
+{
+    CHECK(c, CYCLE_MAGIC);
+    return str_n((const char *)c->leaving, BITS_BYTES(listen_count(c->conf)));
 }
 
 void
@@ -126,11 +169,9 @@ cycle_free(struct cycle *c)
 {
     CHECK(c, CYCLE_MAGIC);
     AZ(c->n_workers);
-    for (unsigned i = 0; i < c->n_listeners; i++) {
-        listener_put(c->listeners[i]);
-    }
+    close_listeners(c);
     xfree(c->listeners);
-    xfree(c->had);
+    xfree(c->leaving);
     xfree(c->respawns);
     logfiles_close(c->conf);
     if (c->error_log >= 0) {
@@ -158,15 +199,6 @@ cycle_reopen_logs(struct cycle *c)
     int error_log = open_error_log(c);
     if (logfiles_open(c->conf, user->uid, user->gid) != 0 || error_log != 0) {
         log_at(LOG_ALERT, "not every log was opened again");
-    }
-}
-
-void
-cycle_close_listeners(struct cycle *c)
-{
-    CHECK(c, CYCLE_MAGIC);
-    for (unsigned i = 0; i < c->n_listeners; i++) {
-        listener_trim(c->listeners[i], 0);
     }
 }
 

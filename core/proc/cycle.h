@@ -33,16 +33,17 @@ struct cycle {
     struct conf *conf;
     const struct main_conf *main;
     struct listener **listeners; /* by number of the conf's listen */
-    unsigned *had;               /* sockets of each before this cycle */
-    unsigned n_listeners;
-    int error_log;      /* -1: standard error */
-    unsigned n_workers; /* that run, of any state */
+    unsigned n_listeners;        /* 0: given back */
+    uint8_t *leaving;            /* set of them, by number: ended with this
+                                    cycle, and accepted from until they do */
+    int error_log;               /* -1: standard error */
+    unsigned n_workers;          /* that run, of any state */
     unsigned n_ready;
     struct respawn *respawns; /* by worker */
     bool has_failed;          /* a worker ended before it was ready */
-    bool is_undone;           /* did not start, and its workers are ending:
-                                 then its own sockets go, too */
-    bool is_drained;          /* WINCH: its workers are not started again */
+    bool has_served;
+    bool is_undone;  /* did not start, and its workers are ending */
+    bool is_drained; /* WINCH: its workers are not started again */
 };
 
 #define CYCLE_MAGIC 0xc7c1ec7cu
@@ -60,20 +61,27 @@ must_check struct cycle *cycle_read(
  * after a log line; then, and for a cycle that did not start, cycle_undo(). */
 must_check int cycle_open(struct cycle *c, struct list *listeners);
 
-/* Closes and frees; sockets that were opened for this cycle alone too. */
-void cycle_undo(struct cycle *c);
+/* All of its sockets listen: then its workers are told to accept. */
+void cycle_begin(struct cycle *c);
 
-/* Frees a cycle that served: its listeners stay while another has them. */
+/* ... and then connections are spread over its workers alone. */
+void cycle_steer(struct cycle *c);
+
+/* Serves no more: listeners that no other has leave, within the time that its
+ * workers have (c->leaving); sockets of a cycle that never did are closed. */
+void cycle_retire(struct cycle *c);
+
+/* Frees a cycle without workers, what it has still open too. */
 void cycle_free(struct cycle *c);
+
+/* For a worker's CHAN_QUIT or CHAN_DRAIN. */
+struct str cycle_leaving(const struct cycle *c);
 
 /* The error log of this cycle is the process's from here on. */
 void cycle_use_log(const struct cycle *c);
 
 /* USR1. What cannot be opened again is written to as before. */
 void cycle_reopen_logs(struct cycle *c);
-
-/* No more connections: the sockets are closed in the master. */
-void cycle_close_listeners(struct cycle *c);
 
 /* Notes that a process that lived `seconds` is to be started again: r->at
  * says when. 0: it could not even be forked. */

@@ -1,5 +1,7 @@
 /*
- * Opens and closes listening sockets; accepts nothing. Called by cycle.c.
+ * Opens listening sockets, spreads connections over them and closes them when
+ * nobody waits in them any more; accepts nothing. Called by cycle.c and the
+ * master.
  */
 
 #include "proc/listener.h"
@@ -7,9 +9,30 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/listenq.h"
 #include "os/sock.h"
+
+/* Seconds between two looks at what is to end; and for a handshake: a SYN-ACK
+ * is sent again after 1 and 3. */
+#define CHECK_EVERY 0.02
+#define HANDSHAKE_MAX 4.0
+
+/* Seconds: who should accept what waits may be dead. */
+#define LEAVE_MAX 60.0
+
+/* A handshake's end is not seen in the queue at the same moment. */
+#define QUIET_CHECKS 2
+
+static struct listener *
+listener_of(struct list *node)
+{
+    struct listener *l = container_of(node, struct listener, node);
+    CHECK(l, LISTENER_MAGIC);
+    return l;
+}
 
 static bool
 listener_is(const struct listener *k, const struct listen *l)
@@ -24,22 +47,55 @@ static struct listener *
 listener_find(struct list *all, const struct listen *l)
 {
     for (struct list *n = all->next; n != all; n = n->next) {
-        struct listener *k = container_of(n, struct listener, node);
-        CHECK(k, LISTENER_MAGIC);
-        if (listener_is(k, l)) {
-            return k;
+        if (listener_is(listener_of(n), l)) {
+            return listener_of(n);
         }
     }
     return NULL;
 }
 
+static struct listener *
+listener_new(struct list *all, const struct listen *l)
+{
+    struct listener *k = xcalloc(sizeof *k);
+    k->magic = LISTENER_MAGIC;
+    k->addr = l->addr;
+    k->path = l->path.n != 0 ? xstrndup(l->path) : NULL;
+    list_add_tail(all, &k->node);
+    return k;
+}
+
+static void
+listener_free(struct listener *l)
+{
+    AZ(l->n);
+    AZ(l->refs);
+    list_del(&l->node);
+    xfree(l->fds);
+    xfree(l->path);
+    l->magic = 0;
+    xfree(l);
+}
+
+/* Others wait for a socket that listens; the first is how a second weir on the
+ * same address is told. */
+static int
+open_socket(const struct listener *k, const struct listen *l)
+{
+    if (k->path != NULL) {
+        return sock_listen_unix(k->path, l->backlog, l->mode);
+    }
+    if (k->n != 0) {
+        return sock_bind(&k->addr);
+    }
+    return sock_probe(&k->addr) == 0 ? sock_listen(&k->addr, l->backlog, true)
+                                     : -1;
+}
+
 static bool
 listener_open(struct listener *k, const struct listen *l)
 {
-    bool is_free = k->path != NULL || k->n != 0 || sock_probe(&k->addr) == 0;
-    int fd = !is_free          ? -1
-             : k->path != NULL ? sock_listen_unix(k->path, l->backlog, l->mode)
-                               : sock_listen(&k->addr, l->backlog, true);
+    int fd = open_socket(k, l);
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "listen on %.*s failed in %s:%u",
             STR_ARG(l->text), l->at->file, l->at->line);
@@ -47,26 +103,23 @@ listener_open(struct listener *k, const struct listen *l)
     }
     k->fds = xgrow(k->fds, k->n, sizeof *k->fds);
     k->fds[k->n++] = fd;
+    k->n_listening += k->n == 1;
     return true;
 }
 
 struct listener *
-listener_get(
-    struct list *all, const struct listen *l, unsigned sockets, unsigned *had)
+listener_get(struct list *all, const struct listen *l, unsigned sockets)
 {
     struct listener *k = listener_find(all, l);
     if (k == NULL) {
-        k = xcalloc(sizeof *k);
-        k->magic = LISTENER_MAGIC;
-        k->addr = l->addr;
-        k->path = l->path.n != 0 ? xstrndup(l->path) : NULL;
-        list_add_tail(all, &k->node);
+        k = listener_new(all, l);
     }
-    *had = k->n;
+    AN(sockets != 0);
     k->refs++;
-    while (k->n < (k->path != NULL ? 1 : sockets)) {
+    k->n_wanted = k->path != NULL ? 1 : sockets;
+    while (k->n < k->n_wanted) {
         if (!listener_open(k, l)) {
-            listener_trim(k, *had);
+            listener_trim(k);
             listener_put(k);
             return NULL;
         }
@@ -74,16 +127,120 @@ listener_get(
     return k;
 }
 
-void
-listener_trim(struct listener *l, unsigned n)
+/* The last one: it never moves another in the kernel's group. */
+static void
+close_last(struct listener *l)
 {
-    CHECK(l, LISTENER_MAGIC);
-    if (l->path != NULL && l->n != 0 && n == 0) {
+    AN(l->n > 0);
+    int fd = l->fds[--l->n];
+    if (l->n < l->n_listening) {
+        l->n_listening = l->n;
+        listenq_end(fd);
+    }
+    close(fd);
+}
+
+static void
+close_all(struct listener *l)
+{
+    if (l->path != NULL && l->n != 0) {
         unlink(l->path);
     }
-    while (l->n > n) {
-        close(l->fds[--l->n]);
+    while (l->n != 0) {
+        close_last(l);
     }
+    l->check_at = 0;
+}
+
+void
+listener_trim(struct listener *l)
+{
+    CHECK(l, LISTENER_MAGIC);
+    l->n_wanted = 0;
+    while (l->n > l->n_listening) {
+        close_last(l);
+    }
+}
+
+void
+listener_begin(struct listener *l, int backlog)
+{
+    CHECK(l, LISTENER_MAGIC);
+    for (unsigned i = 0; i < l->n; i++) {
+        if (listenq_begin(l->fds[i], backlog) != 0) {
+            /* the first one listens: the address is served by fewer */
+            log_errno(LOG_ALERT, errno, "listen() failed");
+            listener_trim(l);
+            return;
+        }
+        l->n_listening = i + 1 > l->n_listening ? i + 1 : l->n_listening;
+    }
+}
+
+static void
+start_checks(struct listener *l)
+{
+    l->n_quiet = 0;
+    l->check_at = clock_mono() + CHECK_EVERY;
+    l->handshakes_end = clock_mono() + HANDSHAKE_MAX;
+}
+
+static void
+refuse(struct listener *l, bool on)
+{
+    for (unsigned i = 0; i < l->n_listening; i++) {
+        if (listenq_refuse(l->fds[i], on) != 0) {
+            log_errno(LOG_ALERT, errno, "setsockopt() of a least TTL failed");
+        }
+    }
+    l->is_leaving = on;
+}
+
+void
+listener_steer(struct listener *l, unsigned sockets)
+{
+    CHECK(l, LISTENER_MAGIC);
+    AN(l->n == l->n_listening);
+    l->n_wanted = 0;
+    if (l->path != NULL) {
+        return;
+    }
+    if (l->is_leaving) {
+        refuse(l, false);
+    }
+    l->check_at = 0;
+    sockets = sockets < l->n ? sockets : l->n;
+    if (l->n_steered == 0 && sockets == l->n) {
+        return;
+    }
+    if (listenq_steer(l->fds[0], sockets) != 0) {
+        log_errno(LOG_NOTICE, errno, "sockets beyond the workers stay");
+        return;
+    }
+    l->n_steered = sockets;
+    if (l->n > sockets) {
+        start_checks(l);
+    }
+}
+
+bool
+listener_leave(struct listener *l, double seconds)
+{
+    CHECK(l, LISTENER_MAGIC);
+    AN(l->refs > 0);
+    AZ(l->is_leaving);
+    if (--l->refs != 0) {
+        return false;
+    }
+    if (l->path != NULL) {
+        close_all(l);
+        listener_free(l);
+        return true;
+    }
+    refuse(l, true);
+    start_checks(l);
+    l->leave_end = clock_mono() + (seconds < LEAVE_MAX ? seconds : LEAVE_MAX);
+    return true;
 }
 
 void
@@ -91,13 +248,99 @@ listener_put(struct listener *l)
 {
     CHECK(l, LISTENER_MAGIC);
     AN(l->refs > 0);
-    if (--l->refs != 0) {
-        return;
+    if (--l->refs == 0 && !l->is_leaving) {
+        close_all(l);
+        listener_free(l);
     }
-    listener_trim(l, 0);
-    list_del(&l->node);
-    xfree(l->fds);
-    xfree(l->path);
-    l->magic = 0;
-    xfree(l);
+}
+
+/* Whether nobody waits in the sockets from `first` on, nor will. Handshakes
+ * first: one that ends between the two looks is seen in the queue. */
+static bool
+is_dry(struct listener *l, unsigned first)
+{
+    bool is_quiet =
+        clock_mono() >= l->handshakes_end || !listenq_has_half_open(&l->addr);
+    for (unsigned i = first; i < l->n_listening && is_quiet; i++) {
+        is_quiet = !listenq_has_waiting(l->fds[i]);
+    }
+    l->n_quiet = is_quiet ? l->n_quiet + 1 : 0;
+    return l->n_quiet >= QUIET_CHECKS;
+}
+
+static void
+run_leaving(struct listener *l)
+{
+    if (l->refs != 0) {
+        return; /* a generation that starts has it again */
+    }
+    if (!is_dry(l, 0)) {
+        if (clock_mono() < l->leave_end) {
+            return;
+        }
+        char text[ADDR_TEXT_MAX];
+        struct str at = addr_format(&l->addr, true, text);
+        log_at(LOG_WARN, "listen on %.*s ends with connections that wait in it",
+            STR_ARG(at));
+    }
+    close_all(l);
+    listener_free(l);
+}
+
+static void
+run_surplus(struct listener *l)
+{
+    unsigned keep = l->n_wanted > l->n_steered ? l->n_wanted : l->n_steered;
+    if (l->n_listening > keep && is_dry(l, keep)) {
+        while (l->n > keep) {
+            close_last(l);
+        }
+    }
+    if (l->n_listening == l->n_steered) {
+        l->check_at = 0;
+    }
+}
+
+void
+listeners_run(struct list *all)
+{
+    struct list *n = all->next;
+    while (n != all) {
+        struct listener *l = listener_of(n);
+        n = n->next;
+        if (l->check_at == 0 || l->check_at > clock_mono()) {
+            continue;
+        }
+        l->check_at = clock_mono() + CHECK_EVERY;
+        if (l->is_leaving) {
+            run_leaving(l);
+        } else {
+            run_surplus(l);
+        }
+    }
+}
+
+double
+listeners_next(const struct list *all)
+{
+    double at = 0;
+    for (struct list *n = all->next; n != all; n = n->next) {
+        double own = listener_of(n)->check_at;
+        at = own != 0 && (at == 0 || own < at) ? own : at;
+    }
+    return at;
+}
+
+void
+listeners_close(struct list *all)
+{
+    struct list *n = all->next;
+    while (n != all) {
+        struct listener *l = listener_of(n);
+        n = n->next;
+        close_all(l);
+        if (l->refs == 0) {
+            listener_free(l);
+        }
+    }
 }

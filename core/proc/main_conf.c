@@ -116,6 +116,9 @@ main_check(struct conf *c, struct scope *s, void *part)
     if (m->pid.n == 0) {
         m->pid = conf_path(c, STR("logs/weir.pid"));
     }
+    if (m->worker_shutdown_timeout == 0) {
+        m->worker_shutdown_timeout = NO_TIMEOUT;
+    }
     if (!scope_has(c, s, "error_log")) {
         m->error_log.path = conf_path(c, STR("logs/error.log"));
     }

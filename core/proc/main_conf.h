@@ -26,7 +26,7 @@ struct main_conf {
     struct user_conf keeper_user;   /* as user, unless set */
     unsigned worker_processes;      /* 1 to WORKERS_MAX */
     unsigned worker_rlimit_nofile;  /* 0: as many as there may be */
-    double worker_shutdown_timeout; /* seconds; 0: what runs is cut at once */
+    double worker_shutdown_timeout; /* seconds; NO_TIMEOUT where 0 was said */
     struct error_log_conf error_log;
     struct str pid; /* absolute path */
     bool daemon;
@@ -35,6 +35,7 @@ struct main_conf {
 };
 
 #define WORKERS_MAX 512
+#define NO_TIMEOUT 1e9 /* seconds */
 
 struct events_conf {
     unsigned worker_connections; /* clients of one worker; at least 1 */

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "os/sig.h"
 #include "proc/files.h"
+#include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
 #include "sandbox/sandbox.h"
@@ -40,29 +41,16 @@ first_is_ready(struct master *m)
     return 0;
 }
 
-static void
-drain_cycle(struct master *m, struct cycle *c, enum chan_type how)
-{
-    struct list *n = m->children.next;
-    for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (ch->cycle == c && !child_is_ending(ch)) {
-            child_end(ch, how, c->main->worker_shutdown_timeout);
-        }
-    }
-}
-
 /* All workers of `next` serve: it becomes the current one. */
 static void
 commit(struct master *m)
 {
-    struct cycle *old = m->current;
-    m->current = m->next;
-    m->next = NULL;
+    bool is_first = m->current == NULL;
+    master_hand_over(m);
     cycle_use_log(m->current);
     log_at(LOG_NOTICE, "the configuration of %.*s serves",
         STR_ARG(m->current->conf->file));
-    if (old == NULL) {
+    if (is_first) {
         if (first_is_ready(m) != 0) {
             m->exit_code = 1;
             master_stop(m, STOP_FAST);
@@ -72,7 +60,6 @@ commit(struct master *m)
     if (m->keeper != NULL) {
         master_send_logs(m, m->keeper);
     }
-    drain_cycle(m, old, CHAN_DRAIN);
     notify_ready(&m->notify, getpid(), "serving; reloaded");
 }
 
@@ -93,11 +80,12 @@ undo(struct master *m, const char *why)
     log_at(LOG_EMERG, "%s: %s", why,
         m->current != NULL ? "the old configuration goes on" : "giving up");
     c->is_undone = true;
+    cycle_retire(c);
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
         if (ch->cycle == c && !child_is_ending(ch)) {
-            child_end(ch, CHAN_QUIT, 0);
+            child_end(ch, CHAN_QUIT, 0, STR_NONE);
         }
     }
     if (m->current != NULL) {
@@ -118,18 +106,18 @@ begin(struct master *m, struct cycle *c)
         log_errno(LOG_ALERT, errno, "secret files are not watched");
     }
     if (cycle_open(c, &m->listeners) != 0) {
-        cycle_undo(c);
+        cycle_free(c);
         return -1;
     }
     if (m->keeper == NULL &&
         (master_start_keeper(m, c) != 0 || master_await_keeper(m) != 0)) {
-        cycle_undo(c);
+        cycle_free(c);
         return -1;
     }
     struct sandbox_set *set = cycle_sandboxes(c);
     if (roster_enrol(&m->roster, m->keeper->chan, set) != 0 ||
         roster_publish(&m->roster, set, main_conf_ca_dir(c->conf)) != 0) {
-        cycle_undo(c);
+        cycle_free(c);
         return -1;
     }
     m->next = c;
@@ -182,16 +170,21 @@ master_stop(struct master *m, enum stop how)
         notify_stopping(&m->notify);
     }
     m->stop = how;
-    struct list *n = m->cycles.next;
-    for (; n != &m->cycles; n = n->next) {
-        cycle_close_listeners(container_of(n, struct cycle, node));
+    if (how == STOP_FAST) {
+        listeners_close(&m->listeners);
+    } else if (m->next != NULL) {
+        cycle_retire(m->next);
     }
-    for (n = m->children.next; n != &m->children; n = n->next) {
+    if (how != STOP_FAST && m->current != NULL) {
+        cycle_retire(m->current);
+    }
+    for (struct list *n = m->children.next; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
         if (how == STOP_FAST) {
-            child_end(ch, CHAN_QUIT, 0);
+            child_end(ch, CHAN_QUIT, 0, STR_NONE);
         } else if (ch->kind == CHILD_WORKER) {
-            child_end(ch, CHAN_QUIT, ch->cycle->main->worker_shutdown_timeout);
+            child_end(ch, CHAN_QUIT, ch->cycle->main->worker_shutdown_timeout,
+                cycle_leaving(ch->cycle));
         }
     }
 }
@@ -238,7 +231,7 @@ on_signal(struct master *m, int signo)
     case SIGWINCH:
         if (m->is_daemon && m->current != NULL) {
             m->current->is_drained = true;
-            drain_cycle(m, m->current, CHAN_QUIT);
+            master_drain(m, m->current, CHAN_QUIT);
         }
         break;
     case SIGCHLD:
@@ -308,6 +301,9 @@ turn(struct master *m)
                                     : "the new workers did not become ready");
     }
     master_free_cycles(m);
+    if (m->share_at != 0 && m->share_at <= clock_mono()) {
+        master_share(m);
+    }
     if (m->wants_reload && may_reload(m)) {
         reload(m);
     }

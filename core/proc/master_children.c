@@ -18,6 +18,7 @@
 #include "os/proc.h"
 #include "os/sig.h"
 #include "os/ticket_keys.h"
+#include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
@@ -27,6 +28,9 @@
 
 /* Locked memory beside the vault, for secrets. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
+
+/* Seconds: one poll's wait, in a number of milliseconds. */
+#define POLL_MAX 1e6
 
 /* Seconds: mapping the vault, and the ticket keys. */
 #define KEEPER_START 30.0
@@ -68,7 +72,7 @@ end_children(struct master *m)
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
         if (!child_is_ending(ch)) {
-            child_end(ch, CHAN_QUIT, 0);
+            child_end(ch, CHAN_QUIT, 0, STR_NONE);
         }
     }
     m->stop = STOP_FAST;
@@ -94,6 +98,7 @@ master_end(struct master *m)
     while (!list_is_empty(&m->cycles)) {
         cycle_free(container_of(m->cycles.next, struct cycle, node));
     }
+    listeners_close(&m->listeners);
     pid_file_remove(&m->pid_file);
     notify_fini(&m->notify);
     roster_fini(&m->roster);
@@ -155,7 +160,7 @@ master_start_keeper(struct master *m, const struct cycle *c)
 }
 
 static void
-take_message(struct child *ch, const struct chan_msg *msg)
+take_message(struct master *m, struct child *ch, const struct chan_msg *msg)
 {
     if (msg->fd >= 0) {
         close(msg->fd);
@@ -165,7 +170,10 @@ take_message(struct child *ch, const struct chan_msg *msg)
         if (ch->cycle != NULL) {
             ch->cycle->n_ready++;
         }
+    } else if (msg->type == CHAN_FULL) {
+        ch->is_full = msg->number != 0;
     }
+    master_share_soon(m, ch->cycle);
 }
 
 int
@@ -179,7 +187,7 @@ master_await_keeper(struct master *m)
             log_at(LOG_EMERG, "the keeper did not start");
             return -1;
         }
-        take_message(ch, &msg);
+        take_message(m, ch, &msg);
     }
     return 0;
 }
@@ -248,6 +256,7 @@ bury(struct master *m, struct child *ch, int status)
         c->has_failed = true;
     }
     m->n_children--;
+    master_share_soon(m, c);
     child_free(ch);
 }
 
@@ -277,7 +286,7 @@ master_take_messages(struct master *m)
         struct child *ch = container_of(n, struct child, node);
         enum io r = ch->chan >= 0 ? chan_recv(ch->chan, &msg, buf) : IO_AGAIN;
         while (r == IO_OK) {
-            take_message(ch, &msg);
+            take_message(m, ch, &msg);
             r = chan_recv(ch->chan, &msg, buf);
         }
         if (r != IO_AGAIN) {
@@ -295,7 +304,7 @@ sooner(double a, double b)
 int
 master_timeout(const struct master *m)
 {
-    double at = 1e100;
+    double at = sooner(1e100, listeners_next(&m->listeners));
     const struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         at = sooner(at, container_of(n, struct child, node)->kill_at);
@@ -305,6 +314,7 @@ master_timeout(const struct master *m)
     }
     if (m->stop == STOP_NOT) {
         at = m->next != NULL ? sooner(at, m->start_deadline) : at;
+        at = sooner(at, m->share_at);
         for (unsigned i = 0;
              m->current != NULL && i < m->current->main->worker_processes;
              i++) {
@@ -315,6 +325,7 @@ master_timeout(const struct master *m)
         return -1;
     }
     double left = at - clock_mono();
+    left = left < POLL_MAX ? left : POLL_MAX;
     return left <= 0 ? 0 : (int)(left * 1000) + 1;
 }
 
@@ -340,6 +351,7 @@ master_run_deadlines(struct master *m)
     struct cycle *c = m->current;
     double now = clock_mono();
     kill_late(m);
+    listeners_run(&m->listeners);
     if (m->stop == STOP_FAST || (c == NULL && m->next == NULL)) {
         return;
     }
@@ -388,11 +400,7 @@ master_free_cycles(struct master *m)
         if (c == m->current || c == m->next || c->n_workers != 0) {
             continue;
         }
-        if (c->is_undone) {
-            cycle_undo(c);
-        } else {
-            cycle_free(c);
-        }
+        cycle_free(c);
         is_any = true;
     }
     if (is_any && m->stop == STOP_NOT) {

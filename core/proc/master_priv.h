@@ -23,6 +23,8 @@ struct master {
     enum stop stop;
     int exit_code;
     struct list children, cycles, listeners;
+    double share_at, shared_at; /* master_share(): when it is to be called (0:
+                                   not), when it was */
     unsigned n_children;
     struct cycle *current, *next; /* NULL: none */
     double start_deadline;        /* of next */
@@ -51,6 +53,21 @@ must_check int master_start_keeper(struct master *m, const struct cycle *c);
 must_check int master_await_keeper(struct master *m);
 must_check int master_start_worker(
     struct master *m, struct cycle *c, unsigned index);
+
+/* A worker came, went, filled up: master_share() soon, and not again and again
+ * for one that fills up and empties all the time. */
+void master_share_soon(struct master *m, const struct cycle *c);
+
+/* Tells the workers of the current cycle which of them accept, so that each
+ * socket is served by one that can: a dead or full one's by others. */
+void master_share(struct master *m);
+
+/* `next`, whose workers are ready, serves in the current cycle's place, which
+ * drains; no connection that waits is lost. */
+void master_hand_over(struct master *m);
+
+/* The workers of a cycle end, or its successor has them end. */
+void master_drain(struct master *m, const struct cycle *c, enum chan_type how);
 
 /* Whether a CA can be asked for. */
 bool master_has_keeper(const struct master *m);

@@ -39,21 +39,17 @@ struct state {
     int exit_code;
 };
 
-/* The sockets that fall to this worker: number modulo the workers. */
+/* All of them: which ones it serves it is told. */
 static void
 take_sockets(struct state *s)
 {
     const struct cycle *c = s->process->cycle;
-    unsigned workers = c->main->worker_processes;
     for (unsigned i = 0; i < c->n_listeners; i++) {
         const struct listener *l = c->listeners[i];
         for (unsigned k = 0; k < l->n; k++) {
-            if (l->path == NULL && k % workers != s->process->index) {
-                continue;
-            }
             s->sockets = xgrow(s->sockets, s->n_sockets, sizeof *s->sockets);
             s->sockets[s->n_sockets++] =
-                (struct worker_socket){ .fd = l->fds[k], .listen = i };
+                (struct worker_socket){ l->fds[k], i, k };
         }
     }
 }
@@ -148,8 +144,11 @@ obey(struct state *s, struct chan_msg *m)
             loop_stop(s->loop);
             return;
         }
-        worker_quit(
-            s->worker, clock_mono() + (double)m->number, m->type == CHAN_QUIT);
+        worker_quit(s->worker, clock_mono() + (double)m->number,
+            m->type == CHAN_QUIT, m->data);
+        return;
+    case CHAN_SERVE:
+        worker_serve(s->worker, m->data);
         return;
     case CHAN_KEEPER:
         worker_keeper_changed(s->worker);
@@ -202,6 +201,14 @@ on_drained(void *arg)
     loop_stop(((struct state *)arg)->loop);
 }
 
+static bool
+on_full(void *arg, bool is_full)
+{
+    const struct state *s = arg;
+    struct chan_msg m = { .type = CHAN_FULL, .number = is_full, .fd = -1 };
+    return chan_send(s->process->chan, &m) == IO_OK;
+}
+
 static int
 start(struct state *s)
 {
@@ -217,6 +224,7 @@ start(struct state *s)
         .sockets = s->sockets,
         .n_sockets = s->n_sockets,
         .on_drained = on_drained,
+        .on_full = on_full,
         .arg = s };
     if (store != NULL) {
         secret_store_after_fork(store);

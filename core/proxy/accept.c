@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "base/addr.h"
+#include "base/bits.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/listenq.h"
 #include "proxy/conn.h"
 #include "proxy/listen.h"
 #include "proxy/worker.h"
@@ -21,6 +23,74 @@
 
 /* So that one listener's burst does not starve the connections there are. */
 #define ACCEPTS_PER_EVENT 64
+
+/* Of its connections, a worker that was full has so many less before others
+ * are told: each telling costs all of them a message. */
+#define ROOM_SHARE 8
+
+static bool
+is_in(struct str set, unsigned i)
+{
+    return bits_has((const uint8_t *)set.p, set.n, i);
+}
+
+unsigned
+accept_owner(unsigned number, unsigned count, struct str workers)
+{
+    unsigned n = 0;
+    AN(count != 0);
+    if (is_in(workers, number % count)) {
+        return number % count;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        n += is_in(workers, i);
+    }
+    if (n == 0) {
+        return count;
+    }
+    unsigned left = number % n, i = 0;
+    while (!is_in(workers, i) || left-- != 0) {
+        i++;
+    }
+    return i;
+}
+
+static void
+set_watches(struct worker *w)
+{
+    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
+        struct acceptor *a = &w->acceptors[i];
+        bool is_on = a->fd >= 0 && a->is_mine && !w->is_paused;
+        watch_set(&a->watch, is_on ? WATCH_READ : 0);
+    }
+}
+
+static void
+end_socket(struct acceptor *a)
+{
+    watch_set(&a->watch, 0);
+    if (a->fd >= 0) {
+        close(a->fd);
+    }
+    a->fd = -1;
+}
+
+static void
+tell_full(struct worker *w, bool is_full)
+{
+    if (w->is_full != is_full && w->setup.on_full != NULL &&
+        w->setup.on_full(w->setup.arg, is_full)) {
+        w->is_full = is_full;
+    }
+}
+
+static void
+pause_all(struct worker *w)
+{
+    w->is_paused = true;
+    set_watches(w);
+    tell_full(w, true);
+}
 
 static void
 on_retry(struct timer *t)
@@ -32,8 +102,31 @@ static void
 out_of_descriptors(struct worker *w, int err)
 {
     log_errno(LOG_ALERT, err, "accept stopped");
-    accept_pause(w);
+    pause_all(w);
     timer_start(&w->accept_timer, RETRY_AFTER);
+}
+
+static bool
+is_short(int err)
+{
+    return err == EMFILE || err == ENFILE || err == ENOMEM || err == ENOBUFS;
+}
+
+/* A socket that has ended says EINVAL; a unix one has ended for this worker
+ * when nobody waits in it. */
+static void
+on_accept_error(struct acceptor *a, int err)
+{
+    struct worker *w = a->worker;
+    bool is_dry = err == EAGAIN && a->is_leaving && a->listen->path.n != 0;
+    if (err == EINVAL || is_dry) {
+        end_socket(a);
+        worker_check_drained(w);
+    } else if (is_short(err)) {
+        out_of_descriptors(w, err);
+    } else if (err != EAGAIN) {
+        log_errno(LOG_ERR, err, "accept failed");
+    }
 }
 
 static bool
@@ -46,22 +139,20 @@ accept_one(struct acceptor *a)
     if (fd >= 0) {
         struct addr peer;
         addr_from_sockaddr((struct sockaddr *)&sa, &peer);
+        if (sa.ss_family != AF_UNIX) {
+            listenq_admit(fd, sa.ss_family);
+        }
         conn_new(a->worker, a->listen, fd, &peer);
         return true;
     }
-    if (errno == ECONNABORTED || errno == EINTR) {
+    int err = errno;
+    if (err == ECONNABORTED || err == EINTR) {
         return true; /* the client gave up while it waited */
     }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
-        errno == ENOBUFS) {
-        int err = errno;
-        if (worker_shed(a->worker)) {
-            return true;
-        }
-        out_of_descriptors(a->worker, err);
-    } else if (errno != EAGAIN) {
-        log_errno(LOG_ERR, errno, "accept failed");
+    if (is_short(err) && worker_shed(a->worker)) {
+        return true;
     }
+    on_accept_error(a, err);
     return false;
 }
 
@@ -74,7 +165,7 @@ on_acceptable(struct watch *watch, int events)
         if (a->worker->n_conns >= a->worker->max_conns) {
             log_at(LOG_WARN, "%u worker_connections are not enough",
                 a->worker->max_conns);
-            accept_pause(a->worker);
+            pause_all(a->worker);
             return;
         }
         if (!accept_one(a)) {
@@ -93,39 +184,74 @@ accept_init(struct worker *w)
         struct acceptor *a = &w->acceptors[i];
         a->worker = w;
         a->listen = listen_get(w->conf, w->setup.sockets[i].listen);
+        a->number = w->setup.sockets[i].number;
         a->fd = w->setup.sockets[i].fd;
         watch_init(&a->watch, w->loop, a->fd, on_acceptable);
     }
     timer_init(&w->accept_timer, w->loop, on_retry);
-    accept_resume(w);
 }
 
 void
-accept_pause(struct worker *w)
+accept_share(struct worker *w, struct str workers)
 {
-    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
-        watch_set(&w->acceptors[i].watch, 0);
+    CHECK(w, WORKER_MAGIC);
+    for (unsigned i = 0; i < w->setup.n_sockets && !w->is_quitting; i++) {
+        struct acceptor *a = &w->acceptors[i];
+        a->is_mine =
+            a->listen->path.n != 0 ||
+            accept_owner(a->number, w->setup.count, workers) == w->setup.index;
     }
+    set_watches(w);
+}
+
+/* Every worker that leaves watches them all: none waits for another. */
+void
+accept_leave(struct worker *w, struct str leaving)
+{
+    CHECK(w, WORKER_MAGIC);
+    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
+        struct acceptor *a = &w->acceptors[i];
+        a->is_mine = a->is_leaving = is_in(leaving, a->listen->number);
+        if (!a->is_leaving) {
+            end_socket(a);
+        }
+    }
+    set_watches(w);
 }
 
 void
 accept_resume(struct worker *w)
 {
-    for (unsigned i = 0; i < w->setup.n_sockets && !w->is_quitting; i++) {
-        watch_set(&w->acceptors[i].watch, WATCH_READ);
+    CHECK(w, WORKER_MAGIC);
+    if (w->is_paused) {
+        w->is_paused = false;
+        set_watches(w);
     }
+    if (w->n_conns + w->max_conns / ROOM_SHARE <= w->max_conns) {
+        tell_full(w, false);
+    }
+}
+
+bool
+accept_is_over(const struct worker *w)
+{
+    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
+        if (w->acceptors[i].fd >= 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void
 accept_fini(struct worker *w)
 {
     CHECK(w, WORKER_MAGIC);
-    accept_pause(w);
+    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
+        end_socket(&w->acceptors[i]);
+    }
     if (w->accept_timer.loop != NULL) {
         timer_stop(&w->accept_timer);
-    }
-    for (unsigned i = 0; i < w->setup.n_sockets; i++) {
-        close(w->acceptors[i].fd);
     }
     w->setup.n_sockets = 0;
     xfree(w->acceptors);

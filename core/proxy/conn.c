@@ -24,10 +24,27 @@
 #define OUT_LIMIT (64 * 1024)
 #define CONN_READ_MIN 4096
 
+/* What its client has sent already may be on its way. */
+#define LAST_SECONDS 1.0
+
 static void
 on_conn_end(struct task *t)
 {
     conn_free(conn_of(t));
+}
+
+/* Who a front end's connection is for is asked when its header is there. */
+static bool
+may_connect(struct conn *c)
+{
+    if (!c->listen->proxy_protocol) {
+        return hooks_accept(c) == V_NEXT;
+    }
+    if (!listen_trusts(c->worker->conf, &c->front)) {
+        conn_log(c, LOG_WARN, "no front end has this address");
+        return false;
+    }
+    return true;
 }
 
 void
@@ -39,16 +56,20 @@ conn_new(
     c->worker = w;
     c->listen = l;
     c->serve = &serve_h1;
-    c->peer = *peer;
+    c->peer = c->front = *peer;
+    c->has_client = !l->proxy_protocol;
     c->id = ++w->next_conn;
     c->since = clock_mono();
-    task_init(&c->task, w->loop, &conn_step_serve, on_conn_end);
+    c->is_quitting = w->is_quitting;
+    c->must_close = w->is_hard;
+    task_init(&c->task, w->loop,
+        l->proxy_protocol ? &conn_step_front : &conn_step_serve, on_conn_end);
     c->stream = tcp_new(w->loop, fd, &c->task);
     buf_init(&c->in, worker_conf(w)->client_header_buffer_size);
     bufq_init(&c->out, OUT_LIMIT);
     list_add_tail(&w->conns, &c->node);
     w->n_conns++;
-    if (hooks_accept(c) != V_NEXT) {
+    if (!may_connect(c)) {
         conn_free(c);
         return;
     }
@@ -87,6 +108,14 @@ conn_quit(struct conn *c, bool is_hard)
     c->is_quitting = true;
     c->must_close = c->must_close || is_hard;
     task_wake(&c->task);
+}
+
+double
+conn_patience(const struct conn *c)
+{
+    CHECK(c, CONN_MAGIC);
+    double wait = worker_conf(c->worker)->client_header_timeout;
+    return c->must_close && wait > LAST_SECONDS ? LAST_SECONDS : wait;
 }
 
 enum io

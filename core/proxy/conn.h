@@ -37,12 +37,13 @@ struct conn {
     struct stream *stream;
     struct sandbox *sandbox; /* NULL until identified */
     struct arena *arena;     /* made with the tunnel; NULL before */
-    struct addr peer;
-    uint64_t id;     /* "*N" in logs */
-    struct buf in;   /* head bytes read and not yet parsed */
-    size_t scanned;  /* of in: searched for a head's end */
-    struct bufq out; /* bytes for the client */
-    struct tx *tx;   /* the exchange in progress */
+    struct addr peer;  /* the client; a front end's, where it names none */
+    struct addr front; /* that the socket is connected to */
+    uint64_t id;       /* "*N" in logs */
+    struct buf in;     /* head bytes read and not yet parsed */
+    size_t scanned;    /* of in: searched for a head's end */
+    struct bufq out;   /* bytes for the client */
+    struct tx *tx;     /* the exchange in progress */
     struct leaf *leaf;
     struct h1_side *side;    /* serve_h1.c's, for the exchange */
     struct authority target; /* of the tunnel */
@@ -58,6 +59,7 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
+    bool has_client;     /* peer is one */
     bool is_half_closed; /* the client will say no more, and may yet read */
     bool must_close;     /* after this response */
 };
@@ -91,6 +93,10 @@ void conn_quit(struct conn *c, bool is_hard);
  * it is full. */
 must_check enum io conn_fill(struct conn *c, size_t limit);
 
+/* Seconds that the first bytes of a connection or a tunnel may take to come:
+ * few where the worker is to end. */
+double conn_patience(const struct conn *c);
+
 /* A CONNECT was answered: from here on all is for `au`, which is copied. */
 void conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_blind);
@@ -107,6 +113,7 @@ void conn_log(const struct conn *c, int level, const char *fmt, ...)
 
 /* The entry steps of each file. */
 extern const struct serve serve_h1;
+extern const struct step conn_step_front;     /* front.c: a header first */
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */

@@ -1,6 +1,6 @@
 /*
- * listen ADDRESS:PORT|unix:PATH proxy [sandbox=ID] [backlog=N] [mode=OCTAL];
- * parsed here, opened by proc/, served by accept.c.
+ * listen ADDRESS:PORT|unix:PATH proxy [proxy_protocol] [sandbox=ID] [backlog=N]
+ * [mode=OCTAL]; parsed here, opened by proc/, served by accept.c.
  */
 
 #include "proxy/listen.h"
@@ -30,6 +30,10 @@ parse_option(struct bind *b, const struct token *t, struct listen *l)
     struct str s = t->text;
     uint64_t n;
     if (str_eq(s, STR("proxy"))) {
+        return true;
+    }
+    if (str_eq(s, STR("proxy_protocol"))) {
+        l->proxy_protocol = true;
         return true;
     }
     if (str_starts(s, STR("sandbox="))) {
@@ -109,29 +113,97 @@ set_listen(struct bind *b, const struct directive *d, void *field)
         }
         l->number++;
     }
+    if (l->number >= LISTENS_MAX) {
+        return conf_error(b, &d->args[0], "more than %d listens", LISTENS_MAX);
+    }
     *at = l;
     return true;
+}
+
+static bool
+set_front_ends(struct bind *b, const struct directive *d, void *field)
+{
+    struct front_ends *f = field;
+    struct arena *a = bind_conf(b)->arena;
+    struct cidr *items = arena_calloc(a, (f->n + d->n_args) * sizeof *items);
+    if (f->n != 0) {
+        memcpy(items, f->items, f->n * sizeof *items);
+    }
+    f->items = items;
+    for (unsigned i = 0; i < d->n_args; i++) {
+        struct str s = d->args[i].text;
+        if (str_eq(s, STR("unix:"))) {
+            f->has_unix = true;
+        } else if (!cidr_parse(s, &items[f->n++])) {
+            return conf_error(
+                b, &d->args[i], "invalid address \"%.*s\"", STR_ARG(s));
+        }
+    }
+    return true;
+}
+
+/* A listener that believes nobody would serve nobody. */
+static int
+check(struct conf *c, struct scope *s, void *part)
+{
+    const struct listen_conf *lc = part;
+    if (s->context != CONF_EGRESS) {
+        return 0;
+    }
+    for (const struct listen *l = lc->first; l != NULL; l = l->next) {
+        bool is_trusting =
+            l->path.n != 0 ? lc->front_ends.has_unix : lc->front_ends.n != 0;
+        if (l->proxy_protocol && !is_trusting) {
+            return conf_fail(c, l->at,
+                "\"proxy_protocol\" needs \"set_real_ip_from %s\"",
+                l->path.n != 0 ? "unix:" : "ADDRESS");
+        }
+    }
+    return 0;
 }
 
 static const struct cmd cmds[] = {
     CMD_LISTED("listen", CONF_EGRESS, 2, 8, struct listen_conf, first,
         struct listen *, set_listen),
+    CMD_LISTED("set_real_ip_from", CONF_EGRESS, 1, 255, struct listen_conf,
+        front_ends, struct front_ends, set_front_ends),
     { 0 },
 };
 
-const struct conf_part listen_part = {
-    .name = "listen", .cmds = cmds, .size = sizeof(struct listen_conf)
-};
+const struct conf_part listen_part = { .name = "listen",
+    .cmds = cmds,
+    .size = sizeof(struct listen_conf),
+    .check = check };
+
+/* NULL: there is no egress block. */
+static const struct listen_conf *
+listen_conf_of(const struct conf *c)
+{
+    const struct scope *egress = conf_scope(c, CONF_EGRESS);
+    return egress != NULL ? scope_part(egress, PART_LISTEN) : NULL;
+}
 
 static const struct listen *
 listen_first(const struct conf *c)
 {
-    const struct scope *egress = conf_scope(c, CONF_EGRESS);
-    if (egress == NULL) {
-        return NULL;
+    const struct listen_conf *lc = listen_conf_of(c);
+    return lc != NULL ? lc->first : NULL;
+}
+
+bool
+listen_trusts(const struct conf *c, const struct addr *front)
+{
+    const struct listen_conf *lc = listen_conf_of(c);
+    AN(lc != NULL);
+    if (front->family == ADDR_UNIX) {
+        return lc->front_ends.has_unix;
     }
-    const struct listen_conf *lc = scope_part(egress, PART_LISTEN);
-    return lc->first;
+    for (unsigned i = 0; i < lc->front_ends.n; i++) {
+        if (cidr_contains(&lc->front_ends.items[i], front)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const struct listen *

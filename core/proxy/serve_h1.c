@@ -61,19 +61,27 @@ begin_head(struct conn *c)
     return &step_head;
 }
 
+/* How long the next request may take to come. */
+static double
+idle_seconds(const struct conn *c)
+{
+    if (c->requests != 0) {
+        return c->must_close ? 0 : worker_conf(c->worker)->keepalive_timeout;
+    }
+    return conn_patience(c);
+}
+
 /* Between requests. */
 static const struct step *
 run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
-    const struct proxy_conf *pc = worker_conf(c->worker);
-    double wait =
-        c->requests == 0 ? pc->client_header_timeout : pc->keepalive_timeout;
+    double wait = idle_seconds(c);
     enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
     if (r == IO_OK) {
         return begin_head(c);
     }
-    if (r != IO_AGAIN || c->must_close || clock_mono() >= c->since + wait) {
+    if (r != IO_AGAIN || clock_mono() >= c->since + wait) {
         return &task_end;
     }
     if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {

@@ -8,8 +8,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "proxy/proxy_conf.h"
-#include "proxy/worker.h"
 
 #define TLS_HANDSHAKE 0x16
 
@@ -17,7 +15,7 @@ static const struct step *
 run_sniff(struct task *t)
 {
     struct conn *c = conn_of(t);
-    double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
+    double deadline = c->since + conn_patience(c);
     enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
     if (r == IO_OK && c->is_blind) {
         return &conn_step_blind;

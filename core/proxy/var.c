@@ -159,6 +159,17 @@ var_remote_addr(
 }
 
 static bool
+var_realip_remote_addr(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    const struct tx *tx = ctx;
+    (void)name, (void)arg;
+    char text[ADDR_TEXT_MAX];
+    *out = arena_dup(a, addr_format(&tx->conn->front, false, text));
+    return true;
+}
+
+static bool
 var_upstream_addr(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
@@ -283,6 +294,7 @@ const struct var_def proxy_vars[] = {
     { .name = "body_bytes_sent", .get = var_body_bytes_sent },
     { .name = "request_length", .get = var_request_length },
     { .name = "remote_addr", .get = var_remote_addr },
+    { .name = "realip_remote_addr", .get = var_realip_remote_addr },
     { .name = "upstream_addr", .get = var_upstream_addr },
     { .name = "request_time", .get = var_request_time },
     { .name = "upstream_connect_time", .get = var_upstream_connect_time },

@@ -51,13 +51,27 @@ void
 worker_conn_ended(struct worker *w)
 {
     CHECK(w, WORKER_MAGIC);
-    if (!w->is_quitting) {
+    if (w->acceptors != NULL) {
         accept_resume(w);
-        return;
     }
-    if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
+    worker_check_drained(w);
+}
+
+void
+worker_check_drained(struct worker *w)
+{
+    CHECK(w, WORKER_MAGIC);
+    if (w->is_quitting && list_is_empty(&w->conns) && accept_is_over(w) &&
+        w->setup.on_drained != NULL) {
         w->setup.on_drained(w->setup.arg);
     }
+}
+
+void
+worker_serve(struct worker *w, struct str workers)
+{
+    CHECK(w, WORKER_MAGIC);
+    accept_share(w, workers);
 }
 
 bool
@@ -90,19 +104,18 @@ on_quit_deadline(struct timer *t)
 }
 
 void
-worker_quit(struct worker *w, double deadline, bool is_hard)
+worker_quit(struct worker *w, double deadline, bool is_hard, struct str leaving)
 {
     CHECK(w, WORKER_MAGIC);
     if (!w->is_quitting) {
-        accept_fini(w);
+        accept_leave(w, leaving);
         timer_init(&w->quit_timer, w->loop, on_quit_deadline);
     }
     w->is_quitting = true;
+    w->is_hard = w->is_hard || is_hard;
     quit_all(w, is_hard);
     timer_start(&w->quit_timer, deadline - clock_mono());
-    if (list_is_empty(&w->conns) && w->setup.on_drained != NULL) {
-        w->setup.on_drained(w->setup.arg);
-    }
+    worker_check_drained(w);
 }
 
 void

@@ -20,10 +20,11 @@ struct secret_store;
 struct tls_server;
 struct tls_sessions;
 
-/* One listening socket that this worker serves. */
+/* A listening socket. */
 struct worker_socket {
     int fd;
     unsigned listen; /* for listen_get() of the conf */
+    unsigned number; /* among those of its address */
 };
 
 struct worker_setup {
@@ -36,6 +37,9 @@ struct worker_setup {
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
+    /* Other workers should accept in its place, or no more; false: they could
+     * not be told, and will be another time. */
+    bool (*on_full)(void *arg, bool is_full);
     void *arg;
 };
 
@@ -61,7 +65,8 @@ struct worker {
     unsigned n_conns, max_conns;
     uint64_t next_conn, next_tx;
     struct timer quit_timer, accept_timer;
-    bool is_quitting;
+    bool is_quitting, is_hard; /* worker_quit() */
+    bool is_paused, is_full;   /* accept.c's */
 };
 
 /* The egress block's own directives. */
@@ -73,20 +78,30 @@ struct str worker_page(const struct worker *w, unsigned status);
 /* A conn has freed itself: accepts again, or ends the drain. */
 void worker_conn_ended(struct worker *w);
 
+/* Ends the drain, if nothing is left to wait for. */
+void worker_check_drained(struct worker *w);
+
 #define WORKER_MAGIC 0x3082e301u
 
-/* NULL after a log line. Starts accepting at once. */
+/* NULL after a log line. Accepts nothing yet. */
 must_check struct worker *worker_new(const struct worker_setup *setup);
+
+/* Accepts its share of the sockets; `workers` is the set (base/bits.h) of those
+ * that do, by index. Each call is the one that holds. */
+void worker_serve(struct worker *w, struct str workers);
 
 /* Out of descriptors: closes some idle upstream connections. False: there was
  * none. */
 bool worker_shed(struct worker *w);
 
-/* Graceful: stops accepting, lets what runs finish until `deadline`
- * (clock_mono()), then calls on_drained from the loop. Idle connections close
- * at once when `is_hard`; else each has one last request. A second call is the
- * one that holds: a worker that drains is told to quit. */
-void worker_quit(struct worker *w, double deadline, bool is_hard);
+/* Graceful: stops accepting but from the set `leaving` of listeners (by the
+ * number of the conf's listen), from those when they have ended; lets what runs
+ * finish until `deadline` (clock_mono()), then calls on_drained from the loop.
+ * Idle connections close at once when `is_hard`; else each has one last
+ * request. A second call is the one that holds, but for the listeners: a worker
+ * that drains is told to quit. */
+void worker_quit(
+    struct worker *w, double deadline, bool is_hard, struct str leaving);
 
 /* The keeper was started again: ask anew for what was asked for. */
 void worker_keeper_changed(struct worker *w);

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from lib.http import reply
+from lib.wait import until
 from lib.weir import GLOBALS
 
 MIB = 1024 * 1024
@@ -93,6 +94,25 @@ def test_worker_shutdown_timeout(weir, plain_origin):
         assert c.is_closed()
         go.set()
     assert "worker_shutdown_timeout: closing 1" in w.error_log()
+
+
+def test_no_worker_shutdown_timeout(weir, plain_origin):
+    w = weir(main="worker_shutdown_timeout 0;")
+    go = threading.Event()
+    plain_origin.on("/slow", lambda conn, request: go.wait(60) and reply(b"x"))
+    name = host(plain_origin)
+    with w.client() as c:
+        c.send(f"GET http://{name}/slow HTTP/1.1\r\nHost: {name}\r\n\r\n")
+        plain_origin.wait_requests(1)
+        old = w.children("worker")
+        w.signal("HUP")
+        until(lambda: set(w.children("worker")) > set(old), "a new worker")
+        w.wait_log(r"SIGHUP(.*\n)*.*configuration .* serves")
+        w.signal("QUIT")
+        until(lambda: w.children("worker") == old, "the new one's end")
+        go.set()
+        assert c.read_response().body == b"x"
+    assert w.wait() == 0
 
 
 def files_limit(pid):

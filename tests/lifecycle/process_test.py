@@ -49,12 +49,11 @@ def test_each_role_has_its_descriptors_alone(weir, origin):
     assert not [k for k in kinds if "access.log" in k or "eventpoll" in k]
     # The master's channel and a pair for each worker.
     assert kinds.count("socket") == 3
+    # All sockets: a worker stands in for one that died.
     for pid in w.children("worker"):
         held = descriptors(pid).values()
-        assert len(listening & set(held)) == 1
+        assert listening <= set(held)
         assert not [k for k in held if "secretmem" in k or "vault" in k]
-    both = [set(descriptors(p).values()) for p in w.children("worker")]
-    assert both[0] & listening != both[1] & listening
 
 
 @root

@@ -129,6 +129,29 @@ def test_quit_while_old_workers_drain(weir, origin, held):
     assert w.wait() == 0
 
 
+def test_logs_of_workers_that_drain_are_opened_again(weir, origin, held):
+    w = weir()
+    (old,) = w.children("worker")
+    with begin_slow(w, origin) as c:
+        w.signal("HUP")
+        until(lambda: len(w.children("worker")) == 2, "a new worker")
+        w.wait_log(r"SIGHUP(.*\n)*.*configuration .* serves")
+        for name in ("access.log", "error.log"):
+            os.rename(w.path("logs", name), w.path("logs", name + ".1"))
+        w.signal("USR1")
+
+        def is_reopened():
+            names = os.listdir(f"/proc/{old}/fd")
+            links = [os.readlink(f"/proc/{old}/fd/{n}") for n in names]
+            return not any(link.endswith(".log.1") for link in links)
+
+        until(is_reopened, "the old worker's logs")
+        held()
+        assert c.read_response().body == b"finished"
+        until(lambda: '"/slow"' in w.read("logs", "access.log"), "its line")
+    assert "/slow" not in w.read("logs", "access.log.1")
+
+
 def test_worker_that_dies_while_it_drains_is_not_replaced(weir, origin, held):
     w = weir()
     w.expect("exited on signal 9")

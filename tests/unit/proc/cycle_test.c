@@ -100,7 +100,7 @@ test_undo(void **state)
     assert_int_equal(c->listeners[1]->n, 1);
     assert_int_equal(fds_open(), before + 3 + 1 + 2);
     assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), 0);
-    cycle_undo(c);
+    cycle_free(c);
     assert_true(list_is_empty(&all));
     assert_int_equal(fds_open(), before);
     assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), -1);
@@ -120,7 +120,7 @@ test_undo_beside_another(void **state)
     assert_int_equal(cycle_open(a, &all), 0);
     assert_int_equal(cycle_open(b, &all), 0);
     assert_ptr_equal(a->listeners[0], b->listeners[1]);
-    cycle_undo(b);
+    cycle_free(b);
     assert_int_equal(a->listeners[0]->n, 1);
     assert_int_equal(a->listeners[0]->refs, 1);
     assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), 0);
@@ -141,18 +141,18 @@ test_open_fails_half_way(void **state)
     unsigned before = fds_open();
     assert_int_equal(cycle_open(c, &all), -1);
     assert_true(whole_logged(state, "listen on unix:logs/here failed in "));
-    cycle_undo(c);
+    cycle_free(c);
     assert_true(list_is_empty(&all));
     assert_int_equal(fds_open(), before);
     assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), -1);
     c = read_cycle(state, "error_log nowhere/error.log; egress { }");
     assert_int_equal(cycle_open(c, &all), -1);
     assert_true(whole_logged(state, "nowhere/error.log\" failed"));
-    cycle_undo(c);
+    cycle_free(c);
     c = read_cycle(state, "egress { access_log nowhere/access.log; }");
     assert_int_equal(cycle_open(c, &all), -1);
     assert_true(whole_logged(state, "nowhere/access.log\" failed"));
-    cycle_undo(c);
+    cycle_free(c);
 }
 
 static void
@@ -184,19 +184,53 @@ test_error_log_keeps_its_number(void **state)
     assert_false(fd_is_open(fd));
 }
 
+/* The second has one of the two that the first has. */
 static void
-test_close_listeners(void **state)
+test_retire(void **state)
+{
+    struct whole *w = *state;
+    struct list all;
+    int held;
+    list_init(&all);
+    clock_update();
+    struct cycle *a = read_two_listeners(state, &held);
+    struct cycle *b = read_cycle(state, "egress { listen unix:s proxy; }");
+    assert_int_equal(cycle_open(a, &all), 0);
+    assert_int_equal(a->listeners[0]->n_listening, 1);
+    cycle_begin(a);
+    cycle_steer(a);
+    assert_int_equal(a->listeners[0]->n_listening, 3);
+    assert_int_equal(cycle_open(b, &all), 0);
+    cycle_begin(b);
+    cycle_steer(b);
+    cycle_retire(a);
+    struct str leaving = cycle_leaving(a);
+    assert_int_equal(leaving.n, 1);
+    assert_int_equal(leaving.p[0], 1);
+    assert_int_equal(access(tmp_dir_path(&w->dir, "s"), F_OK), 0);
+    cycle_free(a);
+    assert_int_equal(cycle_leaving(b).p[0], 0);
+    cycle_retire(b);
+    assert_int_equal(cycle_leaving(b).p[0], 1);
+    cycle_free(b);
+    listeners_close(&all);
+    assert_true(list_is_empty(&all));
+    close(held);
+}
+
+/* One that never served has nobody to accept. */
+static void
+test_retire_before_it_served(void **state)
 {
     struct list all;
     int held;
     list_init(&all);
     struct cycle *c = read_two_listeners(state, &held);
     assert_int_equal(cycle_open(c, &all), 0);
-    cycle_close_listeners(c);
-    assert_int_equal(c->listeners[0]->n, 0);
-    assert_int_equal(c->listeners[1]->n, 0);
-    cycle_free(c);
+    cycle_retire(c);
     assert_true(list_is_empty(&all));
+    assert_int_equal(cycle_leaving(c).p[0], 0);
+    cycle_free(c);
     close(held);
 }
 
@@ -210,7 +244,8 @@ main(void)
         WHOLE_TEST(test_undo_beside_another),
         WHOLE_TEST(test_open_fails_half_way),
         WHOLE_TEST(test_error_log_keeps_its_number),
-        WHOLE_TEST(test_close_listeners),
+        WHOLE_TEST(test_retire),
+        WHOLE_TEST(test_retire_before_it_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,6 +80,31 @@ test_listen_unix(void **state)
 }
 
 static void
+test_front_ends(void **state)
+{
+    struct whole *w = *state;
+    struct addr inside, outside, unix_peer = { .family = ADDR_UNIX };
+    assert_true(addr_parse(STR("192.0.2.9"), &inside));
+    assert_true(addr_parse(STR("192.0.3.9"), &outside));
+    assert_false(listens(state, "listen *:1 proxy;")->proxy_protocol);
+    assert_false(listen_trusts(w->conf, &inside));
+    assert_false(listen_trusts(w->conf, &unix_peer));
+    /* wherever it stands, and as often */
+    const struct listen *l = listens(state,
+        "listen *:1 proxy proxy_protocol; set_real_ip_from 10.0.0.1;"
+        "set_real_ip_from 2001:db8::/32 192.0.2.0/24;");
+    assert_true(l->proxy_protocol);
+    assert_true(listen_trusts(w->conf, &inside));
+    assert_false(listen_trusts(w->conf, &outside));
+    assert_false(listen_trusts(w->conf, &unix_peer));
+    l = listens(state, "set_real_ip_from unix:;"
+                       "listen unix:a proxy proxy_protocol;");
+    assert_true(l->proxy_protocol);
+    assert_true(listen_trusts(w->conf, &unix_peer));
+    assert_false(listen_trusts(w->conf, &inside));
+}
+
+static void
 test_listens_are_numbered(void **state)
 {
     listens(state, "listen *:1 proxy; listen unix:a proxy; listen *:2 proxy;");
@@ -127,6 +152,13 @@ test_listen_refused(void **state)
             "duplicate listen \"*:1\"" },
         { "listen unix:a proxy; listen unix:a proxy mode=0600;",
             "duplicate listen \"unix:a\"" },
+        { "listen *:1 proxy proxy_protocol; set_real_ip_from unix:;",
+            "\"proxy_protocol\" needs \"set_real_ip_from ADDRESS\"" },
+        { "listen unix:a proxy proxy_protocol; set_real_ip_from 10.0.0.1;",
+            "\"proxy_protocol\" needs \"set_real_ip_from unix:\"" },
+        { "set_real_ip_from 10.0.0.1/8;", "invalid address \"10.0.0.1/8\"" },
+        { "set_real_ip_from host.example;",
+            "invalid address \"host.example\"" },
     };
     for (unsigned i = 0; i < LEN(bad); i++) {
         refuses(state, bad[i].text, bad[i].what);
@@ -347,6 +379,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         WHOLE_TEST(test_listen),
         WHOLE_TEST(test_listen_unix),
+        WHOLE_TEST(test_front_ends),
         WHOLE_TEST(test_listens_are_numbered),
         WHOLE_TEST(test_listen_refused),
         WHOLE_TEST(test_times),

@@ -1,0 +1,60 @@
+/*
+ * A connection that a front end passes on (listen … proxy_protocol): whose it
+ * is stands in a header before all else. Called by accept through conn.c; hands
+ * over to serve_h1.c when the hooks know the client.
+ */
+
+#include "proxy/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/proxy_header.h"
+#include "proxy/hook.h"
+
+/* A front end that says nothing of a client speaks for itself: its address,
+ * which may be in a sandbox's range, makes it no sandbox. */
+static const struct step *
+take_header(struct conn *c, const struct proxy_header *h, size_t n)
+{
+    buf_consume(&c->in, n);
+    c->has_client = h->has_client;
+    if (h->has_client) {
+        c->peer = h->client;
+    }
+    return hooks_accept(c) == V_NEXT ? &conn_step_serve : &task_end;
+}
+
+static const struct step *
+run_front(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    struct proxy_header h;
+    size_t n;
+    double deadline = c->since + conn_patience(c);
+    size_t limit = c->in.max < PROXY_HEADER_MAX ? c->in.max : PROXY_HEADER_MAX;
+    enum io r = IO_OK;
+    while (r == IO_OK) {
+        switch (proxy_header_parse(buf_str(&c->in), &h, &n)) {
+        case PROXY_HEADER_OK:
+            return take_header(c, &h, n);
+        case PROXY_HEADER_BAD:
+            conn_log(c, LOG_WARN, "malformed PROXY header");
+            return &task_end;
+        case PROXY_HEADER_MORE:
+            break;
+        }
+        if (c->in.n >= limit) {
+            conn_log(c, LOG_WARN, "PROXY header is too large");
+            return &task_end;
+        }
+        r = conn_fill(c, limit);
+    }
+    if (r != IO_AGAIN || clock_mono() >= deadline) {
+        conn_log(c, LOG_INFO, "no PROXY header came");
+        return &task_end;
+    }
+    task_wait(t, deadline, NULL, NULL);
+    return TASK_WAIT;
+}
+
+const struct step conn_step_front = { "conn: front end", run_front };

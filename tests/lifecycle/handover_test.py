@@ -1,0 +1,332 @@
+"""No connection that waits to be accepted is lost when workers or listeners
+change."""
+
+import ctypes
+import errno
+import os
+import select
+import signal
+import socket
+import struct
+import time
+
+import pytest
+
+from lib.load import (
+    HERE,
+    REQUEST,
+    Load,
+    Waiting,
+    answer,
+    connect,
+    read_answer,
+)
+from lib.wait import DEADLINE, SLOW, until
+
+SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
+
+UNIX = "listen unix:{{dir}}/s proxy sandbox=box;\n"
+TCP = "listen 127.0.0.1:{{port}} proxy;\n"
+OTHER = "listen 127.0.0.1:{{other_port}} proxy;\n"
+
+
+def listening(port):
+    """How many sockets listen on the port."""
+    with open("/proc/net/tcp") as f:
+        lines = [line.split() for line in f.read().splitlines()[1:]]
+    return len([1 for f in lines if f[3] == "0A" and
+                f[1].endswith(f":{port:04X}")])  # fmt: skip
+
+
+def reload(w, **parts):
+    """To a configuration, and until no worker of the one before is left."""
+    old = set(w.children("worker"))
+    w.configure(w.config(**parts))
+    w.signal("HUP")
+    until(lambda: w.children("worker") and not old & set(w.children("worker")),
+          "the old workers' end")  # fmt: skip
+
+
+def stopped(w):
+    """The workers, which accept nothing until they are gone on with."""
+    pids = w.children("worker")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        with_state = f"/proc/{pid}/stat"
+        until(lambda: open(with_state).read().split()[2] == "T", "a stop")
+    return pids
+
+
+def go_on(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+def rounds(n):
+    return [n, pytest.param(20 * n, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("times", rounds(1))
+def test_workers_come_and_go(weir, times):
+    w = weir(egress=HERE + TCP + UNIX)
+    with Load(w.port, w.path("s")) as load:
+        for n in [4, 2, 3] * times:
+            reload(w, egress=HERE + TCP + UNIX, main=f"worker_processes {n};")
+            load.more()
+            assert len(w.children("worker")) == n
+            # Steered off, they end as soon as no handshake is under way.
+            until(lambda: listening(w.port) == n, f"{n} sockets")
+    load.assert_none_lost()
+
+
+@pytest.mark.parametrize("times", rounds(2))
+def test_addresses_come_and_go(weir, times):
+    main = "worker_processes 2;"
+    w = weir(egress=HERE + TCP + OTHER + UNIX, main=main)
+    other = w.ports["other_port"]
+    load, changing = Load(w.port), Load(other, w.path("s"))
+    with load, changing:
+        for _ in range(times):
+            reload(w, egress=HERE + TCP, main=main)
+            assert listening(other) == 0
+            assert not os.path.exists(w.path("s"))
+            reload(w, egress=HERE + TCP + OTHER + UNIX, main=main)
+            changing.more()
+    load.assert_none_lost()
+    changing.assert_none_lost(refused=True)
+
+
+def try_to_fail(w, old):
+    """Kills one of many new workers; whether that was before they served."""
+    serves = w.error_log().count(" serves")
+    w.signal("HUP")
+    new = until(lambda: set(w.children("worker")) - set(old), "a new one")
+    os.kill(max(new), signal.SIGKILL)
+    until(lambda: w.error_log().count(" serves") > serves or
+          w.children("worker") == old, "the reload's end")  # fmt: skip
+    return w.children("worker") == old
+
+
+@pytest.mark.parametrize("times", rounds(1))
+def test_a_reload_that_fails(weir, times):
+    """Its sockets are given nothing before it serves."""
+    few = {"egress": HERE + TCP + UNIX, "main": "worker_processes 2;"}
+    w = weir(**few)
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
+    with Load(w.port, w.path("s")) as load:
+        while times > 0:
+            old = w.children("worker")
+            w.configure(w.config(**{**few, "main": "worker_processes 40;"}))
+            if try_to_fail(w, old):
+                assert listening(w.port) == 2
+                times -= 1
+            else:
+                reload(w, **few)
+                until(lambda: listening(w.port) == 2, "two sockets")
+    assert "the old configuration goes on" in w.error_log()
+    # A worker that was killed too late had connections.
+    late = w.error_log().count(" serves") > 1
+    assert late or load.counts["lost"] == 0, load.errors
+    assert load.counts["refused"] == 0
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_what_waits_for_a_worker_that_dies(weir, kind):
+    w = weir(egress=HERE + TCP + UNIX, main="worker_processes 3;")
+    w.expect(r"exited on signal 9")
+    pids = stopped(w)
+    waiting = Waiting(w.port if kind == "tcp" else w.path("s"))
+    go_on(pids[1:])
+    os.kill(pids[0], signal.SIGKILL)
+    waiting.assert_answered()
+
+
+def test_a_worker_that_dies_costs_its_own(weir):
+    w = weir(egress=HERE + TCP, main="worker_processes 3;")
+    w.expect(r"exited on signal 9")
+    with Load(w.port) as load:
+        for pid in w.children("worker"):
+            os.kill(pid, signal.SIGKILL)
+            load.more()
+    # Each thread has one connection at a time, which may have been its.
+    assert load.counts["lost"] <= 3 * len(load.threads), load.errors
+    assert load.counts["refused"] == 0
+
+
+@pytest.mark.long
+def test_a_throttled_worker_is_stood_in_for(weir):
+    w = weir(egress=HERE + TCP, main="worker_processes 2;")
+    w.expect(r"exited on signal 9")
+    (first, _) = w.children("worker")
+    die = first
+    for _ in range(3):
+        both = w.children("worker")
+        os.kill(die, signal.SIGKILL)
+        until(lambda: die not in w.children("worker"), "its end")
+        until(lambda: len(w.children("worker")) == 2, "the next one")
+        (die,) = set(w.children("worker")) - set(both)
+    os.kill(die, signal.SIGKILL)
+    until(lambda: die not in w.children("worker"), "its end")
+    started, begin = w.error_log().count("start worker"), time.monotonic()
+    Waiting(w.port).assert_answered()
+    if time.monotonic() - begin < 1.5:
+        assert w.error_log().count("start worker") == started
+    else:
+        assert SLOW > 1, "too slow to say anything"
+
+
+def test_a_full_worker_is_stood_in_for(weir):
+    """Both are filled, whichever the kernel chose; then both have room."""
+    w = weir(egress=HERE + TCP, main="worker_processes 2;",
+             events="worker_connections 8;")  # fmt: skip
+    w.expect("worker_connections are not enough")
+    for _ in range(3):
+        socks = [connect(w.port) for _ in range(16)]
+        for s in socks:
+            s.sendall(REQUEST)
+            assert read_answer(s)
+        late = Waiting(w.port, 4)
+        for s in socks:
+            s.close()
+        late.assert_answered()
+
+
+def test_workers_that_fill_up_all_the_time(weir):
+    w = weir(egress=HERE + TCP, main="worker_processes 3;",
+             events="worker_connections 2;")  # fmt: skip
+    workers = w.children("worker")
+    with Load(w.port, threads=9) as load:
+        load.more(300)
+    load.assert_none_lost()
+    assert w.children("worker") == workers
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_what_waits_at_a_reload(weir, kind):
+    """The new workers answer, though the old ones are stopped."""
+    w = weir(egress=HERE + TCP + UNIX, main="worker_processes 2;")
+    old = stopped(w)
+    waiting = Waiting(w.port if kind == "tcp" else w.path("s"))
+    w.signal("HUP")
+    waiting.assert_answered()
+    go_on(old)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_what_waits_at_an_address_that_goes(weir, kind):
+    """The old workers answer, by their configuration."""
+    w = weir(egress=HERE + TCP + OTHER + UNIX)
+    other = w.ports["other_port"]
+    old = stopped(w)
+    where = other if kind == "tcp" else w.path("s")
+    waiting = Waiting(where, Waiting.MANY)
+    w.configure(w.config(egress="host here.test { return 410; }\n" + TCP))
+    w.signal("HUP")
+    w.wait_log(r"SIGHUP(.*\n)*.*configuration .* serves")
+    go_on(old)
+    waiting.assert_answered()
+    until(lambda: listening(other) == 0, "the sockets' end")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_handshake_under_way_at_an_address_that_goes(weir):
+    """The client hears the SYN-ACK only when it comes again, in a second."""
+    w = weir(egress=HERE + TCP + OTHER)
+    other = w.ports["other_port"]
+    sock = socket.socket()
+    deaf = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+    program = struct.pack("HxxxxxxP", 1, ctypes.addressof(deaf))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    sock.setblocking(False)
+    assert sock.connect_ex(("127.0.0.1", other)) == errno.EINPROGRESS
+    w.configure(w.config(egress=HERE + TCP))
+    w.signal("HUP")
+    w.wait_log(r"SIGHUP(.*\n)*.*configuration .* serves")
+    sock.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
+    assert select.select([], [sock], [], DEADLINE)[1]
+    sock.settimeout(DEADLINE)
+    sock.sendall(REQUEST)
+    assert answer(sock)
+    until(lambda: listening(other) == 0, "the socket's end")
+
+
+def test_an_address_that_comes_back(weir):
+    """While its sockets are on their way out: the same ones serve on."""
+    w = weir(egress=HERE + TCP + OTHER)
+    other = w.ports["other_port"]
+    (old,) = stopped(w)
+    waiting = Waiting(other)
+    w.configure(w.config(egress=HERE + TCP))
+    w.signal("HUP")
+    w.wait_log(r"SIGHUP(.*\n)*.*configuration .* serves")
+    w.configure(w.config(egress=HERE + TCP + OTHER))
+    w.signal("HUP")
+    waiting.assert_answered()
+    assert answer_of(other)
+    go_on([old])
+
+
+def answer_of(port):
+    sock = connect(port)
+    sock.sendall(REQUEST)
+    return answer(sock)
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_what_waits_at_a_quit(weir, kind):
+    w = weir(egress=HERE + TCP + UNIX)
+    pids = stopped(w)
+    where = w.port if kind == "tcp" else w.path("s")
+    waiting = Waiting(where, Waiting.MANY)
+    w.signal("QUIT")
+    w.wait_log("SIGQUIT")
+    go_on(pids)
+    waiting.assert_answered()
+    assert w.wait() == 0
+
+
+def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
+    """While one of its workers has not ended yet."""
+    w = weir(egress=HERE + TCP)
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
+    old = stopped(w)
+    waiting = Waiting(w.port, Waiting.MANY)
+    w.configure(w.config(egress=HERE + TCP, main="worker_processes 40;"))
+    w.signal("HUP")
+    new = until(lambda: set(w.children("worker")) - set(old), "a new one")
+    os.kill(max(new), signal.SIGSTOP)
+    until(lambda: len(w.children("worker")) > 2, "another")
+    other = max(set(w.children("worker")) - set(old) - {max(new)})
+    os.kill(other, signal.SIGKILL)
+    w.wait_log("goes on")
+    w.signal("QUIT")
+    w.wait_log("SIGQUIT")
+    go_on(old)
+    waiting.assert_answered()
+    go_on([max(new)])
+    assert w.wait() == 0
+
+
+def test_a_request_that_is_on_its_way_at_a_quit(weir):
+    """The connection waited to be accepted, its request comes thereafter."""
+    w = weir(egress=HERE + TCP)
+    pids = stopped(w)
+    waiting = Waiting(w.port, 4, sends=False)
+    w.signal("QUIT")
+    w.wait_log("SIGQUIT")
+    go_on(pids)
+    until(lambda: listening(w.port) == 0, "the socket's end")
+    waiting.send()
+    waiting.assert_answered()
+    assert w.wait() == 0
+
+
+def test_what_comes_at_a_quit(weir):
+    """A connection is answered, or it is refused."""
+    w = weir(egress=HERE + TCP + UNIX, main="worker_processes 2;")
+    with Load(w.port, w.path("s")) as load:
+        w.signal("QUIT")
+        assert w.wait() == 0
+    load.assert_none_lost(refused=True)
