@@ -7,6 +7,7 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
+#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
@@ -240,6 +241,7 @@ run_request(struct task *t)
     if (tx->up_target.p == NULL) {
         tx->up_target = target_of(tx);
     }
+    coding_ask(tx);
     hooks_filters(tx, true);
     return &tx_step_connect;
 }

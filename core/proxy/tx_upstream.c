@@ -357,6 +357,8 @@ run_exchange(struct task *t)
     }
     upstream_send(tx);
     if (tx->up.has_error) {
+        tx_fail(tx, FAULT_ORIGIN, "%s gave up on the request's body: %s",
+            tx->up.failed, tx->up.why);
         return fail(tx, 502, "proxy_internal_error",
             "a filter gave up on the request's body");
     }

@@ -132,10 +132,18 @@ run(void *state, struct bufq *in, struct bufq *out, enum need need)
     return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
 }
 
+static const char *
+why(const void *state)
+{
+    (void)state;
+    return "it will not shout that";
+}
+
 static const struct filter shout = { .name = "shout",
     .flags = FILTER_KEEPS_LENGTH,
     .want = wants,
-    .run = run };
+    .run = run,
+    .why = why };
 
 const struct module tiny_module = {
     .conf = { .name = "tiny", .cmds = cmds, .size = sizeof(struct tiny) },
@@ -200,9 +208,9 @@ def test_filter_that_gives_up_on_a_response(weir_with_tiny, plain_origin):
         with w.client() as c:
             with pytest.raises((Truncated, ConnectionResetError)):
                 c.get(f"http://{host}/", host)
-        assert "a filter gave up" in w.wait_log("a filter gave up")
+        w.wait_log("shout gave up on the body: it will not shout that")
     assert {e["cause"] for e in w.access_log(3)} == {
-        "a filter gave up on the body"
+        "shout gave up on the body: it will not shout that"
     }
 
 
@@ -213,6 +221,7 @@ def test_filter_that_gives_up_on_a_request(weir_with_tiny, plain_origin):
         r = c.request("PUT", f"http://{host}/", host, body=b"abc!def")
         assert r.status == 502
         assert "proxy_internal_error" in r.get("Proxy-Status")
+    w.wait_log("shout gave up on the request's body: it will not shout that")
     assert plain_origin.requests == []
 
 
