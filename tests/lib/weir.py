@@ -1,5 +1,6 @@
 """weir under test: a config, a private prefix, a process, its logs."""
 
+import ctypes
 import json
 import os
 import re
@@ -45,6 +46,8 @@ class  test;
 address  127.0.0.1;
 """
 
+PRCTL = ctypes.CDLL(None).prctl
+
 
 def defaults(lines, given):
     """The default lines whose directive `given` does not use."""
@@ -55,6 +58,11 @@ def defaults(lines, given):
         if line.split()[0] not in used
     ]
     return "\n".join(kept) + "\n" + given
+
+
+def end_with_parent():
+    """In a child: a test run that is killed leaves no weir behind."""
+    PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def reserve_port():
@@ -76,6 +84,7 @@ class Weir:
         self.ports = {}
         self.process = None
         self.expected = []
+        self.sandbox = "box"
         self.env = {}
         self.values = {"pki": pki.dir, "dir": directory}
         for name in ("logs", "conf", "ca"):
@@ -174,6 +183,7 @@ class Weir:
                 stdout=err,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         until(self.is_ready, "weir's pid file")
         return self
@@ -317,15 +327,16 @@ class Weir:
     def proxy(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def ca(self, sandbox="box"):
+    def ca(self, sandbox=None):
         """The path of a sandbox's CA certificate."""
-        return self.path("ca", sandbox + ".pem")
+        return self.path("ca", (sandbox or self.sandbox) + ".pem")
 
     def client(self, port=None, source=None):
         return Client(port or self.port, source=source)
 
-    def tunnel(self, name, port, sandbox="box", token=None, **tls):
+    def tunnel(self, name, port, sandbox=None, token=None, **tls):
         """A client through CONNECT and TLS to name:port, verified."""
+        sandbox = sandbox or self.sandbox
         client = self.client()
         headers = []
         if token is not None:

@@ -529,15 +529,11 @@ held_values(void **state)
     struct secret_value held = secret_hold(s, 0, NULL);
     assert_null(secret_hold(s, 1, NULL).p);
     assert_ptr_equal(held.p, secret_get(s, 0, NULL).p);
-    assert_int_equal(secret_changes(s), changes);
     sec_put(f, "a", "a second one");
     sec_settle(f, 0, NULL, "a second one");
     assert_int_not_equal(secret_changes(s), changes);
-    assert_int_equal(held.n, 15);
-    assert_memory_equal(held.p, "the first value", 15);
-    const char *at = held.p;
+    assert_true(str_eq(secret_value_str(&held), STR("the first value")));
     secret_value_free(&held);
-    assert_memory_equal(at, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 15);
 }
 
 static void
