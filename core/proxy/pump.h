@@ -82,7 +82,7 @@ struct pump {
 
 /* What the stages of one pump give in a turn of the loop, before others have
  * theirs: a few bytes of gzip may be many. */
-#define PUMP_TURN_BYTES (1024 * 1024)
+#define PUMP_TURN_BYTES (256 * 1024)
 
 void pump_init(struct pump *p, struct task *source, struct task *sink);
 void pump_fini(struct pump *p);

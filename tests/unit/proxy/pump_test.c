@@ -418,20 +418,21 @@ test_turns(void **state)
     add(f, &expand);
     add(f, &condense);
     assert_int_equal(give(p, str_n(block, sizeof block)), sizeof block);
+    const size_t most = (PUMP_TURN_BYTES + PUMP_LIMIT) / 1000;
     unsigned turns = 0;
     while (pump_out(p)->len < sizeof block) {
         size_t had = pump_out(p)->len;
         f->loop->turns++;
         assert_true(pump_run(p));
         size_t came = pump_out(p)->len - had;
-        assert_true(came != 0 && came <= 1200);
+        assert_true(came != 0 && came <= most);
         had = pump_out(p)->len;
         assert_true(pump_run(p)); /* in the same turn: nothing */
         assert_int_equal(pump_out(p)->len, had);
         assert_true(had == sizeof block || list_is_linked(&f->sink.queued));
         turns++;
     }
-    assert_true(turns >= 9 && turns <= 10);
+    assert_true(turns >= sizeof block / most && turns < 50);
 }
 
 /* A stage is told that the input is dry when no stage before it has any. */
