@@ -1,10 +1,12 @@
 /*
- * Takes out of a response's head and trailers what the origin echoes of a
- * secret that is bound to it (SPEC 7), in every form that echo.h finds, and
+ * Takes out of a response what the origin echoes of a secret that is bound to
+ * it (SPEC 7), in every form that echo.h finds: heads, body, trailers; and
  * says so in the log. Against accidents: what an origin splits or transforms
- * in its own way passes. Bodies pass as they are in this version.
+ * in its own way passes.
  *
- * It reads the values in the store's locked memory and keeps nothing of them.
+ * What is looked for are the values that there were when the request left, and
+ * the newest: a body may come for hours. They are held in the store's locked
+ * memory, and nothing of them is kept elsewhere.
  */
 
 #include "module.h"
@@ -21,61 +23,120 @@ struct told {
     struct told *next;
 };
 
+struct value {
+    const struct secret_def *secret;
+    struct secret_value held;
+};
+
 struct state {
+    struct value *values; /* of the request, then those that are newer */
+    struct str *secrets;  /* their bytes, for the keys */
+    unsigned n_first, n;
+    unsigned changes; /* of the store, when they were taken */
+    struct echo_keys keys;
     struct told *told;
 };
 
-/* One value's work. */
-struct mask {
-    struct arena *arena;
-    struct str *text;
-    char *copy; /* NULL: nothing was found yet */
-};
-
-/* One secret's work on one head. */
+/* The work on one head. */
 struct work {
-    struct arena *arena;
+    struct tx *tx;
     struct echo echo;
-    bool has_found;
+    const char *where;
+    struct str *text; /* the value that is looked through, and ... */
+    char *copy;       /* NULL: nothing was found in it yet */
 };
 
-static void
-on_found(void *arg, uint64_t from, uint64_t to)
+/* The body's filter. */
+struct body {
+    struct tx *tx;
+    struct state *st;
+    struct echo echo;
+    struct bufq kept; /* looked through, and not given on */
+    uint64_t given;
+    unsigned changes; /* that echo.h knows */
+};
+
+/* A class's own secrets are for its sandboxes. */
+static bool
+is_own(const struct tx *tx, const struct secret_def *d)
 {
-    struct mask *m = arg;
-    if (m->copy == NULL) {
-        struct str copy = arena_dup(m->arena, *m->text);
-        m->copy = (char *)copy.p;
-        *m->text = copy;
+    const struct scope *s = tx->sandbox->class->scope;
+    while (s != NULL && s != d->scope) {
+        s = s->parent;
     }
-    memset(m->copy + from, '*', (size_t)(to - from));
+    return s != NULL;
 }
 
-static void
-mask(struct work *w, struct str *text)
+/* The next secret behind `d` (NULL: the first) whose echo this sandbox must
+ * not see. */
+static const struct secret_def *
+next_secret(const struct tx *tx, const struct secret_def *d)
 {
-    struct mask m = { w->arena, text, NULL };
-    struct str bytes = *text;
-    if (text->n < w->echo.secret.n) {
-        return; /* no form is shorter */
-    }
-    echo_reset(&w->echo);
-    echo_feed(&w->echo, bytes, on_found, &m);
-    if (w->echo.has_missed) {
-        on_found(&m, 0, bytes.n);
-    }
-    w->has_found = w->has_found || m.copy != NULL;
+    const struct conf *c = tx->conn->worker->conf;
+    const struct addr *literal =
+        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
+    do {
+        d = secret_next_bound(c, d, tx->authority.host, literal);
+    } while (d != NULL && !is_own(tx, d));
+    return d;
 }
 
-/* A length means the framing, and stays a number. */
-static void
-mask_fields(struct work *w, struct field *fields, unsigned n)
+static bool
+is_known(const struct state *st, struct str value)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (fields[i].id != FIELD_CONTENT_LENGTH) {
-            mask(w, &fields[i].value);
+    for (unsigned i = 0; i < st->n; i++) {
+        if (str_eq(st->secrets[i], value)) {
+            return true;
         }
     }
+    return false;
+}
+
+/* Holds the values that there are now and are not held yet. */
+static void
+take_values(struct tx *tx, struct state *st)
+{
+    const struct secret_store *store = tx->conn->worker->secrets;
+    const struct secret_def *d = next_secret(tx, NULL);
+    for (; d != NULL; d = next_secret(tx, d)) {
+        struct str now = secret_get(store, d->index, tx->sandbox);
+        if (now.n >= ECHO_MIN && !is_known(st, now)) {
+            struct value *v = &st->values[st->n];
+            v->secret = d;
+            v->held = secret_hold(store, d->index, tx->sandbox);
+            st->secrets[st->n++] = str_n(v->held.p, v->held.n);
+        }
+    }
+    st->changes = secret_changes(store);
+    echo_keys_init(&st->keys, st->secrets, st->n);
+}
+
+static void
+drop_values(struct state *st, unsigned n)
+{
+    echo_keys_fini(&st->keys);
+    while (st->n > n) {
+        secret_value_free(&st->values[--st->n].held);
+    }
+}
+
+static void
+end_state(void *arg)
+{
+    drop_values(arg, 0);
+}
+
+/* Where a secret has changed since: the newest in place of what was that. */
+static struct state *
+current_state(struct tx *tx)
+{
+    struct state *st = module_state(tx, redact_module_index);
+    if (st->values != NULL &&
+        st->changes != secret_changes(tx->conn->worker->secrets)) {
+        drop_values(st, st->n_first);
+        take_values(tx, st);
+    }
+    return st;
 }
 
 static bool
@@ -90,9 +151,11 @@ was_told(const struct state *st, const struct secret_def *d)
 
 /* Once for each secret, however often a response has it. */
 static void
-tell(struct tx *tx, const struct secret_def *d, const char *where)
+tell(struct tx *tx, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
+    AN(i < st->n);
+    const struct secret_def *d = st->values[i].secret;
     if (was_told(st, d)) {
         return;
     }
@@ -105,25 +168,55 @@ tell(struct tx *tx, const struct secret_def *d, const char *where)
         STR_ARG(d->name), where, STR_ARG(tx->authority.host));
 }
 
-/* A class's own secrets are for its sandboxes. */
-static bool
-is_own(const struct tx *tx, const struct secret_def *d)
+static void
+on_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
 {
-    const struct scope *s = tx->sandbox->class->scope;
-    while (s != NULL && s != d->scope) {
-        s = s->parent;
+    struct work *w = arg;
+    if (w->copy == NULL) {
+        struct str copy = arena_dup(w->tx->arena, *w->text);
+        w->copy = (char *)copy.p;
+        *w->text = copy;
     }
-    return s != NULL;
+    memset(w->copy + from, '*', (size_t)(to - from));
+    tell(w->tx, secret, w->where);
 }
 
-/* Masks one secret in one head. */
-static bool
-has_echo(struct tx *tx, struct head *h, bool is_trailers, struct str value)
+static void
+mask(struct work *w, struct str *text)
 {
-    struct work w;
-    w.arena = tx->arena;
-    w.has_found = false;
-    echo_init(&w.echo, value);
+    struct str bytes = *text;
+    if (text->n < w->echo.keys->shortest) {
+        return;
+    }
+    w->text = text;
+    w->copy = NULL;
+    echo_reset(&w->echo);
+    echo_feed(&w->echo, bytes, on_found, w);
+    if (w->echo.has_missed) {
+        on_found(w, w->echo.missed, 0, bytes.n);
+    }
+}
+
+/* A length means the framing, and stays a number. */
+static void
+mask_fields(struct work *w, struct field *fields, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (fields[i].id != FIELD_CONTENT_LENGTH) {
+            mask(w, &fields[i].value);
+        }
+    }
+}
+
+static void
+redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
+{
+    struct state *st = current_state(tx);
+    struct work w = { .tx = tx, .where = where };
+    if (st->n == 0) {
+        return;
+    }
+    echo_init(&w.echo, &st->keys);
     if (is_trailers) {
         mask_fields(&w, h->trailers, h->n_trailers);
     } else {
@@ -131,30 +224,31 @@ has_echo(struct tx *tx, struct head *h, bool is_trailers, struct str value)
         mask(&w, &h->reason);
     }
     echo_fini(&w.echo);
-    return w.has_found;
 }
 
-static void
-redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
+/* Behind credential and substitute, in the step in which they read what they
+ * send: what is held is that. */
+static enum verdict
+on_request(struct tx *tx, struct head *h)
 {
     const struct redact *rc = module_where(tx, redact_module_index);
-    const struct worker *w = tx->conn->worker;
-    const struct addr *literal =
-        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
-    if (!rc->is_on) {
-        return;
+    struct state *st = module_state(tx, redact_module_index);
+    unsigned n = 0;
+    (void)h;
+    AZ(st->values);
+    const struct secret_def *d = rc->is_on ? next_secret(tx, NULL) : NULL;
+    for (; d != NULL; d = next_secret(tx, d)) {
+        n++;
     }
-    const struct secret_def *d =
-        secret_next_bound(w->conf, NULL, tx->authority.host, literal);
-    for (; d != NULL;
-         d = secret_next_bound(w->conf, d, tx->authority.host, literal)) {
-        struct str value = is_own(tx, d)
-                               ? secret_get(w->secrets, d->index, tx->sandbox)
-                               : STR_NONE;
-        if (value.n >= ECHO_MIN && has_echo(tx, h, is_trailers, value)) {
-            tell(tx, d, where);
-        }
+    if (n == 0) {
+        return V_NEXT;
     }
+    st->values = arena_alloc(tx->arena, 2 * n * sizeof *st->values);
+    st->secrets = arena_alloc(tx->arena, 2 * n * sizeof *st->secrets);
+    take_values(tx, st);
+    st->n_first = st->n;
+    arena_on_free(tx->arena, end_state, st);
+    return V_NEXT;
 }
 
 static enum verdict
@@ -175,6 +269,92 @@ on_trailers(struct tx *tx, struct head *h)
 {
     redact(tx, h, true, "trailers");
 }
+
+static bool
+body_want(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, redact_module_index);
+    return st->n != 0;
+}
+
+static void
+body_init(struct tx *tx, void *state)
+{
+    struct body *b = state;
+    b->tx = tx;
+    b->st = current_state(tx);
+    b->changes = b->st->changes;
+    echo_init(&b->echo, &b->st->keys);
+    bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
+}
+
+static void
+body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
+{
+    struct body *b = arg;
+    AN(from >= b->given);
+    bufq_fill(&b->kept, (size_t)(from - b->given), (size_t)(to - from), '*');
+    tell(b->tx, secret, "body");
+}
+
+static void
+body_take(struct body *b, struct bufq *in)
+{
+    size_t at = b->kept.len;
+    bufq_move(&b->kept, in, SIZE_MAX);
+    while (at < b->kept.len) {
+        struct str run = bufq_peek_at(&b->kept, at);
+        echo_feed(&b->echo, run, body_found, b);
+        at += run.n;
+    }
+    AN(b->echo.offset == b->given + b->kept.len);
+}
+
+/* What is decided; at the end, all. False: there is no room for it. */
+static bool
+body_give(struct body *b, struct bufq *out, bool is_end)
+{
+    size_t held = is_end ? 0 : echo_held(&b->echo);
+    size_t n = b->kept.len - held;
+    size_t moved = bufq_move(out, &b->kept, n);
+    b->given += moved;
+    return moved == n;
+}
+
+static enum flow
+body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct body *b = state;
+    struct state *st = current_state(b->tx);
+    if (b->changes != st->changes) {
+        b->changes = st->changes;
+        echo_change(&b->echo, &st->keys, st->n_first);
+    }
+    if (!body_give(b, out, false)) {
+        return F_FULL; /* before more is taken, so that it stays bounded */
+    }
+    body_take(b, in);
+    if (!body_give(b, out, need == END)) {
+        return F_FULL;
+    }
+    return need == END ? F_DONE : F_NEED;
+}
+
+static void
+body_fini(void *state)
+{
+    struct body *b = state;
+    echo_fini(&b->echo);
+    bufq_fini(&b->kept);
+}
+
+static const struct filter body_filter = { .name = "redact",
+    .state_size = sizeof(struct body),
+    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH,
+    .want = body_want,
+    .init = body_init,
+    .run = body_run,
+    .fini = body_fini };
 
 static bool
 is_on_in(const struct scope *s)
@@ -212,7 +392,9 @@ const struct module redact_module = {
         .size = sizeof(struct redact),
         .check = check },
     .tx_size = sizeof(struct state),
+    .on_request = on_request,
     .on_response = on_response,
     .on_interim = on_interim,
     .on_trailers = on_trailers,
+    .response_body = &body_filter,
 };

@@ -189,6 +189,41 @@ bufq_peek(const struct bufq *q)
     return c != NULL ? str_n(c->data + c->off, chunk_len(c)) : STR_NONE;
 }
 
+/* The chunk that has the byte at offset *at, which becomes the chunk's own. */
+static struct chunk *
+chunk_at(const struct bufq *q, size_t *at)
+{
+    struct chunk *c = q->head;
+    while (c != NULL && *at >= chunk_len(c)) {
+        *at -= chunk_len(c);
+        c = c->next;
+    }
+    AN(c != NULL);
+    return c;
+}
+
+struct str
+bufq_peek_at(const struct bufq *q, size_t at)
+{
+    const struct chunk *c = chunk_at(q, &at);
+    return str_n(c->data + c->off + at, chunk_len(c) - at);
+}
+
+void
+bufq_fill(struct bufq *q, size_t at, size_t n, char ch)
+{
+    AN(at <= q->len && n <= q->len - at);
+    while (n != 0) {
+        size_t in_chunk = at;
+        struct chunk *c = chunk_at(q, &in_chunk);
+        size_t left = chunk_len(c) - in_chunk;
+        size_t k = n < left ? n : left;
+        memset(c->data + c->off + in_chunk, ch, k);
+        at += k;
+        n -= k;
+    }
+}
+
 size_t
 bufq_batch(const struct bufq *q, size_t max)
 {

@@ -69,6 +69,12 @@ void bufq_commit(struct bufq *q, size_t n);
 /* The first contiguous run of bytes; empty when the queue is. */
 struct str bufq_peek(const struct bufq *q);
 
+/* As bufq_peek(), from offset `at` on, which is below q->len. */
+struct str bufq_peek_at(const struct bufq *q, size_t at);
+
+/* Makes the `n` bytes from offset `at` on that one; all are there. */
+void bufq_fill(struct bufq *q, size_t at, size_t n, char c);
+
 /* How many bytes of the front to write at once, at most `max`: whole runs, so
  * that what follows stays where it lies; a rest of framing alone takes along
  * what fits. */

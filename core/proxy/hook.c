@@ -5,6 +5,7 @@
 
 #include "proxy/hook.h"
 
+#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
 #include "proxy/tx.h"
@@ -184,18 +185,83 @@ hooks_log(const struct tx *tx)
     }
 }
 
+/* The next module from i on whose filter wants the body; modules_count. */
+static unsigned
+next_filter(const struct tx *tx, bool is_request, unsigned i)
+{
+    while (i < modules_count) {
+        const struct filter *f =
+            is_request ? modules[i]->request_body : modules[i]->response_body;
+        if (f != NULL && f->want(tx)) {
+            break;
+        }
+        i++;
+    }
+    return i;
+}
+
+static void
+add_request_filters(struct tx *tx)
+{
+    for (unsigned i = next_filter(tx, true, 0); i < modules_count;
+         i = next_filter(tx, true, i + 1)) {
+        pump_add(&tx->up, tx, tx->arena, modules[i]->request_body);
+    }
+}
+
+static void
+add_response_filters(struct tx *tx)
+{
+    const struct filter *found[PUMP_STAGES_MAX];
+    unsigned n = 0, first = PUMP_STAGES_MAX, last = PUMP_STAGES_MAX;
+    for (unsigned i = next_filter(tx, false, 0); i < modules_count;
+         i = next_filter(tx, false, i + 1)) {
+        AN(n < LEN(found));
+        found[n] = modules[i]->response_body;
+        if (found[n]->flags & FILTER_IDENTITY &&
+            tx->coding != CODING_IDENTITY) {
+            first = first < n ? first : n;
+            last = n;
+        }
+        n++;
+    }
+    for (unsigned i = 0; i < n; i++) {
+        if (i == first) {
+            pump_add(&tx->down, tx, tx->arena, &gunzip_filter);
+        }
+        pump_add(&tx->down, tx, tx->arena, found[i]);
+        if (i == last) {
+            pump_add(&tx->down, tx, tx->arena, &gzip_filter);
+        }
+    }
+}
+
 void
 hooks_filters(struct tx *tx, bool is_request)
 {
     CHECK(tx, TX_MAGIC);
-    struct pump *p = is_request ? &tx->up : &tx->down;
+    if (is_request) {
+        add_request_filters(tx);
+    } else {
+        add_response_filters(tx);
+    }
+}
+
+unsigned
+hooks_wishes(const struct tx *tx)
+{
+    unsigned any = 0, all = FILTER_KEEPS_LENGTH;
+    bool is_early = tx->response.status == 0;
     for (unsigned i = 0; i < modules_count; i++) {
-        const struct filter *f =
-            is_request ? modules[i]->request_body : modules[i]->response_body;
-        if (f != NULL && f->want(tx)) {
-            pump_add(p, tx, tx->arena, f);
+        const struct filter *f = modules[i]->response_body;
+        bool can_tell =
+            f != NULL && (!is_early || (f->flags & FILTER_IDENTITY));
+        if (can_tell && f->want(tx)) {
+            any |= f->flags;
+            all &= f->flags;
         }
     }
+    return (any & FILTER_IDENTITY) | all;
 }
 
 void

@@ -90,5 +90,12 @@ void hooks_log(const struct tx *tx);
 /* All modules in turn; without a worker. */
 void hooks_explain(struct explanation *e);
 
-/* Adds the filters that want this exchange's body. */
+/* Adds the filters that want this exchange's body. Of a response whose coding
+ * (tx->coding) is not identity, those of FILTER_IDENTITY stand between gunzip
+ * and gzip. */
 void hooks_filters(struct tx *tx, bool is_request);
+
+/* What the filters that want the response's body come to: FILTER_IDENTITY if
+ * one of them does, FILTER_KEEPS_LENGTH if all do. Before the request leaves
+ * only those of FILTER_IDENTITY can tell. */
+unsigned hooks_wishes(const struct tx *tx);

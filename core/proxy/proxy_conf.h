@@ -67,6 +67,8 @@ struct proxy_conf {
     double proxy_header_timeout; /* request sent to final head; 1xx included */
     double proxy_read_timeout;   /* between two reads of a body */
     double proxy_keepalive_timeout;
+    unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
+    unsigned gzip_comp_level; /* 1 to 9 */
     bool via;
     bool intercept; /* host: off makes a blind tunnel */
     struct port_list ports;

@@ -88,16 +88,6 @@ pump_end(struct pump *p)
     }
 }
 
-void
-pump_fail(struct pump *p)
-{
-    p->has_error = true;
-    pump_end(p);
-    if (p->source != NULL) {
-        task_wake(p->source);
-    }
-}
-
 bool
 pump_is_full(struct pump *p)
 {
@@ -109,6 +99,7 @@ pump_is_full(struct pump *p)
 static bool
 stage_run(struct pump_stage *s, struct bufq *in, enum need need)
 {
+    s->is_dry = s->is_done;
     while (!s->is_done && !bufq_is_full(&s->out)) {
         size_t had_in = in->len, had_out = s->out.len;
         if (in->is_secret) {
@@ -119,12 +110,14 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
             return false;
         }
         s->is_done = flow == F_DONE;
+        s->is_dry = flow != F_FULL;
         AN(need == END || !s->is_done);
         if (in->len == had_in && s->out.len == had_out) {
             AN(need != END || flow != F_NEED); /* it would never end */
             break;
         }
     }
+    s->is_dry = s->is_dry && !bufq_is_full(&s->out);
     return true;
 }
 
@@ -137,19 +130,68 @@ pump_wake_source(struct pump *p)
     }
 }
 
-bool
-pump_run(struct pump *p)
+/* The body cannot go on: both are woken. */
+static void
+stage_failed(struct pump *p, const struct pump_stage *s)
+{
+    p->has_error = true;
+    p->failed = s->filter->name;
+    p->why = s->filter->why != NULL ? s->filter->why(s->state)
+                                    : "it does not say why";
+    pump_end(p);
+    if (p->source != NULL) {
+        task_wake(p->source);
+    }
+}
+
+/* Each stage once; whether any byte moved. */
+static bool
+pump_pass(struct pump *p)
 {
     struct bufq *in = &p->in;
     enum need need = p->is_ended ? END : FLUSH;
-    for (unsigned i = 0; i < p->n_stages && !p->has_error; i++) {
+    bool has_moved = false;
+    for (unsigned i = 0; i < p->n_stages; i++) {
         struct pump_stage *s = &p->stages[i];
+        size_t had_in = in->len, had_out = s->out.len;
         if (!stage_run(s, in, need)) {
-            pump_fail(p);
-            break;
+            stage_failed(p, s);
+            return false;
         }
-        need = s->is_done ? END : FLUSH;
+        has_moved = has_moved || in->len != had_in || s->out.len != had_out;
+        p->turn_bytes += s->out.len - had_out;
+        bool is_dry = need != MORE && s->is_dry;
+        need = s->is_done ? END : is_dry ? FLUSH : MORE;
         in = &s->out;
+    }
+    return has_moved;
+}
+
+/* Whether the stages have had their share of this turn; the sink comes again
+ * then. */
+static bool
+pump_has_had_turn(struct pump *p)
+{
+    if (p->sink == NULL) {
+        return false;
+    }
+    if (p->turn != p->sink->loop->turns) {
+        p->turn = p->sink->loop->turns;
+        p->turn_bytes = 0;
+    }
+    if (p->turn_bytes < PUMP_TURN_BYTES) {
+        return false;
+    }
+    task_yield(p->sink);
+    return true;
+}
+
+bool
+pump_run(struct pump *p)
+{
+    bool goes_on = p->n_stages != 0;
+    while (goes_on && !p->has_error && !pump_has_had_turn(p)) {
+        goes_on = pump_pass(p);
     }
     pump_wake_source(p);
     return !bufq_is_empty(pump_out(p)) || pump_is_last(p);

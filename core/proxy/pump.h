@@ -28,9 +28,15 @@ enum flow {
     F_ERROR /* the body cannot go on; the exchange fails */
 };
 
+/* Of a response's filter: wants the bytes decoded; the core wraps it in gunzip
+ * and gzip where the body is compressed, and asks the origin for what it reads
+ * (coding.h). A filter without it gets them as they come. */
+#define FILTER_IDENTITY 1u
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
 
-/* Bytes in, bytes out; the core drives it, it never chains. */
+/* Bytes in, bytes out; the core drives it, it never chains. `want` is asked
+ * when the response's head has come, one of FILTER_IDENTITY before the request
+ * leaves too. */
 struct filter {
     const char *name;
     size_t state_size; /* zeroed before init */
@@ -40,6 +46,9 @@ struct filter {
     enum flow (*run)(
         void *state, struct bufq *in, struct bufq *out, enum need need);
     void (*fini)(void *state);
+    /* After F_ERROR: the cause, for the log; static or in the exchange's
+     * arena. May be NULL. */
+    const char *(*why)(const void *state);
 };
 
 struct pump_stage {
@@ -47,6 +56,7 @@ struct pump_stage {
     void *state;
     struct bufq out;
     bool is_done;
+    bool is_dry; /* its last answer was F_NEED: no output waits in it */
 };
 
 #define PUMP_STAGES_MAX 8
@@ -55,17 +65,24 @@ struct pump {
     struct bufq in;
     struct pump_stage *stages; /* in the exchange's arena */
     unsigned n_stages;
-    struct task *source;  /* woken when there is room again; may be NULL */
-    struct task *sink;    /* woken when there is something; may be NULL */
-    bool is_ended;        /* the source has given its last byte */
-    bool is_stopped;      /* the source met a full queue */
-    bool has_error;       /* a filter's: nothing more will come out */
-    double last_progress; /* clock_mono() of the last byte in or out */
+    struct task *source;      /* woken when there is room again; may be NULL */
+    struct task *sink;        /* woken when there is something; may be NULL */
+    bool is_ended;            /* the source has given its last byte */
+    bool is_stopped;          /* the source met a full queue */
+    bool has_error;           /* a filter's: nothing more will come out */
+    const char *failed, *why; /* that filter's name, and what it said */
+    unsigned long turn;       /* of the loop, in which ... */
+    size_t turn_bytes;        /* ... so much came out of all stages */
+    double last_progress;     /* clock_mono() of the last byte in or out */
     uint64_t bytes_in, bytes_out;
 };
 
 /* The limit of each queue, in bytes. */
 #define PUMP_LIMIT (64 * 1024)
+
+/* What the stages of one pump give in a turn of the loop, before others have
+ * theirs: a few bytes of gzip may be many. */
+#define PUMP_TURN_BYTES (256 * 1024)
 
 void pump_init(struct pump *p, struct task *source, struct task *sink);
 void pump_fini(struct pump *p);
@@ -81,13 +98,13 @@ struct bufq *pump_in(struct pump *p);
 void pump_filled(struct pump *p, size_t n);
 void pump_end(struct pump *p);
 
-/* The body cannot go on: both are woken. */
-void pump_fail(struct pump *p);
-
 /* True when the source must stop; it is woken when there is room. */
 bool pump_is_full(struct pump *p);
 
-/* Runs the filters. True when the sink has something to look at. */
+/* Runs the filters, in the sink's own step: until nothing moves, so that what
+ * does not come out now needs more input or a sink that takes; beyond
+ * PUMP_TURN_BYTES the sink is run again in the next turn. True when the sink
+ * has something to look at. */
 bool pump_run(struct pump *p);
 
 /* For the sink: the queue to drain; then how much it took. */

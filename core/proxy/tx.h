@@ -11,6 +11,7 @@
  */
 
 #include "base/addr.h"
+#include "http/gzip.h"
 #include "http/head.h"
 #include "proxy/pump.h"
 #include "proxy/route.h"
@@ -43,6 +44,7 @@ struct tx {
 
     struct head request, response;
     struct pump up, down;       /* request body, response body */
+    enum coding coding;         /* that a filter of `down` wants undone */
     struct authority authority; /* canonical; where the client wants to go */
     struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */

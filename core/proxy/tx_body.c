@@ -45,6 +45,10 @@ tx_body_failed(struct tx *tx)
     } else {
         return NULL;
     }
+    if (r == &gave_up) {
+        tx_fail(tx, FAULT_OWN, "%s gave up on the request's body: %s",
+            tx->up.failed, tx->up.why);
+    }
     tx_fail(tx, r->status < 500 ? FAULT_CLIENT : FAULT_OWN, "%.*s",
         STR_ARG(r->detail));
     upstream_close(tx);

@@ -7,6 +7,7 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
+#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
@@ -222,6 +223,7 @@ run_request(struct task *t)
     if (tx->up_target.p == NULL) {
         tx->up_target = target_of(tx);
     }
+    coding_ask(tx);
     hooks_filters(tx, true);
     return pump_keeps_length(&tx->up) ? &tx_step_connect : &tx_step_hold;
 }

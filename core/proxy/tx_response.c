@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "net/loop.h"
+#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
@@ -52,10 +53,9 @@ run_response(struct task *t)
         task_wake(&tx->conn->task);
         return &tx_step_splice;
     }
-    hooks_filters(tx, false);
-    if (!pump_keeps_length(&tx->down)) {
-        head_remove(&tx->response, STR("Content-Length"));
-        tx->response.body = BODY_CHUNKED;
+    if (!coding_begin(tx)) {
+        upstream_close(tx);
+        return &tx_step_reply;
     }
     tx->is_head_ready = true;
     task_wake(&tx->conn->task);
@@ -72,6 +72,14 @@ break_off(struct tx *tx, const char *why)
     tx->must_close = true;
     task_wake(&tx->conn->task);
     return &tx_step_reply;
+}
+
+static const struct step *
+filter_failed(struct tx *tx)
+{
+    const struct pump *p = tx->down.has_error ? &tx->down : &tx->up;
+    tx_fail(tx, FAULT_ORIGIN, "%s gave up on the body: %s", p->failed, p->why);
+    return break_off(tx, "a filter gave up on the body");
 }
 
 static const struct step *
@@ -109,7 +117,7 @@ run_body(struct task *t)
         return upstream_abandon(tx);
     }
     if (tx->down.has_error || tx->up.has_error) {
-        return break_off(tx, "a filter gave up on the body");
+        return filter_failed(tx);
     }
     uint64_t had = tx->down.bytes_in;
     if (tx->turn != t->loop->turns) {
@@ -142,7 +150,7 @@ run_reply(struct task *t)
 {
     struct tx *tx = tx_of(t);
     if (tx->down.has_error && !tx->is_broken) {
-        return break_off(tx, "a filter gave up on the body");
+        return filter_failed(tx);
     }
     if (!tx->is_head_ready && !tx->is_broken) {
         tx->is_head_ready = true;

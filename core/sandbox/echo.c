@@ -8,14 +8,15 @@
 #include "sandbox/echo.h"
 
 #include "base/mem.h"
+#include "sandbox/echo_form.h"
+#include "sandbox/echo_gram.h"
 
-/* The forms: the secret's bytes, or the sextets that it determines where
- * base64 began 0, 1 or 2 bytes (mod 3) before it. ANY: an escape that may be
- * the first symbol of each. */
-enum form { FORM_TEXT, FORM_BASE64, FORM_ANY = FORM_BASE64 + 3 };
+/* Pieces from this size on are worth the grams, which cost about what it costs
+ * to look at so many bytes. */
+#define GRAMS_FROM 2048
 
-/* In may_be: the first symbol of some form, the second, or of its escape. */
-enum { FIRST = 1, SECOND = 2 };
+/* More threads for each secret behind the first. */
+#define THREADS_EACH 8
 
 /* What of an escape was seen. PAIR: a high surrogate and more. */
 enum escape {
@@ -34,61 +35,13 @@ enum escape {
 /* One byte's work: threads after it, and whom to tell. */
 struct turn {
     struct echo *e;
+    const struct echo_keys *keys;
+    const unsigned char *end; /* of the piece */
     echo_found *found;
     void *arg;
     unsigned n;
     bool has_merged; /* an escape ended: threads may meet */
-    struct echo_thread threads[ECHO_THREADS];
 };
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-static int
-base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    if (c == '+' || c == '-') {
-        return 62;
-    }
-    return c == '/' || c == '_' ? 63 : -1;
-}
-
-/* The sextets that hold bits before the secret's own are left out. */
-static size_t
-first_bit(unsigned form)
-{
-    size_t lead = (form - FORM_BASE64) * 8;
-    return (lead + 5) / 6 * 6 - lead;
-}
-
-/* How many symbols of a form are the secret's wholly. */
-static size_t
-form_length(struct str secret, unsigned form)
-{
-    return form == FORM_TEXT ? secret.n : (secret.n * 8 - first_bit(form)) / 6;
-}
-
-/* Six bits of the secret from bit `at` on; *mask: which of them are its. */
-static unsigned
-sextet(struct str secret, size_t at, unsigned *mask)
-{
-    size_t i = at / 8, bits = secret.n * 8 - at;
-    unsigned word = (unsigned)(unsigned char)secret.p[i] << 8;
-    if (i + 1 < secret.n) {
-        word |= (unsigned char)secret.p[i + 1];
-    }
-    *mask = bits >= 6 ? 0x3f : 0x3f & ~(0x3fu >> bits);
-    return (word >> (10 - at % 8)) & 0x3f;
-}
 
 /* Whether symbol `at` of the form may be that byte. */
 static bool
@@ -97,9 +50,9 @@ is_symbol(struct str secret, unsigned form, size_t at, unsigned char c)
     if (form == FORM_TEXT) {
         return (unsigned char)secret.p[at] == c;
     }
-    int value = base64_value(c);
+    int value = form_sextet_of(c);
     unsigned mask;
-    unsigned want = sextet(secret, first_bit(form) + at * 6, &mask);
+    unsigned want = form_sextet(secret, form, at, &mask);
     return value >= 0 && (((unsigned)value ^ want) & mask) == 0;
 }
 
@@ -115,13 +68,27 @@ static bool
 is_known(const struct turn *t, const struct echo_thread *k)
 {
     for (unsigned i = 0; i < t->n; i++) {
-        const struct echo_thread *o = &t->threads[i];
+        const struct echo_thread *o = &t->e->next[i];
         if (o->at == k->at && o->form == k->form && o->escape == k->escape &&
-            o->value == k->value) {
+            o->value == k->value && o->secret == k->secret) {
             return true;
         }
     }
     return false;
+}
+
+/* A thread that is not followed: all that it may come to is taken for found. */
+static void
+miss(struct echo *e, const struct echo_thread *k)
+{
+    uint64_t to = k->start + e->keys->longest;
+    bool is_untold = e->missed_from < e->missed_to;
+    if (!is_untold || k->start < e->missed_from) {
+        e->missed_from = k->start;
+    }
+    e->missed_to = to > e->missed_to ? to : e->missed_to;
+    e->missed = k->secret;
+    e->has_missed = true;
 }
 
 /* The earlier thread comes first and covers the later one's bytes. */
@@ -131,11 +98,11 @@ push(struct turn *t, struct echo_thread k)
     if (t->has_merged && is_known(t, &k)) {
         return;
     }
-    if (t->n == ECHO_THREADS) {
-        t->e->has_missed = true;
+    if (t->n == t->e->max) {
+        miss(t->e, &k);
         return;
     }
-    t->threads[t->n++] = k;
+    t->e->next[t->n++] = k;
 }
 
 static void
@@ -152,18 +119,18 @@ push_escape(
 static void
 advance(struct turn *t, struct echo_thread k, size_t symbols)
 {
-    struct str secret = t->e->secret;
+    struct str secret = t->keys->secrets[k.secret];
     size_t length = form_length(secret, k.form);
     uint64_t end = t->e->offset + 1;
     k.at += (uint32_t)symbols;
     k.escape = PLAIN;
     k.value = 0;
     if (k.at >= length) {
-        t->found(t->arg, k.start, end);
+        t->found(t->arg, k.secret, k.start, end);
         k.start = end;
     }
     bool has_rest = k.form != FORM_TEXT && k.at == length &&
-                    first_bit(k.form) + length * 6 < secret.n * 8;
+                    form_first_bit(k.form) + length * 6 < secret.n * 8;
     if (k.at < length || has_rest) {
         push(t, k);
     }
@@ -187,63 +154,121 @@ utf8_symbols(struct str secret, size_t at, uint32_t c)
     return is_it ? n : 0;
 }
 
-/* An escape ended: it stands for that character, as one byte (what reads a
- * header as Latin-1 writes so) or in UTF-8. */
+/* The first byte of that character in UTF-8. */
+static unsigned char
+utf8_lead(uint32_t c)
+{
+    return (unsigned char)(c < 0x80      ? c
+                           : c < 0x800   ? 0xc0 | c >> 6
+                           : c < 0x10000 ? 0xe0 | c >> 12
+                                         : 0xf0 | c >> 18);
+}
+
+/* An escape stands for that character, as one byte (what reads a header as
+ * Latin-1 writes so) or in UTF-8. */
+static void
+symbol_ends(struct turn *t, struct echo_thread k, uint32_t c)
+{
+    struct str secret = t->keys->secrets[k.secret];
+    if (c < 256 && is_symbol(secret, k.form, k.at, (unsigned char)c)) {
+        advance(t, k, 1);
+    }
+    size_t n = k.form == FORM_TEXT ? utf8_symbols(secret, k.at, c) : 0;
+    if (n != 0) {
+        advance(t, k, n);
+    }
+}
+
+/* Calls `fn` for the form that a thread is of; while that is open, for all
+ * that begin with `byte`. */
+static void
+for_each_form(struct turn *t, struct echo_thread k, unsigned char byte,
+    uint32_t c, void (*fn)(struct turn *t, struct echo_thread k, uint32_t c))
+{
+    if (k.form != FORM_ANY) {
+        fn(t, k, c);
+        return;
+    }
+    const struct echo_begin *all = t->keys->begins;
+    for (uint32_t i = t->keys->first[byte]; i != 0; i = all[i].next) {
+        k.secret = all[i].secret;
+        k.form = all[i].form;
+        fn(t, k, c);
+    }
+}
+
 static void
 escape_ends(struct turn *t, struct echo_thread k, uint32_t c)
 {
-    struct str secret = t->e->secret;
-    unsigned from = k.form == FORM_ANY ? FORM_TEXT : k.form;
-    unsigned to = k.form == FORM_ANY ? FORM_ANY : k.form + 1u;
+    unsigned char lead = utf8_lead(c);
     t->has_merged = true;
-    for (unsigned form = from; form < to; form++) {
-        k.form = (uint8_t)form;
-        if (c < 256 && is_symbol(secret, form, k.at, (unsigned char)c)) {
-            advance(t, k, 1);
-        }
-        size_t n = form == FORM_TEXT ? utf8_symbols(secret, k.at, c) : 0;
-        if (n != 0) {
-            advance(t, k, n);
-        }
+    for_each_form(t, k, lead, c, symbol_ends);
+    if (k.form == FORM_ANY && c < 256 && lead != c) {
+        for_each_form(t, k, (unsigned char)c, c, symbol_ends);
     }
 }
 
 static int
 json_short(unsigned char c)
 {
-    static const char letters[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-    const char *at = c != '\0' ? strchr(letters, c) : NULL;
-    return at != NULL ? values[at - letters] : -1;
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+        return c;
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return -1;
+    }
+}
+
+/* The character of four bytes at the thread's place; 0: there is none. */
+static uint32_t
+high_character(const struct turn *t, const struct echo_thread *k)
+{
+    struct str s = t->keys->secrets[k->secret];
+    const unsigned char *p = (const unsigned char *)s.p + k->at;
+    if (k->form != FORM_TEXT || s.n - k->at < 4 || (p[0] & 0xf8) != 0xf0) {
+        return 0;
+    }
+    uint32_t c = (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
+                 (uint32_t)(p[2] & 0x3f) << 6 | (p[3] & 0x3fu);
+    return c >= 0x10000 ? c : 0;
 }
 
 /* The lower half of a pair; the upper one is what the secret has there. */
 static void
 pair_ends(struct turn *t, struct echo_thread k, unsigned low)
 {
-    struct str s = t->e->secret;
-    const unsigned char *p = (const unsigned char *)s.p + k.at;
-    if (s.n - k.at < 4 || low < 0xdc00 || low > 0xdfff) {
-        return;
+    uint32_t c = high_character(t, &k);
+    if (low >= 0xdc00 && low <= 0xdfff && c != 0) {
+        escape_ends(t, k, (c & ~0x3ffu) | (low & 0x3ff));
     }
-    uint32_t c = (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
-                 (p[2] & 0x30u) << 6;
-    escape_ends(t, k, c | (low & 0x3ff));
+}
+
+/* The first of the characters whose upper half that is: all of them begin
+ * with the same byte. */
+static uint32_t
+pair_first(unsigned high)
+{
+    return 0x10000 + ((high - 0xd800) << 10);
 }
 
 /* The upper half: goes on if it is of the character that the secret has. */
 static void
-pair_begins(struct turn *t, struct echo_thread k, unsigned high)
+pair_begins(struct turn *t, struct echo_thread k, uint32_t high)
 {
-    struct str s = t->e->secret;
-    const unsigned char *p = (const unsigned char *)s.p + k.at;
-    bool is_text = k.form == FORM_TEXT || k.form == FORM_ANY;
-    if (!is_text || s.n - k.at < 4 || (p[0] & 0xf8) != 0xf0) {
-        return;
-    }
-    uint32_t c = (uint32_t)(p[0] & 7) << 18 | (uint32_t)(p[1] & 0x3f) << 12 |
-                 (p[2] & 0x30u) << 6;
-    if (c >= 0x10000 && 0xd800 + ((c - 0x10000) >> 10) == high) {
-        k.form = FORM_TEXT;
+    uint32_t c = high_character(t, &k);
+    if (c != 0 && 0xd800 + ((c - 0x10000) >> 10) == high) {
         push_escape(t, k, PAIR, 0);
     }
 }
@@ -263,7 +288,7 @@ escape_digit(
     } else if (last == PAIR_UNICODE_3) {
         pair_ends(t, k, value);
     } else if (last == UNICODE_3 && value >= 0xd800 && value < 0xdc00) {
-        pair_begins(t, k, value);
+        for_each_form(t, k, utf8_lead(pair_first(value)), value, pair_begins);
     } else {
         escape_ends(t, k, value);
     }
@@ -318,67 +343,139 @@ step(struct turn *t, struct echo_thread k, unsigned char c)
         step_escape(t, k, c);
         return;
     }
-    if (is_plain_symbol(t->e->secret, k.form, k.at, c)) {
+    if (is_plain_symbol(t->keys->secrets[k.secret], k.form, k.at, c)) {
         advance(t, k, 1);
     }
     begin_escape(t, k, c);
 }
 
-static void
-begin(struct turn *t, unsigned char c)
+/* A character that an escape stands for: whether some form begins so. */
+static bool
+may_begin(const struct echo_keys *k, uint32_t c)
 {
+    return k->first[utf8_lead(c)] != 0 || (c < 256 && k->first[c] != 0);
+}
+
+/* The value of `n` hex digits at p; -1: that is none; -2: the end is before
+ * their end. */
+static int
+digits(const unsigned char *p, const unsigned char *end, unsigned n)
+{
+    int value = 0;
+    for (unsigned i = 0; i < n; i++) {
+        if (p + i == end) {
+            return -2;
+        }
+        int digit = ascii_hex(p[i]);
+        if (digit < 0) {
+            return -1;
+        }
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+/* Whether the escape that begins at `p` may be of some form, as far as can be
+ * seen: most are not. */
+static bool
+may_begin_escaped(
+    const struct echo_keys *k, const unsigned char *p, const unsigned char *end)
+{
+    int value = -1;
+    if (p + 1 == end) {
+        return *p == '%' || *p == '\\';
+    }
+    if (*p == '%') {
+        value = digits(p + 1, end, 2);
+    } else if (*p == '\\' && p[1] == 'u') {
+        value = digits(p + 2, end, 4);
+    } else if (*p == '\\') {
+        value = json_short(p[1]);
+    }
+    if (value >= 0xd800 && value < 0xdc00) {
+        value = (int)pair_first((unsigned)value);
+    }
+    return value == -2 || (value >= 0 && may_begin(k, (uint32_t)value));
+}
+
+/* Whether the byte at `p` may be the second symbol, or begin its escape. */
+static bool
+is_second(struct str secret, unsigned form, const unsigned char *p)
+{
+    return *p == '%' || *p == '\\' || is_plain_symbol(secret, form, 1, *p);
+}
+
+/* At each byte at which a form may begin. Those that the byte behind ends are
+ * not begun: text would begin one every ten bytes. */
+static void
+begin(struct turn *t, const unsigned char *p)
+{
+    const struct echo_begin *all = t->keys->begins;
     struct echo_thread k = { .start = t->e->offset };
-    for (; k.form < FORM_ANY; k.form++) {
-        if (is_plain_symbol(t->e->secret, k.form, 0, c)) {
+    for (uint32_t i = t->keys->first[*p]; i != 0; i = all[i].next) {
+        struct str secret = t->keys->secrets[all[i].secret];
+        if (p + 1 == t->end || is_second(secret, all[i].form, p + 1)) {
+            k.secret = all[i].secret;
+            k.form = all[i].form;
             advance(t, k, 1);
         }
     }
-    begin_escape(t, k, c);
+    if (may_begin_escaped(t->keys, p, t->end)) {
+        k.secret = 0;
+        k.form = FORM_ANY;
+        begin_escape(t, k, *p);
+    }
 }
 
 static void
-take(struct turn *t, unsigned char c)
+take(struct turn *t, const unsigned char *p)
 {
     struct echo *e = t->e;
     t->n = 0;
     t->has_merged = false;
     for (unsigned i = 0; i < e->n; i++) {
-        step(t, e->threads[i], c);
+        step(t, e->threads[i], *p);
     }
-    if (e->may_be[c] & FIRST) {
-        begin(t, c);
+    if (t->keys->may_be[*p] & FIRST) {
+        begin(t, p);
     }
-    memcpy(e->threads, t->threads, t->n * sizeof *t->threads);
+    struct echo_thread *before = e->threads;
+    e->threads = e->next;
+    e->next = before;
     e->n = t->n;
     e->offset++;
 }
 
-/* The bytes that symbol `at` of any form may be. */
 static void
-mark(struct echo *e, size_t at, uint8_t as)
+echo_threads(struct echo *e)
 {
-    unsigned char c = (unsigned char)e->secret.p[at];
-    e->may_be[c] |= as;
-    e->may_be['+'] |= c == ' ' ? as : 0;
-    e->may_be['%'] |= as;
-    e->may_be['\\'] |= as;
-    for (unsigned form = FORM_BASE64; form < FORM_ANY; form++) {
-        unsigned mask, v = sextet(e->secret, first_bit(form) + at * 6, &mask);
-        e->may_be[(unsigned char)base64_digits[v]] |= as;
-        e->may_be['-'] |= v == 62 ? as : 0;
-        e->may_be['_'] |= v == 63 ? as : 0;
-    }
+    unsigned more = e->keys->n > 1 ? (e->keys->n - 1) * THREADS_EACH : 0;
+    e->max = ECHO_THREADS + more;
+    e->threads = xalloc(2 * e->max * sizeof *e->threads);
+    e->next = e->threads + e->max;
 }
 
 void
-echo_init(struct echo *e, struct str secret)
+echo_init(struct echo *e, struct echo_keys *keys)
 {
-    AN(secret.n >= ECHO_MIN && secret.n <= UINT32_MAX / 8);
-    e->secret = secret;
-    memset(e->may_be, 0, sizeof e->may_be);
-    mark(e, 0, FIRST);
-    mark(e, 1, SECOND);
-    echo_reset(e);
+    *e = (struct echo){ .keys = keys };
+    echo_threads(e);
+}
+
+/* The two arrays change places; the first is what was allocated. */
+static void
+threads_free(struct echo *e)
+{
+    xfree(e->threads < e->next ? e->threads : e->next);
+    e->threads = e->next = NULL;
+}
+
+void
+echo_fini(struct echo *e)
+{
+    threads_free(e);
+    e->keys = NULL;
+    e->n = 0;
 }
 
 void
@@ -387,41 +484,95 @@ echo_reset(struct echo *e)
     e->offset = 0;
     e->n = 0;
     e->has_missed = false;
+    e->missed_from = e->missed_to = 0;
 }
 
-/* Whether what may begin at `p` lives to the byte behind: without that look
- * text would begin a form every ten bytes. */
-static bool
-goes_on(const struct echo *e, const unsigned char *p, const unsigned char *end)
+void
+echo_change(struct echo *e, struct echo_keys *keys, unsigned n)
 {
-    if (p + 1 == end || (e->may_be[p[1]] & SECOND)) {
+    struct echo old = *e;
+    AN(n <= keys->n && n <= e->keys->n);
+    e->keys = keys;
+    e->n = 0;
+    echo_threads(e);
+    for (unsigned i = 0; i < old.n && e->n < e->max; i++) {
+        if (old.threads[i].secret < n) {
+            e->threads[e->n++] = old.threads[i];
+        }
+    }
+    e->missed = e->missed < n ? e->missed : 0;
+    threads_free(&old);
+}
+
+/* Whether what may begin at `p` lives to the byte behind. */
+static bool
+goes_on(
+    const struct echo_keys *k, const unsigned char *p, const unsigned char *end)
+{
+    if (k->first[*p] != 0 && (p + 1 == end || (k->may_be[p[1]] & SECOND))) {
         return true;
     }
-    int value = *p == '\\' ? json_short(p[1]) : -1;
-    return (*p == '%' && ascii_hex(p[1]) >= 0) || (*p == '\\' && p[1] == 'u') ||
-           (value >= 0 && (e->may_be[value] & FIRST));
+    return may_begin_escaped(k, p, end);
+}
+
+/* The first byte from `p` on that begins a form; the end. What was not ruled
+ * out by the walk ends at *until. */
+static const unsigned char *
+skip(const struct echo_keys *k, struct echo_walk *w, const unsigned char *p,
+    const unsigned char **until)
+{
+    const unsigned char *to = *until, *end = w->end;
+    for (;;) {
+        while (p < to && (!(k->may_be[*p] & FIRST) || !goes_on(k, p, end))) {
+            p++;
+        }
+        if (p < to || p == end) {
+            return p;
+        }
+        p = echo_walk_next(w, p, until);
+        to = *until;
+    }
+}
+
+/* What was missed and may lie in the bytes fed: all of it. */
+static void
+tell_missed(struct echo *e, echo_found *found, void *arg)
+{
+    uint64_t to = e->missed_to < e->offset ? e->missed_to : e->offset;
+    if (to > e->missed_from) {
+        found(arg, e->missed, e->missed_from, to);
+        e->missed_from = to;
+    }
 }
 
 void
 echo_feed(struct echo *e, struct str bytes, echo_found *found, void *arg)
 {
-    struct turn t;
-    t.e = e;
-    t.found = found;
-    t.arg = arg;
+    struct echo_keys *k = e->keys;
     const unsigned char *p = (const unsigned char *)bytes.p;
-    const unsigned char *end = p + bytes.n;
-    while (p < end) {
-        const unsigned char *from = p;
-        while (e->n == 0 && p < end &&
-               (!(e->may_be[*p] & FIRST) || !goes_on(e, p, end))) {
-            p++;
+    const unsigned char *end = p + bytes.n, *until = end;
+    struct turn t = {
+        .e = e, .keys = k, .end = end, .found = found, .arg = arg
+    };
+    struct echo_walk walk = { .end = end };
+    if (bytes.n >= GRAMS_FROM && k->n != 0) {
+        if (k->grams == NULL) {
+            k->grams = echo_grams_new(k->secrets, k->n);
         }
-        e->offset += (uint64_t)(p - from);
+        echo_walk_init(&walk, k->grams, bytes);
+        until = p;
+    }
+    while (p < end) {
+        if (e->n == 0) {
+            const unsigned char *from = p;
+            p = skip(k, &walk, p, &until);
+            e->offset += (uint64_t)(p - from);
+        }
         if (p < end) {
-            take(&t, *p++);
+            take(&t, p++);
         }
     }
+    tell_missed(e, found, arg);
 }
 
 size_t
@@ -432,12 +583,4 @@ echo_held(const struct echo *e)
         start = e->threads[i].start < start ? e->threads[i].start : start;
     }
     return (size_t)(e->offset - start);
-}
-
-void
-echo_fini(struct echo *e)
-{
-    mem_wipe(e->may_be, sizeof e->may_be);
-    e->secret = STR_NONE;
-    e->n = 0;
 }

@@ -1,16 +1,16 @@
 #pragma once
 
 /*
- * Finds a secret in bytes that pass, in every form in which an origin echoes
- * it by accident (SPEC 7): as it is; each byte of it percent-encoded or
+ * Finds secrets in bytes that pass, in every form in which an origin echoes
+ * them by accident (SPEC 7): as it is; each byte of it percent-encoded or
  * JSON-escaped or neither, in either case of hex digits; base64 and base64url
  * at each of the three alignments, whose characters may be escaped likewise.
  *
  * A state machine over one text that comes in pieces of any size: what it
  * finds does not depend on how the text was cut. It makes no table of forms:
- * it computes what it expects from the secret itself, which is borrowed, so
- * that there is no copy of it to lock or to wipe, and making one costs nothing
- * to speak of.
+ * it computes what it expects from the secrets themselves, which are borrowed,
+ * so that there is no copy of them to lock, and making one costs little. One
+ * pass looks for all of them.
  *
  * Used by modules/redact.c; knows nothing of HTTP.
  */
@@ -21,34 +21,63 @@
  * is shorter than the secret. */
 #define ECHO_MIN 12
 
-/* Forms begun and not decided that are followed at once. What begins while so
- * many are open is missed, and has_missed says so: text that repeats a run of
- * a few bytes may do that, with a secret that does. */
+/* Forms begun and not decided that are followed at once; a few more for each
+ * further secret. What begins while so many are open is missed: text that
+ * repeats a run of a few bytes may do that, with a secret that does. */
 #define ECHO_THREADS 64
 
-struct echo_thread {
-    uint64_t start; /* offset of its first byte */
-    uint32_t at;    /* symbols of the form that were seen */
+struct echo_grams;
+
+/* A form whose first symbol may be some byte; the next such, or 0. */
+struct echo_begin {
+    uint32_t next;
+    uint16_t secret;
     uint8_t form;
-    uint8_t escape; /* how far into an escape */
-    uint16_t value; /* of the escape's digits so far */
+};
+
+/* What is looked for. Serves any number of echoes. */
+struct echo_keys {
+    const struct str *secrets;
+    unsigned n;
+    size_t shortest, longest; /* bytes that a form has */
+    uint8_t may_be[256];      /* what a byte may be: echo.c's FIRST, SECOND */
+    uint32_t first[256]; /* of begins, by the byte that begins it; 0: none */
+    struct echo_begin *begins; /* the first is not used */
+    uint32_t n_begins;
+    struct echo_grams *grams; /* made for the first long piece */
+};
+
+/* `secrets` have ECHO_MIN bytes each at least, are `n` or none, and live as
+ * long. */
+void echo_keys_init(struct echo_keys *k, const struct str *secrets, unsigned n);
+void echo_keys_fini(struct echo_keys *k); /* wipes what it knows of them */
+
+struct echo_thread {
+    uint64_t start;  /* offset of its first byte */
+    uint32_t at;     /* symbols of the form that were seen */
+    uint16_t secret; /* its place among the keys */
+    uint16_t value;  /* of an escape's digits so far */
+    uint8_t form;
+    uint8_t escape; /* how far into it */
 };
 
 struct echo {
-    struct str secret;
-    uint64_t offset; /* bytes fed */
-    bool has_missed; /* since echo_reset(): then all may be of the secret */
-    unsigned n;
-    struct echo_thread threads[ECHO_THREADS]; /* earliest first */
-    uint8_t may_be[256]; /* what a byte may be: echo.c's FIRST, SECOND */
+    struct echo_keys *keys;
+    uint64_t offset;                 /* bytes fed */
+    bool has_missed;                 /* since echo_reset() */
+    uint64_t missed_from, missed_to; /* what of it is not told yet */
+    unsigned missed;                 /* ... and which secret it may be */
+    unsigned n, max;
+    struct echo_thread *threads, *next; /* earliest first */
 };
 
-/* [from, to): offsets in the text. Ranges come by their ends, may overlap, and
- * begin no earlier than what echo_held() held. */
-typedef void echo_found(void *arg, uint64_t from, uint64_t to);
+/* [from, to): offsets in the text; `secret` is its place among the keys. What
+ * was missed is told as if it were found: all bytes that it may have. Ranges
+ * may overlap, and begin no earlier than what echo_held() held. */
+typedef void echo_found(void *arg, unsigned secret, uint64_t from, uint64_t to);
 
-/* `secret` has ECHO_MIN bytes at least and lives as long. */
-void echo_init(struct echo *e, struct str secret);
+void echo_init(struct echo *e, struct echo_keys *keys);
+void echo_fini(struct echo *e);
 
 /* Another text begins. */
 void echo_reset(struct echo *e);
@@ -59,5 +88,6 @@ void echo_feed(struct echo *e, struct str bytes, echo_found *found, void *arg);
  * what a filter has to hold back. At the text's end they are none. */
 size_t echo_held(const struct echo *e);
 
-/* Wipes what it knows of the secret. */
-void echo_fini(struct echo *e);
+/* Other keys (or the same struct, made anew) from here on, of which the first
+ * `n` are the first of the old ones: what began of those goes on. */
+void echo_change(struct echo *e, struct echo_keys *keys, unsigned n);

@@ -22,6 +22,7 @@ struct chunk {
     size_t size, block; /* bytes in all; of one block */
     unsigned n, n_used; /* blocks */
     uint64_t used[WORDS];
+    uint32_t owners[CHUNK_BYTES / BLOCK_MIN]; /* of each block */
 };
 
 static struct chunk *chunks;
@@ -112,6 +113,7 @@ chunk_take(struct chunk *c)
     AN(word * 64 + bit < c->n);
     c->used[word] |= (uint64_t)1 << bit;
     c->n_used++;
+    c->owners[word * 64 + bit] = 1;
     return c->base + (word * 64 + bit) * c->block;
 }
 
@@ -145,24 +147,45 @@ secret_value_dup(struct secret_value *v, struct str s)
     return 0;
 }
 
+static struct chunk *
+chunk_of(const struct secret_value *v)
+{
+    struct chunk *c = chunks;
+    while (c != NULL && (v->p < c->base || v->p >= c->base + c->size)) {
+        c = c->next;
+    }
+    AN(c != NULL);
+    return c;
+}
+
+struct secret_value
+secret_value_ref(const struct secret_value *v)
+{
+    struct chunk *c = chunk_of(v);
+    uint32_t *owners = &c->owners[(size_t)(v->p - c->base) / c->block];
+    AN(*owners != 0 && *owners < UINT32_MAX);
+    ++*owners;
+    return *v;
+}
+
 void
 secret_value_free(struct secret_value *v)
 {
     if (v->p == NULL) {
         return;
     }
-    struct chunk *c = chunks;
-    while (c != NULL && (v->p < c->base || v->p >= c->base + c->size)) {
-        c = c->next;
-    }
-    AN(c != NULL);
+    struct chunk *c = chunk_of(v);
     size_t at = (size_t)(v->p - c->base) / c->block;
     uint64_t bit = (uint64_t)1 << (at % 64);
     AN(c->used[at / 64] & bit);
-    mem_wipe(v->p, c->block);
-    c->used[at / 64] &= ~bit;
+    AN(c->owners[at] != 0);
+    if (--c->owners[at] == 0) {
+        mem_wipe(v->p, c->block);
+        c->used[at / 64] &= ~bit;
+        c->n_used--;
+    }
     *v = (struct secret_value){ NULL, 0 };
-    if (--c->n_used == 0) {
+    if (c->n_used == 0) {
         chunk_free(c);
     }
 }

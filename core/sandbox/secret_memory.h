@@ -28,7 +28,10 @@ must_check int secret_value_make(struct secret_value *v, size_t n);
 /* A copy. */
 must_check int secret_value_dup(struct secret_value *v, struct str s);
 
-/* Wipes it and gives it back; *v is none afterwards. */
+/* Another owner of the same bytes. */
+struct secret_value secret_value_ref(const struct secret_value *v);
+
+/* Of the last owner: wipes it and gives it back. *v is none afterwards. */
 void secret_value_free(struct secret_value *v);
 
 /* After a fork: locks all of it again. -1 with errno. */

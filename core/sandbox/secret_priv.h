@@ -63,6 +63,7 @@ struct secret_store {
     struct list node; /* of all stores of the process */
     struct secret_slot *slots;
     unsigned n;
+    unsigned changes; /* secret_changes() */
     int watch_fd, watch_errno;
     struct secret_watch *watches;
     unsigned n_watches;

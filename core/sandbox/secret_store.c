@@ -225,8 +225,9 @@ secret_store_of(const struct conf *c)
     return secret_conf_of(c)->store;
 }
 
-struct str
-secret_get(
+/* NULL: missing. */
+static const struct secret_item *
+item_of(
     const struct secret_store *s, unsigned index, const struct sandbox *sandbox)
 {
     CHECK(s, SECRET_STORE_MAGIC);
@@ -235,12 +236,37 @@ secret_get(
     struct str id = STR_NONE;
     if (slot->def->per_sandbox) {
         if (sandbox == NULL) {
-            return STR_NONE;
+            return NULL;
         }
         id = sandbox->id;
     }
-    const struct secret_item *item = secret_item_find(slot, id);
+    return secret_item_find(slot, id);
+}
+
+struct str
+secret_get(
+    const struct secret_store *s, unsigned index, const struct sandbox *sandbox)
+{
+    const struct secret_item *item = item_of(s, index, sandbox);
     return item != NULL ? secret_value_str(&item->value) : STR_NONE;
+}
+
+struct secret_value
+secret_hold(
+    const struct secret_store *s, unsigned index, const struct sandbox *sandbox)
+{
+    const struct secret_item *item = item_of(s, index, sandbox);
+    if (item == NULL || item->value.p == NULL) {
+        return (struct secret_value){ NULL, 0 };
+    }
+    return secret_value_ref(&item->value);
+}
+
+unsigned
+secret_changes(const struct secret_store *s)
+{
+    CHECK(s, SECRET_STORE_MAGIC);
+    return s->changes;
 }
 
 int
@@ -304,6 +330,7 @@ secret_apply(struct secret_store *s, struct str message)
     if (item == NULL) {
         return !m.has_value;
     }
+    s->changes++;
     char label[SECRET_LABEL_MAX];
     struct secret_value v = { NULL, 0 };
     if (m.has_value && secret_value_dup(&v, text) != 0) {

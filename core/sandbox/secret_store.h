@@ -25,7 +25,7 @@
  * - all: secret_get().
  */
 
-#include "base/str.h"
+#include "sandbox/secret_memory.h"
 
 struct conf;
 struct sandbox;
@@ -48,6 +48,16 @@ struct secret_store *secret_store_of(const struct conf *c);
  * lent until the next secret_apply(). p NULL: missing. */
 struct str secret_get(const struct secret_store *s, unsigned index,
     const struct sandbox *sandbox);
+
+/* The same, held: it stays as it is, in its locked memory, until
+ * secret_value_free(), whatever becomes of the secret. For what lives longer
+ * than a step, as a response does that is searched for it. */
+struct secret_value secret_hold(const struct secret_store *s, unsigned index,
+    const struct sandbox *sandbox);
+
+/* How often a value of the store has changed in this process: what was held
+ * before is not the newest when it is another number. */
+unsigned secret_changes(const struct secret_store *s);
 
 /* Starts to watch the directories of file: and dir: secrets; -1 with errno. An
  * fd to poll for input, the store's own; -1 also if nothing is to be watched

@@ -170,9 +170,19 @@ run(void *state, struct bufq *in, struct bufq *out, enum need need)
     return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
 }
 
-static const struct filter shout = {
-    .name = "shout", .flags = FILTER_KEEPS_LENGTH, .want = wants, .run = run
-};
+/* Why it gave up; for the log. */
+static const char *
+why(const void *state)
+{
+    (void)state;
+    return "it will not shout that";
+}
+
+static const struct filter shout = { .name = "shout",
+    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH,
+    .want = wants,
+    .run = run,
+    .why = why };
 
 static bool
 get_interims(

@@ -64,6 +64,7 @@ def test_module_that_is_left_out(tmp_path):
 @pytest.mark.parametrize("header, package", [
     ("openssl/ssl.h", "libssl-dev"), ("ev.h", "libev-dev"),
     ("pcre2.h", "libpcre2-dev"), ("ares.h", "libc-ares-dev"),
+    ("zlib.h", "zlib1g-dev"),
 ])  # fmt: skip
 def test_missing_library_names_its_package(tmp_path, header, package):
     """By a compiler that does not find the header."""

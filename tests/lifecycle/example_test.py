@@ -1,5 +1,6 @@
 """A module from outside the tree: tests/example, which has every hook."""
 
+import gzip
 import os
 import re
 import shutil
@@ -109,6 +110,12 @@ def test_filters(weir_with_example, plain_origin):
         r = c.request("PUT", f"http://{host}/", host, body=b"the body")
         assert r.body == b"HELLO FROM THE ORIGIN\n"
     assert plain_origin.requests[0].body == b"THE BODY"
+    packed = [("Content-Encoding", "gzip")]
+    plain_origin.default = reply(gzip.compress(b"in gzip"), headers=packed)
+    with w.client() as c:
+        r = c.get(f"http://{host}/", host, [("Accept-Encoding", "gzip, br")])
+    assert gzip.decompress(r.body) == b"IN GZIP"
+    assert plain_origin.requests[1].get("accept-encoding") == "gzip"
 
 
 def test_filter_that_gives_up_on_a_response(weir_with_example, plain_origin):
@@ -122,9 +129,9 @@ def test_filter_that_gives_up_on_a_response(weir_with_example, plain_origin):
         with w.client() as c:
             with pytest.raises((Truncated, ConnectionResetError)):
                 c.get(f"http://{host}/", host)
-        assert "a filter gave up" in w.wait_log("a filter gave up")
+        w.wait_log("shout gave up on the body: it will not shout that")
     assert {e["cause"] for e in w.access_log(3)} == {
-        "a filter gave up on the body"
+        "shout gave up on the body: it will not shout that"
     }
 
 
@@ -135,4 +142,5 @@ def test_filter_that_gives_up_on_a_request(weir_with_example, plain_origin):
         r = c.request("PUT", f"http://{host}/", host, body=b"abc!def")
         assert r.status == 502
         assert "proxy_internal_error" in r.get("Proxy-Status")
+    w.wait_log("shout gave up on the request's body: it will not shout that")
     assert plain_origin.requests == []

@@ -354,6 +354,38 @@ moving_by_pointer(void **state)
 }
 
 /* A chunk in which nothing was written does not stay behind. */
+/* Runs from any offset, and bytes made another, over the chunks' borders. */
+static void
+looked_at_and_filled(void **state)
+{
+    struct pair p;
+    (void)state;
+    seed = 9;
+    pair_init(&p, SIZE_MAX);
+    for (unsigned round = 0; round < 200; round++) {
+        size_t n = any_size();
+        char *bytes = p.bytes + p.n;
+        memset(bytes, 'a' + (int)(round % 26), n);
+        bufq_append(&p.q, str_n(bytes, n));
+        p.n += n;
+        size_t from = any(p.n), size = any(p.n - from + 1);
+        bufq_fill(&p.q, from, size, '*');
+        memset(p.bytes + from, '*', size);
+        size_t at = any(p.n);
+        struct str run = bufq_peek_at(&p.q, at);
+        assert_true(run.n != 0 && run.n <= p.n - at);
+        assert_memory_equal(run.p, p.bytes + at, run.n);
+        if (p.n > MODEL_MAX / 8) {
+            size_t gone = any(p.n);
+            bufq_consume(&p.q, gone);
+            p.n -= gone;
+            memmove(p.bytes, p.bytes + gone, p.n);
+        }
+        pair_compare(&p);
+    }
+    pair_fini(&p);
+}
+
 static void
 empty_holds_nothing(void **state)
 {
@@ -518,6 +550,7 @@ main(void)
         cmocka_unit_test(framing_in_place),
         cmocka_unit_test(framing_again_and_again),
         cmocka_unit_test(moving_by_pointer),
+        cmocka_unit_test(looked_at_and_filled),
         cmocka_unit_test(empty_holds_nothing),
         cmocka_unit_test(reserving_behind_a_full_chunk),
         cmocka_unit_test(batches),

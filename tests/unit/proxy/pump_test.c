@@ -107,6 +107,58 @@ run_hold(void *state, struct bufq *in, struct bufq *out, enum need need)
     return h->n != 0 ? F_FULL : F_DONE;
 }
 
+/* A thousand of each byte. */
+static enum flow
+run_expand(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    char ch, many[1000];
+    (void)state;
+    while (take(in, out, sizeof many, &ch)) {
+        memset(many, ch, sizeof many);
+        bufq_append(out, str_n(many, sizeof many));
+    }
+    return flow_of(in, need);
+}
+
+/* One byte of a thousand. */
+static enum flow
+run_condense(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct hold *h = state;
+    char ch;
+    while (take(in, out, 1, &ch)) {
+        h->n = (h->n + 1) % 1000;
+        if (h->n == 0) {
+            bufq_append(out, str_n(&ch, 1));
+        }
+    }
+    return flow_of(in, need);
+}
+
+/* Writes a '.' when it is told that nothing more comes now. */
+static enum flow
+run_flush(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct hold *h = state;
+    char ch;
+    while (take(in, out, 2, &ch)) {
+        bufq_append(out, str_n(&ch, 1));
+        h->n = 1;
+    }
+    if (bufq_is_empty(in) && need != MORE && h->n != 0) {
+        bufq_append(out, STR("."));
+        h->n = 0;
+    }
+    return flow_of(in, need);
+}
+
+static const char *
+why_refused(const void *state)
+{
+    (void)state;
+    return "it has a '!'";
+}
+
 /* Gives up at a '!'. */
 static enum flow
 run_refuse(void *state, struct bufq *in, struct bufq *out, enum need need)
@@ -131,7 +183,15 @@ run_refuse(void *state, struct bufq *in, struct bufq *out, enum need need)
 static const struct filter grow = FILTER(run_grow, 0),
                            shrink = FILTER(run_shrink, 0),
                            hold = FILTER(run_hold, FILTER_KEEPS_LENGTH),
-                           refuse = FILTER(run_refuse, FILTER_KEEPS_LENGTH);
+                           expand = FILTER(run_expand, 0),
+                           condense = FILTER(run_condense, 0),
+                           flush = FILTER(run_flush, 0);
+static const struct filter refuse = { .name = "refuse",
+    .state_size = sizeof(struct hold),
+    .init = filter_init,
+    .run = run_refuse,
+    .fini = filter_fini,
+    .why = why_refused };
 
 struct fixture {
     struct loop *loop;
@@ -245,6 +305,7 @@ pumped(struct fixture *f, struct str text, size_t in_piece, size_t out_piece)
     size_t given = 0, n = 0, idle = 0;
     while (!pump_is_done(p)) {
         size_t had = given + n;
+        f->loop->turns++;
         if (given < text.n && !pump_is_full(p)) {
             size_t want = at_most(in_piece);
             want = want < text.n - given ? want : text.n - given;
@@ -276,17 +337,13 @@ test_model(void **state)
     for (unsigned round = 0; round < 60; round++) {
         struct fixture *f = *state;
         unsigned n = round % 4;
-        bool keeps = true;
         struct str text = random_text(f->arena, sizes[round % LEN(sizes)]);
         struct str expected = text;
         for (unsigned i = 0; i < n; i++) {
             const struct filter *filter = all[at_most(2)];
-            keeps = keeps && filter == &hold;
             add(f, filter);
             expected = applied(f->arena, filter, expected);
         }
-        assert_int_equal(pump_keeps_length(&f->pump), keeps);
-        assert_true(!keeps || expected.n == text.n);
         size_t piece = round % 2 == 0 ? 40000 : 3000;
         struct str got = pumped(f, text, piece, 45000 - piece);
         assert_int_equal(got.n, expected.n);
@@ -301,7 +358,6 @@ test_no_filter_no_copy(void **state)
 {
     struct fixture *f = *state;
     assert_ptr_equal(pump_in(&f->pump), pump_out(&f->pump));
-    assert_true(pump_keeps_length(&f->pump));
     assert_false(pump_run(&f->pump));
     assert_int_equal(give(&f->pump, STR("abc")), 3);
     assert_true(pump_run(&f->pump));
@@ -367,12 +423,64 @@ test_error(void **state)
     assert_int_equal(give(p, STR("abc!def")), 7);
     assert_false(pump_run(p));
     assert_true(p->has_error);
+    assert_string_equal(p->failed, "refuse");
+    assert_string_equal(p->why, "it has a '!'");
     assert_true(p->is_ended);
     assert_false(pump_is_last(p));
     assert_false(pump_is_done(p));
     assert_false(pump_run(p));
     /* The source may not know yet. */
     assert_int_equal(give(p, STR("ghi")), 3);
+}
+
+/* What is much in the middle and little at the end goes through in one run,
+ * but in turns. */
+static void
+test_turns(void **state)
+{
+    static char block[10000];
+    struct fixture *f = *state;
+    struct pump *p = &f->pump;
+    add(f, &expand);
+    add(f, &condense);
+    assert_int_equal(give(p, str_n(block, sizeof block)), sizeof block);
+    const size_t most = (PUMP_TURN_BYTES + PUMP_LIMIT) / 1000;
+    unsigned turns = 0;
+    while (pump_out(p)->len < sizeof block) {
+        size_t had = pump_out(p)->len;
+        f->loop->turns++;
+        assert_true(pump_run(p));
+        size_t came = pump_out(p)->len - had;
+        assert_true(came != 0 && came <= most);
+        had = pump_out(p)->len;
+        assert_true(pump_run(p)); /* in the same turn: nothing */
+        assert_int_equal(pump_out(p)->len, had);
+        assert_true(had == sizeof block || list_is_linked(&f->sink.queued));
+        turns++;
+    }
+    assert_true(turns >= sizeof block / most && turns < 50);
+}
+
+/* A stage is told that the input is dry when no stage before it has any. */
+static void
+test_flush_when_dry(void **state)
+{
+    struct fixture *f = *state;
+    struct pump *p = &f->pump;
+    char out[8];
+    add(f, &expand);
+    add(f, &condense);
+    add(f, &flush);
+    assert_int_equal(give(p, STR("abcd")), 4);
+    assert_true(pump_run(p));
+    assert_int_equal(get(p, out, sizeof out), 5);
+    assert_memory_equal(out, "abcd.", 5);
+    assert_false(pump_run(p));
+    char many[200];
+    memset(many, 'x', sizeof many); /* more than a queue in the middle */
+    assert_int_equal(give(p, str_n(many, sizeof many)), sizeof many);
+    assert_true(pump_run(p));
+    assert_int_equal(pump_out(p)->len, sizeof many + 1);
 }
 
 static void
@@ -489,6 +597,8 @@ main(void)
         TEST(test_backpressure),
         TEST(test_give_back),
         TEST(test_error),
+        TEST(test_turns),
+        TEST(test_flush_when_dry),
         TEST(test_held_bytes_leave_at_the_end),
         TEST(test_filter_behind_the_first_bytes),
         TEST(test_secrets_stay_marked),

@@ -233,11 +233,12 @@ struct naive_marks {
 };
 
 static inline void
-naive_found(void *arg, uint64_t from, uint64_t to)
+naive_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
 {
     struct naive_marks *m = arg;
+    AN(secret < m->echo->keys->n);
     AN(from < to && to <= m->echo->offset + 1);
-    AN(from >= m->oldest && to >= m->last);
+    AN(from >= m->oldest && (to >= m->last || m->echo->has_missed));
     memset(m->mask + from, true, (size_t)(to - from) * sizeof *m->mask);
     m->last = to;
 }

@@ -20,14 +20,17 @@ masked(struct str secret, struct str text)
 {
     static char out[NAIVE_TEXT_MAX + 1];
     bool mask[NAIVE_TEXT_MAX];
+    struct echo_keys keys;
     struct echo e;
-    echo_init(&e, secret);
+    echo_keys_init(&keys, &secret, 1);
+    echo_init(&e, &keys);
     naive_echo(&e, text, text.n, 1, mask);
     for (size_t i = 0; i < text.n; i++) {
         out[i] = mask[i] ? '*' : text.p[i];
     }
     out[text.n] = '\0';
     echo_fini(&e);
+    echo_keys_fini(&keys);
     return out;
 }
 
@@ -138,11 +141,14 @@ held_back(void **state)
         { "YXMzY3JldC12YWx1", 14 },
         { "YXMzY3JldC12YWx1Z", 0 },
     };
+    struct str secret = STR("s3cret-value");
+    struct echo_keys keys;
     struct echo e;
     bool mask[64];
     (void)state;
+    echo_keys_init(&keys, &secret, 1);
     for (size_t i = 0; i < LEN(cases); i++) {
-        echo_init(&e, STR("s3cret-value"));
+        echo_init(&e, &keys);
         struct str s = str_of(cases[i].text);
         naive_echo(&e, s, s.n, 1, mask);
         if (echo_held(&e) != cases[i].held) {
@@ -150,7 +156,9 @@ held_back(void **state)
         }
         echo_reset(&e);
         assert_int_equal(echo_held(&e), 0);
+        echo_fini(&e);
     }
+    echo_keys_fini(&keys);
 }
 
 static unsigned
@@ -225,11 +233,13 @@ compare(struct str secret, struct str text, bool has_form)
 {
     bool want[NAIVE_TEXT_MAX], is[NAIVE_TEXT_MAX];
     struct naive *nv = naive_new(secret);
+    struct echo_keys keys;
     struct echo e;
     naive_mask(nv, text, want);
     free(nv);
     assert_true(!has_form || memchr(want, true, text.n) != NULL);
-    echo_init(&e, secret);
+    echo_keys_init(&keys, &secret, 1);
+    echo_init(&e, &keys);
     for (size_t first = 1; first <= text.n; first++) {
         naive_echo(&e, text, first, text.n + 1, is);
         assert_same(secret, text, want, is, first);
@@ -240,6 +250,7 @@ compare(struct str secret, struct str text, bool has_form)
         assert_same(secret, text, want, is, piece);
     }
     echo_fini(&e);
+    echo_keys_fini(&keys);
 }
 
 static void
@@ -267,6 +278,34 @@ by_chance(void **state)
     }
 }
 
+static void
+compare_several(const struct str *secrets, unsigned n, struct str text)
+{
+    bool *want = calloc(text.n, sizeof *want);
+    bool *one = calloc(text.n, sizeof *one);
+    struct echo_keys keys;
+    struct echo e;
+    for (unsigned i = 0; i <= n; i++) { /* each alone, then all */
+        bool is_all = i == n;
+        echo_keys_init(&keys, is_all ? secrets : secrets + i, is_all ? n : 1);
+        echo_init(&e, &keys);
+        naive_echo(&e, text, 7, is_all ? text.n : 1000, one);
+        for (size_t k = 0; !is_all && k < text.n; k++) {
+            want[k] = want[k] || one[k];
+        }
+        assert_false(e.has_missed);
+        if (is_all) {
+            assert_same(secrets[0], text, want, one, text.n);
+            naive_echo(&e, text, 1 + chance(5000), 1 + chance(5000), one);
+            assert_same(secrets[0], text, want, one, 5000);
+        }
+        echo_fini(&e);
+        echo_keys_fini(&keys);
+    }
+    free(want);
+    free(one);
+}
+
 /* What overlaps itself, as far as ECHO_THREADS reach. */
 static void
 repetitions(void **state)
@@ -282,28 +321,83 @@ repetitions(void **state)
     compare(STR("%25%25%25%25"), STR("%25%2525%25%25%25%2525%25252525"), true);
 }
 
-/* More than that may be missed; it is said, and nothing overruns. */
+/* More than that may be missed: then all is masked that it may be. */
 static void
 too_many_repetitions(void **state)
 {
     static char secret[4000], text[9000];
+    struct str s = str_n(secret, sizeof secret);
+    struct echo_keys keys;
     struct echo e;
     (void)state;
     memset(secret, 'a', sizeof secret);
     memset(text, 'a', sizeof text);
-    secret[sizeof secret - 1] = 'b';
-    bool *mask = calloc(sizeof text, sizeof *mask);
-    struct naive_marks m = { &e, mask, 0, 0 };
-    echo_init(&e, str_n(secret, sizeof secret));
-    echo_feed(&e, str_n(text, sizeof text), naive_found, &m);
-    assert_int_equal(e.n, ECHO_THREADS);
+    secret[sizeof secret - 1] = text[sizeof text - 1] = 'b';
+    bool *mask = calloc(2 * sizeof text, sizeof *mask);
+    echo_keys_init(&keys, &s, 1);
+    echo_init(&e, &keys);
+    naive_echo(&e, str_n(text, sizeof text), 1, 1000, mask);
+    assert_int_equal(e.max, ECHO_THREADS);
     assert_true(e.has_missed);
-    m.oldest = e.offset - echo_held(&e);
-    echo_feed(&e, STR("b"), naive_found, &m);
     assert_int_equal(echo_held(&e), 0);
+    for (size_t i = 0; i < sizeof text; i++) {
+        assert_int_equal(mask[i], i >= ECHO_THREADS);
+    }
+    /* as far as a form may reach, and no further */
+    struct naive_marks m = { &e, mask, e.offset, 0 };
+    for (int i = 0; i < 5; i++) {
+        memset(text, 'c', sizeof text);
+        memset(mask, 0, 2 * sizeof text);
+        m.mask = mask - e.offset;
+        m.oldest = e.offset - echo_held(&e);
+        echo_feed(&e, str_n(text, sizeof text), naive_found, &m);
+    }
+    assert_null(memchr(mask, true, sizeof text));
     echo_reset(&e);
     assert_false(e.has_missed);
+    echo_fini(&e);
+    echo_keys_fini(&keys);
     free(mask);
+}
+
+/* Of several secrets each is found as if it were the only one, in short
+ * pieces and in those that the grams see. */
+static void
+several_secrets(void **state)
+{
+    static const char few[] = "ab%2\\/n ";
+    static char text[16384];
+    char bytes[5][32];
+    struct str secrets[5];
+    (void)state;
+    srand(11);
+    for (int round = 0; round < 60; round++) {
+        unsigned n = 1 + chance(5);
+        for (unsigned i = 0; i < n; i++) {
+            secrets[i] = str_n(bytes[i], ECHO_MIN + chance(20));
+            for (size_t k = 0; k < secrets[i].n; k++) {
+                bytes[i][k] = round % 4 == 0 && k < 8 ? "ghp_ 012"[k]
+                              : round % 7 == 0 ? few[chance(sizeof few - 1)]
+                                               : (char)(' ' + chance(95));
+            }
+        }
+        size_t size = 0;
+        while (size < sizeof text - 600) {
+            struct str s = secrets[chance(n)];
+            unsigned how = chance(4);
+            if (how == 0) {
+                size += put_form(text + size, s);
+            } else if (how == 1) {
+                size += put_noise(text + size, s);
+            } else {
+                for (unsigned k = chance(round % 2 == 0 ? 60 : 400); k > 0;
+                     k--) {
+                    text[size++] = (char)(' ' + chance(how == 2 ? 95 : 59));
+                }
+            }
+        }
+        compare_several(secrets, n, str_n(text, size));
+    }
 }
 
 static void
@@ -320,12 +414,17 @@ long_secret(void **state)
     }
     bool *mask = calloc(n, sizeof *mask);
     struct naive_marks m = { &e, mask, 0, 0 };
-    echo_init(&e, str_n(secret, sizeof secret));
+    struct str s = str_n(secret, sizeof secret);
+    struct echo_keys keys;
+    echo_keys_init(&keys, &s, 1);
+    echo_init(&e, &keys);
     echo_feed(&e, str_n(text, n - 1), naive_found, &m);
     assert_int_equal(echo_held(&e), n - 1);
     echo_feed(&e, str_n(text + n - 1, 1), naive_found, &m);
     assert_int_equal(echo_held(&e), 0);
     assert_null(memchr(mask, false, n));
+    echo_fini(&e);
+    echo_keys_fini(&keys);
     free(mask);
 }
 
@@ -343,6 +442,7 @@ main(void)
         cmocka_unit_test(by_chance),
         cmocka_unit_test(repetitions),
         cmocka_unit_test(too_many_repetitions),
+        cmocka_unit_test(several_secrets),
         cmocka_unit_test(long_secret),
     };
     return cmocka_run_group_tests_name("echo", tests, NULL, NULL);

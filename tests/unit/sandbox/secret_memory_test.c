@@ -51,12 +51,37 @@ blocks_do_not_overlap(void **state)
     assert_int_equal(secret_memory_size(), 0);
 }
 
+/* Bytes that have two owners stay until the second gives them back. */
+static void
+owners(void **state)
+{
+    struct secret_value v, other;
+    (void)state;
+    AZ(secret_value_dup(&v, STR("shared by two")));
+    other = secret_value_ref(&v);
+    assert_ptr_equal(other.p, v.p);
+    const char *at = v.p;
+    secret_value_free(&v);
+    assert_null(v.p);
+    assert_memory_equal(other.p, "shared by two", 13);
+    struct secret_value next;
+    AZ(secret_value_dup(&next, STR("elsewhere")));
+    assert_ptr_not_equal(next.p, at);
+    secret_value_free(&other);
+    for (size_t i = 0; i < 13; i++) {
+        assert_int_equal(at[i], 0);
+    }
+    secret_value_free(&next);
+    assert_int_equal(secret_memory_size(), 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_wiped),
         cmocka_unit_test(blocks_do_not_overlap),
+        cmocka_unit_test(owners),
     };
     return cmocka_run_group_tests_name("secret_memory", tests, NULL, NULL);
 }

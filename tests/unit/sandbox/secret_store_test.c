@@ -517,6 +517,25 @@ missing_is_told(void **state)
     assert_true(applies(f, &k, k.n)); /* again: nothing */
 }
 
+/* What is held stays as it was, and another's change is no change of it. */
+static void
+held_values(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    sec_put(f, "a", "the first value");
+    sec_start(f, "secret s file:a; secret t env:WEIR_TEST_UNSET;");
+    const struct secret_store *s = secret_store_of(f->worker);
+    unsigned changes = secret_changes(s);
+    struct secret_value held = secret_hold(s, 0, NULL);
+    assert_null(secret_hold(s, 1, NULL).p);
+    assert_ptr_equal(held.p, secret_get(s, 0, NULL).p);
+    sec_put(f, "a", "a second one");
+    sec_settle(f, 0, NULL, "a second one");
+    assert_int_not_equal(secret_changes(s), changes);
+    assert_true(str_eq(secret_value_str(&held), STR("the first value")));
+    secret_value_free(&held);
+}
+
 static void
 messages_are_wiped(void **state)
 {
@@ -568,6 +587,7 @@ main(int argc, char **argv)
         T(no_unlocked_secrets),
         T(bad_messages),
         T(missing_is_told),
+        T(held_values),
         T(messages_are_wiped),
         T(many_sandboxes),
     };

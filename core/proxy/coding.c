@@ -1,0 +1,278 @@
+/*
+ * Accept-Encoding and Content-Encoding where a filter wants decoded bytes, and
+ * the two stages that the core puts around it.
+ */
+
+#include "proxy/coding.h"
+
+#include "http/gzip.h"
+#include "proxy/hook.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/reply.h"
+#include "proxy/tx.h"
+
+/* RFC 9110 12.4.2: a weight of zero, which forbids. */
+static bool
+is_forbidden(struct str part)
+{
+    struct str weight = str_trim(str_skip(part, str_find(part, ';')));
+    size_t at = str_find(weight, '=');
+    if (at == weight.n) {
+        return false;
+    }
+    weight = str_trim(str_skip(weight, at + 1));
+    bool is_zero = weight.n != 0;
+    for (size_t i = 0; i < weight.n; i++) {
+        is_zero = is_zero && (weight.p[i] == '0' || weight.p[i] == '.');
+    }
+    return is_zero;
+}
+
+/* Whether what the client takes so, or does not take, may be told. */
+static bool
+may_ask(struct str part)
+{
+    struct str name = str_trim(str_n(part.p, str_find(part, ';')));
+    return coding_lookup(name) != CODING_UNREAD ||
+           (str_eq(name, STR("*")) && is_forbidden(part));
+}
+
+/* What of Accept-Encoding may be asked for, as one list; *is_cut: not all. */
+static struct str
+readable(struct tx *tx, bool *is_cut)
+{
+    const struct head *h = &tx->request;
+    struct str list = STR("");
+    for (const struct field *f = head_next(h, FIELD_ACCEPT_ENCODING, NULL);
+         f != NULL; f = head_next(h, FIELD_ACCEPT_ENCODING, f)) {
+        struct str rest = f->value, part;
+        while (str_cut(&rest, ',', &part)) {
+            part = str_trim(part);
+            if (part.n != 0 && may_ask(part)) {
+                list = arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(list),
+                    list.n != 0 ? ", " : "", STR_ARG(part));
+            } else {
+                *is_cut = *is_cut || part.n != 0;
+            }
+        }
+    }
+    return list;
+}
+
+void
+coding_ask(struct tx *tx)
+{
+    struct head *h = &tx->request;
+    if (!(hooks_wishes(tx) & FILTER_IDENTITY)) {
+        return;
+    }
+    bool is_cut = false;
+    struct str list = readable(tx, &is_cut);
+    if (is_cut) {
+        head_set(
+            h, STR("Accept-Encoding"), list.n != 0 ? list : STR("identity"));
+    }
+    head_remove(h, STR("Range"));
+    head_remove(h, STR("If-Range"));
+}
+
+/* What the body is wrapped in, all lines of the field together. */
+static enum coding
+coding_of(const struct head *h)
+{
+    enum coding c = CODING_IDENTITY;
+    for (const struct field *f = head_next(h, FIELD_CONTENT_ENCODING, NULL);
+         f != NULL; f = head_next(h, FIELD_CONTENT_ENCODING, f)) {
+        struct str rest = f->value, part;
+        while (str_cut(&rest, ',', &part)) {
+            part = str_trim(part);
+            enum coding one =
+                part.n != 0 ? coding_lookup(part) : CODING_IDENTITY;
+            if (one != CODING_IDENTITY) {
+                c = c == CODING_IDENTITY ? one : CODING_UNREAD;
+            }
+        }
+    }
+    return c;
+}
+
+static bool
+refuse(struct tx *tx, const char *error, const char *why)
+{
+    struct reply r = {
+        .status = 502, .error = error, .rule = "upstream", .detail = str_of(why)
+    };
+    tx_fail(tx, FAULT_ORIGIN, "%s", why);
+    tx_reply(tx, &r);
+    return false;
+}
+
+static void
+weaken_etag(struct tx *tx)
+{
+    struct head *h = &tx->response;
+    for (unsigned i = 0; i < h->n; i++) {
+        struct str *value = &h->fields[i].value;
+        if (h->fields[i].id == FIELD_ETAG && !str_starts(*value, STR("W/"))) {
+            *value = arena_printf(tx->arena, "W/%.*s", STR_ARG(*value));
+        }
+    }
+}
+
+/* What was said of the bytes that the origin sent. Of a 304 it is not known
+ * whether the body that it stands for was compressed. */
+static void
+correct_head(struct tx *tx)
+{
+    static const char *const names[] = { "Accept-Ranges", "Content-Digest",
+        "Content-MD5", "Digest", "Repr-Digest" };
+    struct head *h = &tx->response;
+    for (size_t i = 0; i < LEN(names); i++) {
+        head_remove(h, str_of(names[i]));
+    }
+    if (h->status == 304) {
+        head_remove(h, STR("Content-Length"));
+    }
+    if (tx->coding != CODING_IDENTITY || h->status == 304) {
+        weaken_etag(tx);
+    }
+}
+
+/* Whether filters that want decoded bytes can have this response. */
+static bool
+decode(struct tx *tx, bool is_empty)
+{
+    struct head *h = &tx->response;
+    if (h->status == 206) {
+        return refuse(tx, "http_protocol_error",
+            "the origin sent a part of a body that was asked for whole");
+    }
+    tx->coding = is_empty ? CODING_IDENTITY : coding_of(h);
+    if (tx->coding == CODING_UNREAD) {
+        return refuse(tx, "http_response_content_coding",
+            "the origin sent a content coding that cannot be read, and the "
+            "response has to be looked through");
+    }
+    correct_head(tx);
+    return true;
+}
+
+bool
+coding_begin(struct tx *tx)
+{
+    struct head *h = &tx->response;
+    unsigned wishes = hooks_wishes(tx);
+    bool has_body = head_response_has_body(h, tx->request.method_id);
+    bool is_empty = h->status == 204 || h->status == 304 ||
+                    (h->body == BODY_LENGTH && h->length == 0);
+    AZ(tx->down.n_stages);
+    if (wishes & FILTER_IDENTITY && !decode(tx, is_empty)) {
+        return false;
+    }
+    if (is_empty) {
+        return true;
+    }
+    if (!(wishes & FILTER_KEEPS_LENGTH) || tx->coding != CODING_IDENTITY) {
+        head_remove(h, STR("Content-Length"));
+        h->body = has_body ? BODY_CHUNKED : h->body;
+    }
+    if (has_body) {
+        hooks_filters(tx, false);
+    }
+    return true;
+}
+
+static enum flow
+flow_of(enum gzip_io r)
+{
+    static const enum flow flows[] = { [GZIP_NEED] = F_NEED,
+        [GZIP_FULL] = F_FULL,
+        [GZIP_DONE] = F_DONE,
+        [GZIP_BAD] = F_ERROR };
+    return flows[r];
+}
+
+struct gunzip_state {
+    struct gunzip *gunzip;
+};
+
+static void
+gunzip_init(struct tx *tx, void *state)
+{
+    struct gunzip_state *st = state;
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    st->gunzip = gunzip_new(tx->coding, pc->gunzip_ratio);
+}
+
+static enum flow
+gunzip_filter_run(
+    void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct gunzip_state *st = state;
+    return flow_of(gunzip_run(st->gunzip, in, out, need == END));
+}
+
+static void
+gunzip_fini(void *state)
+{
+    struct gunzip_state *st = state;
+    gunzip_free(st->gunzip);
+}
+
+static const char *
+gunzip_cause(const void *state)
+{
+    const struct gunzip_state *st = state;
+    return gunzip_why(st->gunzip);
+}
+
+/* The codec is made when there is something for it: a stream that is silent
+ * for hours costs nothing. */
+struct gzip_state {
+    struct gzip *gzip;
+    enum coding coding;
+    int level;
+};
+
+static void
+gzip_init(struct tx *tx, void *state)
+{
+    struct gzip_state *st = state;
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    st->coding = tx->coding;
+    st->level = (int)pc->gzip_comp_level;
+}
+
+static enum flow
+gzip_filter_run(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct gzip_state *st = state;
+    if (bufq_is_empty(in) && need != END && st->gzip == NULL) {
+        return F_NEED;
+    }
+    if (st->gzip == NULL) {
+        st->gzip = gzip_new(st->coding, st->level);
+    }
+    return flow_of(gzip_run(st->gzip, in, out, need == FLUSH, need == END));
+}
+
+static void
+gzip_fini(void *state)
+{
+    struct gzip_state *st = state;
+    gzip_free(st->gzip);
+}
+
+const struct filter gunzip_filter = { .name = "gunzip",
+    .state_size = sizeof(struct gunzip_state),
+    .init = gunzip_init,
+    .run = gunzip_filter_run,
+    .fini = gunzip_fini,
+    .why = gunzip_cause };
+
+const struct filter gzip_filter = { .name = "gzip",
+    .state_size = sizeof(struct gzip_state),
+    .init = gzip_init,
+    .run = gzip_filter_run,
+    .fini = gzip_fini };

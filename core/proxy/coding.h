@@ -1,0 +1,30 @@
+#pragma once
+
+/*
+ * What filters that want decoded bytes (FILTER_IDENTITY) ask of an exchange:
+ * that the origin is asked for the whole of a body in a coding that is read
+ * here, that a body is inflated before the first of them and deflated behind
+ * the last, and that the head says what is true of what leaves. A body that no
+ * such filter wants passes as it is.
+ *
+ * Called by tx_request.c and tx_response.c; the codecs are in http/gzip.c.
+ */
+
+#include "proxy/pump.h"
+
+struct tx;
+
+/* Before the request leaves, when the modules are done with its head: of what
+ * the client takes only gzip, deflate and identity are asked for, and no
+ * range. A client that names no coding gets none from any origin there is,
+ * though RFC 9110 12.5.3 would let it: nothing is added to its request. */
+void coding_ask(struct tx *tx);
+
+/* When the modules are done with the response's head: adds the filters that
+ * want its body, and changes the head accordingly; the same to HEAD as to GET
+ * (RFC 9110 9.3.2). False after tx_reply(): a coding that is not read, or a
+ * part of a body where the whole was asked for. */
+must_check bool coding_begin(struct tx *tx);
+
+/* hook.c puts these around the filters; tx->coding is the body's. */
+extern const struct filter gunzip_filter, gzip_filter;
