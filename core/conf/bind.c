@@ -299,12 +299,51 @@ bind_child(struct conf *c, struct scope *parent, const struct directive *d)
     b.ref = table_find(c->table, d->name.text, parent->context, &is_known);
     AN(b.ref != NULL);
     const struct cmd *cmd = b.ref->cmd;
-    b.scope = scope_new(c, parent, cmd->block, d);
+    b.scope = parent;
+    struct scope *base = cmd->base != NULL ? cmd->base(&b, d) : parent;
+    if (base == NULL) {
+        return NULL;
+    }
+    b.scope = scope_new(c, base, cmd->block, d);
     void *field = cmd->size != 0 ? (char *)bind_part(&b) + cmd->offset : NULL;
     if (cmd->set != NULL && !bind_call(&b, d, field)) {
         return NULL;
     }
     return bind_body(c, b.scope, d->children) ? b.scope : NULL;
+}
+
+static bool
+block_has_base(const struct conf *c, const struct scope *s, struct str name)
+{
+    bool is_known;
+    const struct cmd_ref *r = table_find(c->table, name, s->context, &is_known);
+    return r->cmd->base != NULL;
+}
+
+/* Adds the blocks that do not start from a sibling, then those that do, each
+ * to its place in file order. */
+static bool
+bind_blocks(struct conf *c, struct scope *s, const struct directive *first,
+    bool has_base)
+{
+    struct scope **at = &s->children;
+    for (const struct directive *d = first; d != NULL; d = d->next) {
+        if (!d->is_block) {
+            continue;
+        }
+        if (block_has_base(c, s, d->name.text) == has_base) {
+            struct scope *child = bind_child(c, s, d);
+            if (child == NULL) {
+                return false;
+            }
+            child->next = *at;
+            *at = child;
+        } else if (!has_base) {
+            continue; /* not bound yet */
+        }
+        at = &(*at)->next;
+    }
+    return true;
 }
 
 /* First the simple directives, then the blocks, which copy them. */
@@ -323,18 +362,7 @@ bind_body(struct conf *c, struct scope *s, const struct directive *first)
             return false;
         }
     }
-    struct scope **end = &s->children;
-    for (const struct directive *d = first; d != NULL; d = d->next) {
-        if (!d->is_block) {
-            continue;
-        }
-        *end = bind_child(c, s, d);
-        if (*end == NULL) {
-            return false;
-        }
-        end = &(*end)->next;
-    }
-    return true;
+    return bind_blocks(c, s, first, false) && bind_blocks(c, s, first, true);
 }
 
 static bool

@@ -5,8 +5,9 @@
  * brings a command table and a struct; each block gets one instance of every
  * part's struct, which starts as a copy of its finished parent's: first a
  * block's simple directives are bound, then its blocks. There are two chains,
- * egress > sandbox_class > sandbox (who) and egress > host|handler > location
- * (where). Nothing is merged: the nearest value holds, a list is replaced.
+ * egress > sandbox_class > sandbox (who; a sandbox names its class and starts
+ * from that, wherever it stands) and egress > host|handler > location (where).
+ * Nothing is merged: the nearest value holds, a list is replaced.
  */
 
 #include "conf/tree.h"
@@ -51,6 +52,10 @@ struct cmd {
      * scope and field NULL; it may be NULL there. */
     bool (*set)(struct bind *b, const struct directive *d, void *field);
     const void *arg; /* for set(): bind_cmd(b)->arg */
+    /* Of a block that starts from a sibling and not from what it stands in:
+     * that sibling, which is its parent then; bound after all that do not.
+     * bind_scope() is what it stands in. NULL after conf_error(). */
+    struct scope *(*base)(struct bind *b, const struct directive *d);
 };
 
 /* offsetof with a compile-time check of the field's type. */
@@ -109,11 +114,12 @@ struct conf_part {
 /* One block, bound. */
 struct scope {
     enum conf_context context;
-    const struct directive *directive;      /* NULL for main */
-    struct scope *parent, *children, *next; /* children in file order */
-    void **parts;                           /* by index of conf->parts */
-    uint64_t *was_set; /* a bit per command of all tables */
-    void *owner;       /* what set() or check() made of it, e.g. a class */
+    const struct directive *directive; /* NULL for main */
+    struct scope *parent;              /* whose values it starts from */
+    struct scope *children, *next;     /* in file order */
+    void **parts;                      /* by index of conf->parts */
+    uint64_t *was_set;                 /* a bit per command of all tables */
+    void *owner; /* what set() or check() made of it, e.g. a class */
     const struct regex *captures; /* of the block's name: $1, $NAME */
 };
 

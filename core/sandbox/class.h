@@ -35,7 +35,7 @@ struct class
 {
     unsigned magic;
     struct str name;
-    const struct scope *scope;
+    struct scope *scope;
     struct policy policy;
     const struct pattern_set *hosts;  /* its own host blocks; NULL: none */
     const struct pattern_set *shared; /* those of egress that it sees */

@@ -81,6 +81,10 @@ struct sandbox_addresses {
 };
 
 bool set_sandbox(struct bind *b, const struct directive *d, void *field);
+
+/* The scope of its class; NULL after conf_error(). */
+struct scope *sandbox_base(struct bind *b, const struct directive *d);
+
 bool set_addresses(struct bind *b, const struct directive *d, void *field);
 
 /* The set of egress with its finished classes; NULL after conf_fail(). Without

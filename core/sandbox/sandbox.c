@@ -30,6 +30,28 @@ set_sandbox(struct bind *b, const struct directive *d, void *field)
                STR_ARG(d->args[0].text));
 }
 
+struct scope *
+sandbox_base(struct bind *b, const struct directive *d)
+{
+    const struct directive *in = d->children;
+    while (in != NULL && (in->is_block || in->n_args != 1 ||
+                             !str_eq(in->name.text, STR("class")))) {
+        in = in->next;
+    }
+    if (in == NULL) {
+        conf_error(b, &d->args[0], "sandbox \"%.*s\" has no class",
+            STR_ARG(d->args[0].text));
+        return NULL;
+    }
+    struct class *k = class_find(bind_scope(b), in->args[0].text);
+    if (k == NULL) {
+        conf_error(b, &in->args[0], "unknown class \"%.*s\"",
+            STR_ARG(in->args[0].text));
+        return NULL;
+    }
+    return k->scope;
+}
+
 bool
 set_addresses(struct bind *b, const struct directive *d, void *field)
 {
@@ -78,24 +100,7 @@ set_new(struct conf *c)
     return set;
 }
 
-static int
-take_class(struct conf *c, struct sandbox *sb, const struct sandbox_conf *sc)
-{
-    if (sc->class_name.p == NULL) {
-        return conf_fail(
-            c, sb->at, "sandbox \"%.*s\" has no class", STR_ARG(sb->id));
-    }
-    sb->class = class_find(sb->scope->parent, sc->class_name);
-    if (sb->class == NULL) {
-        return conf_fail(c, scope_token(sb->scope, sc->class_name),
-            "unknown class \"%.*s\"", STR_ARG(sc->class_name));
-    }
-    return 0;
-}
-
-/* The class's, but for what the sandbox's own block says. The sandbox's scope
- * is egress's child and not the class's, so that what it does not say is not
- * in its struct. */
+/* The class's, but for what the sandbox's own block says. */
 static void
 take_policy(struct conf *c, struct sandbox *sb, const struct sandbox_conf *sc)
 {
@@ -105,15 +110,9 @@ take_policy(struct conf *c, struct sandbox *sb, const struct sandbox_conf *sc)
     if (sc->allowed_hosts.set != NULL) {
         p->allowed = sc->allowed_hosts.set;
     }
-    if (scope_has(c, sb->scope, "internet")) {
-        p->internet = sc->internet;
-    }
-    if (scope_has(c, sb->scope, "connections")) {
-        p->connections = sc->connections;
-    }
-    if (scope_has(c, sb->scope, "header_slots")) {
-        p->header_slots = sc->header_slots;
-    }
+    p->internet = sc->internet;
+    p->connections = sc->connections;
+    p->header_slots = sc->header_slots;
     sb->policy = p;
 }
 
@@ -175,9 +174,8 @@ sandbox_build(struct conf *c, struct sandbox_set *set, struct scope *s)
             c, sb->at, "duplicate sandbox \"%.*s\"", STR_ARG(sb->id));
     }
     map_add(&set->by_id, &sb->by_id);
-    if (take_class(c, sb, sc) != 0) {
-        return -1;
-    }
+    sb->class = s->parent->owner;
+    CHECK(sb->class, CLASS_MAGIC);
     take_policy(c, sb, sc);
     return take_token(c, set, sb, sc->token) != 0
                ? -1

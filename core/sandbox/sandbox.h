@@ -29,7 +29,7 @@ struct sandbox {
     uint8_t ca_digest[SHA256_SIZE]; /* of ca_der */
     const struct class *class;
     const struct policy *policy; /* effective */
-    const struct scope *scope;   /* of the who-chain: its own block's */
+    const struct scope *scope;   /* its block's; the parent: its class's */
     bool has_token;
     uint8_t token[SHA256_SIZE];
     const struct cidr *addresses;

@@ -7,7 +7,6 @@ import subprocess
 
 import pytest
 
-from lib.http import Truncated, reply
 from lib.weir import BINARY, ROOT
 
 OBJS = os.path.dirname(BINARY)
@@ -21,12 +20,6 @@ def configure(objs, *options, **env):
         capture_output=True,
         text=True,
     )
-
-
-def modules_in(objs):
-    """In their order."""
-    text = (objs / "modules.c").read_text()
-    return re.findall(r"^    &(\w+)_module,$", text, re.M)
 
 
 def test_help():
@@ -61,10 +54,10 @@ def test_refused(tmp_path, option, what):
 def test_module_that_is_left_out(tmp_path):
     done = configure(tmp_path, "--without-access_log_module")
     assert done.returncode == 0, done.stderr
-    found = modules_in(tmp_path)
-    assert "access_log" not in (tmp_path / "modules.c").read_text()
+    found = (tmp_path / "modules.c").read_text()
+    assert "access_log" not in found
+    assert "&identify_module," in found and "&credential_module," in found
     assert "modules/access_log" not in (tmp_path / "Makefile").read_text()
-    assert "identify" in found and "credential" in found
     assert "--without-access_log_module" in (tmp_path / "config.h").read_text()
 
 
@@ -89,130 +82,6 @@ exec cc "$@"
     assert f"apt-get install {package}\n" in done.stderr
     assert "not found" in done.stdout
     assert header in (tmp_path / "objs" / "autoconf.err").read_text()
-
-
-# A module of somebody's
-
-TINY = r"""
-#include "module.h"
-
-extern const unsigned tiny_module_index;
-
-struct tiny {
-    bool shouts;
-};
-
-static const struct cmd cmds[] = {
-    CMD_FLAG("tiny_shout", CONF_WHERE, struct tiny, shouts),
-    { 0 },
-};
-
-static bool
-wants(const struct tx *tx)
-{
-    const struct tiny *t = module_where(tx, tiny_module_index);
-    return t->shouts;
-}
-
-/* Turns the case; cannot bear a '!'. */
-static enum flow
-run(void *state, struct bufq *in, struct bufq *out, enum need need)
-{
-    char ch;
-    (void)state;
-    while (!bufq_is_full(out) && bufq_copy(in, &ch, 1) == 1) {
-        if (ch == '!') {
-            return F_ERROR;
-        }
-        bufq_consume(in, 1);
-        ch = ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch;
-        bufq_append(out, str_n(&ch, 1));
-    }
-    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
-}
-
-static const struct filter shout = { .name = "shout",
-    .flags = FILTER_KEEPS_LENGTH,
-    .want = wants,
-    .run = run };
-
-const struct module tiny_module = {
-    .conf = { .name = "tiny", .cmds = cmds, .size = sizeof(struct tiny) },
-    .request_body = &shout,
-    .response_body = &shout,
-};
-"""
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    """A weir with that module: what is new is compiled by configure's rules,
-    the rest comes from the build under test."""
-    path = tmp_path_factory.mktemp("tiny")
-    (path / "mod").mkdir()
-    (path / "mod" / "tiny.c").write_text(TINY)
-    (path / "mod" / "config").write_text(
-        "module_name=tiny\nmodule_srcs=tiny.c\nmodule_before=access_log\n"
-    )
-    objs = path / "objs"
-    done = configure(objs, f"--add-module={path}/mod", "--with-werror")
-    assert done.returncode == 0, done.stderr
-    assert f"adding module tiny from {path}/mod" in done.stdout
-    found = modules_in(objs)
-    assert found.index("tiny") + 1 == found.index("access_log")
-    new = [f"{objs}/modules.o", f"{objs}/addon{path}/mod/tiny.o"]
-    subprocess.run(["make", "-s", "-f", f"{objs}/Makefile", *new], check=True)
-    with open(os.path.join(OBJS, "flags")) as f:
-        cc, cflags, ldflags, libs = [line.split() for line in f]
-    own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
-    command = [*cc, *cflags, *ldflags, "-o", f"{objs}/weir", *new, *own, *libs]
-    subprocess.run(command, check=True)
-    return str(objs / "weir")
-
-
-@pytest.fixture
-def weir_with_tiny(weir, tiny, monkeypatch):
-    monkeypatch.setattr("lib.weir.BINARY", tiny)
-    return weir
-
-
-def test_added_module_takes_its_directive(weir_with_tiny, plain_origin):
-    block = "host plain.test { location / { tiny_shout on; } }"
-    w = weir_with_tiny(egress=block)
-    host = f"plain.test:{plain_origin.port}"
-    with w.client() as c:
-        r = c.request("PUT", f"http://{host}/", host, body=b"the body")
-        assert r.body == b"HELLO FROM THE ORIGIN\n"
-    assert plain_origin.requests[0].body == b"THE BODY"
-    w = weir_with_tiny(egress="tiny_shout loudly;", start=False)
-    assert "loudly" in w.run("-t").stderr
-
-
-def test_filter_that_gives_up_on_a_response(weir_with_tiny, plain_origin):
-    """The client is not left waiting, and does not take it for whole."""
-    host = f"plain.test:{plain_origin.port}"
-    w = weir_with_tiny(egress="tiny_shout on;")
-    chunked = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-               b"3\r\na!b\r\n0\r\n\r\n")  # fmt: skip
-    for answer in (reply(b"abc!def"), reply(b"!"), chunked):
-        plain_origin.default = answer
-        with w.client() as c:
-            with pytest.raises((Truncated, ConnectionResetError)):
-                c.get(f"http://{host}/", host)
-        assert "a filter gave up" in w.wait_log("a filter gave up")
-    assert {e["cause"] for e in w.access_log(3)} == {
-        "a filter gave up on the body"
-    }
-
-
-def test_filter_that_gives_up_on_a_request(weir_with_tiny, plain_origin):
-    host = f"plain.test:{plain_origin.port}"
-    w = weir_with_tiny(egress="tiny_shout on;")
-    with w.client() as c:
-        r = c.request("PUT", f"http://{host}/", host, body=b"abc!def")
-        assert r.status == 502
-        assert "proxy_internal_error" in r.get("Proxy-Status")
-    assert plain_origin.requests == []
 
 
 # make install

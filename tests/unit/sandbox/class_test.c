@@ -200,6 +200,7 @@ what_a_sandbox_takes(void **state)
     assert_ptr_equal(sb->class, k);
     assert_ptr_equal(sb->scope, policy_egress(state, 0));
     assert_ptr_equal(sb->scope->owner, sb);
+    assert_ptr_equal(sb->scope->parent, k->scope);
     assert_false(p->internet); /* the class's, not egress's */
     assert_int_equal(p->connections, 7);
     assert_int_equal(p->header_slots, 8);

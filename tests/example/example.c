@@ -1,0 +1,230 @@
+/*
+ * A module from outside the tree, to begin one's own from: it has every hook,
+ * in the order in which they are called, a filter for bodies, a directive of
+ * each chain and a variable. Built by
+ *     ./configure --add-module=tests/example
+ * and by tests/lifecycle/example_test.py, which shows what each part does.
+ */
+
+#include "module.h"
+
+/* The place of this module among all; configure makes it. */
+extern const unsigned example_module_index;
+
+/* What the directives fill; inherited from block to block by copying. */
+struct example {
+    struct value *note; /* where-chain; NULL: none */
+    bool shouts;        /* where-chain */
+    bool is_closed;     /* who-chain */
+};
+
+/* Of one exchange; zeroed. */
+struct state {
+    bool has_waited;
+    unsigned interims, trailers;
+};
+
+/* Of this worker. */
+static unsigned connections, exchanges;
+
+static const struct example *
+where_conf(const struct tx *tx)
+{
+    return module_where(tx, example_module_index);
+}
+
+static struct state *
+state_of(const struct tx *tx)
+{
+    return module_state(tx, example_module_index);
+}
+
+static int
+worker_init(struct worker *w)
+{
+    (void)w;
+    connections = 0;
+    exchanges = 0;
+    return 0;
+}
+
+/* No V_REPLY here: nothing has been read yet. */
+static enum verdict
+on_accept(struct conn *c)
+{
+    (void)c;
+    connections++;
+    return V_NEXT;
+}
+
+/* For a CONNECT, for the SNI inside (then without a tx) and for each request.
+ * The policy module has had its say: `config` puts this one behind it. */
+static enum verdict
+on_target(struct conn *c, const struct target *t)
+{
+    (void)c;
+    if (t->kind == T_SNI) {
+        return V_NEXT;
+    }
+    const struct example *ex = module_who(t->tx, example_module_index);
+    if (!ex->is_closed) {
+        return V_NEXT;
+    }
+    struct reply r = { .status = 403,
+        .error = "http_request_denied",
+        .rule = "example_closed",
+        .detail = STR("this sandbox is closed for today") };
+    tx_fail(t->tx, FAULT_POLICY, "example_closed");
+    tx_reply(t->tx, &r);
+    return V_REPLY;
+}
+
+/* Whoever waits has arranged for a wake and is called again. */
+static enum verdict
+on_request(struct tx *tx, struct head *h)
+{
+    struct state *st = state_of(tx);
+    struct str note = STR_NONE;
+    if (!st->has_waited) {
+        st->has_waited = true;
+        task_yield(&tx->task);
+        return V_WAIT;
+    }
+    const struct example *ex = where_conf(tx);
+    if (ex->note != NULL && value_eval(ex->note, tx, tx->arena, &note)) {
+        head_remove(h, STR("X-Example"));
+        head_add(h, STR("X-Example"), note);
+    }
+    return V_NEXT;
+}
+
+static void
+on_interim(struct tx *tx, struct head *h)
+{
+    head_add(h, STR("X-Example"), STR("interim"));
+    state_of(tx)->interims++;
+}
+
+static enum verdict
+on_response(struct tx *tx, struct head *h)
+{
+    struct state *st = state_of(tx);
+    head_add(h, STR("X-Example-Interims"),
+        arena_printf(tx->arena, "%u", st->interims));
+    return V_NEXT;
+}
+
+static void
+on_trailers(struct tx *tx, struct head *h)
+{
+    state_of(tx)->trailers = h->n_trailers;
+}
+
+static void
+on_log(const struct tx *tx)
+{
+    exchanges++;
+    conn_log(tx->conn, LOG_INFO, "example: status %u, %u trailers",
+        tx_status(tx), state_of(tx)->trailers);
+}
+
+static void
+worker_exit(struct worker *w)
+{
+    (void)w;
+    log_at(LOG_NOTICE, "example: %u connections, %u exchanges", connections,
+        exchanges);
+}
+
+/* weir -E: what would be done, and no value. */
+static void
+explain(struct explanation *e)
+{
+    const struct example *ex =
+        scope_part(e->where, module_part(example_module_index));
+    if (ex->note != NULL) {
+        e->say("a note in X-Example");
+    }
+}
+
+static bool
+wants(const struct tx *tx)
+{
+    return where_conf(tx)->shouts;
+}
+
+/* Turns the case; cannot bear a '!'. */
+static enum flow
+run(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    char ch;
+    (void)state;
+    while (!bufq_is_full(out) && bufq_copy(in, &ch, 1) == 1) {
+        if (ch == '!') {
+            return F_ERROR;
+        }
+        bufq_consume(in, 1);
+        ch = ch >= 'a' && ch <= 'z' ? (char)(ch - 32) : ch;
+        bufq_append(out, str_n(&ch, 1));
+    }
+    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
+}
+
+static const struct filter shout = {
+    .name = "shout", .flags = FILTER_KEEPS_LENGTH, .want = wants, .run = run
+};
+
+static bool
+get_interims(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    (void)name, (void)arg;
+    *out = arena_printf(a, "%u", state_of(ctx)->interims);
+    return true;
+}
+
+static const struct var_def vars[] = {
+    { .name = "example_interims", .get = get_interims },
+    { 0 },
+};
+
+/* Called for each block when all below it is bound: the place for what one
+ * directive alone cannot know. */
+static int
+check(struct conf *c, struct scope *s, void *part)
+{
+    const struct example *ex = part;
+    if (ex->shouts && ex->note != NULL) {
+        return conf_fail(c, s->directive != NULL ? &s->directive->name : NULL,
+            "\"example_note\" and \"example_shout\" exclude each other");
+    }
+    return 0;
+}
+
+static const struct cmd cmds[] = {
+    CMD_VALUE("example_note", CONF_WHERE, struct example, note),
+    CMD_FLAG("example_shout", CONF_WHERE, struct example, shouts),
+    CMD_FLAG("example_closed", CONF_WHO, struct example, is_closed),
+    { 0 },
+};
+
+const struct module example_module = {
+    .conf = { .name = "example",
+        .cmds = cmds,
+        .vars = vars,
+        .size = sizeof(struct example),
+        .check = check },
+    .tx_size = sizeof(struct state),
+    .worker_init = worker_init,
+    .on_accept = on_accept,
+    .on_target = on_target,
+    .on_request = on_request,
+    .on_interim = on_interim,
+    .on_response = on_response,
+    .on_trailers = on_trailers,
+    .on_log = on_log,
+    .worker_exit = worker_exit,
+    .explain = explain,
+    .request_body = &shout,
+    .response_body = &shout,
+};

@@ -1,0 +1,138 @@
+"""A module from outside the tree: tests/example, which has every hook."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lib.http import Truncated, reply
+from lib.weir import BINARY, ROOT
+
+OBJS = os.path.dirname(BINARY)
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """A weir with that module: what is new is compiled by configure's rules,
+    the rest comes from the build under test."""
+    path = tmp_path_factory.mktemp("example")
+    mod, objs = path / "mod", path / "objs"
+    shutil.copytree(os.path.join(ROOT, "tests", "example"), mod)
+    done = subprocess.run(
+        ["./configure", f"--builddir={objs}", f"--add-module={mod}",
+         "--with-werror"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"adding module example from {mod}" in done.stdout
+    text = (objs / "modules.c").read_text()
+    found = re.findall(r"^    &(\w+)_module,$", text, re.M)
+    assert found.index("example") + 1 == found.index("access_log")
+    new = [f"{objs}/modules.o", f"{objs}/addon{mod}/example.o"]
+    subprocess.run(["make", "-s", "-f", f"{objs}/Makefile", *new], check=True)
+    with open(os.path.join(OBJS, "flags")) as f:
+        cc, cflags, ldflags, libs = [line.split() for line in f]
+    own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
+    command = [*cc, *cflags, *ldflags, "-o", f"{objs}/weir", *new, *own, *libs]
+    subprocess.run(command, check=True)
+    return str(objs / "weir")
+
+
+@pytest.fixture
+def weir_with_example(weir, example, monkeypatch):
+    monkeypatch.setattr("lib.weir.BINARY", example)
+    return weir
+
+
+def test_hooks(weir_with_example, origin):
+    origin.default = (
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
+        b"Trailer: A, B\r\n\r\n2\r\nok\r\n0\r\nA: 1\r\nB: 2\r\n\r\n"
+    )
+    w = weir_with_example(
+        main="error_log logs/error.log info;",
+        egress="host origin.test { example_note \"of $sandbox_id\"; }",
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"GET / HTTP/1.1\r\nHost: origin.test:{origin.port}\r\n"
+               "TE: trailers\r\nX_Example: mine\r\n\r\n")
+        early = c.read_response(interim=True)
+        assert (early.status, early.get("X-Example")) == (103, "interim")
+        r = c.read_response()
+        assert r.get("X-Example-Interims") == "1"
+        assert r.body == b"ok"
+    assert origin.requests[0].get("X-Example") == "of box"
+    w.wait_log("example: status 200, 2 trailers")
+    w.stop("QUIT")
+    assert "example: 1 connections, 2 exchanges" in w.error_log()
+
+
+def test_who_chain_reaches_the_sandbox(weir_with_example, plain_origin):
+    """What the class says holds for its sandboxes, unless they say else."""
+    host = f"plain.test:{plain_origin.port}"
+    for cls, sandbox, status in [
+        ("example_closed on;", "", 403),
+        ("example_closed on;", "example_closed off;", 200),
+        ("", "", 200),
+    ]:
+        w = weir_with_example(cls=cls, sandbox=sandbox)
+        with w.client() as c:
+            r = c.get(f"http://{host}/", host)
+        assert r.status == status
+        assert (b"closed for today" in r.body) == (status == 403)
+
+
+def test_directives_are_checked(weir_with_example):
+    w = weir_with_example(egress="example_shout loudly;", start=False)
+    assert "loudly" in w.run("-t").stderr
+    block = "host a.test { example_shout on; example_note b; }"
+    w = weir_with_example(egress=block, start=False)
+    assert "exclude each other" in w.run("-t").stderr
+    w = weir_with_example(egress="example_note $example_interim;", start=False)
+    assert "unknown" in w.run("-t").stderr
+
+
+def test_explain(weir_with_example):
+    w = weir_with_example(egress="host a.test { example_note b; }")
+    assert "a note in X-Example" in w.run("-E", "box", "GET",
+                                          "http://a.test/").stdout
+
+
+def test_filters(weir_with_example, plain_origin):
+    block = "host plain.test { location / { example_shout on; } }"
+    w = weir_with_example(egress=block)
+    host = f"plain.test:{plain_origin.port}"
+    with w.client() as c:
+        r = c.request("PUT", f"http://{host}/", host, body=b"the body")
+        assert r.body == b"HELLO FROM THE ORIGIN\n"
+    assert plain_origin.requests[0].body == b"THE BODY"
+
+
+def test_filter_that_gives_up_on_a_response(weir_with_example, plain_origin):
+    """The client is not left waiting, and does not take it for whole."""
+    host = f"plain.test:{plain_origin.port}"
+    w = weir_with_example(egress="example_shout on;")
+    chunked = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+               b"3\r\na!b\r\n0\r\n\r\n")  # fmt: skip
+    for answer in (reply(b"abc!def"), reply(b"!"), chunked):
+        plain_origin.default = answer
+        with w.client() as c:
+            with pytest.raises((Truncated, ConnectionResetError)):
+                c.get(f"http://{host}/", host)
+        assert "a filter gave up" in w.wait_log("a filter gave up")
+    assert {e["cause"] for e in w.access_log(3)} == {
+        "a filter gave up on the body"
+    }
+
+
+def test_filter_that_gives_up_on_a_request(weir_with_example, plain_origin):
+    host = f"plain.test:{plain_origin.port}"
+    w = weir_with_example(egress="example_shout on;")
+    with w.client() as c:
+        r = c.request("PUT", f"http://{host}/", host, body=b"abc!def")
+        assert r.status == 502
+        assert "proxy_internal_error" in r.get("Proxy-Status")
+    assert plain_origin.requests == []
