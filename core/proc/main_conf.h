@@ -34,7 +34,7 @@ struct main_conf {
     struct str ca_dir;   /* of egress; absolute path */
 };
 
-#define WORKERS_MAX 512
+#define WORKERS_MAX 120
 
 struct events_conf {
     unsigned worker_connections; /* clients of one worker; at least 1 */

@@ -14,6 +14,7 @@ struct dns_static;
 struct proxy_conf;
 struct guard;
 struct leaf_cache;
+struct ledger;
 struct pool;
 struct sandbox_set;
 struct secret_store;
@@ -32,7 +33,9 @@ struct worker_setup {
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
-    unsigned max_conns;      /* worker_connections */
+    struct ledger
+        *ledger;        /* with a row of this process's; outlives the worker */
+    unsigned max_conns; /* worker_connections */
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
