@@ -1,5 +1,6 @@
 """weir under test: a config, a private prefix, a process, its logs."""
 
+import ctypes
 import json
 import os
 import re
@@ -45,6 +46,8 @@ class  test;
 address  127.0.0.1;
 """
 
+PRCTL = ctypes.CDLL(None).prctl
+
 
 def defaults(lines, given):
     """The default lines whose directive `given` does not use."""
@@ -55,6 +58,11 @@ def defaults(lines, given):
         if line.split()[0] not in used
     ]
     return "\n".join(kept) + "\n" + given
+
+
+def end_with_parent():
+    """In a child: a test run that is killed leaves no weir behind."""
+    PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def reserve_port():
@@ -174,6 +182,7 @@ class Weir:
                 stdout=err,
                 stderr=err,
                 start_new_session=True,
+                preexec_fn=end_with_parent,
             )
         until(self.is_ready, "weir's pid file")
         return self
