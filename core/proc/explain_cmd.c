@@ -63,6 +63,17 @@ say_attached(const char *fmt, ...)
     va_end(ap);
 }
 
+static void say_limit(const char *fmt, ...) printf_like(1, 2);
+
+static void
+say_limit(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("limits", fmt, ap);
+    va_end(ap);
+}
+
 /* The conf that rules: the location's or block's, else egress's. */
 static const struct scope *
 where_of(const struct request *r)
@@ -302,7 +313,9 @@ tell_forward(const struct request *r)
     struct explanation e = { .where = where_of(r),
         .decision = &r->decision,
         .authority = &r->authority,
-        .say = say_attached };
+        .sandbox = r->sandbox,
+        .say = say_attached,
+        .limit = say_limit };
     bool is_tls = r->is_tls;
     struct authority to = r->authority;
     hooks_explain(&e);

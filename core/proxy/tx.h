@@ -60,6 +60,7 @@ struct tx {
     struct dial *dial;
     struct peer *peer;
     struct addr peer_addr; /* that was dialled */
+    bool is_upstream;      /* on_upstream was asked, on_upstream_end was not */
     bool is_retried;
     bool is_request_sent; /* head and body have left */
     unsigned interims;    /* 1xx heads so far */
@@ -85,7 +86,9 @@ struct tx {
     struct str cause;
 
     /* figures, for the log; clock_mono(), 0: did not happen */
-    double t_start, t_request, t_connect, t_connected, t_sent, t_head, t_end;
+    double t_start, t_request, t_queued, t_slot; /* queued for a slot, got it
+                                                    or gave up */
+    double t_connect, t_connected, t_sent, t_head, t_end;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at;                   /* the module that waits in a hook */
     void **module_state;
@@ -135,7 +138,7 @@ const void *tx_who(const struct tx *tx, unsigned part);
 /* Steps, in the order of the path. */
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
-extern const struct step tx_step_connect;  /* tx_upstream.c */
+extern const struct step tx_step_upstream; /* tx_upstream.c */
 extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */

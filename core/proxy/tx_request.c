@@ -241,7 +241,7 @@ run_request(struct task *t)
         tx->up_target = target_of(tx);
     }
     hooks_filters(tx, true);
-    return &tx_step_connect;
+    return &tx_step_upstream;
 }
 
 const struct step tx_step_target = { "tx: target", run_target };

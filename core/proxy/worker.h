@@ -17,6 +17,7 @@ struct leaf_cache;
 struct ledger;
 struct pool;
 struct sandbox_set;
+struct slots;
 struct secret_store;
 struct tls_server;
 struct tls_sessions;
@@ -59,6 +60,7 @@ struct worker {
     struct dns_static *static_names;
     struct guard *guard;
     struct pool *pool;
+    struct slots *slots;
     struct acceptor *acceptors;
     struct list conns;
     unsigned n_conns, max_conns;
