@@ -79,7 +79,8 @@ line_end(struct slots *s, struct slot_line *line)
     }
 }
 
-/* One grant: to the first of the line, or back when nobody waits any more. */
+/* One grant: to the first of the line. There is one, unless somebody else wrote
+ * nonsense: then it goes back. */
 static void
 line_grant(struct slots *s, struct slot_line *line, struct ledger_record *r,
     struct ledger_wakes *wakes)
@@ -92,21 +93,19 @@ line_grant(struct slots *s, struct slot_line *line, struct ledger_record *r,
     struct slot *slot = container_of(node, struct slot, node);
     AN(slot->state == SLOT_WAITS);
     slot->state = SLOT_HELD;
-    task_wake(slot->task);
+    if (slot->task != NULL) {
+        task_wake(slot->task);
+    }
 }
 
-/* All grants that lie in the record; what is given back may come to this row
- * again. */
+/* All grants that lie in the record. */
 static void
 line_collect(struct slots *s, struct slot_line *line, struct ledger_record *r,
     struct ledger_wakes *wakes)
 {
     unsigned n = ledger_slot_collect(r, ledger_row(s->ledger));
-    while (n != 0) {
-        for (; n != 0; n--) {
-            line_grant(s, line, r, wakes);
-        }
-        n = ledger_slot_collect(r, ledger_row(s->ledger));
+    for (; n != 0; n--) {
+        line_grant(s, line, r, wakes);
     }
 }
 
@@ -221,14 +220,15 @@ slot_release(struct slot *slot)
     struct slot_line *line = line_find(s, slot->serial);
     struct ledger_wakes wakes = { { 0 } };
     struct ledger_record *r = ledger_lock(s->ledger, slot->index, slot->serial);
+    slot->task = NULL; /* of a slot that goes at once nobody is told */
     if (r != NULL) {
         line_collect(s, line, r, &wakes); /* it may be granted by now */
         if (slot->state == SLOT_WAITS) {
             ledger_slot_leave(r, ledger_row(s->ledger), place_of(line, slot));
         } else {
             ledger_slot_give(r, ledger_row(s->ledger), &wakes);
+            line_collect(s, line, r, &wakes);
         }
-        line_collect(s, line, r, &wakes);
         ledger_unlock(s->ledger, r, &wakes);
     }
     list_del(&slot->node);

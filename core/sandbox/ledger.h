@@ -32,12 +32,14 @@
 #define LEDGER_BUCKETS 4
 #define LEDGER_LIST 8192
 
-/* What one process has of one sandbox; counts alone. */
+/* What one process has of one sandbox; counts alone. But for `granted` no other
+ * process writes it while that one lives. */
 struct ledger_share {
     uint32_t used;    /* header slots */
-    uint32_t granted; /* ... that it has not learnt of */
+    uint32_t asked;   /* waiters for one, those that were granted one too */
+    uint32_t granted; /* of them, what the process has not learnt of; follows
+                         from `asked` and its entries in the list */
     uint32_t connections;
-    uint32_t unused;
 };
 
 /* A token bucket: what was in it, and when; clock_mono() is the same in all

@@ -1,8 +1,8 @@
 /*
  * The list of waiters and the shares, changed so that a process may be killed
- * between any two stores and leave what mend() can put right: a
- * grant is counted before its entry goes, so that at worst it is made twice
- * and given back; totals are summed anew. What is read here may have been
+ * between any two stores and leave what mend() can put right. What it does to
+ * another process is one store, by which an entry leaves the list: that is the
+ * grant, and the rest follows from it. What is read here may have been
  * written by a process that was taken over: it is bounded, not asserted.
  */
 
@@ -84,12 +84,14 @@ append(struct ledger_record *r, unsigned row)
     store_order();
     span_store(&s);
     r->n_waiting++;
+    r->rows[row].asked++;
+    r->total.asked++;
 }
 
 static void
-less(uint32_t *n)
+cut(uint32_t *n, uint32_t by)
 {
-    *n -= *n != 0;
+    *n -= *n < by ? *n : by;
 }
 
 /* Free slots to those that wait longest. */
@@ -104,7 +106,7 @@ distribute(struct ledger_record *r, struct ledger_wakes *wakes)
         if (row != 0) {
             r->rows[row].granted++;
             r->total.granted++;
-            less(&r->n_waiting);
+            cut(&r->n_waiting, 1);
             wakes->rows[row / 64] |= 1ull << row % 64;
         }
         store_order();
@@ -137,8 +139,8 @@ ledger_slot_give(
     struct ledger_record *r, unsigned row, struct ledger_wakes *wakes)
 {
     AN(row != 0 && row < LEDGER_ROWS);
-    less(&r->rows[row].used);
-    less(&r->total.used);
+    cut(&r->rows[row].used, 1);
+    cut(&r->total.used, 1);
     distribute(r, wakes);
 }
 
@@ -150,8 +152,10 @@ ledger_slot_collect(struct ledger_record *r, unsigned row)
     unsigned n = s->granted;
     s->used += n;
     s->granted = 0;
+    cut(&s->asked, n);
     r->total.used += n;
-    r->total.granted -= n < r->total.granted ? n : r->total.granted;
+    cut(&r->total.granted, n);
+    cut(&r->total.asked, n);
     return n;
 }
 
@@ -163,7 +167,9 @@ ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k)
     for (uint32_t i = s.first; i < s.end; i++) {
         if (s.items[i] == row && k-- == 0) {
             s.items[i] = 0;
-            less(&r->n_waiting);
+            cut(&r->n_waiting, 1);
+            cut(&r->rows[row].asked, 1);
+            cut(&r->total.asked, 1);
             return;
         }
     }
@@ -176,19 +182,34 @@ reach_of(const struct ledger_record *r)
     return r->reach < LEDGER_ROWS ? r->reach : LEDGER_ROWS;
 }
 
+/* How many entries each row has; their sum. */
+static uint32_t
+count_entries(struct ledger_record *r, uint32_t entries[LEDGER_ROWS])
+{
+    struct span s = span_active(r);
+    uint32_t n = 0;
+    for (uint32_t i = s.first; i < s.end; i++) {
+        entries[s.items[i]]++;
+        n += s.items[i] != 0;
+    }
+    return n;
+}
+
+/* What follows from the rows and the list. */
 static void
 mend(struct ledger_record *r)
 {
+    uint32_t entries[LEDGER_ROWS] = { 0 };
     struct ledger_share t = { 0 };
-    struct span s = span_active(r);
-    r->n_waiting = 0;
-    for (uint32_t i = s.first; i < s.end; i++) {
-        r->n_waiting += s.items[i] != 0;
-    }
+    r->n_waiting = count_entries(r, entries);
     for (unsigned i = 1; i < reach_of(r); i++) {
-        t.used += r->rows[i].used;
-        t.granted += r->rows[i].granted;
-        t.connections += r->rows[i].connections;
+        struct ledger_share *s = &r->rows[i];
+        s->granted = s->asked;
+        cut(&s->granted, entries[i]);
+        t.used += s->used;
+        t.asked += s->asked;
+        t.granted += s->granted;
+        t.connections += s->connections;
     }
     r->total = t;
 }

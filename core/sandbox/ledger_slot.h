@@ -30,8 +30,7 @@ void ledger_slot_give(
     struct ledger_record *r, unsigned row, struct ledger_wakes *wakes);
 
 /* What `row` was granted since is its own from here on: so many of its waiters
- * have a slot, the oldest first. They may be more than wait still: then it
- * gives back what is over. */
+ * have a slot, the oldest first. */
 unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
 
 /* The k-th (from 0) of the row's entries is taken out of the list. */
