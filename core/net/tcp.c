@@ -26,11 +26,42 @@ struct tcp {
 };
 
 static bool tcp_one_byte;
+static struct tcp_keepalive tcp_keepalive;
 
 void
 tcp_set_one_byte(bool on)
 {
     tcp_one_byte = on;
+}
+
+void
+tcp_set_keepalive(const struct tcp_keepalive *k)
+{
+    AN(k->idle <= TCP_KEEPALIVE_SECONDS_MAX);
+    AN(k->interval >= 1 && k->interval <= TCP_KEEPALIVE_SECONDS_MAX);
+    AN(k->count >= 1 && k->count <= TCP_KEEPALIVE_COUNT_MAX);
+    tcp_keepalive = *k;
+}
+
+static void
+set_option(int fd, int level, int option, unsigned value)
+{
+    int v = (int)value;
+    setsockopt(fd, level, option, &v, sizeof v);
+}
+
+/* On a unix socket these do nothing. */
+static void
+tcp_set_options(int fd)
+{
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (tcp_keepalive.idle == 0) {
+        return;
+    }
+    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp_keepalive.idle);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, tcp_keepalive.interval);
+    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 static struct tcp *
@@ -195,9 +226,8 @@ struct stream *
 tcp_new(struct loop *l, int fd, struct task *task)
 {
     struct tcp *t = xcalloc(sizeof *t);
-    int on = 1;
     stream_init(&t->stream, &tcp_ops, NULL, task);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    tcp_set_options(fd);
     watch_init(&t->watch, l, fd, on_ready);
     watch_set(&t->watch, WATCH_READ);
     t->is_readable = true; /* a client that connected has often sent */

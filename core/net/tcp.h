@@ -23,6 +23,24 @@ struct stream *tcp_connect(
  * first; at most once at a time, before any further read. Copies. */
 void tcp_unread(struct stream *s, struct str bytes);
 
+/* When TCP asks a peer that says nothing whether it is still there: after
+ * `idle` seconds, then each `interval`; one that leaves `count` questions
+ * unanswered is dead, and the stream's next read is an error. What was sent
+ * and is not acknowledged is not asked about: TCP repeats it, for about a
+ * quarter of an hour. */
+struct tcp_keepalive {
+    unsigned idle; /* 0: TCP never asks */
+    unsigned interval;
+    unsigned count;
+};
+
+/* The most that Linux takes (net/tcp.h: MAX_TCP_KEEPIDLE and so on). */
+#define TCP_KEEPALIVE_SECONDS_MAX 32767
+#define TCP_KEEPALIVE_COUNT_MAX 127
+
+/* Of all streams that are made from here on; before it, never. */
+void tcp_set_keepalive(const struct tcp_keepalive *k);
+
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */
 void tcp_set_one_byte(bool on);

@@ -117,6 +117,64 @@ set_head_size(struct bind *b, const struct directive *d, void *field)
                STR_ARG(d->name.text));
 }
 
+/* The peer that died is found in two minutes. */
+#define KEEPALIVE_DEFAULT                                                      \
+    {                                                                          \
+        .idle = 60, .interval = 15, .count = 4                                 \
+    }
+
+/* A time of whole seconds that TCP can take; an empty one leaves *out. */
+static bool
+parse_keepalive_time(struct str s, unsigned *out)
+{
+    double seconds;
+    if (s.n == 0) {
+        return true;
+    }
+    if (!time_parse(s, &seconds) || seconds < 1 ||
+        seconds > TCP_KEEPALIVE_SECONDS_MAX) {
+        return false;
+    }
+    *out = (unsigned)seconds;
+    return *out == seconds;
+}
+
+static bool
+parse_keepalive_count(struct str s, unsigned *out)
+{
+    uint64_t n;
+    if (s.n == 0) {
+        return true;
+    }
+    if (!str_u64(s, &n) || n < 1 || n > TCP_KEEPALIVE_COUNT_MAX) {
+        return false;
+    }
+    *out = (unsigned)n;
+    return true;
+}
+
+/* on, off or [IDLE]:[INTERVAL]:[COUNT], as the parameter of nginx's listen. */
+static bool
+set_keepalive(struct bind *b, const struct directive *d, void *field)
+{
+    struct tcp_keepalive *k = field;
+    struct str s = d->args[0].text, idle, interval;
+    *k = (struct tcp_keepalive)KEEPALIVE_DEFAULT;
+    if (str_eq(s, STR("on"))) {
+        return true;
+    }
+    if (str_eq(s, STR("off"))) {
+        k->idle = 0;
+        return true;
+    }
+    bool ok = str_cut(&s, ':', &idle) && str_cut(&s, ':', &interval) &&
+              s.p != NULL && parse_keepalive_time(idle, &k->idle) &&
+              parse_keepalive_time(interval, &k->interval) &&
+              parse_keepalive_count(s, &k->count);
+    return ok || conf_error(b, &d->args[0], "invalid so_keepalive \"%.*s\"",
+                     STR_ARG(d->args[0].text));
+}
+
 #define P struct proxy_conf
 
 static const struct cmd proxy_cmds[] = {
@@ -132,6 +190,8 @@ static const struct cmd proxy_cmds[] = {
     CMD("leaf_cache", CONF_EGRESS, 1, 1, P, leaf_cache, unsigned, set_count),
     CMD("mint_rate", CONF_EGRESS, 1, 1, P, mint_rate, unsigned, set_count),
     CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
+    CMD("so_keepalive", CONF_EGRESS, 1, 1, P, so_keepalive,
+        struct tcp_keepalive, set_keepalive),
     CMD_SECONDS("client_body_timeout", CONF_WHERE, P, client_body_timeout),
     CMD_SECONDS("send_timeout", CONF_WHERE, P, send_timeout),
     CMD_BYTES("client_max_body_size", CONF_WHERE, P, client_max_body_size),
@@ -163,6 +223,7 @@ static const struct proxy_conf proxy_defaults = {
     .client_header_buffer_size = 32 * 1024,
     .leaf_cache = 10000,
     .mint_rate = 1000,
+    .so_keepalive = KEEPALIVE_DEFAULT,
     .client_body_timeout = 60,
     .send_timeout = 60,
     .proxy_connect_timeout = 60,

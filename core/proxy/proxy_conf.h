@@ -7,6 +7,7 @@
 
 #include "base/addr.h"
 #include "conf/bind.h"
+#include "net/tcp.h"
 
 struct logfile;
 struct pages;
@@ -53,6 +54,7 @@ struct proxy_conf {
     unsigned leaf_cache; /* leaves a worker keeps */
     unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
     bool deny_inside;
+    struct tcp_keepalive so_keepalive; /* of clients and of origins */
 
     /* where: egress, host, handler, location */
     double client_body_timeout;    /* between two reads */

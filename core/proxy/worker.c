@@ -158,6 +158,7 @@ static bool
 worker_make(struct worker *w)
 {
     const struct proxy_conf *pc = w->proxy_conf;
+    tcp_set_keepalive(&pc->so_keepalive);
     w->tls = tls_server_new(w->setup.tickets);
     w->leaves =
         leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);

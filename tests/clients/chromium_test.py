@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from lib.browser import QUIET
 from lib.clients import EGRESS, TOKEN, end_group, environment, need, url
 from lib.http import reply
 from lib.wait import DEADLINE, until
@@ -22,11 +23,6 @@ PAGE = """<!DOCTYPE html><title>weir</title><script>
 })();
 </script>
 """ % FETCHES
-QUIET = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-    "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-]  # fmt: skip
 
 
 def trust(home, ca):

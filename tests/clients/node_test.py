@@ -1,10 +1,12 @@
 """Node's clients from npm: axios, and undici with its ProxyAgent and its
-WebSocket."""
+WebSocket; and node-proxy.cjs, for those that know no proxy."""
 
 import base64
 import hashlib
 
 from lib.clients import EGRESS, NODE_MODULES, TOKEN, need, run, url
+from lib.example import CONF
+from lib.http import reply
 
 AXIOS = """
 const axios = require('axios'), https = require('https'), fs = require('fs');
@@ -62,6 +64,21 @@ ws.onclose = (e) => {
 """
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
+PRELOADED = """
+import { get } from 'node:https';
+const [url, direct] = process.argv.slice(2);
+const ask = (...where) => new Promise((resolve) => get(...where, (r) => {
+    r.on('data', (data) => resolve(`${r.statusCode} ${data}`));
+}).on('error', (e) => resolve(e.message + '\\n')));
+process.stdout.write(await ask(url));
+process.stdout.write(await ask(url, { createConnection() {},
+                                     headers: { Upgrade: 'websocket' } }));
+process.stdout.write(await ask('https://elsewhere.example/'));
+process.stdout.write(await ask(direct));
+process.exit();
+"""
+BOX_TOKEN = "box-token-0123456789"
+
 DENIED = 'weir; error=http_request_denied; details="'
 
 
@@ -113,3 +130,31 @@ def test_websocket(weir, origin, guarded):
     w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
     out = node(w, WEBSOCKET, url(origin)).splitlines()
     assert out == [f"word{i}" for i in range(5)] + ["closed 1000"]
+
+
+def test_preload(weir, origin, guarded, pki):
+    """A token for the proxy, the reason of a refusal, and no_proxy: weir does
+    not bring a credential there."""
+    need("node")
+    guarded(lambda conn, request: reply("in\n"))
+    origin.context.load_cert_chain(*pki.leaf("origin.test", "127.0.0.1"))
+    w = weir(
+        egress=EGRESS, env={"TOKEN": TOKEN}, files={"token": BOX_TOKEN},
+        sandbox="address 127.0.0.9; token file:{{dir}}/token;",
+    )  # fmt: skip
+    ca = open(w.ca()).read() + open(pki.ca).read()
+    out = run(
+        w, "node", w.write("preloaded.mjs", PRELOADED), url(origin),
+        f"https://127.0.0.1:{origin.port}/",
+        env={
+            "NODE_OPTIONS": f"--require={CONF}/node-proxy.cjs",
+            "NODE_EXTRA_CA_CERTS": w.write("both.pem", ca),
+            "https_proxy": w.proxy.replace("//", f"//box:{BOX_TOKEN}@"),
+            "no_proxy": "localhost, 127.0.0.1",
+        },
+    )  # fmt: skip
+    lines = out.splitlines()
+    assert lines[:2] == ["200 in"] * 2
+    refused = "CONNECT elsewhere.example:443: 403 weir; error="
+    assert lines[2].startswith(refused)
+    assert lines[3:] == ["401 who?"]

@@ -84,6 +84,7 @@ class Weir:
         self.ports = {}
         self.process = None
         self.expected = []
+        self.sandbox = "box"
         self.env = {}
         self.values = {"pki": pki.dir, "dir": directory}
         for name in ("logs", "conf", "ca"):
@@ -326,15 +327,16 @@ class Weir:
     def proxy(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def ca(self, sandbox="box"):
+    def ca(self, sandbox=None):
         """The path of a sandbox's CA certificate."""
-        return self.path("ca", sandbox + ".pem")
+        return self.path("ca", (sandbox or self.sandbox) + ".pem")
 
     def client(self, port=None, source=None):
         return Client(port or self.port, source=source)
 
-    def tunnel(self, name, port, sandbox="box", token=None, **tls):
+    def tunnel(self, name, port, sandbox=None, token=None, **tls):
         """A client through CONNECT and TLS to name:port, verified."""
+        sandbox = sandbox or self.sandbox
         client = self.client()
         headers = []
         if token is not None:

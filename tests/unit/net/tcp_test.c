@@ -3,6 +3,7 @@
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/socket.h>
@@ -319,6 +320,35 @@ test_an_aborted_close(void **state)
     close(fd);
 }
 
+static int
+option(int level, int name)
+{
+    int value = -1;
+    socklen_t n = sizeof value;
+    AZ(getsockopt(tcp_fd(stream), level, name, &value, &n));
+    return value;
+}
+
+static void
+test_keepalive(void **state)
+{
+    (void)state;
+    static const struct tcp_keepalive none = { 0, 1, 1 }, some = { 7, 3, 2 };
+    int fd;
+    struct addr a = listener(&fd);
+    tcp_set_keepalive(&some);
+    assert_int_equal(connect_to(&a), IO_OK);
+    assert_int_equal(option(SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_equal(option(IPPROTO_TCP, TCP_KEEPIDLE), 7);
+    assert_int_equal(option(IPPROTO_TCP, TCP_KEEPINTVL), 3);
+    assert_int_equal(option(IPPROTO_TCP, TCP_KEEPCNT), 2);
+    assert_int_equal(option(IPPROTO_TCP, TCP_NODELAY), 1);
+    tcp_set_keepalive(&none);
+    assert_int_equal(connect_to(&a), IO_OK);
+    assert_int_equal(option(SOL_SOCKET, SO_KEEPALIVE), 0);
+    close(fd);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -333,6 +363,7 @@ main(void)
         TEST(test_unread_bytes_do_not_spin),
         TEST(test_connect),
         TEST(test_an_aborted_close),
+        TEST(test_keepalive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,38 @@ test_limits_refused(void **state)
 }
 
 static void
+test_keepalive(void **state)
+{
+    static const struct {
+        const char *text;
+        struct tcp_keepalive k;
+    } good[] = {
+        { "", { 60, 15, 4 } },
+        { "so_keepalive on;", { 60, 15, 4 } },
+        { "so_keepalive off;", { 0, 15, 4 } },
+        { "so_keepalive 2m:1s:127;", { 120, 1, 127 } },
+        { "so_keepalive 9::;", { 9, 15, 4 } },
+        { "so_keepalive :32767:;", { 60, 32767, 4 } },
+        { "so_keepalive ::1;", { 60, 15, 1 } },
+    };
+    static const char *const bad[] = { "60", "1:2", "1:2:3:4", "0:1:1", "1:0:1",
+        "1:1:0", "500ms::", "1s500ms::", "32768::", "::128", "a::", "yes",
+        "ON" };
+    char text[64], what[64];
+    for (unsigned i = 0; i < LEN(good); i++) {
+        struct tcp_keepalive k = binds(state, good[i].text)->so_keepalive;
+        assert_int_equal(k.idle, good[i].k.idle);
+        assert_int_equal(k.interval, good[i].k.interval);
+        assert_int_equal(k.count, good[i].k.count);
+    }
+    for (unsigned i = 0; i < LEN(bad); i++) {
+        snprintf(text, sizeof text, "so_keepalive %s;", bad[i]);
+        snprintf(what, sizeof what, "invalid so_keepalive \"%s\"", bad[i]);
+        refuses(state, text, what);
+    }
+}
+
+static void
 test_lists(void **state)
 {
     const struct proxy_conf *p = binds(state, "");
@@ -320,6 +352,7 @@ main(void)
         WHOLE_TEST(test_times),
         WHOLE_TEST(test_limits),
         WHOLE_TEST(test_limits_refused),
+        WHOLE_TEST(test_keepalive),
         WHOLE_TEST(test_lists),
         WHOLE_TEST(test_where),
         WHOLE_TEST(test_trust),
