@@ -140,6 +140,7 @@ process(unsigned number)
 {
     me = number;
     seed = (unsigned)getpid() * 2654435761u;
+    (void)!nice(10); /* the parent has its turn, to kill */
     if (ledger_claim(ledger) != 0) {
         _exit(2);
     }
