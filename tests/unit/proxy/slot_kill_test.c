@@ -282,7 +282,7 @@ test_killed_at_any_time(void **state)
     shared->stop = 1;
     wait_all();
     judge_end();
-    assert_true(shared->served > 100 && shared->waited > 100);
+    assert_true(shared->served != 0 && shared->waited != 0);
     print_message("%u kills, %u served, %u waited\n", kills, shared->served,
         shared->waited);
     ledger_free(ledger);

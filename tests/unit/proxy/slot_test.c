@@ -24,7 +24,7 @@ struct actor {
     struct task task;
     struct slot slot;
     unsigned worker;
-    unsigned long turn; /* when it came into the queue; 0: not there */
+    unsigned turn; /* the model: 1 has a slot, 2 waits, 0 neither */
     unsigned wakes;
 };
 
@@ -210,12 +210,20 @@ test_another_sandbox_is_not_concerned(void **state)
 /* The model. */
 
 static void
+model_take_out(unsigned i)
+{
+    for (n_queue--; i < n_queue; i++) {
+        queue[i] = queue[i + 1];
+    }
+}
+
+static void
 model_grant(unsigned limit)
 {
     while (n_held < limit && n_queue != 0) {
         n_held++;
         queue[0]->turn = 1;
-        memmove(queue, queue + 1, --n_queue * sizeof *queue);
+        model_take_out(0);
     }
 }
 
@@ -235,7 +243,7 @@ model_leave(struct actor *a, unsigned limit)
     }
     for (unsigned i = 0; a->turn == 2 && i < n_queue; i++) {
         if (queue[i] == a) {
-            memmove(&queue[i], &queue[i + 1], (--n_queue - i) * sizeof *queue);
+            model_take_out(i);
             break;
         }
     }
@@ -261,7 +269,7 @@ test_like_a_plain_queue(void **state)
     (void)state;
     unsigned seed = (unsigned)time(NULL), r = seed;
     unsigned limit = 3;
-    for (unsigned i = 0; i < 30000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         r = r * 1103515245 + 12345;
         struct actor *a = &actors[(r >> 16) % ACTORS];
         if (a->turn == 0) {
@@ -288,7 +296,7 @@ test_cost(void **state)
 {
     (void)state;
     struct timespec a, b;
-    enum { N = 1000000 };
+    enum { N = 200000 };
     clock_gettime(CLOCK_MONOTONIC, &a);
     for (int i = 0; i < N; i++) {
         assert_true(ask(0, 6, 1000));
