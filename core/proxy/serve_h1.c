@@ -30,6 +30,9 @@
 #define LINGER_BYTES (256 * 1024)
 #define LINGER_SECONDS 5.0
 
+/* How often a client is looked after that cannot be read from. */
+#define LOOK_EVERY 0.25
+
 static const struct step step_head, step_exchange, step_linger;
 
 /* The codec's state for one exchange; in the tx's arena. */
@@ -297,10 +300,23 @@ feed_body(struct conn *c, struct h1_side *side)
 static void
 watch_client(struct conn *c)
 {
-    enum io r = conn_fill(c, c->in.max);
-    if (r == IO_EOF || r == IO_ERR) {
+    enum io r = IO_OK;
+    while (r == IO_OK) { /* to the last: nobody calls for what was left */
+        r = conn_fill(c, c->in.max);
+    }
+    if (r != IO_AGAIN) {
         tx_client_gone(c->tx, STR("client closed the connection"));
     }
+}
+
+/* A request that waits for its turn may have no room for more of the client's
+ * bytes; the end of the connection lies behind them, and its place is another's
+ * then. */
+static bool
+is_out_of_sight(const struct conn *c)
+{
+    return tx_is_queued(c->tx) &&
+           (c->tx->up.is_stopped || c->in.n == c->in.max);
 }
 
 static bool
@@ -409,7 +425,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (!side->is_body_done && !c->tx->up.is_stopped) {
         return side->progress + pc->client_body_timeout;
     }
-    return TASK_NEVER;
+    return is_out_of_sight(c) ? clock_mono() + LOOK_EVERY : TASK_NEVER;
 }
 
 static void
@@ -471,6 +487,9 @@ run_exchange(struct task *t)
         count_turn(c, side, tx->up.bytes_in - had);
     } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c);
+    }
+    if (is_out_of_sight(c) && tcp_has_left(c->stream)) {
+        tx_client_gone(tx, STR("client closed the connection"));
     }
     if (tx->is_client_done) {
         return wait_until(c, TASK_NEVER);

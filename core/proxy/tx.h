@@ -105,6 +105,13 @@ tx_of(struct task *t)
     return tx;
 }
 
+/* Whether it waits for a header slot. */
+static inline bool
+tx_is_queued(const struct tx *tx)
+{
+    return tx->t_queued != 0 && tx->t_slot == 0;
+}
+
 /* A new exchange in an arena of its own; the conn fills the request and then
  * wakes it. */
 struct tx *tx_new(struct conn *c);

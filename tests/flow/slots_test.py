@@ -219,6 +219,26 @@ def test_who_leaves_makes_room(weir, gate):
     assert gate.arrived == ["a", "c", "d"]
 
 
+@pytest.mark.parametrize("how", ["close", "reset"])
+@pytest.mark.parametrize("body", [True, False])
+def test_who_leaves_is_seen_behind_unread_bytes(weir, gate, how, body):
+    """There is no room for all that the client sent before it left."""
+    w = weir(cls="header_slots 1; header_slots_queue 1;")
+    first = ask(w, gate, "a")
+    gate.wait(1)
+    name, n = host(gate.origin), 500000 if body else 0
+    gone = w.client()
+    gone.send(f"PUT http://{name}/ HTTP/1.1\r\nHost: {name}\r\n"
+              f"Content-Length: {n}\r\n\r\n")  # fmt: skip
+    wait_waiting(w, 1)
+    gone.send(bytes(150000))
+    getattr(gone, how)()
+    assert w.access_log(1)[0]["cause"] == "client closed the connection"
+    gate.open("a")
+    assert first.read_response().status == 200
+    assert [r.target for r in gate.origin.requests] == ["/gate?a"]
+
+
 def test_body_at_fault_leaves_the_line(weir, gate):
     w = weir(cls="header_slots 1;", egress="client_max_body_size 5;")
     first = ask(w, gate, "a")
