@@ -21,8 +21,10 @@
 #define PAGE 4096u
 
 /* In a row's word beside the pid: it has ended, and what it held is not all
- * given back. */
+ * given back. To do that is one process's alone, whose row is named, too: two
+ * generations' masters have the same rows. */
 #define ROW_DEAD (1ull << 63)
+#define ROW_BURIER 32
 
 /* How long a record's lock is waited for by whoever buries, until one was
  * waited for in vain: a process that was stopped in the middle must not hold
@@ -42,8 +44,11 @@ struct ledger_file {
     _Atomic uint64_t touched[];         /* a bit for each record */
 };
 
+/* What must hold for memory's sake is here: the file may be overwritten by a
+ * process that was taken over. */
 struct ledger {
     unsigned magic;
+    unsigned n_records;
     int fds[LEDGER_ROWS]; /* the file, then the eventfd of each row */
     unsigned row;         /* this process's; 0: none */
     size_t size;
@@ -119,6 +124,7 @@ ledger_open(const int *fds, unsigned n)
     l->magic = LEDGER_MAGIC;
     memcpy(l->fds, fds, sizeof l->fds);
     l->size = size;
+    l->n_records = f->n_records;
     l->file = f;
     l->records = (struct ledger_record *)(void *)((char *)f + f->records_at);
     return l;
@@ -223,7 +229,7 @@ return_row(struct ledger *l, unsigned row, double patience)
 {
     bool is_all = true;
     AN(l->row != 0 && row != l->row);
-    for (unsigned i = 0; i < l->file->n_records; i++) {
+    for (unsigned i = 0; i < l->n_records; i++) {
         uint64_t bits = l->file->touched[i / 64];
         if (bits == 0) {
             i |= 63;
@@ -262,6 +268,19 @@ is_dead(uint64_t row)
     return (row & ROW_DEAD) != 0;
 }
 
+/* The word of a dead row that this process buries. */
+static uint64_t
+dead_word(const struct ledger *l, uint64_t pid)
+{
+    return ROW_DEAD | (uint64_t)l->row << ROW_BURIER | pid;
+}
+
+static bool
+is_mine(const struct ledger *l, uint64_t row)
+{
+    return is_dead(row) && row == dead_word(l, (uint32_t)row);
+}
+
 static void
 wake_all(const struct ledger *l)
 {
@@ -273,16 +292,22 @@ wake_all(const struct ledger *l)
     }
 }
 
-/* All rows that are dead, and not only the last: one may have locked what
- * another has a share of. */
-static void
+/* All rows that are this process's to bury, and not only the last: one may
+ * have locked what another has a share of. Whether there was any. */
+static bool
 return_dead(struct ledger *l, double patience)
 {
+    bool is_any = false;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        if (is_dead(l->file->rows[i]) && return_row(l, i, patience)) {
+        if (i == l->row || !is_mine(l, l->file->rows[i])) {
+            continue;
+        }
+        is_any = true;
+        if (return_row(l, i, patience)) {
             l->file->rows[i] = 0;
         }
     }
+    return is_any;
 }
 
 void
@@ -291,12 +316,12 @@ ledger_bury(struct ledger *l, pid_t pid)
     CHECK(l, LEDGER_MAGIC);
     AN(pid > 0);
     uint64_t alive = (uint64_t)pid;
-    bool is_any = false;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        is_any |= i != l->row && row_take(l, i, alive, alive | ROW_DEAD);
+        if (i != l->row) {
+            (void)!row_take(l, i, alive, dead_word(l, alive));
+        }
     }
-    if (is_any) {
-        return_dead(l, 0);
+    if (return_dead(l, 0)) {
         return_dead(l, BURY_PATIENCE);
         wake_all(l);
     }
@@ -316,7 +341,8 @@ touch(struct ledger *l, unsigned index)
 static void
 record_begin(struct ledger_record *r, uint64_t serial)
 {
-    r->slots = r->n_waiting = r->reach = 0;
+    r->slots = r->n_waiting = 0;
+    r->reach = 0;
     r->active = 0;
     r->ends[0] = r->ends[1] = 0;
     memset(&r->total, 0, sizeof r->total);
@@ -331,7 +357,7 @@ ledger_lock(struct ledger *l, unsigned index, uint64_t serial)
 {
     CHECK(l, LEDGER_MAGIC);
     AN(l->row != 0 && serial != 0);
-    if (index >= l->file->n_records) {
+    if (index >= l->n_records) {
         return NULL;
     }
     struct ledger_record *r = &l->records[index];
@@ -344,7 +370,9 @@ ledger_lock(struct ledger *l, unsigned index, uint64_t serial)
         shm_unlock(&r->lock, l->row);
         return NULL;
     }
-    r->reach = l->row < r->reach ? r->reach : l->row + 1;
+    if (r->reach <= l->row) {
+        r->reach = l->row + 1;
+    }
     return r;
 }
 

@@ -56,8 +56,8 @@ struct ledger_record {
     struct shm_lock lock; /* held by a row */
     uint32_t slots;       /* that the sandbox may have, as asked last */
     uint32_t n_waiting;
-    uint32_t reach;  /* rows below it have a share, others none */
-    uint64_t serial; /* whose it is; 0: no sandbox's yet */
+    _Atomic uint32_t reach; /* rows below it have a share, others none */
+    uint64_t serial;        /* whose it is; 0: no sandbox's yet */
     struct ledger_share total;
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */

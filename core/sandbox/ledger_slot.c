@@ -72,13 +72,16 @@ span_move(struct ledger_record *r, const struct span *from)
     return to;
 }
 
-static void
+/* False: there is no room, which takes more waiters than may be. */
+static bool
 append(struct ledger_record *r, unsigned row)
 {
     struct span s = span_active(r);
     if (s.end == LEDGER_LIST) {
         s = span_move(r, &s);
-        AN(s.end < LEDGER_LIST);
+    }
+    if (s.end >= LEDGER_LIST) {
+        return false;
     }
     s.items[s.end++] = (uint8_t)row;
     store_order();
@@ -86,6 +89,7 @@ append(struct ledger_record *r, unsigned row)
     r->n_waiting++;
     r->rows[row].asked++;
     r->total.asked++;
+    return true;
 }
 
 static void
@@ -127,11 +131,9 @@ ledger_slot_take(struct ledger_record *r, unsigned row,
         r->total.used++;
         return LEDGER_SLOT_TAKEN;
     }
-    if (r->n_waiting >= limits->queue || r->n_waiting >= LEDGER_WAITERS_MAX) {
-        return LEDGER_SLOT_FULL;
-    }
-    append(r, row);
-    return LEDGER_SLOT_QUEUED;
+    bool is_full =
+        r->n_waiting >= limits->queue || r->n_waiting >= LEDGER_WAITERS_MAX;
+    return !is_full && append(r, row) ? LEDGER_SLOT_QUEUED : LEDGER_SLOT_FULL;
 }
 
 void
@@ -175,11 +177,12 @@ ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k)
     }
 }
 
-/* Rows beyond have no share: their memory is not even touched. */
+/* Rows beyond have no share: their memory is not even touched. Read once. */
 static unsigned
 reach_of(const struct ledger_record *r)
 {
-    return r->reach < LEDGER_ROWS ? r->reach : LEDGER_ROWS;
+    uint32_t n = r->reach;
+    return n < LEDGER_ROWS ? n : LEDGER_ROWS;
 }
 
 /* How many entries each row has; their sum. */
@@ -201,8 +204,9 @@ mend(struct ledger_record *r)
 {
     uint32_t entries[LEDGER_ROWS] = { 0 };
     struct ledger_share t = { 0 };
+    unsigned reach = reach_of(r);
     r->n_waiting = count_entries(r, entries);
-    for (unsigned i = 1; i < reach_of(r); i++) {
+    for (unsigned i = 1; i < reach; i++) {
         struct ledger_share *s = &r->rows[i];
         s->granted = s->asked;
         cut(&s->granted, entries[i]);

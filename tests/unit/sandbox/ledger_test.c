@@ -283,6 +283,11 @@ test_nonsense_harms_nobody_else(void **state)
     ledger_slot_give(r, 1, &wakes);
     ledger_slot_leave(r, 9, 0);
     ledger_record_return(r, 2, &wakes);
+    r->active = 0;
+    r->n_waiting = 0;
+    memset(r->lists[0], 9, LEDGER_LIST);
+    r->ends[0] = (uint64_t)LEDGER_LIST << 32;
+    assert_int_equal(take(r, 1, 1), LEDGER_SLOT_FULL);
     assert_int_equal(next->n_waiting + next->total.used, 0);
     ledger_unlock(ledger, r, NULL);
     ledger_unlock(ledger, next, NULL);
@@ -423,6 +428,50 @@ claim_again(void)
     }
 }
 
+/* A file's header that a worker has overwritten leads nobody beyond it. */
+static void
+test_its_size_is_known_beforehand(void **state)
+{
+    (void)state;
+    unsigned n;
+    uint32_t many = UINT32_MAX;
+    const int *fds = ledger_fds(ledger, &n);
+    pid_t pid = spawn(hold_three);
+    assert_int_equal(pwrite(fds[0], &many, sizeof many, 24), sizeof many);
+    assert_null(ledger_lock(ledger, RECORDS, 1));
+    kill_and_bury(pid);
+    assert_null(ledger_open(fds, n));
+}
+
+/* What one master could not return yet is not another's to return. */
+static void
+test_two_masters(void **state)
+{
+    (void)state;
+    unsigned n;
+    const int *fds = ledger_fds(ledger, &n);
+    int copies[LEDGER_ROWS];
+    for (unsigned i = 0; i < n; i++) {
+        copies[i] = dup(fds[i]);
+    }
+    struct ledger *other = ledger_open(copies, n);
+    assert_non_null(other);
+    assert_int_equal(ledger_claim(other), 0);
+    pid_t holder = spawn(hold_three), stopped = spawn(lock_it);
+    kill_and_bury(holder);
+    assert_int_equal(kill(stopped, SIGKILL), 0);
+    assert_int_equal(waitpid(stopped, NULL, 0), stopped);
+    ledger_bury(other, stopped);
+    struct ledger_record *r = locked(4, 1);
+    assert_int_equal(r->total.connections, 5);
+    ledger_unlock(ledger, r, NULL);
+    ledger_bury(ledger, holder);
+    r = locked(4, 1);
+    assert_int_equal(r->total.connections, 0);
+    ledger_unlock(ledger, r, NULL);
+    ledger_free(other);
+}
+
 static void
 test_rows_come_to_an_end(void **state)
 {
@@ -510,6 +559,8 @@ main(void)
         T(test_what_the_dead_held_comes_back),
         T(test_a_lock_of_the_dead_is_taken_over),
         T(test_a_burial_does_not_wait),
+        T(test_its_size_is_known_beforehand),
+        T(test_two_masters),
         T(test_rows_come_to_an_end),
         T(test_others_are_woken),
         T(test_cost),
