@@ -34,9 +34,8 @@ struct worker_setup {
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
-    struct ledger
-        *ledger;        /* with a row of this process's; outlives the worker */
-    unsigned max_conns; /* worker_connections */
+    struct ledger *ledger;   /* this process has a row in it */
+    unsigned max_conns;      /* worker_connections */
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
