@@ -218,14 +218,15 @@ static enum render
 set_queries(struct tx *tx, const struct rule *rules)
 {
     struct str query = tx->query;
-    enum render r = str_eq(tx->path, STR("*")) ? RENDER_NO_QUERY : RENDER_OK;
+    enum render r =
+        str_eq(tx->route.path, STR("*")) ? RENDER_NO_QUERY : RENDER_OK;
     for (; rules != NULL && r == RENDER_OK; rules = rules->next) {
         r = set_query(tx, &query, rules);
     }
     if (r == RENDER_OK) {
         tx->up_target =
             tx_wipe_later(tx, arena_printf(tx->arena, "%.*s?%.*s",
-                                  STR_ARG(tx->path), STR_ARG(query)));
+                                  STR_ARG(tx->route.path), STR_ARG(query)));
     }
     return r;
 }

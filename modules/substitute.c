@@ -302,7 +302,7 @@ static void
 replace_queries(struct work *w)
 {
     struct tx *tx = w->tx;
-    struct str path = tx->path, query = tx->query;
+    struct str path = tx->route.path, query = tx->query;
     if (tx->up_target.p != NULL) {
         size_t at = str_find(tx->up_target, '?');
         path = str_n(tx->up_target.p, at);

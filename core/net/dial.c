@@ -20,6 +20,9 @@
 #define ATTEMPT_DELAY 0.25
 #define ATTEMPTS_MAX 8
 
+/* To a unix socket whose backlog is full. */
+#define AGAIN_DELAY 0.05
+
 struct dial {
     unsigned magic;
     struct task task;
@@ -81,6 +84,12 @@ fail(struct dial *d, enum dial_error error, const char *proxy_error,
     stream_close(d->stream);
     d->stream = NULL;
     return finish(d);
+}
+
+static bool
+is_unix(const struct dial *d)
+{
+    return d->args.addr.family == ADDR_UNIX;
 }
 
 static bool
@@ -174,10 +183,12 @@ run_resolve(struct task *t)
 static const struct step *
 connect_failed(struct dial *d)
 {
-    char text[200], addr[ADDR_TEXT_MAX];
+    char text[256], addr[ADDR_TEXT_MAX];
     int err = d->last_errno;
+    struct str path = is_unix(d) ? d->args.name : STR("");
     addr_format(&d->result.addr, true, addr);
-    snprintf(text, sizeof text, "connect to %s: %s", addr, strerror(err));
+    snprintf(text, sizeof text, "connect to %s%.*s: %s", addr, STR_ARG(path),
+        strerror(err));
     switch (err) {
     case ECONNREFUSED:
     case ECONNRESET:
@@ -245,13 +256,26 @@ start_attempt(struct dial *d)
 {
     unsigned i = d->next++;
     d->result.addr = d->addrs[i];
-    d->attempts[i] = tcp_connect(d->args.loop, &d->addrs[i], &d->task);
+    d->attempts[i] =
+        is_unix(d) ? tcp_connect_unix(d->args.loop, d->args.name, &d->task)
+                   : tcp_connect(d->args.loop, &d->addrs[i], &d->task);
     if (d->attempts[i] == NULL) {
         d->last_errno = errno;
         d->next_attempt = 0;
     } else {
         d->next_attempt = clock_mono() + ATTEMPT_DELAY;
     }
+}
+
+/* No event tells of room in a unix socket's backlog. */
+static const struct step *
+connect_later(struct dial *d)
+{
+    double at = clock_mono() + AGAIN_DELAY;
+    d->next = 0;
+    d->next_attempt = at;
+    task_wait(&d->task, at < d->deadline ? at : d->deadline, NULL, NULL);
+    return TASK_WAIT;
 }
 
 static const struct step *
@@ -272,7 +296,8 @@ run_connect(struct task *t)
         return connect_failed(d);
     }
     if (running == 0 && d->next == d->n_addrs) {
-        return connect_failed(d);
+        return is_unix(d) && d->last_errno == EAGAIN ? connect_later(d)
+                                                     : connect_failed(d);
     }
     bool has_more = d->next < d->n_addrs && d->next_attempt < d->deadline;
     task_wait(t, has_more ? d->next_attempt : d->deadline, NULL, NULL);
@@ -318,7 +343,8 @@ dial_start(const struct dial_args *args, struct task *waiter)
     struct dial *d = xcalloc(sizeof *d);
     d->magic = DIAL_MAGIC;
     d->args = *args;
-    d->args.name = args->addr.family != 0
+    AN(args->addr.family != ADDR_UNIX || args->tls == NULL);
+    d->args.name = args->addr.family == 4 || args->addr.family == 6
                        ? STR_NONE
                        : str_n(xstrndup(args->name), args->name.n);
     d->waiter = waiter;

@@ -17,8 +17,9 @@ struct dial_args {
     struct dns *dns;
     struct guard *guard;
     struct guard_policy policy; /* borrowed until the dial has ended */
-    struct str name;            /* to resolve; copied. Not for an address */
-    struct addr addr;           /* family not 0: dial this, no name */
+    struct str name;  /* to resolve, or the path of a unix socket; copied. Not
+                         for an address */
+    struct addr addr; /* family not 0: dial this, no name. ADDR_UNIX */
     uint16_t port;
     struct tls_client *tls; /* NULL: plain */
     uint64_t serial;        /* of the sandbox */

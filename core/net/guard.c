@@ -276,11 +276,16 @@ is_any(const struct addr *a)
     return memcmp(a->ip, zero, sizeof zero) == 0;
 }
 
+bool
+guard_is_loopback(const struct addr *a)
+{
+    return cidr_contains(&loopback4, a) || cidr_contains(&loopback6, a);
+}
+
 static bool
 is_local(const struct guard *g, const struct addr *a)
 {
-    return cidr_contains(&loopback4, a) || cidr_contains(&loopback6, a) ||
-           is_any(a) || is_own(g, a);
+    return guard_is_loopback(a) || is_any(a) || is_own(g, a);
 }
 
 /* A dial to the wildcard address goes to loopback, whatever listens there. */
@@ -334,6 +339,9 @@ check_ip(const struct guard *g, const struct addr *a,
         *why = "denied_hosts";
         return false;
     }
+    if (p->is_own_service) {
+        return true;
+    }
     if (is_own(g, a) && !is_opened(p, a, EXACT)) {
         *why = "this host";
         return false;
@@ -353,6 +361,14 @@ guard_allows(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)
 {
     struct addr inner;
+    if (a->family == ADDR_UNIX) {
+        *why = "a unix socket";
+        return p->is_own_service;
+    }
+    if (p->is_loopback_only && !guard_is_loopback(a)) {
+        *why = "a secret would leave this host without TLS";
+        return false;
+    }
     bool carries = addr_embedded_ipv4(a, &inner);
     inner.port = a->port;
     if (is_listener(g, a) || (carries && is_listener(g, &inner))) {

@@ -16,6 +16,9 @@ struct guard;
 struct guard_policy {
     const struct cidr *allow; /* allow_address */
     unsigned n_allow;
+    bool is_own_service;   /* proxy_pass: the operator named it, so only `deny`
+                              and weir's own listeners are refused */
+    bool is_loopback_only; /* what goes there may not leave this host */
     struct {
         const struct cidr *items;
         unsigned n;
@@ -34,3 +37,6 @@ void guard_add_listener(struct guard *g, const struct addr *a);
 /* False with a static `*why`. `a` carries the port to be dialled. */
 must_check bool guard_allows(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why);
+
+/* 127.0.0.0/8 and ::1. */
+bool guard_is_loopback(const struct addr *a);

@@ -14,7 +14,7 @@ struct pool_host;
 struct tls_client;
 
 struct pool_key {
-    struct str host; /* canonical name or address */
+    struct str host; /* canonical name, address, or path of a unix socket */
     uint16_t port;
     const struct tls_client *tls; /* NULL: plain */
     uint64_t serial;              /* of the sandbox */

@@ -11,6 +11,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -235,17 +236,16 @@ tcp_new(struct loop *l, int fd, struct task *task)
     return &t->stream;
 }
 
-struct stream *
-tcp_connect(struct loop *l, const struct addr *a, struct task *task)
+static struct stream *
+connect_to(
+    struct loop *l, const struct sockaddr *sa, socklen_t n, struct task *task)
 {
-    struct sockaddr_storage sa;
-    socklen_t n = addr_to_sockaddr(a, &sa);
     int fd =
-        socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        socket(sa->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return NULL;
     }
-    if (connect(fd, (struct sockaddr *)&sa, n) != 0 && errno != EINPROGRESS) {
+    if (connect(fd, sa, n) != 0 && errno != EINPROGRESS) {
         int err = errno;
         close(fd);
         errno = err;
@@ -256,6 +256,23 @@ tcp_connect(struct loop *l, const struct addr *a, struct task *task)
     t->is_readable = false;
     t->is_connecting = true;
     return s;
+}
+
+struct stream *
+tcp_connect(struct loop *l, const struct addr *a, struct task *task)
+{
+    struct sockaddr_storage sa;
+    socklen_t n = addr_to_sockaddr(a, &sa);
+    return connect_to(l, (struct sockaddr *)&sa, n, task);
+}
+
+struct stream *
+tcp_connect_unix(struct loop *l, struct str path, struct task *task)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    AN(path.n != 0 && path.n < sizeof sa.sun_path);
+    memcpy(sa.sun_path, path.p, path.n);
+    return connect_to(l, (struct sockaddr *)&sa, sizeof sa, task);
 }
 
 int

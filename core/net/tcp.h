@@ -19,6 +19,11 @@ int tcp_fd(const struct stream *s);
 struct stream *tcp_connect(
     struct loop *l, const struct addr *a, struct task *t);
 
+/* The same to a unix stream socket. EAGAIN: its backlog is full, and nothing
+ * tells when it is not; try again. */
+struct stream *tcp_connect_unix(
+    struct loop *l, struct str path, struct task *t);
+
 /* Bytes that were read from this stream already and are to be read again
  * first; at most once at a time, before any further read. Copies. */
 void tcp_unread(struct stream *s, struct str bytes);

@@ -15,6 +15,7 @@
 #include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
+#include "proxy/route.h"
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
 #include "sandbox/sandbox.h"
@@ -31,6 +32,7 @@ struct request {
     struct head head;
     unsigned status; /* of what is malformed */
     struct decision decision;
+    struct route route;
 };
 
 static void
@@ -229,47 +231,18 @@ tell_refusal(const struct request *r)
     return refused(status, decision_explain(d, r->arena));
 }
 
-static struct guard *
-make_guard(const struct conf *c, struct loop *loop)
-{
-    struct guard *g = guard_new(loop);
-    for (unsigned i = 0; g != NULL && i < listen_count(c); i++) {
-        const struct listen *l = listen_get(c, i);
-        if (l->addr.family != 0) {
-            guard_add_listener(g, &l->addr);
-        }
-    }
-    return g;
-}
-
-static struct guard_policy
-guard_policy_of(const struct request *r)
-{
-    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
-    const struct policy *own = r->sandbox->policy;
-    const struct pattern_set *denied[] = { own->denied, own->own_denied };
-    struct guard_policy p = { .allow = pc->allow_address.items,
-        .n_allow = pc->allow_address.n };
-    for (unsigned i = 0; i < LEN(denied); i++) {
-        if (denied[i] != NULL) {
-            p.deny[i].items = pattern_set_cidrs(denied[i], &p.deny[i].n);
-        }
-    }
-    return p;
-}
-
 /* The addresses that are known without asking anyone; 0: a resolver's. */
 static unsigned
 known_addresses(const struct request *r, const struct addr **out)
 {
     const struct proxy_conf *pc = scope_part(r->egress, PART_PROXY);
-    *out = &r->authority.ip;
-    if (r->authority.kind != HOST_NAME) {
+    *out = &r->route.addr;
+    if (r->route.addr.family != 0) {
         return 1;
     }
     for (unsigned i = 0; i < pc->names.n; i++) {
         const struct static_name *s = &pc->names.items[i];
-        if (str_eq(s->name, r->authority.host)) {
+        if (str_eq(s->name, r->route.host)) {
             *out = s->addrs.items;
             return s->addrs.n;
         }
@@ -279,12 +252,13 @@ known_addresses(const struct request *r, const struct addr **out)
 
 /* False: the guard lets it go to none of them. */
 static bool
-tell_addresses(const struct request *r, uint16_t port, struct loop *loop)
+tell_addresses(const struct request *r, bool has_secret, struct loop *loop)
 {
     const struct addr *addrs;
     unsigned n = known_addresses(r, &addrs), n_allowed = 0;
-    struct guard_policy p = guard_policy_of(r);
-    struct guard *g = n != 0 ? make_guard(r->conf, loop) : NULL;
+    struct guard_policy p = route_guard(&r->route, has_secret,
+        scope_part(where_of(r), PART_PROXY), r->sandbox->policy);
+    struct guard *g = n != 0 ? listen_guard(r->conf, loop) : NULL;
     char text[ADDR_TEXT_MAX];
     if (n == 0) {
         tell("address", "of a resolver, if the address guard allows it");
@@ -293,11 +267,12 @@ tell_addresses(const struct request *r, uint16_t port, struct loop *loop)
     for (unsigned i = 0; i < n && g != NULL; i++) {
         struct addr a = addrs[i];
         const char *why = NULL;
-        a.port = port;
+        a.port = r->route.port;
         bool is_allowed = guard_allows(g, &a, &p, &why);
         n_allowed += is_allowed;
         struct str shown = addr_format(&a, true, text);
-        tell("address", "%.*s, %s%s", STR_ARG(shown),
+        struct str path = a.family == ADDR_UNIX ? r->route.host : STR("");
+        tell("address", "%.*s%.*s, %s%s", STR_ARG(shown), STR_ARG(path),
             is_allowed ? "allowed" : "refused: ", is_allowed ? "" : why);
     }
     if (g != NULL) {
@@ -308,33 +283,32 @@ tell_addresses(const struct request *r, uint16_t port, struct loop *loop)
 
 /* It may leave: what goes with it, and where to. */
 static enum explain_code
-tell_forward(const struct request *r)
+tell_forward(struct request *r)
 {
     struct explanation e = { .where = where_of(r),
         .decision = &r->decision,
         .authority = &r->authority,
         .sandbox = r->sandbox,
+        .arena = r->arena,
+        .route = &r->route,
         .say = say_attached,
         .limit = say_limit };
-    bool is_tls = r->is_tls;
-    struct authority to = r->authority;
+    route_init(&r->route, &r->authority, r->is_tls, r->decision.path);
     hooks_explain(&e);
     if (e.fault != NULL) {
         return refused(502, str_of(e.fault));
     }
-    if (e.needs_tls && !is_tls) {
-        if (to.port != 80) {
-            return refused(403,
-                STR("a credential is bound to this host, and it is sent over "
-                    "TLS only"));
-        }
-        to.port = 443;
-        is_tls = true;
+    if (e.needs_tls &&
+        !route_secure(&r->route, scope_part(e.where, PART_PROXY))) {
+        return refused(403,
+            STR("a credential is bound to this host, and it is sent over TLS "
+                "only"));
     }
-    struct str host = authority_format(r->arena, &to, 0);
-    tell("upstream", "%s://%.*s", is_tls ? "https" : "http", STR_ARG(host));
+    struct str to = route_format(&r->route, r->arena);
+    tell("upstream", "%.*s", STR_ARG(to));
+    tell("path", "%.*s", STR_ARG(r->route.path));
     struct loop *loop = loop_new();
-    bool is_any = tell_addresses(r, to.port, loop);
+    bool is_any = tell_addresses(r, e.needs_tls, loop);
     loop_free(loop);
     if (!is_any) {
         return refused(403, STR("the host's address is not allowed"));

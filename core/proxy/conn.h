@@ -58,10 +58,14 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool must_close; /* after this response */
+    bool is_half_closed; /* the client will say no more, and may yet read */
+    bool must_close;     /* after this response */
 };
 
 #define CONN_MAGIC 0xc0220c22u
+
+/* How much of what a client sends behind its answer is thrown away. */
+#define LINGER_BYTES (256 * 1024)
 
 /* The conn of a step's task. */
 static inline struct conn *
@@ -106,5 +110,6 @@ extern const struct serve serve_h1;
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */
+extern const struct step conn_step_linger;    /* linger.c: to the end */
 extern const struct step conn_step_blind;     /* splice.c: from a hello on */
 extern const struct step conn_step_splice;    /* splice.c: from a 101 on */

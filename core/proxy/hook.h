@@ -12,6 +12,7 @@
 
 struct conn;
 struct decision;
+struct route;
 struct tx;
 struct head;
 struct sandbox;
@@ -35,8 +36,10 @@ struct explanation {
     const struct decision *decision;
     const struct authority *authority;
     const struct sandbox *sandbox;
-    bool needs_tls;    /* as the tx's: a secret goes with it */
-    const char *fault; /* why it would be a 502 after all; NULL: none */
+    struct arena *arena;
+    bool needs_tls;      /* as the tx's: a secret goes with it */
+    struct route *route; /* as the tx's */
+    const char *fault;   /* why it would be a 502 after all; NULL: none */
     void (*say)(const char *fmt, ...) printf_like(1, 2);   /* attaches */
     void (*limit)(const char *fmt, ...) printf_like(1, 2); /* limits */
 };

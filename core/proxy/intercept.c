@@ -87,6 +87,7 @@ run_handshake(struct task *t)
     }
     if (clock_mono() >= deadline) {
         conn_log(c, LOG_INFO, "client handshake timed out");
+        leaf_forget(c->worker->leaves, t); /* it may just have asked again */
         return &task_end;
     }
     task_wait(t, deadline, forget_leaf, c->worker->leaves);

@@ -6,6 +6,7 @@
 #include "proxy/listen.h"
 
 #include "conf/type.h"
+#include "net/guard.h"
 #include "proxy/parts.h"
 
 #define BACKLOG 511
@@ -151,4 +152,17 @@ listen_count(const struct conf *c)
         n++;
     }
     return n;
+}
+
+struct guard *
+listen_guard(const struct conf *c, struct loop *loop)
+{
+    struct guard *g = guard_new(loop);
+    const struct listen *l = g != NULL ? listen_first(c) : NULL;
+    for (; l != NULL; l = l->next) {
+        if (l->addr.family != 0) {
+            guard_add_listener(g, &l->addr);
+        }
+    }
+    return g;
 }

@@ -8,6 +8,9 @@
 #include "base/addr.h"
 #include "conf/bind.h"
 
+struct guard;
+struct loop;
+
 struct listen {
     struct addr addr;       /* family 0: a unix socket */
     struct str path;        /* of the unix socket; absolute */
@@ -29,3 +32,6 @@ extern const struct conf_part listen_part;
 /* The n-th of a conf, NULL past the last; and how many there are. */
 const struct listen *listen_get(const struct conf *c, unsigned n);
 unsigned listen_count(const struct conf *c);
+
+/* A guard that knows all listeners of a conf; NULL after a log line. */
+struct guard *listen_guard(const struct conf *c, struct loop *l);

@@ -50,6 +50,7 @@ struct peer {
     bool is_reused;
     bool is_head_sent, is_end_sent;
     bool is_head_done, is_body_done;
+    bool has_sent;     /* a byte of this request has left */
     bool has_answered; /* a byte of this response has come */
     bool must_close;
 };

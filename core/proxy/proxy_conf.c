@@ -180,6 +180,7 @@ set_keepalive(struct bind *b, const struct directive *d, void *field)
 static const struct cmd proxy_cmds[] = {
     CMD_SECONDS("keepalive_timeout", CONF_EGRESS, P, keepalive_timeout),
     CMD_SECONDS("client_header_timeout", CONF_EGRESS, P, client_header_timeout),
+    CMD_SECONDS("lingering_time", CONF_EGRESS, P, lingering_time),
     CMD_UINT("keepalive_requests", CONF_EGRESS, P, keepalive_requests),
     CMD("client_header_buffer_size", CONF_EGRESS, 1, 1, P,
         client_header_buffer_size, uint64_t, set_head_size),
@@ -219,6 +220,7 @@ static uint16_t default_ports[] = { 80, 443 };
 static const struct proxy_conf proxy_defaults = {
     .keepalive_timeout = 75,
     .client_header_timeout = 60,
+    .lingering_time = 5,
     .keepalive_requests = 1000,
     .client_header_buffer_size = 32 * 1024,
     .leaf_cache = 10000,

@@ -46,6 +46,8 @@ struct proxy_conf {
     /* egress */
     double keepalive_timeout;     /* idle client connection */
     double client_header_timeout; /* from the first byte to the head's end */
+    double lingering_time; /* for what a client sends behind its answer, and
+                              between bytes for one that sends no more */
     unsigned keepalive_requests;
     uint64_t client_header_buffer_size; /* a request head in all */
     struct pages *pages;

@@ -161,6 +161,21 @@ pump_took(struct pump *p, size_t n)
     pump_wake_source(p);
 }
 
+void
+pump_give_back(struct pump *p, struct bufq *bytes)
+{
+    struct bufq *out = pump_out(p), rest = *out;
+    size_t limit = out->limit;
+    AN(bytes->len <= p->bytes_out);
+    p->bytes_out -= bytes->len;
+    *out = *bytes;
+    bufq_init(bytes, bytes->limit);
+    out->limit = SIZE_MAX;
+    bufq_move(out, &rest, SIZE_MAX);
+    AN(bufq_is_empty(&rest));
+    out->limit = limit;
+}
+
 bool
 pump_is_last(const struct pump *p)
 {

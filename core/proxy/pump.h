@@ -94,6 +94,10 @@ bool pump_run(struct pump *p);
 struct bufq *pump_out(struct pump *p);
 void pump_took(struct pump *p, size_t n);
 
+/* The sink could not use the last bytes that it took: they come again, before
+ * all others, the limit notwithstanding. Empties `bytes`. */
+void pump_give_back(struct pump *p, struct bufq *bytes);
+
 /* The source has ended, all stages are done, and the sink took all. */
 bool pump_is_done(const struct pump *p);
 

@@ -25,24 +25,21 @@
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
-/* How much and how long a closing connection is read and thrown away, so that
- * the client sees the response and not a reset (RFC 9112 9.6). */
-#define LINGER_BYTES (256 * 1024)
-#define LINGER_SECONDS 5.0
-
 /* How often a client is looked after that cannot be read from. */
 #define LOOK_EVERY 0.25
 
-static const struct step step_head, step_exchange, step_linger;
+static const struct step step_head, step_exchange, step_drain;
 
 /* The codec's state for one exchange; in the tx's arena. */
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
-    bool is_bare;        /* no body goes with this head: it answers HEAD */
-    bool is_refused;     /* the head: what follows it is thrown away */
-    double progress;     /* clock_mono() of the last body byte in or byte out */
-    uint64_t sent;       /* body bytes written */
+    bool is_bare;    /* no body goes with this head: it answers HEAD */
+    bool is_refused; /* the head: what follows it is thrown away */
+    double progress; /* clock_mono() of the last body byte in or byte out */
+    double left;     /* clock_mono() when it was seen to have gone, behind bytes
+                        that there is no room for; 0: it was not */
+    uint64_t sent;   /* body bytes written */
     unsigned long turn;  /* of the loop, in which ... */
     uint64_t turn_bytes; /* ... so much of the body came */
 };
@@ -296,15 +293,20 @@ feed_body(struct conn *c, struct h1_side *side)
     }
 }
 
-/* While it waits for the response a client only leaves or pipelines. */
+/* While it waits for the response a client only leaves or pipelines. One that
+ * ends its side may have gone or may wait for the response: without TLS, where
+ * simple clients do that (`nc -N`), it is served while bytes reach it. */
 static void
-watch_client(struct conn *c)
+watch_client(struct conn *c, struct h1_side *side)
 {
-    enum io r = IO_OK;
+    enum io r = c->is_half_closed ? IO_AGAIN : IO_OK;
     while (r == IO_OK) { /* to the last: nobody calls for what was left */
         r = conn_fill(c, c->in.max);
     }
-    if (r != IO_AGAIN) {
+    if (r == IO_EOF && !c->is_tls) {
+        c->is_half_closed = true;
+        side->progress = clock_mono();
+    } else if (r != IO_AGAIN) {
         tx_client_gone(c->tx, STR("client closed the connection"));
     }
 }
@@ -319,12 +321,34 @@ is_out_of_sight(const struct conn *c)
            (c->tx->up.is_stopped || c->in.n == c->in.max);
 }
 
+/* With the patience that a half-closed client has, where that may be one. */
+static bool
+has_left_out_of_sight(const struct conn *c, struct h1_side *side)
+{
+    const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
+    if (!is_out_of_sight(c) || !tcp_has_left(c->stream)) {
+        return false;
+    }
+    side->left = side->left != 0 ? side->left : clock_mono();
+    return c->is_tls || clock_mono() >= side->left + pc->lingering_time;
+}
+
+/* An answer that came before the request's end: whether the rest is little
+ * enough to be thrown away. A client that waits for a 100 may never send it,
+ * and what it sends then is another request (RFC 9110 10.1.1). */
+static bool
+may_drain(const struct conn *c, const struct h1_side *side)
+{
+    return side->body.kind == BODY_LENGTH && side->body.left <= LINGER_BYTES &&
+           !c->tx->request.expects_continue;
+}
+
 static bool
 may_keep_alive(const struct conn *c, const struct h1_side *side)
 {
     const struct tx *tx = c->tx;
     return tx->request.keep_alive && !tx->must_close && !c->must_close &&
-           !c->is_quitting && side->is_body_done &&
+           !c->is_quitting && (side->is_body_done || may_drain(c, side)) &&
            c->requests < worker_conf(c->worker)->keepalive_requests;
 }
 
@@ -422,6 +446,9 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (!bufq_is_empty(&c->out)) {
         return side->progress + pc->send_timeout;
     }
+    if (c->is_half_closed) {
+        return side->progress + pc->lingering_time;
+    }
     if (!side->is_body_done && !c->tx->up.is_stopped) {
         return side->progress + pc->client_body_timeout;
     }
@@ -432,12 +459,24 @@ static void
 exchange_expired(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    if (!bufq_is_empty(&c->out) || side->is_head_written) {
-        tx_client_gone(tx, STR("client timed out"));
+    bool is_stuck = !bufq_is_empty(&c->out);
+    if (is_stuck || c->is_half_closed || side->is_head_written) {
+        tx_client_gone(tx, c->is_half_closed && !is_stuck
+                               ? STR("client closed the connection")
+                               : STR("client timed out"));
         return;
     }
     tx_client_at_fault(tx, 408);
     side->progress = clock_mono();
+}
+
+static const struct step *
+begin_drain(struct conn *c)
+{
+    AN(c->tx->is_over);
+    pump_fini(&c->tx->up);
+    c->since = clock_mono();
+    return &step_drain;
 }
 
 static const struct step *
@@ -447,6 +486,9 @@ end_tx(struct conn *c, const struct h1_side *side)
     bool is_complete = side->is_end_written && bufq_is_empty(&c->out);
     bool must_close = tx->must_close || !is_complete;
     bool is_tunnel = tx->is_tunnel_open && is_complete;
+    if (!must_close && !side->is_body_done) {
+        return begin_drain(c);
+    }
     if (is_tunnel) {
         conn_open_tunnel(c, &tx->authority, tx->is_blind);
     }
@@ -465,7 +507,7 @@ end_tx(struct conn *c, const struct h1_side *side)
     if (!must_close) {
         return &conn_step_serve;
     }
-    return is_complete && may_send_more ? &step_linger : &task_end;
+    return is_complete && may_send_more ? &conn_step_linger : &task_end;
 }
 
 static const struct step *
@@ -486,9 +528,9 @@ run_exchange(struct task *t)
         feed_body(c, side);
         count_turn(c, side, tx->up.bytes_in - had);
     } else if (side->is_body_done && !tx->is_client_done) {
-        watch_client(c);
+        watch_client(c, side);
     }
-    if (is_out_of_sight(c) && tcp_has_left(c->stream)) {
+    if (has_left_out_of_sight(c, side)) {
         tx_client_gone(tx, STR("client closed the connection"));
     }
     if (tx->is_client_done) {
@@ -506,22 +548,34 @@ run_exchange(struct task *t)
         c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));
 }
 
+/* The rest of a request that was answered before its end; what follows it is
+ * another. */
 static const struct step *
-run_linger(struct task *t)
+run_drain(struct task *t)
 {
     struct conn *c = conn_of(t);
-    char waste[8192];
+    struct h1_side *side = c->side;
+    double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = IO_OK;
-    stream_shutdown(c->stream);
-    while (r == IO_OK && c->lingered < LINGER_BYTES) {
-        size_t got = 0;
-        r = stream_read(c->stream, waste, sizeof waste, &got);
-        c->lingered += got;
+    while (r == IO_OK && !side->is_body_done) {
+        struct bufq waste;
+        size_t used = 0;
+        bufq_init(&waste, SIZE_MAX);
+        enum h1_result h =
+            h1_body_decode(&side->body, buf_str(&c->in), &used, &waste);
+        bufq_fini(&waste);
+        AN(h == H1_OK || h == H1_MORE); /* there is no framing in it */
+        buf_consume(&c->in, used);
+        side->is_body_done = h == H1_OK;
+        r = h == H1_MORE ? conn_fill(c, c->in.max) : IO_OK;
     }
-    if (r != IO_AGAIN || clock_mono() >= c->since + LINGER_SECONDS) {
+    if (side->is_body_done) {
+        return end_tx(c, side);
+    }
+    if (r != IO_AGAIN || clock_mono() >= end) {
         return &task_end;
     }
-    return wait_until(c, c->since + LINGER_SECONDS);
+    return wait_until(c, end);
 }
 
 static void
@@ -542,4 +596,4 @@ const struct serve serve_h1 = { h1_interim };
 const struct step conn_step_serve = { "conn: idle", run_idle };
 static const struct step step_head = { "conn: head", run_head };
 static const struct step step_exchange = { "conn: exchange", run_exchange };
-static const struct step step_linger = { "conn: linger", run_linger };
+static const struct step step_drain = { "conn: drain", run_drain };

@@ -39,6 +39,7 @@ tx_new(struct conn *c)
     task_init(&tx->task, c->worker->loop, &tx_step_target, on_tx_end);
     head_init(&tx->request, a);
     head_init(&tx->response, a);
+    bufq_init(&tx->held, PUMP_LIMIT);
     pump_init(&tx->up, &c->task, &tx->task);
     pump_init(&tx->down, &tx->task, &c->task);
     tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
@@ -67,6 +68,7 @@ tx_free(struct tx *tx)
     if (tx->pool_host != NULL) {
         pool_host_put(tx->conn->worker->pool, tx->pool_host);
     }
+    bufq_fini(&tx->held);
     pump_fini(&tx->up);
     pump_fini(&tx->down);
     tx->magic = 0;

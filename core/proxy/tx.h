@@ -13,6 +13,7 @@
 #include "base/addr.h"
 #include "http/head.h"
 #include "proxy/pump.h"
+#include "proxy/route.h"
 #include "sandbox/decide.h"
 
 struct conn;
@@ -42,7 +43,7 @@ struct tx {
     struct head request, response;
     struct pump up, down;       /* request body, response body */
     struct authority authority; /* canonical; where the client wants to go */
-    struct str path;  /* as upstream gets it: path without the query */
+    struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */
 
     struct decision decision;
@@ -50,10 +51,7 @@ struct tx {
     const struct scope *who;   /* the sandbox's, or egress */
 
     /* upstream */
-    struct str up_host;  /* what is resolved and verified */
-    struct addr up_addr; /* family 0: by name */
-    uint16_t up_port;
-    bool up_tls;
+    struct route route;
     bool needs_tls;       /* a secret goes with it */
     struct str up_target; /* request target as sent */
     struct pool_host *pool_host;
@@ -62,6 +60,8 @@ struct tx {
     struct addr peer_addr; /* that was dialled */
     bool is_upstream;      /* on_upstream was asked, on_upstream_end was not */
     bool is_retried;
+    struct bufq held;     /* of the body: sent, and not yet answered */
+    bool is_held_short;   /* ... but more was sent than is held */
     bool is_request_sent; /* head and body have left */
     unsigned interims;    /* 1xx heads so far */
     unsigned long turn;   /* of the loop, in which ... */

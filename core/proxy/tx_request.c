@@ -140,19 +140,7 @@ run_target(struct task *t)
     return &tx_step_reply;
 }
 
-/* Where the request goes unless a module says otherwise. */
-static void
-choose_upstream(struct tx *tx)
-{
-    tx->up_host = tx->authority.host;
-    tx->up_port = tx->authority.port;
-    tx->up_addr =
-        tx->authority.kind == HOST_NAME ? (struct addr){ 0 } : tx->authority.ip;
-    tx->up_tls = tx->conn->is_tls;
-}
-
-/* A secret leaves over verified TLS alone (SPEC 7): plain port 80 becomes
- * https on 443, any other plain port is refused. */
+/* A secret leaves over verified TLS, or to a service on this host. */
 static const struct step *
 keep_secret_safe(struct tx *tx)
 {
@@ -161,13 +149,7 @@ keep_secret_safe(struct tx *tx)
         .rule = "secret",
         .detail = STR("a credential is bound to this host, and it is sent "
                       "over TLS only") };
-    if (!tx->needs_tls || tx->up_tls) {
-        return NULL;
-    }
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    if (tx->up_port == 80 && port_list_has(&pc->ports, 443)) {
-        tx->up_port = 443;
-        tx->up_tls = true;
+    if (!tx->needs_tls || route_secure(&tx->route, tx_where(tx, PART_PROXY))) {
         return NULL;
     }
     tx_fail(tx, FAULT_POLICY, "credential on a plain port");
@@ -196,10 +178,10 @@ normalise_head(struct tx *tx)
 static struct str
 target_of(struct tx *tx)
 {
-    if (tx->path.p == tx->request.path.p) {
+    if (tx->route.path.p == tx->request.path.p) {
         return tx->request.path;
     }
-    return arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(tx->path),
+    return arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(tx->route.path),
         tx->query.p != NULL ? "?" : "", STR_ARG(tx->query));
 }
 
@@ -218,7 +200,7 @@ run_request(struct task *t)
             return refuse(tx, 413, "client_max_body_size",
                 "the request body is larger than client_max_body_size");
         }
-        choose_upstream(tx);
+        route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
         normalise_head(tx);
     }
     switch (hooks_request(tx)) {

@@ -147,24 +147,16 @@ use_peer(struct tx *tx, struct peer *p)
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
-    const struct cidr_list *allow = &conf_of(tx)->allow_address;
-    const struct policy *own = tx->sandbox->policy;
-    const struct pattern_set *denied[] = { own->denied, own->own_denied };
-    struct guard_policy p = { .allow = allow->items, .n_allow = allow->n };
-    for (unsigned i = 0; i < LEN(denied); i++) {
-        if (denied[i] != NULL) {
-            p.deny[i].items = pattern_set_cidrs(denied[i], &p.deny[i].n);
-        }
-    }
-    return p;
+    return route_guard(
+        &tx->route, tx->needs_tls, conf_of(tx), tx->sandbox->policy);
 }
 
 static struct pool_key
 pool_key_of(const struct tx *tx)
 {
-    return (struct pool_key){ .host = tx->up_host,
-        .port = tx->up_port,
-        .tls = tx->up_tls ? conf_of(tx)->tls : NULL,
+    return (struct pool_key){ .host = tx->route.host,
+        .port = tx->route.port,
+        .tls = tx->route.is_tls ? conf_of(tx)->tls : NULL,
         .serial = tx->sandbox->serial };
 }
 
@@ -177,10 +169,10 @@ start_dial(struct tx *tx)
         .dns = w->dns,
         .guard = w->guard,
         .policy = guard_policy_of(tx),
-        .name = tx->up_host,
-        .addr = tx->up_addr,
-        .port = tx->up_port,
-        .tls = tx->up_tls ? conf_of(tx)->tls : NULL,
+        .name = tx->route.host,
+        .addr = tx->route.addr,
+        .port = tx->route.port,
+        .tls = tx->route.is_tls ? conf_of(tx)->tls : NULL,
         .serial = tx->sandbox->serial,
         .timeout = conf_of(tx)->proxy_connect_timeout };
     tx->dial = dial_start(&args, &tx->task);
@@ -305,8 +297,8 @@ static bool
 may_retry(const struct tx *tx)
 {
     return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
-           tx->request.body == BODY_NONE &&
-           method_is_idempotent(tx->request.method_id);
+           !tx->is_held_short &&
+           (!tx->peer->has_sent || method_is_idempotent(tx->request.method_id));
 }
 
 static const struct step *
@@ -316,6 +308,7 @@ peer_lost(struct tx *tx, enum peer_io r)
         upstream_close(tx);
         tx->is_retried = true;
         tx->is_request_sent = false;
+        pump_give_back(&tx->up, &tx->held);
         return &step_connect;
     }
     if (r == P_BAD) {
@@ -345,6 +338,7 @@ static const struct step *
 head_arrived(struct tx *tx)
 {
     unsigned status = tx->response.status;
+    bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
         hooks_upstream_end(tx);
@@ -420,8 +414,7 @@ run_tunnel(struct task *t)
     struct tx *tx = tx_of(t);
     const struct decision *d = &tx->decision;
     tx->where = d->where != NULL ? d->where : tx->where;
-    tx->up_host = tx->authority.host;
-    tx->up_port = tx->authority.port;
+    route_init(&tx->route, &tx->authority, false, STR_NONE);
     return &step_connect;
 }
 

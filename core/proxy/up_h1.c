@@ -25,22 +25,58 @@ send_head(struct peer *p, struct tx *tx)
     p->is_head_sent = true;
 }
 
+/* An old connection may have died meanwhile; then the request is sent again, if
+ * all of its body that left is held (SPEC 9). */
+static bool
+is_holding(const struct peer *p, const struct tx *tx)
+{
+    return p->is_reused && !p->has_answered && !tx->is_retried &&
+           !tx->is_held_short;
+}
+
+static void
+hold(struct tx *tx, struct str bytes)
+{
+    if (bytes.n > bufq_room(&tx->held)) {
+        tx->is_held_short = true;
+        bufq_fini(&tx->held);
+        return;
+    }
+    bufq_append(&tx->held, bytes);
+}
+
+/* Some of the body; while it is held one run of bytes, which is copied. */
+static size_t
+move_body(struct peer *p, struct tx *tx, struct bufq *from)
+{
+    size_t max = SIZE_MAX;
+    if (is_holding(p, tx)) {
+        struct str run = bufq_peek(from);
+        size_t room = bufq_room(&p->out);
+        max = run.n < room ? run.n : room;
+        hold(tx, str_n(run.p, max));
+    }
+    size_t n = tx->request.body == BODY_CHUNKED
+                   ? bufq_move_chunked(&p->out, from, max)
+                   : bufq_move(&p->out, from, max);
+    AN(max == SIZE_MAX || n == max);
+    return n;
+}
+
 static void
 send_body(struct peer *p, struct tx *tx)
 {
     struct bufq *from = pump_out(&tx->up);
-    bool is_chunked = tx->request.body == BODY_CHUNKED;
     if (!pump_run(&tx->up)) {
         return;
     }
-    size_t n = is_chunked ? bufq_move_chunked(&p->out, from, SIZE_MAX)
-                          : bufq_move(&p->out, from, SIZE_MAX);
-    if (n != 0) {
+    while (!bufq_is_empty(from) && !bufq_is_full(&p->out)) {
+        size_t n = move_body(p, tx, from);
         p->sent += n;
         pump_took(&tx->up, n);
     }
     if (pump_is_done(&tx->up) && !tx->up.has_error) {
-        if (is_chunked) {
+        if (tx->request.body == BODY_CHUNKED) {
             h1_write_last_chunk(&tx->request, &p->out);
         }
         p->is_end_sent = true;
@@ -61,6 +97,7 @@ h1_send(struct peer *p, struct tx *tx)
         }
         before = p->out.len;
         enum io r = before != 0 ? stream_flush(p->stream, &p->out) : IO_OK;
+        p->has_sent = p->has_sent || p->out.len != before;
         if (r == IO_AGAIN) {
             return P_AGAIN;
         }

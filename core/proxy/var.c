@@ -165,6 +165,10 @@ var_upstream_addr(
     const struct tx *tx = ctx;
     (void)name, (void)arg;
     char text[ADDR_TEXT_MAX];
+    if (tx->peer_addr.family == ADDR_UNIX) {
+        *out = arena_printf(a, "unix:%.*s", STR_ARG(tx->route.host));
+        return true;
+    }
     *out = tx->peer_addr.family != 0
                ? arena_dup(a, addr_format(&tx->peer_addr, true, text))
                : STR("-");

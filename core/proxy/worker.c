@@ -141,19 +141,6 @@ make_dns(struct worker *w)
     return dns_new(w->loop, &c);
 }
 
-static struct guard *
-make_guard(struct worker *w)
-{
-    struct guard *g = guard_new(w->loop);
-    for (unsigned i = 0; g != NULL && i < listen_count(w->conf); i++) {
-        const struct listen *l = listen_get(w->conf, i);
-        if (l->addr.family != 0) {
-            guard_add_listener(g, &l->addr);
-        }
-    }
-    return g;
-}
-
 static bool
 worker_make(struct worker *w)
 {
@@ -163,7 +150,7 @@ worker_make(struct worker *w)
     w->leaves =
         leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);
     w->dns = make_dns(w);
-    w->guard = make_guard(w);
+    w->guard = listen_guard(w->conf, w->loop);
     if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
         w->guard == NULL) {
         return false;

@@ -33,6 +33,14 @@ block_mark_proxy_pass(const struct scope *s)
     b->has_proxy_pass = true;
 }
 
+void
+block_mark_path(const struct scope *s)
+{
+    struct block *b = block_outermost(s);
+    CHECK(b, BLOCK_MAGIC);
+    b->has_own_path = true;
+}
+
 bool
 block_is_for(const struct block *b, const struct class *k)
 {

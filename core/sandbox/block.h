@@ -57,6 +57,7 @@ struct block {
     struct location_index *locations; /* NULL: none */
     bool has_return;                  /* in itself or in a location */
     bool uses_secret, has_proxy_pass; /* in itself or in a location */
+    bool has_own_path;                /* the same; block_mark_path() */
 
     /* location */
     enum location_kind kind;
@@ -77,6 +78,10 @@ struct block *block_outermost(const struct scope *s);
  * sends requests elsewhere. Needs `classes` (SPEC 5) when it is shared and
  * there are two classes or more; that is judged when egress is checked. */
 void block_mark_proxy_pass(const struct scope *s);
+
+/* The same: paths go upstream behind another prefix, so they are judged and
+ * sent in canonical form, as where there are locations. */
+void block_mark_path(const struct scope *s);
 
 /* What the block's own allow and deny rules say of a host. */
 enum access { ACCESS_NONE, ACCESS_ALLOW, ACCESS_DENY };

@@ -170,7 +170,7 @@ serve_request(struct walk *w, const struct block *b)
     if (b->conf->return_code != 0) {
         return decided(w, DECIDE_RETURN, REASON_BLOCK_RETURN);
     }
-    if (b->locations != NULL && !take_location(w, b)) {
+    if ((b->locations != NULL || b->has_own_path) && !take_location(w, b)) {
         return true;
     }
     const struct block *inner = d->location != NULL ? d->location : b;

@@ -81,7 +81,7 @@ struct decision {
     struct regex_match captures; /* of the host block's regex */
 
     /* A request's path as rules and upstream see it: canonical where the
-     * block has locations, else byte for byte. */
+     * block has locations or another prefix upstream, else byte for byte. */
     struct str path;
     uint16_t port; /* of REASON_PORT */
 };

@@ -411,6 +411,20 @@ secret_require(struct conf *c, size_t min, const char *too_short,
     }
 }
 
+int
+secret_forbid(
+    struct conf *c, const char *why, bool (*is_for)(const struct scope *s))
+{
+    const struct secret_use *u = secret_conf_of(c)->uses;
+    for (; u != NULL; u = u->next) {
+        if (is_for_any(u->scope, is_for)) {
+            return conf_fail(
+                c, u->at, "secret \"%.*s\" %s", STR_ARG(u->def->name), why);
+        }
+    }
+    return 0;
+}
+
 static const struct cmd secret_cmds[] = {
     CMD_LISTED("secret", CONF_EGRESS | CONF_CLASS, 2, 5, struct secret_conf,
         defs, struct secret_def *, set_secret),

@@ -72,3 +72,8 @@ const struct secret_def *secret_next_bound(const struct conf *c,
  * secret_watch_run() refuse, with `too_short` (static) behind its name. */
 void secret_require(struct conf *c, size_t min, const char *too_short,
     bool (*is_for)(const struct scope *s));
+
+/* At the same time: no secret may be used in such scopes. -1 after conf_fail()
+ * with `why` behind the secret's name. */
+must_check int secret_forbid(
+    struct conf *c, const char *why, bool (*is_for)(const struct scope *s));

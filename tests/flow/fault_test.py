@@ -111,6 +111,26 @@ def test_clients_that_leave_while_the_keeper_is_silent(weir, origin):
     assert w.children("worker") == workers
 
 
+def test_handshake_that_times_out_while_the_keeper_is_silent(weir, origin):
+    """Its certificate comes when nobody waits for it any more."""
+    w = weir(egress="client_header_timeout 500ms;")
+    (keeper,) = w.children("keeper")
+    workers = w.children("worker")
+    hello = client_hello("origin.test")
+    kill(keeper, "STOP")
+    try:
+        with w.client() as c:
+            assert c.connect(host(origin)).status == 200
+            c.send(hello)
+            assert c.is_closed()
+        w.wait_log("client handshake timed out")
+    finally:
+        kill(keeper, "CONT")
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).status == 200
+    assert w.children("worker") == workers
+
+
 def test_keeper_killed_during_handshakes(weir, origins):
     """Handshakes that wait for it are answered by the next one."""
     o = origins(*[f"n{i}.test" for i in range(10)])

@@ -104,6 +104,9 @@ class Origin:
         self.is_closing = False
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self.socket.getsockname()[1]
+        self.start()
+
+    def start(self):
         self.thread = threading.Thread(target=self.accept, daemon=True)
         self.thread.start()
 
@@ -141,7 +144,8 @@ class Origin:
                 sock.close()
                 return
             sock.settimeout(DEADLINE * 3)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             conn = OriginConn(self, sock)
             with self.lock:
                 self.conns.append(conn)

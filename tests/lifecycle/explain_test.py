@@ -18,6 +18,7 @@ egress {
     resolve  mixed.test    10.0.0.1 93.184.215.14;
     secret   token   env:NOT_SET  hosts=*.key.test;
     secret   second  env:NOT_SET_EITHER  hosts=a.key.test,x.open.test;
+    secret   pass    env:NOR_THIS  hosts=pass.test;
 
     sandbox_class listed {
         allowed_hosts  *.test 10.1.0.0/16;
@@ -57,6 +58,12 @@ egress {
     }
     host c.key.test { classes any; basic_auth a-key-alone $secret_token; }
     host x.open.test { classes open; allow all; }
+    host pass.test {
+        classes     any;
+        proxy_pass  http://127.0.0.1:7001/v1/;
+        location /sock/ { proxy_pass http://unix:/run/kv.sock; }
+        location /key/  { proxy_pass http://private.test; bearer $secret_pass; }
+    }
 }
 """
 
@@ -131,6 +138,26 @@ CASES = {
                     "port": "443, in ports", "judged": "the request",
                     "upstream": "https://block.test:443",
                     "address": "of a resolver", "outcome": "forwarded"},
+    ),
+    "5, proxy_pass": (
+        ("box", "GET", "https://pass.test/a/../b?c"),
+        FORWARDED, {"rule": "5 host", "upstream": r"http://127\.0\.0\.1:7001",
+                    "path": "/v1/b", "address": r"127\.0\.0\.1:7001, allowed"},
+    ),
+    "5, proxy_pass to a socket": (
+        ("box", "GET", "http://pass.test/sock/x"),
+        FORWARDED, {"upstream": "http://unix:/run/kv.sock", "path": "/sock/x",
+                    "address": "unix:/run/kv.sock, allowed"},
+    ),
+    "5, proxy_pass with a secret": (
+        ("box", "GET", "http://pass.test/key/x"),
+        REFUSED, {"upstream": "http://private.test:80",
+                  "address": "10.0.0.1:80, refused: a secret would leave",
+                  "outcome": "403"},
+    ),
+    "10, proxy_pass and internet": (
+        ("open", "GET", "http://pass.test/"),
+        REFUSED, {"rule": "10 default", "outcome": "403"},
     ),
     "5, a regex": (
         ("box", "GET", "http://who.re.test"),

@@ -198,6 +198,7 @@ module_request(struct fixture *f, const char *request)
         tx->query = str_skip(tx->request.path, at + 1);
     }
     choose(tx);
+    tx->route.path = tx->path;
 }
 
 /* Leaves no copy in an arena, whose blocks are looked at below. */

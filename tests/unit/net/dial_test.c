@@ -14,6 +14,7 @@
 #include "drive.h"
 #include "net/tcp.h"
 #include "net/tls.h"
+#include "os/sock.h"
 #include "time_shift.h"
 
 #define ADDRS 4
@@ -160,6 +161,40 @@ test_the_first_that_listens(void **state)
         stream_close(s);
         close(fd);
     }
+}
+
+/* A unix socket; with a full backlog it is tried again until there is room. */
+static void
+test_a_unix_socket(void **state)
+{
+    (void)state;
+    struct tmp_dir dir;
+    tmp_dir_make(&dir);
+    const char *path = tmp_dir_path(&dir, "s");
+    struct dial_args args = args_of(path);
+    args.policy = (struct guard_policy){ .is_own_service = true };
+    args.addr.family = ADDR_UNIX;
+    assert_fails(&args, DIAL_UNREACHABLE, "destination_ip_unroutable");
+    int listener = sock_listen_unix(path, 0, 0600);
+    assert_true(listener >= 0);
+    struct dial *first = dial_start(&args, &drive.task);
+    const struct dial_result *r = finish(first);
+    assert_int_equal(r->error, DIAL_OK);
+    assert_int_equal(r->addr.family, ADDR_UNIX);
+    struct dial *second = dial_start(&args, &drive.task);
+    args.timeout = 0.12;
+    assert_fails(&args, DIAL_TIMEOUT, "connection_timeout");
+    assert_null(dial_result(second));
+    int fd = accept(listener, NULL, NULL);
+    assert_true(fd >= 0);
+    assert_int_equal(finish(second)->error, DIAL_OK);
+    args.policy.is_own_service = false;
+    assert_fails(&args, DIAL_DENIED, "destination_ip_prohibited");
+    dial_free(first);
+    dial_free(second);
+    close(fd);
+    close(listener);
+    tmp_dir_remove(&dir);
 }
 
 static void
@@ -449,6 +484,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_first_that_listens),
         TEST(test_an_address_is_dialled_as_it_is),
+        TEST(test_a_unix_socket),
         TEST(test_what_fails),
         TEST(test_some_are_denied),
         TEST(test_happy_eyeballs),

@@ -102,6 +102,41 @@ test_the_internet(void **state)
     }
 }
 
+/* proxy_pass: an internal address is the purpose. */
+static void
+test_a_service_of_ones_own(void **state)
+{
+    struct guard_policy p = { .is_own_service = true };
+    struct cidr denied;
+    struct addr a = { .family = ADDR_UNIX };
+    const char *why;
+    (void)state;
+    assert_allowed(&p, "10.0.0.1");
+    assert_allowed(&p, "127.0.0.1");
+    assert_allowed(&p, "169.254.169.254");
+    assert_allowed(&p, "64:ff9b::a00:1");
+    assert_true(guard_allows(guard, &a, &p, &why));
+    assert_false(guard_allows(guard, &a, &closed, &why));
+    assert_string_equal(why, "a unix socket");
+    assert_true(cidr_parse(STR("10.0.0.0/8"), &denied));
+    p.deny[1].items = &denied;
+    p.deny[1].n = 1;
+    assert_refused(&p, "10.0.0.1", "denied_hosts");
+    assert_refused(&p, "64:ff9b::a00:1", "denied_hosts");
+    assert_allowed(&p, "172.16.0.1");
+    p.is_loopback_only = true;
+    assert_allowed(&p, "127.9.9.9");
+    assert_allowed(&p, "::1");
+    assert_true(guard_allows(guard, &a, &p, &why));
+    assert_refused(
+        &p, "172.16.0.1", "a secret would leave this host without TLS");
+    assert_refused(&p, "1.1.1.1", "a secret would leave this host without TLS");
+    assert_true(addr_parse_port(STR("127.0.0.1:7"), 0, &a));
+    guard_add_listener(guard, &a);
+    assert_refused(&p, "127.0.0.1:7", "weir's own listener");
+    assert_allowed(&p, "127.0.0.1:8");
+}
+
 static const struct {
     const char *first, *last, *why;
 } ranges[] = {
@@ -391,6 +426,8 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_what_only_a_single_address_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_denied_ranges, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_service_of_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_listeners_are_never_opened, setup, teardown),
         cmocka_unit_test_setup_teardown(

@@ -1,0 +1,76 @@
+/*
+ * See route.h. Called by tx_request.c and tx_upstream.c, by the proxy_pass
+ * module, and by proc/explain_cmd.c.
+ */
+
+#include "proxy/route.h"
+
+#include "proxy/proxy_conf.h"
+#include "sandbox/sandbox.h"
+
+void
+route_init(
+    struct route *r, const struct authority *au, bool is_tls, struct str path)
+{
+    AN(au->kind != HOST_NONE);
+    *r = (struct route){ .host = au->host,
+        .addr = au->kind == HOST_NAME ? (struct addr){ 0 } : au->ip,
+        .port = au->port,
+        .is_tls = is_tls,
+        .path = path };
+}
+
+/* A name is looked at when it is resolved: the guard passes loopback alone. */
+static bool
+stays_here(const struct route *r)
+{
+    bool is_literal = r->addr.family == 4 || r->addr.family == 6;
+    return !is_literal || guard_is_loopback(&r->addr);
+}
+
+bool
+route_secure(struct route *r, const struct proxy_conf *pc)
+{
+    if (r->is_tls) {
+        return true;
+    }
+    if (r->is_own_service) {
+        return stays_here(r);
+    }
+    if (r->port != 80 || !port_list_has(&pc->ports, 443)) {
+        return false;
+    }
+    r->port = 443;
+    r->is_tls = true;
+    return true;
+}
+
+struct guard_policy
+route_guard(const struct route *r, bool has_secret, const struct proxy_conf *pc,
+    const struct policy *own)
+{
+    const struct pattern_set *denied[] = { own->denied, own->own_denied };
+    struct guard_policy p = { .allow = pc->allow_address.items,
+        .n_allow = pc->allow_address.n,
+        .is_own_service = r->is_own_service,
+        .is_loopback_only = has_secret && !r->is_tls };
+    AN(!p.is_loopback_only || p.is_own_service);
+    for (unsigned i = 0; i < LEN(denied); i++) {
+        if (denied[i] != NULL) {
+            p.deny[i].items = pattern_set_cidrs(denied[i], &p.deny[i].n);
+        }
+    }
+    return p;
+}
+
+struct str
+route_format(const struct route *r, struct arena *a)
+{
+    const char *scheme = r->is_tls ? "https" : "http";
+    if (r->addr.family == ADDR_UNIX) {
+        return arena_printf(a, "%s://unix:%.*s", scheme, STR_ARG(r->host));
+    }
+    bool is_v6 = r->addr.family == 6;
+    return arena_printf(a, "%s://%s%.*s%s:%u", scheme, is_v6 ? "[" : "",
+        STR_ARG(r->host), is_v6 ? "]" : "", r->port);
+}
