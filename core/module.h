@@ -28,6 +28,7 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/route.h"
+#include "proxy/slot.h"
 #include "proxy/tx.h"
 #include "proxy/tx_fill.h"
 #include "proxy/tx_secret.h"

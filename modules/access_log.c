@@ -51,6 +51,7 @@ static const char json_format[] =
     "\"host\":\"$host\",\"port\":$port,\"path\":\"$uri\","
     "\"status\":$status,\"rule\":\"$rule\",\"request_length\":$request_length,"
     "\"bytes_sent\":$bytes_sent,\"request_time\":$request_time,"
+    "\"slot_wait_time\":\"$slot_wait_time\","
     "\"upstream_addr\":\"$upstream_addr\","
     "\"upstream_connect_time\":\"$upstream_connect_time\","
     "\"upstream_header_time\":\"$upstream_header_time\","

@@ -136,6 +136,7 @@ task_run(struct task *t)
     panic_set_step(NULL);
     t->is_running = false;
     if (next == &task_end) {
+        list_del(&t->queued); /* woken in its last step, it has no other */
         t->on_end(t);
     }
 }

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -313,6 +314,13 @@ uint64_t
 tcp_bytes_out(const struct stream *s)
 {
     return tcp_bottom(s)->bytes_out;
+}
+
+bool
+tcp_has_left(const struct stream *s)
+{
+    struct pollfd p = { tcp_bottom(s)->watch.ev.fd, POLLRDHUP, 0 };
+    return poll(&p, 1, 0) == 1;
 }
 
 void

@@ -54,6 +54,10 @@ void tcp_set_one_byte(bool on);
 uint64_t tcp_bytes_in(const struct stream *s);
 uint64_t tcp_bytes_out(const struct stream *s);
 
+/* Whether the other end has closed, or reset, however much of what it sent
+ * before lies there unread. */
+bool tcp_has_left(const struct stream *s);
+
 /* Close with RST instead of FIN: for a truncated response that HTTP framing
  * alone would not show. */
 void tcp_abort_on_close(struct stream *s);

@@ -21,6 +21,7 @@
 #include "proc/daemon.h"
 #include "proc/main_conf.h"
 #include "proc/worker_process.h"
+#include "sandbox/ledger.h"
 #include "sandbox/secret_store.h"
 
 /* Beyond what a child was given to end: then it is killed. */
@@ -99,6 +100,7 @@ run_keeper(const struct child_setup *s, int chan)
     cycle_use_log(s->cycle);
     leave_terminal(s);
     secret_wipe_all();
+    ledger_free(s->ledger);
     return proc_become(&role) == 0 ? keeper_run(&args) : 1;
 }
 
@@ -159,6 +161,7 @@ child_spawn_worker(const struct child_setup *s, struct cycle *c, unsigned index)
             .chan = theirs,
             .keeper = pair[0],
             .tickets = s->tickets,
+            .ledger = s->ledger,
             .master = s->master };
         leave_terminal(s);
         exit(worker_process_run(&w));

@@ -12,6 +12,7 @@
 #include "os/chan.h"
 
 struct cycle;
+struct ledger;
 
 enum child_kind { CHILD_KEEPER, CHILD_WORKER };
 
@@ -36,7 +37,8 @@ struct child {
 /* What children need beside their cycle. */
 struct child_setup {
     pid_t master;
-    int vault, tickets;        /* memory files */
+    int vault, tickets; /* memory files */
+    struct ledger *ledger;
     bool is_daemon;            /* the terminal is not theirs */
     const struct cycle *cycle; /* of a worker; for a keeper: its user, log */
 };

@@ -65,6 +65,17 @@ say_attached(const char *fmt, ...)
     va_end(ap);
 }
 
+static void say_limit(const char *fmt, ...) printf_like(1, 2);
+
+static void
+say_limit(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    say("limits", fmt, ap);
+    va_end(ap);
+}
+
 /* The conf that rules: the location's or block's, else egress's. */
 static const struct scope *
 where_of(const struct request *r)
@@ -277,9 +288,11 @@ tell_forward(struct request *r)
     struct explanation e = { .where = where_of(r),
         .decision = &r->decision,
         .authority = &r->authority,
+        .sandbox = r->sandbox,
         .arena = r->arena,
         .route = &r->route,
-        .say = say_attached };
+        .say = say_attached,
+        .limit = say_limit };
     route_init(&r->route, &r->authority, r->is_tls, r->decision.path);
     hooks_explain(&e);
     if (e.fault != NULL) {

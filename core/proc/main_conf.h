@@ -34,7 +34,7 @@ struct main_conf {
     struct str ca_dir;   /* of egress; absolute path */
 };
 
-#define WORKERS_MAX 512
+#define WORKERS_MAX 120
 #define NO_TIMEOUT 1e9 /* seconds */
 
 struct events_conf {

@@ -23,6 +23,7 @@
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
 #include "sandbox/class.h"
+#include "sandbox/ledger.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -58,7 +59,8 @@ master_init(struct master *m, const struct cycle *first)
     proc_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
     m->vault = vault_create(records);
     m->tickets = proc_memory_file("weir: tickets", sizeof(struct ticket_keys));
-    if (m->sig < 0 || m->vault < 0 || m->tickets < 0) {
+    m->ledger = ledger_new(records);
+    if (m->sig < 0 || m->vault < 0 || m->tickets < 0 || m->ledger == NULL) {
         log_errno(LOG_EMERG, errno, "cannot make the master's descriptors");
         return -1;
     }
@@ -102,6 +104,9 @@ master_end(struct master *m)
     pid_file_remove(&m->pid_file);
     notify_fini(&m->notify);
     roster_fini(&m->roster);
+    if (m->ledger != NULL) {
+        ledger_free(m->ledger);
+    }
     int fds[] = { m->sig, m->vault, m->tickets, m->parent };
     for (unsigned i = 0; i < LEN(fds); i++) {
         if (fds[i] >= 0) {
@@ -123,6 +128,7 @@ child_setup(const struct master *m, const struct cycle *c)
     return (struct child_setup){ .master = getpid(),
         .vault = m->vault,
         .tickets = m->tickets,
+        .ledger = m->ledger,
         .is_daemon = m->is_daemon,
         .cycle = c };
 }
@@ -247,6 +253,7 @@ bury(struct master *m, struct child *ch, int status)
     double lived = clock_mono() - ch->started;
     struct cycle *c = ch->cycle;
     log_end(ch, status, is_expected);
+    ledger_bury(m->ledger, ch->pid);
     if (ch->kind == CHILD_KEEPER) {
         m->keeper = NULL;
         respawn_note(&m->keeper_respawn, lived);

@@ -16,9 +16,10 @@ enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
 struct master {
     unsigned magic;
     struct cycle_options options;
-    int sig;            /* signals */
-    int vault, tickets; /* memory files, of the keeper and of TLS tickets */
-    int parent;         /* to be told when ready; -1: none */
+    int sig;               /* signals */
+    int vault, tickets;    /* memory files, of the keeper and of TLS tickets */
+    struct ledger *ledger; /* NULL until master_init() */
+    int parent;            /* to be told when ready; -1: none */
     bool is_daemon, wants_reload;
     enum stop stop;
     int exit_code;

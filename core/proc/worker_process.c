@@ -23,6 +23,7 @@
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
+#include "sandbox/ledger.h"
 #include "sandbox/secret_store.h"
 
 /* Unless worker_rlimit_nofile says another number; the hard limit holds. */
@@ -83,6 +84,12 @@ become(struct state *s)
     for (unsigned i = 0; i < s->n_sockets; i++) {
         keep = xgrow(keep, n, sizeof *keep);
         keep[n++] = s->sockets[i].fd;
+    }
+    unsigned n_ledger;
+    const int *ledger = ledger_fds(p->ledger, &n_ledger);
+    for (unsigned i = 0; i < n_ledger; i++) {
+        keep = xgrow(keep, n, sizeof *keep);
+        keep[n++] = ledger[i];
     }
     const struct logfile *f;
     for (unsigned i = 0; (f = logfile_nth(p->cycle->conf, i)) != NULL; i++) {
@@ -220,12 +227,18 @@ start(struct state *s)
         .count = c->main->worker_processes,
         .keeper = p->keeper,
         .tickets = p->tickets,
+        .ledger = p->ledger,
         .max_conns = events_conf_of(c->conf)->worker_connections,
         .sockets = s->sockets,
         .n_sockets = s->n_sockets,
         .on_drained = on_drained,
         .on_full = on_full,
         .arg = s };
+    if (ledger_claim(p->ledger) != 0) {
+        log_at(LOG_EMERG, "more than %u workers run, the draining included",
+            LEDGER_ROWS - 2);
+        return -1;
+    }
     if (store != NULL) {
         secret_store_after_fork(store);
     }

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 struct cycle;
+struct ledger;
 
 struct worker_process {
     const struct cycle *cycle;
@@ -15,6 +16,7 @@ struct worker_process {
     int chan;    /* to the master */
     int keeper;  /* to the keeper */
     int tickets; /* memory file of ticket keys */
+    struct ledger *ledger;
     pid_t master;
 };
 

@@ -16,6 +16,8 @@ enum hook {
     H_ACCEPT,
     H_TARGET,
     H_REQUEST,
+    H_UPSTREAM,
+    H_UPSTREAM_END,
     H_RESPONSE,
     H_INTERIM,
     H_TRAILERS,
@@ -44,6 +46,8 @@ hooks_init(void)
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_TARGET, i, m->on_target != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
+        hook_collect(H_UPSTREAM, i, m->on_upstream != NULL);
+        hook_collect(H_UPSTREAM_END, i, m->on_upstream_end != NULL);
         hook_collect(H_RESPONSE, i, m->on_response != NULL);
         hook_collect(H_INTERIM, i, m->on_interim != NULL);
         hook_collect(H_TRAILERS, i, m->on_trailers != NULL);
@@ -142,6 +146,33 @@ hooks_request(struct tx *tx)
         tx->hook_at = 0;
     }
     return v;
+}
+
+enum verdict
+hooks_upstream(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    enum verdict v = V_NEXT;
+    tx->is_upstream = true;
+    while (tx->hook_at < hook_count[H_UPSTREAM] && v == V_NEXT) {
+        v = hook_module(H_UPSTREAM, tx->hook_at)->on_upstream(tx);
+        tx->hook_at += v == V_NEXT;
+    }
+    if (v != V_WAIT) {
+        tx->hook_at = 0;
+    }
+    return v;
+}
+
+void
+hooks_upstream_end(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    for (unsigned i = 0; i < hook_count[H_UPSTREAM_END] && tx->is_upstream;
+         i++) {
+        hook_module(H_UPSTREAM_END, i)->on_upstream_end(tx);
+    }
+    tx->is_upstream = false;
 }
 
 enum verdict

@@ -15,6 +15,7 @@ struct decision;
 struct route;
 struct tx;
 struct head;
+struct sandbox;
 struct worker;
 
 /* What a verdict is asked for: the CONNECT's target, the TLS SNI, a request.
@@ -34,11 +35,13 @@ struct explanation {
     const struct scope *where;
     const struct decision *decision;
     const struct authority *authority;
+    const struct sandbox *sandbox;
     struct arena *arena;
     bool needs_tls;      /* as the tx's: a secret goes with it */
     struct route *route; /* as the tx's */
     const char *fault;   /* why it would be a 502 after all; NULL: none */
-    void (*say)(const char *fmt, ...) printf_like(1, 2);
+    void (*say)(const char *fmt, ...) printf_like(1, 2);   /* attaches */
+    void (*limit)(const char *fmt, ...) printf_like(1, 2); /* limits */
 };
 
 struct module {
@@ -49,6 +52,12 @@ struct module {
     enum verdict (*on_accept)(struct conn *c); /* no V_REPLY, no V_WAIT */
     enum verdict (*on_target)(struct conn *c, const struct target *t);
     enum verdict (*on_request)(struct tx *tx, struct head *h);
+    /* Before a request goes upstream, behind all of on_request; and once its
+     * final head is there, or will not come: once after on_upstream has been
+     * asked, whatever that said and however often. A request that is tried
+     * again is still the same; a blind tunnel is none. */
+    enum verdict (*on_upstream)(struct tx *tx);
+    void (*on_upstream_end)(struct tx *tx);
     enum verdict (*on_response)(struct tx *tx, struct head *h);
     /* What has no verdict: a 1xx head before it is sent on, any number of
      * them before on_response; h->trailers when the body has ended. */
@@ -82,6 +91,8 @@ enum verdict hooks_accept(struct conn *c);
 /* `at` keeps the place of a hook that waits; 0 to begin. */
 enum verdict hooks_target(struct conn *c, const struct target *t, unsigned *at);
 enum verdict hooks_request(struct tx *tx);
+enum verdict hooks_upstream(struct tx *tx);
+void hooks_upstream_end(struct tx *tx); /* where it has begun, once */
 enum verdict hooks_response(struct tx *tx);
 void hooks_interim(struct tx *tx);
 void hooks_trailers(struct tx *tx); /* of the response */

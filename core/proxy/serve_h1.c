@@ -25,16 +25,21 @@
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
+/* How often a client is looked after that cannot be read from. */
+#define LOOK_EVERY 0.25
+
 static const struct step step_head, step_exchange, step_drain;
 
 /* The codec's state for one exchange; in the tx's arena. */
 struct h1_side {
     struct h1_body body; /* of the request */
     bool is_body_done, is_head_written, is_end_written, is_chunked;
-    bool is_bare;        /* no body goes with this head: it answers HEAD */
-    bool is_refused;     /* the head: what follows it is thrown away */
-    double progress;     /* clock_mono() of the last body byte in or byte out */
-    uint64_t sent;       /* body bytes written */
+    bool is_bare;    /* no body goes with this head: it answers HEAD */
+    bool is_refused; /* the head: what follows it is thrown away */
+    double progress; /* clock_mono() of the last body byte in or byte out */
+    double left;     /* clock_mono() when it was seen to have gone, behind bytes
+                        that there is no room for; 0: it was not */
+    uint64_t sent;   /* body bytes written */
     unsigned long turn;  /* of the loop, in which ... */
     uint64_t turn_bytes; /* ... so much of the body came */
 };
@@ -302,13 +307,38 @@ feed_body(struct conn *c, struct h1_side *side)
 static void
 watch_client(struct conn *c, struct h1_side *side)
 {
-    enum io r = c->is_half_closed ? IO_AGAIN : conn_fill(c, c->in.max);
+    enum io r = c->is_half_closed ? IO_AGAIN : IO_OK;
+    while (r == IO_OK) { /* to the last: nobody calls for what was left */
+        r = conn_fill(c, c->in.max);
+    }
     if (r == IO_EOF && !c->is_tls) {
         c->is_half_closed = true;
         side->progress = clock_mono();
-    } else if (r == IO_EOF || r == IO_ERR) {
+    } else if (r != IO_AGAIN) {
         tx_client_gone(c->tx, STR("client closed the connection"));
     }
+}
+
+/* A request that waits for its turn may have no room for more of the client's
+ * bytes; the end of the connection lies behind them, and its place is another's
+ * then. */
+static bool
+is_out_of_sight(const struct conn *c)
+{
+    return tx_is_queued(c->tx) &&
+           (c->tx->up.is_stopped || c->in.n == c->in.max);
+}
+
+/* With the patience that a half-closed client has, where that may be one. */
+static bool
+has_left_out_of_sight(const struct conn *c, struct h1_side *side)
+{
+    const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
+    if (!is_out_of_sight(c) || !tcp_has_left(c->stream)) {
+        return false;
+    }
+    side->left = side->left != 0 ? side->left : clock_mono();
+    return c->is_tls || clock_mono() >= side->left + pc->lingering_time;
 }
 
 /* An answer that came before the request's end: whether the rest is little
@@ -430,7 +460,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (!side->is_body_done && !c->tx->up.is_stopped) {
         return side->progress + pc->client_body_timeout;
     }
-    return TASK_NEVER;
+    return is_out_of_sight(c) ? clock_mono() + LOOK_EVERY : TASK_NEVER;
 }
 
 static void
@@ -519,6 +549,9 @@ run_exchange(struct task *t)
         count_turn(c, side, tx->up.bytes_in - had);
     } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c, side);
+    }
+    if (has_left_out_of_sight(c, side)) {
+        tx_client_gone(tx, STR("client closed the connection"));
     }
     if (tx->is_client_done) {
         return wait_until(c, TASK_NEVER);

@@ -57,6 +57,7 @@ void
 tx_free(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
+    hooks_upstream_end(tx);
     task_fini(&tx->task);
     if (tx->dial != NULL) {
         dial_free(tx->dial);

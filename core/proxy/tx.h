@@ -61,6 +61,7 @@ struct tx {
     struct dial *dial;
     struct peer *peer;
     struct addr peer_addr; /* that was dialled */
+    bool is_upstream;      /* on_upstream was asked, on_upstream_end was not */
     bool is_retried;
     struct bufq held;     /* of the body: sent, and not yet answered */
     bool is_held_short;   /* ... but more was sent than is held */
@@ -90,7 +91,9 @@ struct tx {
     struct str cause;
 
     /* figures, for the log; clock_mono(), 0: did not happen */
-    double t_start, t_request, t_connect, t_connected, t_sent, t_head, t_end;
+    double t_start, t_request, t_queued, t_slot; /* queued for a slot, got it
+                                                    or gave up */
+    double t_connect, t_connected, t_sent, t_head, t_end;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at;                   /* the module that waits in a hook */
     void **module_state;
@@ -105,6 +108,13 @@ tx_of(struct task *t)
     struct tx *tx = container_of(t, struct tx, task);
     CHECK(tx, TX_MAGIC);
     return tx;
+}
+
+/* Whether it waits for a header slot. */
+static inline bool
+tx_is_queued(const struct tx *tx)
+{
+    return tx->t_queued != 0 && tx->t_slot == 0;
 }
 
 /* A new exchange in an arena of its own; the conn fills the request and then
@@ -145,7 +155,7 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_connect;  /* tx_upstream.c */
+extern const struct step tx_step_upstream; /* tx_upstream.c */
 extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */

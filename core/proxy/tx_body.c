@@ -51,7 +51,7 @@ tx_body_failed(struct tx *tx)
     }
     tx_fail(tx, r->status < 500 ? FAULT_CLIENT : FAULT_OWN, "%.*s",
         STR_ARG(r->detail));
-    upstream_close(tx);
+    upstream_give_up(tx);
     tx_reply(tx, r);
     return &tx_step_reply;
 }
@@ -84,7 +84,7 @@ run_hold(struct task *t)
     }
     if (pump_is_last(&tx->up)) {
         tx->request.length = pump_out(&tx->up)->len;
-        return &tx_step_connect;
+        return &tx_step_upstream;
     }
     if (may_hold(tx)) {
         task_wait(t, TASK_NEVER, NULL, NULL);
@@ -93,7 +93,7 @@ run_hold(struct task *t)
     if (tx->request.body == BODY_LENGTH) {
         tx->request.body = BODY_CHUNKED;
     }
-    return &tx_step_connect;
+    return &tx_step_upstream;
 }
 
 const struct step tx_step_hold = { "tx: hold", run_hold };

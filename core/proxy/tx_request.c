@@ -225,7 +225,7 @@ run_request(struct task *t)
     }
     coding_ask(tx);
     hooks_filters(tx, true);
-    return pump_keeps_length(&tx->up) ? &tx_step_connect : &tx_step_hold;
+    return pump_keeps_length(&tx->up) ? &tx_step_upstream : &tx_step_hold;
 }
 
 const struct step tx_step_target = { "tx: target", run_target };

@@ -23,7 +23,7 @@
 /* RFC 9110 15.2: any number may come; a storm may not. */
 #define INTERIMS_MAX 32
 
-static const struct step step_dial;
+static const struct step step_connect, step_dial;
 
 static const struct proxy_conf *
 conf_of(const struct tx *tx)
@@ -59,10 +59,17 @@ upstream_release(struct tx *tx)
         conf_of(tx)->proxy_keepalive_timeout);
 }
 
+void
+upstream_give_up(struct tx *tx)
+{
+    upstream_close(tx);
+    hooks_upstream_end(tx);
+}
+
 const struct step *
 upstream_abandon(struct tx *tx)
 {
-    upstream_close(tx);
+    upstream_give_up(tx);
     return &tx_step_done;
 }
 
@@ -89,7 +96,7 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
         .rule = "upstream",
         .detail = str_of(detail) };
     tx_fail(tx, FAULT_ORIGIN, "%s", detail);
-    upstream_close(tx);
+    upstream_give_up(tx);
     if (tx->is_blind) {
         tx->response.status = status; /* logged; nobody could read it */
         tx->is_broken = true;
@@ -108,6 +115,7 @@ use_peer(struct tx *tx, struct peer *p)
     peer_begin(p, &tx->task);
     tx->t_connected = clock_mono();
     tx->t_sent = tx->t_connected;
+    tx->up.last_progress = tx->t_connected; /* it could not, before */
 }
 
 static struct guard_policy
@@ -142,6 +150,35 @@ start_dial(struct tx *tx)
         .serial = tx->sandbox->serial,
         .timeout = conf_of(tx)->proxy_connect_timeout };
     tx->dial = dial_start(&args, &tx->task);
+}
+
+/* The last word before the request leaves. */
+static const struct step *
+run_upstream(struct task *t)
+{
+    struct tx *tx = tx_of(t);
+    if (tx->is_client_gone) {
+        return upstream_abandon(tx);
+    }
+    const struct step *failed = tx_body_failed(tx);
+    if (failed != NULL) {
+        return failed;
+    }
+    switch (hooks_upstream(tx)) {
+    case V_NEXT:
+        return &step_connect;
+    case V_WAIT:
+        return TASK_WAIT;
+    case V_REPLY:
+        hooks_upstream_end(tx);
+        return &tx_step_reply;
+    case V_ABORT:
+        break;
+    }
+    hooks_upstream_end(tx);
+    tx->is_broken = true;
+    tx->must_close = true;
+    return &tx_step_reply;
 }
 
 static const struct step *
@@ -248,7 +285,7 @@ peer_lost(struct tx *tx, enum peer_io r)
         tx->is_retried = true;
         tx->is_request_sent = false;
         pump_give_back(&tx->up, &tx->held);
-        return &tx_step_connect;
+        return &step_connect;
     }
     if (r == P_BAD) {
         return fail(tx, 502, "http_protocol_error",
@@ -268,6 +305,7 @@ switched(struct tx *tx)
             "the origin switched protocols without being asked");
     }
     tx->t_head = clock_mono();
+    hooks_upstream_end(tx);
     splice_begin(tx);
     return &tx_step_response;
 }
@@ -279,6 +317,7 @@ head_arrived(struct tx *tx)
     bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
+        hooks_upstream_end(tx);
         return &tx_step_response;
     }
     if (status == 101) {
@@ -352,10 +391,11 @@ run_tunnel(struct task *t)
     const struct decision *d = &tx->decision;
     tx->where = d->where != NULL ? d->where : tx->where;
     route_init(&tx->route, &tx->authority, false, STR_NONE);
-    return &tx_step_connect;
+    return &step_connect;
 }
 
 const struct step tx_step_blind = { "tx: tunnel", run_tunnel };
-const struct step tx_step_connect = { "tx: connect", run_connect };
+const struct step tx_step_upstream = { "tx: upstream", run_upstream };
+static const struct step step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };
 const struct step tx_step_exchange = { "tx: exchange", run_exchange };

@@ -17,5 +17,8 @@ void upstream_release(struct tx *tx);
 /* Closes the peer, or cancels the dial. */
 void upstream_close(struct tx *tx);
 
+/* The same where no head will come any more: what waits for one is told. */
+void upstream_give_up(struct tx *tx);
+
 /* The client left: closes and goes to the last step. */
 const struct step *upstream_abandon(struct tx *tx);

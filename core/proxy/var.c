@@ -196,6 +196,15 @@ var_request_time(
 }
 
 static bool
+var_slot_wait_time(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    const struct tx *tx = ctx;
+    (void)name, (void)arg;
+    return give_seconds(a, tx->t_queued, tx->t_slot, out);
+}
+
+static bool
 var_upstream_connect_time(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
@@ -297,6 +306,7 @@ const struct var_def proxy_vars[] = {
     { .name = "realip_remote_addr", .get = var_realip_remote_addr },
     { .name = "upstream_addr", .get = var_upstream_addr },
     { .name = "request_time", .get = var_request_time },
+    { .name = "slot_wait_time", .get = var_slot_wait_time },
     { .name = "upstream_connect_time", .get = var_upstream_connect_time },
     { .name = "upstream_header_time", .get = var_upstream_header_time },
     { .name = "time_local", .get = var_time_local },

@@ -23,6 +23,7 @@
 #include "proxy/page.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
+#include "proxy/slot.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -168,6 +169,7 @@ worker_make(struct worker *w)
         return false;
     }
     w->pool = pool_new(w->loop, w->guard, POOL_MAX, POOL_HOST_MAX);
+    w->slots = slots_new(w->loop, w->setup.ledger);
     return hooks_worker_init(w) == 0;
 }
 
@@ -212,6 +214,9 @@ worker_free(struct worker *w)
     free_conns(w);
     if (w->acceptors != NULL) {
         accept_fini(w);
+    }
+    if (w->slots != NULL) {
+        slots_free(w->slots);
     }
     if (w->pool != NULL) {
         pool_free(w->pool);

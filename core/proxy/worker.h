@@ -14,8 +14,10 @@ struct dns_static;
 struct proxy_conf;
 struct guard;
 struct leaf_cache;
+struct ledger;
 struct pool;
 struct sandbox_set;
+struct slots;
 struct secret_store;
 struct tls_server;
 struct tls_sessions;
@@ -33,6 +35,7 @@ struct worker_setup {
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
+    struct ledger *ledger;   /* this process has a row in it */
     unsigned max_conns;      /* worker_connections */
     const struct worker_socket *sockets;
     unsigned n_sockets;
@@ -60,6 +63,7 @@ struct worker {
     struct dns_static *static_names;
     struct guard *guard;
     struct pool *pool;
+    struct slots *slots;
     struct acceptor *acceptors;
     struct list conns;
     unsigned n_conns, max_conns;

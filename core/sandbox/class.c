@@ -8,6 +8,7 @@
 
 #include "conf/type.h"
 #include "sandbox/conf_priv.h"
+#include "sandbox/ledger_slot.h"
 #include "sandbox/sandbox.h"
 
 bool
@@ -154,7 +155,9 @@ class_finish(struct conf *c, struct class *k, const struct sandbox_conf *sc,
         .denied = sc->denied_hosts.set,
         .internet = sc->internet,
         .connections = sc->connections,
-        .header_slots = sc->header_slots };
+        .header_slots = sc->header_slots,
+        .header_slots_queue = sc->header_slots_queue,
+        .header_slots_timeout = sc->header_slots_timeout };
     k->shared = all;
     if (hosts_gather(c, k->scope, NULL, &k->hosts) != 0) {
         return -1;
@@ -208,6 +211,28 @@ sandbox_check(struct conf *c, struct scope *s, void *part)
     return 0;
 }
 
+/* What the ledger has room for. */
+static bool
+set_slots(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    return set_count(b, d, n) &&
+           (*n <= LEDGER_SLOTS_MAX ||
+               conf_error(b, &d->args[0], "\"header_slots\" must be 1 to %u",
+                   LEDGER_SLOTS_MAX));
+}
+
+static bool
+set_slots_queue(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    return set_uint(b, d, n) &&
+           (*n <= LEDGER_WAITERS_MAX ||
+               conf_error(b, &d->args[0],
+                   "\"header_slots_queue\" must be 0 to %u",
+                   LEDGER_WAITERS_MAX));
+}
+
 #define S struct sandbox_conf
 
 /* A list or a scalar that a block has or has not: never its parent's. */
@@ -240,7 +265,10 @@ static const struct cmd sandbox_cmds[] = {
         denied_hosts, struct host_list, set_hosts),
     CMD_FLAG("internet", CONF_WHO, S, internet),
     CMD("connections", CONF_WHO, 1, 1, S, connections, unsigned, set_count),
-    CMD("header_slots", CONF_WHO, 1, 1, S, header_slots, unsigned, set_count),
+    CMD("header_slots", CONF_WHO, 1, 1, S, header_slots, unsigned, set_slots),
+    CMD("header_slots_queue", CONF_WHO, 1, 1, S, header_slots_queue, unsigned,
+        set_slots_queue),
+    CMD_SECONDS("header_slots_timeout", CONF_WHO, S, header_slots_timeout),
     CMD("max_sandboxes", CONF_EGRESS, 1, 1, S, max_sandboxes, unsigned,
         set_count),
     OWN("outbound", CONF_CLASS, 1, 1, 0, outbound, struct str, set_str),
@@ -257,6 +285,8 @@ static const struct cmd sandbox_cmds[] = {
 static const struct sandbox_conf sandbox_defaults = {
     .connections = 512,
     .header_slots = 6,
+    .header_slots_queue = 1000,
+    .header_slots_timeout = 60,
     .max_sandboxes = 16384,
 };
 

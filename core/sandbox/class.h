@@ -21,8 +21,10 @@ struct policy {
     const struct pattern_set *denied;     /* the class's; NULL: none */
     const struct pattern_set *own_denied; /* the sandbox's; NULL: none */
     bool internet;
-    unsigned connections;  /* client connections at a time */
-    unsigned header_slots; /* requests waiting for response headers */
+    unsigned connections;        /* client connections at a time */
+    unsigned header_slots;       /* requests waiting for response headers */
+    unsigned header_slots_queue; /* ... and for such a slot */
+    double header_slots_timeout; /* ... each so long; seconds */
 
     /* Set at run time only: rules 4 and 6. Values are struct block. */
     const struct pattern_set *outbound_by_host;
@@ -59,6 +61,8 @@ struct sandbox_conf {
     struct host_list denied_hosts;       /* own; sandbox_class, sandbox */
     bool internet;                       /* egress, sandbox_class, sandbox */
     unsigned connections, header_slots;  /* likewise */
+    unsigned header_slots_queue;         /* likewise */
+    double header_slots_timeout;         /* likewise; seconds */
     unsigned max_sandboxes;              /* egress */
     struct str outbound;                 /* own; sandbox_class */
     struct str class_name;               /* own; sandbox */

@@ -113,6 +113,8 @@ take_policy(struct conf *c, struct sandbox *sb, const struct sandbox_conf *sc)
     p->internet = sc->internet;
     p->connections = sc->connections;
     p->header_slots = sc->header_slots;
+    p->header_slots_queue = sc->header_slots_queue;
+    p->header_slots_timeout = sc->header_slots_timeout;
     sb->policy = p;
 }
 

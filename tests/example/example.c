@@ -22,6 +22,7 @@ struct example {
 struct state {
     bool has_waited;
     unsigned interims, trailers;
+    unsigned begun, ended; /* upstream */
 };
 
 /* Of this worker. */
@@ -98,6 +99,21 @@ on_request(struct tx *tx, struct head *h)
     return V_NEXT;
 }
 
+/* The last word before it leaves; and in any case, when its head has come or
+ * will not: the place to count what goes on between the two. */
+static enum verdict
+on_upstream(struct tx *tx)
+{
+    state_of(tx)->begun++;
+    return V_NEXT;
+}
+
+static void
+on_upstream_end(struct tx *tx)
+{
+    state_of(tx)->ended++;
+}
+
 static void
 on_interim(struct tx *tx, struct head *h)
 {
@@ -124,8 +140,10 @@ static void
 on_log(const struct tx *tx)
 {
     exchanges++;
-    conn_log(tx->conn, LOG_INFO, "example: status %u, %u trailers",
-        tx_status(tx), state_of(tx)->trailers);
+    const struct state *st = state_of(tx);
+    conn_log(tx->conn, LOG_INFO,
+        "example: status %u, %u trailers, upstream %u to %u", tx_status(tx),
+        st->trailers, st->begun, st->ended);
 }
 
 static void
@@ -229,6 +247,8 @@ const struct module example_module = {
     .on_accept = on_accept,
     .on_target = on_target,
     .on_request = on_request,
+    .on_upstream = on_upstream,
+    .on_upstream_end = on_upstream_end,
     .on_interim = on_interim,
     .on_response = on_response,
     .on_trailers = on_trailers,

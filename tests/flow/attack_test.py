@@ -536,7 +536,7 @@ def test_stalled_names_cost_no_one_else(weir, dns, plain_origin):
     """A sandbox has 64 names at a time; the others get an answer."""
     dns.hold = threading.Event()
     w = weir(
-        egress=f"resolver 127.0.0.1:{dns.port};", cls="allowed_hosts *;"
+        egress=f"resolver 127.0.0.1:{dns.port};", cls="allowed_hosts *; header_slots 100;"
     )
     clients = [w.client() for _ in range(80)]
     for i, c in enumerate(clients):

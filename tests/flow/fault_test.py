@@ -18,7 +18,8 @@ def host(origin):
 
 @pytest.fixture
 def few_descriptors(monkeypatch):
-    monkeypatch.setattr(lib.weir, "WRAP", ["prlimit", "--nofile=48:48"])
+    """48, and the ledger's 256 that every process of weir's has."""
+    monkeypatch.setattr(lib.weir, "WRAP", ["prlimit", "--nofile=304:304"])
 
 
 def test_idle_upstream_connections_give_way(weir, origins, few_descriptors):

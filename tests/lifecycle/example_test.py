@@ -66,7 +66,8 @@ def test_hooks(weir_with_example, origin):
         assert r.get("X-Example-Interims") == "1"
         assert r.body == b"ok"
     assert origin.requests[0].get("X-Example") == "of box"
-    w.wait_log("example: status 200, 2 trailers")
+    w.wait_log("example: status 200, 2 trailers, upstream 1 to 1")
+    assert "0 trailers, upstream 0 to 0" in w.error_log()  # CONNECT
     w.stop("QUIT")
     assert "example: 1 connections, 2 exchanges" in w.error_log()
 

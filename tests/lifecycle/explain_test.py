@@ -393,3 +393,12 @@ def test_what_it_says_is_what_happens(weir, origins):
         outcome = re.search(r"^outcome +(\S+)", done.stdout, re.M)[1]
         assert rule == logged["rule"], (host, path)
         assert outcome == ("forwarded" if status == 200 else str(status))
+
+
+def test_limits(weir):
+    w = weir(cls="header_slots 3; header_slots_timeout 2s;", start=False)
+    out = w.run("-E", "box", "GET", "http://a.test/").stdout
+    assert (
+        "limits     header_slots 3, header_slots_queue 1000,"
+        " header_slots_timeout 2s\n" in out
+    )

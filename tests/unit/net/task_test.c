@@ -395,6 +395,36 @@ test_a_queued_task_may_be_freed(void **state)
     task_fini(&a.task);
 }
 
+static const struct step *
+act_wake_and_end(struct actor *a)
+{
+    task_wake(&a->task);
+    return &task_end;
+}
+
+static void
+on_end_alone(struct task *t)
+{
+    struct actor *a = container_of(t, struct actor, task);
+    a->ends++;
+    loop_stop(t->loop);
+}
+
+/* Its owner frees it later: until then it does not end once more. */
+static void
+test_a_task_ends_once(void **state)
+{
+    (void)state;
+    struct actor a;
+    actor_init(&a, act_wake_and_end);
+    a.task.on_end = on_end_alone;
+    task_wake(&a.task);
+    loop_run(loop);
+    assert_int_equal(a.runs, 1);
+    assert_int_equal(a.ends, 1);
+    task_fini(&a.task);
+}
+
 int
 main(void)
 {
@@ -410,6 +440,7 @@ main(void)
         cmocka_unit_test(test_yields_let_others_run),
         cmocka_unit_test(test_a_task_may_wake_itself),
         cmocka_unit_test(test_a_queued_task_may_be_freed),
+        cmocka_unit_test(test_a_task_ends_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

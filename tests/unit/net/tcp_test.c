@@ -116,6 +116,18 @@ test_reads(void **state)
 }
 
 static void
+test_it_has_left_behind_unread_bytes(void **state)
+{
+    (void)state;
+    assert_false(tcp_has_left(stream));
+    say("unread");
+    assert_false(tcp_has_left(stream));
+    shutdown(peer, SHUT_WR);
+    assert_true(tcp_has_left(stream));
+    assert_reads("unread");
+}
+
+static void
 test_what_was_read_before_comes_first(void **state)
 {
     (void)state;
@@ -356,6 +368,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_reads),
+        TEST(test_it_has_left_behind_unread_bytes),
         TEST(test_what_was_read_before_comes_first),
         TEST(test_one_byte_at_a_time),
         TEST(test_flush_under_backpressure),

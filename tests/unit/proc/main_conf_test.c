@@ -72,15 +72,15 @@ test_workers(void **state)
 {
     assert_int_equal(binds(state, "worker_processes 7;")->worker_processes, 7);
     assert_int_equal(
-        binds(state, "worker_processes 512;")->worker_processes, 512);
+        binds(state, "worker_processes 120;")->worker_processes, 120);
     assert_int_equal(binds(state, "worker_processes auto;")->worker_processes,
         sysconf(_SC_NPROCESSORS_ONLN));
-    static const char *const bad[] = { "0", "513", "-1", "two", "1k" };
+    static const char *const bad[] = { "0", "121", "-1", "two", "1k" };
     for (unsigned i = 0; i < LEN(bad); i++) {
         char text[64], what[128];
         snprintf(text, sizeof text, "worker_processes %s;", bad[i]);
         snprintf(what, sizeof what,
-            "invalid number of workers \"%s\": auto, or 1 to 512", bad[i]);
+            "invalid number of workers \"%s\": auto, or 1 to 120", bad[i]);
         whole_refuses(state, true, text, what, 1);
     }
 }

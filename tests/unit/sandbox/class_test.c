@@ -67,6 +67,7 @@ defaults_and_classes(void **state)
     struct policy_conf *pc = policy_binds(state,
         "sandbox_class k { } header_slots 5;"
         "sandbox_class l { internet on; connections 7; header_slots 8;"
+        " header_slots_queue 0; header_slots_timeout 5s;"
         " allowed_hosts; denied_hosts a.test; denied_hosts *.b; }");
     const struct class *k = sandbox_classes(pc->set);
     assert_int_equal(k->magic, CLASS_MAGIC);
@@ -77,6 +78,8 @@ defaults_and_classes(void **state)
     assert_false(k->policy.internet);
     assert_int_equal(k->policy.connections, 512);
     assert_int_equal(k->policy.header_slots, 5);
+    assert_int_equal(k->policy.header_slots_queue, 1000);
+    assert_true(k->policy.header_slots_timeout == 60);
     assert_int_equal(k->policy.revision, 0);
     assert_null(k->hosts);
     assert_null(k->shared);
@@ -86,6 +89,8 @@ defaults_and_classes(void **state)
     assert_true(l->policy.internet);
     assert_int_equal(l->policy.connections, 7);
     assert_int_equal(l->policy.header_slots, 8);
+    assert_int_equal(l->policy.header_slots_queue, 0);
+    assert_true(l->policy.header_slots_timeout == 5);
     assert_int_equal(pattern_set_count(l->policy.allowed), 0);
     assert_int_equal(pattern_set_count(l->policy.denied), 2);
     assert_true(matches(l->policy.denied, "x.b"));
@@ -116,6 +121,12 @@ bad_classes(void **state)
         "invalid value \"0\" in \"max_sandboxes\" directive", 2);
     policy_refuses(state, "header_slots -1;",
         "invalid value \"-1\" in \"header_slots\" directive", 1);
+    policy_refuses(state, "header_slots\n65536;",
+        "\"header_slots\" must be 1 to 65535", 2);
+    policy_refuses(state, "header_slots_queue\n4097;",
+        "\"header_slots_queue\" must be 0 to 4096", 2);
+    policy_refuses(state, "header_slots_timeout soon;",
+        "invalid value \"soon\" in \"header_slots_timeout\" directive", 1);
     policy_refuses(state, "internet maybe;",
         "invalid value \"maybe\" in \"internet\" directive, it must be \"on\" "
         "or \"off\"",
@@ -187,6 +198,7 @@ what_a_sandbox_takes(void **state)
         "internet on;"
         "sandbox plain { class k; }"
         "sandbox own { class k; internet on; connections 9; header_slots 3;"
+        " header_slots_queue 2; header_slots_timeout 1s;"
         " allowed_hosts b.test; denied_hosts c.test; }"
         "sandbox nothing { class k; allowed_hosts; }"
         "sandbox_class k { internet off; connections 7; header_slots 8;"
@@ -212,6 +224,8 @@ what_a_sandbox_takes(void **state)
     assert_true(p->internet);
     assert_int_equal(p->connections, 9);
     assert_int_equal(p->header_slots, 3);
+    assert_int_equal(p->header_slots_queue, 2);
+    assert_true(p->header_slots_timeout == 1);
     assert_true(matches(p->allowed, "b.test"));
     assert_false(matches(p->allowed, "a.test"));
     assert_true(matches(p->denied, "d.test"));

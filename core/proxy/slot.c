@@ -1,0 +1,237 @@
+/*
+ * Lines of waiters. The n-th of a sandbox's line is this row's n-th entry in
+ * the ledger's list, once the grants that lie there are collected: so each
+ * call collects first, under the same lock.
+ */
+
+#include "proxy/slot.h"
+
+#include <unistd.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "net/task.h"
+#include "sandbox/ledger_slot.h"
+
+#define SLOTS_MAGIC 0x5107500du
+#define LINE_MAGIC 0x51071e0du
+
+struct slots {
+    unsigned magic;
+    struct ledger *ledger;
+    struct watch watch; /* of the eventfd */
+    struct map lines;   /* of those that somebody waits in, by serial */
+};
+
+struct slot_line {
+    unsigned magic;
+    struct map_node node;
+    uint64_t serial;
+    unsigned index;
+    struct list waiters; /* struct slot, the longest first */
+};
+
+static struct str
+serial_key(const uint64_t *serial)
+{
+    return str_n((const char *)serial, sizeof *serial);
+}
+
+static struct slot_line *
+line_of(struct map_node *n)
+{
+    struct slot_line *line = container_of(n, struct slot_line, node);
+    CHECK(line, LINE_MAGIC);
+    return line;
+}
+
+static struct slot_line *
+line_get(struct slots *s, const struct slot_ask *ask)
+{
+    struct map_node *n = map_find(&s->lines, serial_key(&ask->serial));
+    if (n != NULL) {
+        return line_of(n);
+    }
+    struct slot_line *line = xcalloc(sizeof *line);
+    line->magic = LINE_MAGIC;
+    line->serial = ask->serial;
+    line->index = ask->index;
+    line->node.key = serial_key(&line->serial);
+    list_init(&line->waiters);
+    map_add(&s->lines, &line->node);
+    return line;
+}
+
+static struct slot_line *
+line_find(const struct slots *s, uint64_t serial)
+{
+    struct map_node *n = map_find(&s->lines, serial_key(&serial));
+    return n != NULL ? line_of(n) : NULL;
+}
+
+static void
+line_end(struct slots *s, struct slot_line *line)
+{
+    if (line != NULL && list_is_empty(&line->waiters)) {
+        map_del(&s->lines, &line->node);
+        line->magic = 0;
+        xfree(line);
+    }
+}
+
+/* One grant: to the first of the line. There is one, unless somebody else wrote
+ * nonsense: then it goes back. */
+static void
+line_grant(struct slots *s, struct slot_line *line, struct ledger_record *r,
+    struct ledger_wakes *wakes)
+{
+    struct list *node = line != NULL ? list_pop(&line->waiters) : NULL;
+    if (node == NULL) {
+        ledger_slot_give(r, ledger_row(s->ledger), wakes);
+        return;
+    }
+    struct slot *slot = container_of(node, struct slot, node);
+    AN(slot->state == SLOT_WAITS);
+    slot->state = SLOT_HELD;
+    if (slot->task != NULL) {
+        task_wake(slot->task);
+    }
+}
+
+/* All grants that lie in the record. */
+static void
+line_collect(struct slots *s, struct slot_line *line, struct ledger_record *r,
+    struct ledger_wakes *wakes)
+{
+    unsigned n = ledger_slot_collect(r, ledger_row(s->ledger));
+    for (; n != 0; n--) {
+        line_grant(s, line, r, wakes);
+    }
+}
+
+/* Its place in its line, which is that of its entry among this row's. */
+static unsigned
+place_of(const struct slot_line *line, const struct slot *slot)
+{
+    unsigned k = 0;
+    const struct list *n = line->waiters.next;
+    for (; n != &slot->node; n = n->next) {
+        AN(n != &line->waiters);
+        k++;
+    }
+    return k;
+}
+
+/* Somebody has given this row something, or a process has died. */
+static void
+on_eventfd(struct watch *w, int events)
+{
+    struct slots *s = container_of(w, struct slots, watch);
+    CHECK(s, SLOTS_MAGIC);
+    uint64_t count;
+    (void)events;
+    (void)!read(ledger_eventfd(s->ledger), &count, sizeof count);
+    struct map_node *n = map_next(&s->lines, NULL);
+    while (n != NULL) {
+        struct slot_line *line = line_of(n);
+        struct ledger_wakes wakes = { { 0 } };
+        struct ledger_record *r =
+            ledger_lock(s->ledger, line->index, line->serial);
+        n = map_next(&s->lines, n);
+        if (r != NULL) {
+            line_collect(s, line, r, &wakes);
+            ledger_unlock(s->ledger, r, &wakes);
+        }
+        line_end(s, line);
+    }
+}
+
+struct slots *
+slots_new(struct loop *loop, struct ledger *ledger)
+{
+    struct slots *s = xcalloc(sizeof *s);
+    s->magic = SLOTS_MAGIC;
+    s->ledger = ledger;
+    map_init(&s->lines);
+    watch_init(&s->watch, loop, ledger_eventfd(ledger), on_eventfd);
+    watch_set(&s->watch, WATCH_READ);
+    return s;
+}
+
+void
+slots_free(struct slots *s)
+{
+    CHECK(s, SLOTS_MAGIC);
+    AZ(s->lines.count);
+    watch_set(&s->watch, 0);
+    map_fini(&s->lines);
+    s->magic = 0;
+    xfree(s);
+}
+
+static void
+wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
+{
+    slot->state = SLOT_WAITS;
+    list_add_tail(&line_get(s, ask)->waiters, &slot->node);
+}
+
+bool
+slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
+{
+    CHECK(s, SLOTS_MAGIC);
+    AN(slot->state == SLOT_NONE && ask->task != NULL);
+    struct ledger_slot_limits limits = { ask->limit, ask->queue };
+    struct ledger_wakes wakes = { { 0 } };
+    struct ledger_record *r = ledger_lock(s->ledger, ask->index, ask->serial);
+    if (r == NULL) {
+        return false;
+    }
+    *slot = (struct slot){ .slots = s,
+        .task = ask->task,
+        .index = ask->index,
+        .serial = ask->serial };
+    list_init(&slot->node);
+    switch (ledger_slot_take(r, ledger_row(s->ledger), &limits, &wakes)) {
+    case LEDGER_SLOT_TAKEN:
+        slot->state = SLOT_HELD;
+        break;
+    case LEDGER_SLOT_QUEUED:
+        wait_in_line(s, slot, ask);
+        break;
+    case LEDGER_SLOT_FULL:
+        break;
+    }
+    struct slot_line *line = line_find(s, ask->serial);
+    line_collect(s, line, r, &wakes);
+    ledger_unlock(s->ledger, r, &wakes);
+    line_end(s, line);
+    return slot->state != SLOT_NONE;
+}
+
+void
+slot_release(struct slot *slot)
+{
+    if (slot->state == SLOT_NONE) {
+        return;
+    }
+    struct slots *s = slot->slots;
+    CHECK(s, SLOTS_MAGIC);
+    struct slot_line *line = line_find(s, slot->serial);
+    struct ledger_wakes wakes = { { 0 } };
+    struct ledger_record *r = ledger_lock(s->ledger, slot->index, slot->serial);
+    slot->task = NULL; /* of a slot that goes at once nobody is told */
+    if (r != NULL) {
+        line_collect(s, line, r, &wakes); /* it may be granted by now */
+        if (slot->state == SLOT_WAITS) {
+            ledger_slot_leave(r, ledger_row(s->ledger), place_of(line, slot));
+        } else {
+            ledger_slot_give(r, ledger_row(s->ledger), &wakes);
+            line_collect(s, line, r, &wakes);
+        }
+        ledger_unlock(s->ledger, r, &wakes);
+    }
+    list_del(&slot->node);
+    slot->state = SLOT_NONE;
+    line_end(s, line);
+}

@@ -1,0 +1,113 @@
+#pragma once
+
+/*
+ * What all workers of all generations count together, for each sandbox: a
+ * memory file that the master makes once and hands down with an eventfd for
+ * each row. A row is one process's; a record is one sandbox's, by its index,
+ * and has a share for each row. The rows are the truth: what a dead process
+ * had is its shares, and the totals are their sum.
+ *
+ * To count one more thing by process (connections are the next): a field of
+ * struct ledger_share, which is summed, recounted and returned with the rest.
+ * To limit a rate: one of the record's buckets. Both are read and written
+ * between ledger_lock() and ledger_unlock() and nowhere else, and neither
+ * needs a word in this file: zeroes are the start of a new sandbox.
+ *
+ * Who calls what, when:
+ * - the master: ledger_new() at its start, ledger_bury() for each worker that
+ *   it has reaped;
+ * - after the fork: in a worker ledger_claim(), elsewhere ledger_free();
+ * - a worker: ledger_lock() … ledger_unlock() around each change of a record,
+ *   without a call that could block in between.
+ */
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "base/obj.h"
+#include "os/shm.h"
+
+/* Row 0 is nobody's: a zero in a list is no entry. */
+#define LEDGER_ROWS 256
+#define LEDGER_BUCKETS 4
+#define LEDGER_LIST 8192
+
+/* What one process has of one sandbox; counts alone. But for `granted` no other
+ * process writes it while that one lives. */
+struct ledger_share {
+    uint32_t used;    /* header slots */
+    uint32_t asked;   /* waiters for one, those that were granted one too */
+    uint32_t granted; /* of them, what the process has not learnt of; follows
+                         from `asked` and its entries in the list */
+    uint32_t connections;
+};
+
+/* A token bucket: what was in it, and when; clock_mono() is the same in all
+ * processes. */
+struct ledger_bucket {
+    double level, at;
+};
+
+/* Who waits for a slot, the longest first: row numbers, each by as many
+ * entries as it has waiters; 0 is an entry that was taken out. Of two lists
+ * one is in use: a full one is copied to the other without its gaps. Each
+ * change is one last store, so a list is whole whenever its writer dies. */
+struct ledger_record {
+    struct shm_lock lock; /* held by a row */
+    uint32_t slots;       /* that the sandbox may have, as asked last */
+    uint32_t n_waiting;
+    _Atomic uint32_t reach; /* rows below it have a share, others none */
+    uint64_t serial;        /* whose it is; 0: no sandbox's yet */
+    struct ledger_share total;
+    struct ledger_bucket buckets[LEDGER_BUCKETS];
+    _Atomic uint32_t active;  /* the list in use: 0 or 1 */
+    _Atomic uint64_t ends[2]; /* of each: the first entry, and behind the last
+                                 in the upper half */
+    uint64_t spare[11];
+    struct ledger_share rows[LEDGER_ROWS];
+    _Alignas(4096) uint8_t lists[2][LEDGER_LIST];
+};
+
+struct ledger;
+
+/* A ledger for `records` sandboxes, sparse: what is not touched takes no
+ * memory. The caller has a row in it. NULL with errno. */
+must_check struct ledger *ledger_new(unsigned records);
+
+/* The same from descriptors that were inherited, in ledger_fds()'s order. NULL
+ * with errno; EPROTO: its header is not as this program would write it. */
+must_check struct ledger *ledger_open(const int *fds, unsigned n);
+
+/* Unmaps, and closes the descriptors: they are this process's copies. */
+void ledger_free(struct ledger *l);
+
+/* The memory file, then the eventfds of rows 1, 2, …: what has to stay open
+ * in a process that counts, and to be passed through an exec. */
+const int *ledger_fds(const struct ledger *l, unsigned *n);
+
+/* A row for the process that runs. -1 when all are taken. */
+must_check int ledger_claim(struct ledger *l);
+
+/* Of this process; 0: it has none. The eventfd is readable when others have
+ * given this row something. */
+unsigned ledger_row(const struct ledger *l);
+int ledger_eventfd(const struct ledger *l);
+
+/* A process of the caller's has ended and was waited for: what it held goes
+ * back, and all others are woken to look. Without a row of that pid nothing
+ * happens. */
+void ledger_bury(struct ledger *l, pid_t pid);
+
+/* The record of a sandbox, locked; a record of an older serial starts anew.
+ * NULL where a newer sandbox has that index, or there is no such index. */
+struct ledger_record *ledger_lock(
+    struct ledger *l, unsigned index, uint64_t serial);
+
+/* Rows that are to be woken, but for one's own. */
+struct ledger_wakes {
+    uint64_t rows[LEDGER_ROWS / 64];
+};
+
+/* Unlocks, and then wakes; NULL: nobody. */
+void ledger_unlock(struct ledger *l, struct ledger_record *r,
+    const struct ledger_wakes *wakes);

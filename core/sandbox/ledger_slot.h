@@ -1,0 +1,44 @@
+#pragma once
+
+/*
+ * Header slots in a record that the caller has locked (SPEC 8). No loop, no
+ * waiting: a waiter is an entry of its row in the list, and which of a row's
+ * own waiters is meant by its oldest entry is the row's to know. Whenever a
+ * function returns there is no free slot while somebody waits.
+ */
+
+#include "sandbox/ledger.h"
+
+/* What may wait at most, whatever is asked for: half a list, so that copying
+ * a full one always makes room. */
+#define LEDGER_WAITERS_MAX (LEDGER_LIST / 2)
+#define LEDGER_SLOTS_MAX 65535
+
+struct ledger_slot_limits {
+    unsigned slots; /* at a time, of all rows; at least 1 */
+    unsigned queue; /* waiters at a time, of all rows */
+};
+
+enum ledger_slot { LEDGER_SLOT_TAKEN, LEDGER_SLOT_QUEUED, LEDGER_SLOT_FULL };
+
+/* One for `row` at once, or an entry at the end of the list. */
+enum ledger_slot ledger_slot_take(struct ledger_record *r, unsigned row,
+    const struct ledger_slot_limits *limits, struct ledger_wakes *wakes);
+
+/* A slot of `row` goes back, and to whoever waits longest. */
+void ledger_slot_give(
+    struct ledger_record *r, unsigned row, struct ledger_wakes *wakes);
+
+/* What `row` was granted since is its own from here on: so many of its waiters
+ * have a slot, the oldest first. */
+unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
+
+/* The k-th (from 0) of the row's entries is taken out of the list. */
+void ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k);
+
+/* For ledger.c, of a row whose process is dead: whether it has something here,
+ * in a record that it did not have locked; then what it has goes back, and what
+ * it may have left half done is put right. */
+bool ledger_record_is_used(const struct ledger_record *r, unsigned row);
+void ledger_record_return(
+    struct ledger_record *r, unsigned row, struct ledger_wakes *wakes);

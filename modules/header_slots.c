@@ -1,0 +1,113 @@
+/*
+ * So many requests of a sandbox wait for response headers at a time (SPEC 8):
+ * takes a slot before a request goes upstream, and gives it back when its head
+ * is there or will not come. Beyond the queue or the time: 503.
+ */
+
+#include "module.h"
+
+extern const unsigned header_slots_module_index;
+
+/* Seconds, for Retry-After: heads come at any time, a guess as good as any. */
+#define RETRY_AFTER "5"
+
+static struct slot *
+slot_of(const struct tx *tx)
+{
+    return module_state(tx, header_slots_module_index);
+}
+
+static enum verdict
+refuse(struct tx *tx, const char *rule, struct str detail)
+{
+    struct reply r = { .status = 503,
+        .error = "connection_limit_reached",
+        .rule = rule,
+        .detail = detail };
+    tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    tx_reply(tx, &r);
+    head_add(&tx->response, STR("Retry-After"), STR(RETRY_AFTER));
+    return V_REPLY;
+}
+
+static enum verdict
+refuse_full(struct tx *tx, const struct policy *p)
+{
+    return refuse(tx, "header_slots_queue",
+        arena_printf(tx->arena,
+            "header_slots_queue: %u requests of this sandbox wait for response "
+            "headers, and %u for their turn",
+            p->header_slots, p->header_slots_queue));
+}
+
+static enum verdict
+refuse_late(struct tx *tx, const struct policy *p)
+{
+    return refuse(tx, "header_slots_timeout",
+        arena_printf(tx->arena,
+            "header_slots_timeout: %u requests of this sandbox wait for "
+            "response headers, and none came in time",
+            p->header_slots));
+}
+
+static bool
+acquire(struct tx *tx, const struct policy *p)
+{
+    struct slot_ask ask = { .serial = tx->sandbox->serial,
+        .index = tx->sandbox->index,
+        .limit = p->header_slots,
+        .queue = p->header_slots_queue,
+        .task = &tx->task };
+    struct slot *slot = slot_of(tx);
+    tx->t_queued = clock_mono();
+    if (!slot_acquire(tx->conn->worker->slots, slot, &ask)) {
+        return false;
+    }
+    if (slot->state == SLOT_WAITS) {
+        conn_log(tx->conn, LOG_INFO, "waits for a header slot");
+    }
+    return true;
+}
+
+static enum verdict
+on_upstream(struct tx *tx)
+{
+    struct slot *slot = slot_of(tx);
+    const struct policy *p = tx->sandbox->policy;
+    if (tx->t_queued == 0 && !acquire(tx, p)) {
+        return refuse_full(tx, p);
+    }
+    if (slot->state == SLOT_HELD) {
+        tx->t_slot = clock_mono();
+        return V_NEXT;
+    }
+    double deadline = tx->t_queued + p->header_slots_timeout;
+    if (clock_mono() >= deadline) {
+        return refuse_late(tx, p);
+    }
+    task_wait(&tx->task, deadline, NULL, NULL);
+    return V_WAIT;
+}
+
+static void
+on_upstream_end(struct tx *tx)
+{
+    tx->t_slot = tx->t_slot != 0 ? tx->t_slot : clock_mono();
+    slot_release(slot_of(tx));
+}
+
+static void
+explain(struct explanation *e)
+{
+    const struct policy *p = e->sandbox->policy;
+    e->limit("header_slots %u, header_slots_queue %u, header_slots_timeout %gs",
+        p->header_slots, p->header_slots_queue, p->header_slots_timeout);
+}
+
+const struct module header_slots_module = {
+    .conf = { .name = "header_slots" },
+    .tx_size = sizeof(struct slot),
+    .on_upstream = on_upstream,
+    .on_upstream_end = on_upstream_end,
+    .explain = explain,
+};

@@ -1,0 +1,299 @@
+/*
+ * Slots in many processes that are killed at any time: never more holders than
+ * there are slots, never a free slot with a waiter, and in the end nothing is
+ * left. Bounded: about a second.
+ */
+
+#include "proxy/slot.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "net/task.h"
+#include "sandbox/ledger_slot.h"
+
+#define PROCESSES 6
+#define ACTORS 8 /* in each process */
+#define BOXES 3  /* sandboxes */
+#define SLOTS 4
+#define KILLS 120
+#define SECONDS 1.0
+
+/* What a process believes to hold, of each sandbox: a count in the lower half,
+ * and how often it changed in the upper. */
+struct shared {
+    _Atomic uint64_t held[PROCESSES][BOXES];
+    _Atomic uint32_t stop, served, waited;
+};
+
+static struct shared *shared;
+static struct ledger *ledger;
+static pid_t pids[PROCESSES];
+static unsigned seed;
+
+static unsigned
+draw(void)
+{
+    seed = seed * 1103515245 + 12345;
+    return seed >> 16;
+}
+
+static double
+now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* In a process. */
+
+struct actor {
+    struct task task;
+    struct slot slot;
+    unsigned box;
+    bool is_counted;
+};
+
+static struct loop *loop;
+static struct slots *slots;
+static struct actor actors[ACTORS];
+static unsigned me, n_running;
+
+static void
+count(struct actor *a, int by)
+{
+    _Atomic uint64_t *held = &shared->held[me][a->box];
+    *held = *held + (1ull << 32) + (uint64_t)by;
+    a->is_counted = by > 0;
+}
+
+static void
+finish(struct actor *a)
+{
+    if (a->is_counted) {
+        count(a, -1);
+        shared->served++;
+    }
+    slot_release(&a->slot);
+}
+
+static bool
+begin(struct actor *a)
+{
+    a->box = draw() % BOXES;
+    struct slot_ask ask = { .serial = 1000 + a->box,
+        .index = a->box,
+        .limit = SLOTS,
+        .queue = PROCESSES * ACTORS,
+        .task = &a->task };
+    bool ok = slot_acquire(slots, &a->slot, &ask);
+    shared->waited += a->slot.state == SLOT_WAITS;
+    return ok;
+}
+
+/* Once a turn: begins, holds a while, or gives up while it waits. */
+static const struct step *
+run_actor(struct task *t)
+{
+    struct actor *a = container_of(t, struct actor, task);
+    if (a->slot.state == SLOT_HELD && !a->is_counted) {
+        count(a, 1);
+    } else if (a->slot.state == SLOT_HELD || draw() % 8 == 0) {
+        finish(a);
+    }
+    if (a->slot.state == SLOT_NONE) {
+        if (shared->stop) {
+            return &task_end;
+        }
+        if (!begin(a)) {
+            _exit(3);
+        }
+    }
+    task_yield(t);
+    task_wait(t, TASK_NEVER, NULL, NULL);
+    return TASK_WAIT;
+}
+
+static const struct step step_actor = { "test: actor", run_actor };
+
+static void
+on_end(struct task *t)
+{
+    if (--n_running == 0) {
+        loop_stop(t->loop);
+    }
+}
+
+static void
+process(unsigned number)
+{
+    me = number;
+    seed = (unsigned)getpid() * 2654435761u;
+    (void)!nice(10); /* the parent has its turn, to kill */
+    if (ledger_claim(ledger) != 0) {
+        _exit(2);
+    }
+    loop = loop_new();
+    slots = slots_new(loop, ledger);
+    for (unsigned i = 0; i < ACTORS; i++) {
+        task_init(&actors[i].task, loop, &step_actor, on_end);
+        task_wake(&actors[i].task);
+    }
+    n_running = ACTORS;
+    loop_run(loop);
+    slots_free(slots);
+    _exit(0);
+}
+
+/* In the parent. */
+
+static void
+start(unsigned i)
+{
+    pids[i] = fork();
+    assert_true(pids[i] >= 0);
+    if (pids[i] == 0) {
+        process(i);
+    }
+}
+
+static void
+kill_one(unsigned i)
+{
+    int status;
+    assert_int_equal(kill(pids[i], SIGKILL), 0);
+    assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+    assert_true(WIFSIGNALED(status)); /* it did not end by itself */
+    for (unsigned b = 0; b < BOXES; b++) {
+        shared->held[i][b] = 0;
+    }
+    ledger_bury(ledger, pids[i]);
+}
+
+/* A sum over words that others change is one of a moment if none of them has
+ * changed meanwhile. */
+static void
+judge_holders(unsigned box)
+{
+    uint64_t was[PROCESSES];
+    unsigned sum = 0;
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        was[i] = shared->held[i][box];
+        sum += (uint32_t)was[i];
+    }
+    for (unsigned i = 0; i < PROCESSES && sum > SLOTS; i++) {
+        sum = shared->held[i][box] == was[i] ? sum : 0;
+    }
+    assert_true(sum <= SLOTS);
+}
+
+static void
+judge_record(unsigned box)
+{
+    struct ledger_record *r = ledger_lock(ledger, box, 1000 + box);
+    assert_non_null(r);
+    unsigned used = 0, granted = 0;
+    for (unsigned i = 1; i < LEDGER_ROWS; i++) {
+        used += r->rows[i].used;
+        granted += r->rows[i].granted;
+    }
+    bool is_right = r->total.used == used && r->total.granted == granted &&
+                    used + granted <= SLOTS &&
+                    (r->n_waiting == 0 || used + granted == SLOTS);
+    ledger_unlock(ledger, r, NULL);
+    assert_true(is_right);
+}
+
+static void
+judge(void)
+{
+    for (unsigned b = 0; b < BOXES; b++) {
+        judge_holders(b);
+        judge_record(b);
+    }
+}
+
+static void
+wait_all(void)
+{
+    double end = now() + 60;
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        int status;
+        pid_t r = 0;
+        while (r == 0 && now() < end) {
+            r = waitpid(pids[i], &status, WNOHANG);
+            usleep(200);
+        }
+        assert_int_equal(r, pids[i]); /* nobody waits for ever */
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        ledger_bury(ledger, pids[i]);
+    }
+}
+
+static void
+judge_end(void)
+{
+    for (unsigned b = 0; b < BOXES; b++) {
+        struct ledger_record *r = ledger_lock(ledger, b, 1000 + b);
+        assert_int_equal(r->total.used + r->total.granted, 0);
+        assert_int_equal(r->n_waiting, 0);
+        ledger_unlock(ledger, r, NULL);
+    }
+}
+
+static void
+test_killed_at_any_time(void **state)
+{
+    (void)state;
+    unsigned kills = 0;
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    ledger = ledger_new(BOXES);
+    assert_non_null(ledger);
+    seed = (unsigned)time(NULL);
+    for (unsigned i = 0; i < PROCESSES; i++) {
+        start(i);
+    }
+    double end = now() + SECONDS;
+    for (; kills < KILLS && now() < end; kills++) {
+        double next = now() + (draw() % 8) * 0.001;
+        do {
+            judge();
+            usleep(200);
+        } while (now() < next);
+        unsigned i = draw() % PROCESSES;
+        kill_one(i);
+        judge();
+        start(i);
+    }
+    shared->stop = 1;
+    wait_all();
+    judge_end();
+    assert_true(shared->served != 0 && shared->waited != 0);
+    print_message("%u kills, %u served, %u waited\n", kills, shared->served,
+        shared->waited);
+    ledger_free(ledger);
+    munmap(shared, sizeof *shared);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_killed_at_any_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
