@@ -16,7 +16,7 @@ is_twice(const struct head *h, enum field_id id)
     return f != NULL && head_next(h, id, f) != NULL;
 }
 
-/* An origin that reads `_` as `-` would frame by such a field. */
+/* Whoever reads `_` as `-` would frame by such a field. */
 static int
 refuse_mimics(const struct head *h, struct h1_error *err)
 {
@@ -283,7 +283,8 @@ is_body_unexpected(const struct head *h)
 int
 h1_response_rules(struct head *h, enum method method, struct h1_error *err)
 {
-    if (take_framing(h, err) != 0 || take_connection(h, err) != 0) {
+    if (refuse_mimics(h, err) != 0 || take_framing(h, err) != 0 ||
+        take_connection(h, err) != 0) {
         return -1;
     }
     if (!head_response_has_body(h, method)) {

@@ -113,6 +113,8 @@ def test_malformed_chunks_end_the_request(weir, plain_origin, name):
 
 
 RESPONSES = {
+    "mimic": b"HTTP/1.1 200 OK\r\nContent_Length: 3\r\n"
+             b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "not http": b"hello\r\n\r\n",
     "bare lf": b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",
     "both framings": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
