@@ -27,6 +27,9 @@ struct serve {
     void (*interim)(struct tx *tx, const struct head *head);
 };
 
+/* Among whose connections one was counted, by the limit module. */
+enum conn_count { CONN_UNCOUNTED, CONN_NOBODYS, CONN_SANDBOXS };
+
 struct conn {
     unsigned magic;
     struct task task;
@@ -58,6 +61,8 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
+    enum conn_count counted;
+    bool is_over;    /* beyond its sandbox's limit: it is told so, and closed */
     bool must_close; /* after this response */
 };
 

@@ -189,6 +189,7 @@ mend(struct ledger_record *r)
         t.used += r->rows[i].used;
         t.granted += r->rows[i].granted;
         t.connections += r->rows[i].connections;
+        t.requests += r->rows[i].requests;
     }
     r->total = t;
 }

@@ -15,7 +15,7 @@ ENTRY = re.compile(
 )
 
 # Read, and not enforced yet: README says so.
-WITHOUT_EFFECT = {"connections", "header_slots"}
+WITHOUT_EFFECT = {"header_slots"}
 
 
 def read(*patterns):
