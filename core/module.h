@@ -37,5 +37,6 @@
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
 #include "sandbox/echo.h"
+#include "sandbox/ledger_limit.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret.h"

@@ -81,6 +81,7 @@ conn_free(struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
     struct worker *w = c->worker;
+    hooks_close(c);
     task_fini(&c->task);
     if (c->tx != NULL) {
         tx_free(c->tx);

@@ -27,6 +27,9 @@ struct serve {
     void (*interim)(struct tx *tx, const struct head *head);
 };
 
+/* Among whose connections one was counted, by the limit module. */
+enum conn_count { CONN_UNCOUNTED, CONN_NOBODYS, CONN_SANDBOXS };
+
 struct conn {
     unsigned magic;
     struct task task;
@@ -61,7 +64,9 @@ struct conn {
     bool is_parked;
     bool has_client;     /* peer is one */
     bool is_half_closed; /* the client will say no more, and may yet read */
+    bool is_over;        /* beyond its sandbox's limit: told so, and closed */
     bool must_close;     /* after this response */
+    enum conn_count counted;
 };
 
 #define CONN_MAGIC 0xc0220c22u

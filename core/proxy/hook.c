@@ -14,6 +14,7 @@
 
 enum hook {
     H_ACCEPT,
+    H_CLOSE,
     H_TARGET,
     H_REQUEST,
     H_UPSTREAM,
@@ -44,6 +45,7 @@ hooks_init(void)
     for (unsigned i = 0; i < modules_count; i++) {
         const struct module *m = modules[i];
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
+        hook_collect(H_CLOSE, i, m->on_close != NULL);
         hook_collect(H_TARGET, i, m->on_target != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
         hook_collect(H_UPSTREAM, i, m->on_upstream != NULL);
@@ -116,6 +118,15 @@ hooks_accept(struct conn *c)
         v = hook_module(H_ACCEPT, i)->on_accept(c);
     }
     return v;
+}
+
+void
+hooks_close(struct conn *c)
+{
+    CHECK(c, CONN_MAGIC);
+    for (unsigned i = 0; i < hook_count[H_CLOSE]; i++) {
+        hook_module(H_CLOSE, i)->on_close(c);
+    }
 }
 
 enum verdict

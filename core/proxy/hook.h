@@ -50,6 +50,7 @@ struct module {
     int (*worker_init)(struct worker *w);
     void (*worker_exit)(struct worker *w);
     enum verdict (*on_accept)(struct conn *c); /* no V_REPLY, no V_WAIT */
+    void (*on_close)(struct conn *c); /* once, always, also if refused there */
     enum verdict (*on_target)(struct conn *c, const struct target *t);
     enum verdict (*on_request)(struct tx *tx, struct head *h);
     /* Before a request goes upstream, behind all of on_request; and once its
@@ -87,6 +88,7 @@ void hooks_init(void);
 must_check int hooks_worker_init(struct worker *w);
 void hooks_worker_exit(struct worker *w);
 enum verdict hooks_accept(struct conn *c);
+void hooks_close(struct conn *c);
 
 /* `at` keeps the place of a hook that waits; 0 to begin. */
 enum verdict hooks_target(struct conn *c, const struct target *t, unsigned *at);

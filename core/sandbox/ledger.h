@@ -7,11 +7,11 @@
  * and has a share for each row. The rows are the truth: what a dead process
  * had is its shares, and the totals are their sum.
  *
- * To count one more thing by process (connections are the next): a field of
- * struct ledger_share, which is summed, recounted and returned with the rest.
- * To limit a rate: one of the record's buckets. Both are read and written
- * between ledger_lock() and ledger_unlock() and nowhere else, and neither
- * needs a word in this file: zeroes are the start of a new sandbox.
+ * To count one more thing by process: a field of struct ledger_share, which is
+ * summed, recounted and returned with the rest. To limit one more rate: one of
+ * the record's buckets. Both are read and written between ledger_lock() and
+ * ledger_unlock() and nowhere else, and neither needs a word in this file:
+ * zeroes are the start of a new sandbox.
  *
  * Who calls what, when:
  * - the master: ledger_new() at its start, ledger_bury() for each worker that
@@ -29,7 +29,8 @@
 
 /* Row 0 is nobody's: a zero in a list is no entry. */
 #define LEDGER_ROWS 256
-#define LEDGER_BUCKETS 4
+#define LEDGER_BUCKETS 4 /* LEDGER_RATE, and room */
+#define LEDGER_RATE 0    /* of requests */
 #define LEDGER_LIST 8192
 
 /* What one process has of one sandbox; counts alone. But for `granted` no other
@@ -39,7 +40,9 @@ struct ledger_share {
     uint32_t asked;   /* waiters for one, those that were granted one too */
     uint32_t granted; /* of them, what the process has not learnt of; follows
                          from `asked` and its entries in the list */
-    uint32_t connections;
+    uint32_t connections; /* of clients */
+    uint32_t requests;    /* in progress */
+    uint32_t unused;
 };
 
 /* A token bucket: what was in it, and when; clock_mono() is the same in all

@@ -214,6 +214,7 @@ mend(struct ledger_record *r)
         t.asked += s->asked;
         t.granted += s->granted;
         t.connections += s->connections;
+        t.requests += s->requests;
     }
     r->total = t;
 }

@@ -118,9 +118,9 @@ class Weir:
         lines += f"ports  80 443 {ports};\n"
         return lines + f"proxy_ssl_trusted_certificate  {self.pki.ca};\n"
 
-    def config(self, egress="", main="", cls="", sandbox="", events=EVENTS):
+    def config(self, egress="", main="", events="", cls="", sandbox=""):
         text = defaults(MAIN, main)
-        text += "events { " + events + " }\negress {\n"
+        text += "events { " + defaults(EVENTS, events) + " }\negress {\n"
         text += defaults(self.default_egress(), egress)
         if not re.search(r"^\s*sandbox_class\s", egress, re.M):
             text += "sandbox_class test {\n" + defaults(CLASS, cls) + "\n}\n"

@@ -14,10 +14,6 @@ ENTRY = re.compile(
     r'|\.name = "([a-z_0-9]+)",\s*\.contexts'
 )
 
-# Read, and not enforced yet: README says so.
-WITHOUT_EFFECT = {"connections"}
-
-
 def read(*patterns):
     text = ""
     for pattern in patterns:
@@ -47,12 +43,4 @@ def test_tables_are_found():
 
 @pytest.mark.parametrize("name", directives())
 def test_is_used_where_weir_runs(name):
-    if name in WITHOUT_EFFECT:
-        pytest.skip("without an effect to test")
     assert is_used(name, read("tests/**/*.py")), name
-
-
-def test_what_has_no_effect_is_named():
-    text = read("README.md").partition("## Not there yet")[2]
-    for name in WITHOUT_EFFECT:
-        assert f"`{name}`" in text

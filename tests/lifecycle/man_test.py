@@ -137,12 +137,6 @@ def test_defaults(tables):
     assert compared > 20
 
 
-def test_what_is_not_enforced_says_so():
-    for name in ("connections",):
-        text = page("weir.conf.5").split(f".It Ic {name} ")[1]
-        assert "not enforced" in text.split(".It ")[0], name
-
-
 def test_every_variable_is_documented_and_no_other(tables):
     section = page("weir.conf.5").split("\n.Sh VARIABLES\n")[1]
     section = section.split("\n.Sh ")[0]

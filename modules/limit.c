@@ -1,0 +1,317 @@
+/*
+ * What a sandbox may have at a time, over all workers: connections, requests
+ * in progress, new requests a second (SPEC 14). Where a worker's connections
+ * run short, whoever holds the most is refused first. Denied requests count as
+ * well: they are work.
+ */
+
+#include "module.h"
+
+extern const unsigned limit_module_index;
+
+/* A connection beyond the limit is told so, unless so many are being told. */
+#define TOLD_MAX 16
+
+/* One sandbox may have so many times the connections that are free still in a
+ * worker: alone it comes to 8/9 of all, and there is always room for one that
+ * has few. */
+#define SHARE 8
+
+struct limit {
+    unsigned requests;  /* in progress; 0: any number */
+    double rate, burst; /* new ones a second; rate 0: any number */
+};
+
+struct state {
+    bool is_counted; /* among the requests in progress */
+};
+
+/* Connections of this worker's that nobody's are yet. */
+static unsigned nobodys;
+
+static int
+worker_init(struct worker *w)
+{
+    (void)w;
+    nobodys = 0;
+    return 0;
+}
+
+static struct ledger_record *
+lock_of(const struct worker *w, const struct sandbox *sb)
+{
+    return ledger_lock(w->setup.ledger, sb->index, sb->serial);
+}
+
+static void
+unlock_of(const struct worker *w, struct ledger_record *r)
+{
+    ledger_unlock(w->setup.ledger, r, NULL);
+}
+
+static struct ledger_counted
+count_more(
+    const struct worker *w, const struct sandbox *sb, enum ledger_count what)
+{
+    struct ledger_counted n = { 0 };
+    struct ledger_record *r = lock_of(w, sb);
+    if (r != NULL) { /* else a newer sandbox has its place: it ends soon */
+        n = ledger_count_more(r, ledger_row(w->setup.ledger), what);
+        unlock_of(w, r);
+    }
+    return n;
+}
+
+static void
+count_less(
+    const struct worker *w, const struct sandbox *sb, enum ledger_count what)
+{
+    struct ledger_record *r = lock_of(w, sb);
+    if (r != NULL) {
+        ledger_count_less(r, ledger_row(w->setup.ledger), what);
+        unlock_of(w, r);
+    }
+}
+
+/* Whether one who has `own` connections may have them; with one sandbox there
+ * is nobody to keep room for. */
+static bool
+has_room(const struct worker *w, unsigned own)
+{
+    return sandbox_set_count(w->sandboxes) < 2 ||
+           own <= SHARE * (w->max_conns - w->n_conns);
+}
+
+static enum verdict
+shed(const struct conn *c, unsigned own)
+{
+    conn_log(c, LOG_WARN,
+        "worker_connections run short: %u of %u in use, %u of them this "
+        "sandbox's",
+        c->worker->n_conns, c->worker->max_conns, own);
+    return V_ABORT;
+}
+
+/* Once for each connection, when it is known whose it is. */
+static enum verdict
+count_connection(struct conn *c)
+{
+    const struct worker *w = c->worker;
+    unsigned limit = c->sandbox->policy->connections;
+    struct ledger_counted n = count_more(w, c->sandbox, LEDGER_CONNECTIONS);
+    c->counted = CONN_SANDBOXS;
+    c->is_over = n.all > limit;
+    if (n.all > limit + TOLD_MAX) {
+        conn_log(c, LOG_WARN, "connections: more than %u", limit);
+        return V_ABORT;
+    }
+    return has_room(w, n.own) ? V_NEXT : shed(c, n.own);
+}
+
+static enum verdict
+on_accept(struct conn *c)
+{
+    if (c->sandbox != NULL) {
+        return count_connection(c);
+    }
+    c->counted = CONN_NOBODYS;
+    nobodys++;
+    return has_room(c->worker, nobodys) ? V_NEXT : shed(c, nobodys);
+}
+
+static void
+on_close(struct conn *c)
+{
+    if (c->counted == CONN_SANDBOXS) {
+        count_less(c->worker, c->sandbox, LEDGER_CONNECTIONS);
+    }
+    nobodys -= c->counted == CONN_NOBODYS;
+}
+
+static unsigned
+round_up(double x)
+{
+    unsigned n = (unsigned)x;
+    return n + (n < x);
+}
+
+static enum verdict
+refuse(struct tx *tx, const char *rule, double seconds, struct str detail)
+{
+    struct reply r = { .status = 503,
+        .error = "connection_limit_reached",
+        .rule = rule,
+        .detail = detail };
+    tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    tx_reply(tx, &r);
+    head_add(&tx->response, STR("Retry-After"),
+        arena_printf(tx->arena, "%u", round_up(seconds)));
+    return V_REPLY;
+}
+
+static enum verdict
+refuse_connection(struct tx *tx)
+{
+    tx->must_close = true;
+    return refuse(tx, "connections", 1,
+        arena_printf(tx->arena,
+            "connections: this sandbox has more than %u at a time",
+            tx->sandbox->policy->connections));
+}
+
+static enum verdict
+limit_rate(struct tx *tx, const struct limit *l)
+{
+    const struct worker *w = tx->conn->worker;
+    struct ledger_record *r = lock_of(w, tx->sandbox);
+    double wait = 0;
+    if (r != NULL) {
+        wait = ledger_bucket_take(
+            &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
+        unlock_of(w, r);
+    }
+    return wait <= 0 ? V_NEXT
+                     : refuse(tx, "rate", wait,
+                           STR("rate: this sandbox begins requests faster than "
+                               "it may"));
+}
+
+static enum verdict
+limit_requests(struct tx *tx, const struct limit *l)
+{
+    struct state *st = module_state(tx, limit_module_index);
+    struct ledger_counted n =
+        count_more(tx->conn->worker, tx->sandbox, LEDGER_REQUESTS);
+    st->is_counted = true;
+    return n.all <= l->requests
+               ? V_NEXT
+               : refuse(tx, "requests", 1,
+                     arena_printf(tx->arena,
+                         "requests: this sandbox has more than %u in progress",
+                         l->requests));
+}
+
+static enum verdict
+on_target(struct conn *c, const struct target *t)
+{
+    enum verdict v = V_NEXT;
+    if (t->kind == T_SNI) {
+        return V_NEXT;
+    }
+    if (c->counted == CONN_NOBODYS) {
+        nobodys--;
+        v = count_connection(c);
+    }
+    if (v == V_NEXT && c->is_over) {
+        return refuse_connection(t->tx);
+    }
+    const struct limit *l = module_who(t->tx, limit_module_index);
+    if (v == V_NEXT && l->rate > 0) {
+        v = limit_rate(t->tx, l);
+    }
+    if (v == V_NEXT && l->requests != 0 && t->kind == T_REQUEST) {
+        v = limit_requests(t->tx, l);
+    }
+    return v;
+}
+
+static void
+on_log(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, limit_module_index);
+    if (st->is_counted) {
+        count_less(tx->conn->worker, tx->sandbox, LEDGER_REQUESTS);
+    }
+}
+
+static void
+explain(struct explanation *e)
+{
+    const struct limit *l =
+        scope_part(e->sandbox->scope, module_part(limit_module_index));
+    e->limit("connections %u", e->sandbox->policy->connections);
+    if (l->requests != 0) {
+        e->limit("requests %u", l->requests);
+    }
+    if (l->rate > 0) {
+        e->limit("rate %gr/s burst=%g", l->rate, l->burst);
+    }
+}
+
+static bool
+set_requests(struct bind *b, const struct directive *d, void *field)
+{
+    if (str_eq(d->args[0].text, STR("off"))) {
+        *(unsigned *)field = 0;
+        return true;
+    }
+    return set_count(b, d, field);
+}
+
+/* NUMBERr/s or NUMBERr/m, as limit_req_zone's. */
+static bool
+rate_parse(struct str s, double *rate)
+{
+    uint64_t n;
+    bool is_minute = str_ends(s, STR("r/m"));
+    if (!is_minute && !str_ends(s, STR("r/s"))) {
+        return false;
+    }
+    if (!str_u64(str_n(s.p, s.n - 3), &n) || n == 0 || n > 1000000) {
+        return false;
+    }
+    *rate = is_minute ? (double)n / 60 : (double)n;
+    return true;
+}
+
+static bool
+burst_parse(struct str s, double *burst)
+{
+    uint64_t n;
+    if (!str_starts(s, STR("burst=")) || !str_u64(str_skip(s, 6), &n) ||
+        n == 0 || n > 1000000) {
+        return false;
+    }
+    *burst = (double)n;
+    return true;
+}
+
+static bool
+set_rate(struct bind *b, const struct directive *d, void *field)
+{
+    struct limit *l = bind_part(b);
+    (void)field;
+    l->burst = 0;
+    if (d->n_args == 1 && str_eq(d->args[0].text, STR("off"))) {
+        l->rate = 0;
+        return true;
+    }
+    if (!rate_parse(d->args[0].text, &l->rate)) {
+        return conf_error(
+            b, &d->args[0], "invalid rate \"%.*s\"", STR_ARG(d->args[0].text));
+    }
+    if (d->n_args == 2 && !burst_parse(d->args[1].text, &l->burst)) {
+        return conf_error(
+            b, &d->args[1], "invalid burst \"%.*s\"", STR_ARG(d->args[1].text));
+    }
+    l->burst = l->burst != 0 ? l->burst : round_up(l->rate);
+    return true;
+}
+
+static const struct cmd cmds[] = {
+    CMD("requests", CONF_WHO, 1, 1, struct limit, requests, unsigned,
+        set_requests),
+    CMD("rate", CONF_WHO, 1, 2, struct limit, rate, double, set_rate),
+    { 0 },
+};
+
+const struct module limit_module = {
+    .conf = { .name = "limit", .cmds = cmds, .size = sizeof(struct limit) },
+    .tx_size = sizeof(struct state),
+    .worker_init = worker_init,
+    .on_accept = on_accept,
+    .on_close = on_close,
+    .on_target = on_target,
+    .on_log = on_log,
+    .explain = explain,
+};
