@@ -15,7 +15,7 @@
 static void
 give(struct pump *p, const char *bytes, size_t n)
 {
-    assert_int_equal(bufq_append(pump_in(p), str_n(bytes, n)), n);
+    bufq_append(pump_in(p), str_n(bytes, n));
     pump_filled(p, n);
 }
 
