@@ -33,7 +33,7 @@ struct state {
     struct str *secrets;  /* their bytes, for the keys */
     unsigned n_first, n;
     unsigned changes; /* of the store, when they were taken */
-    struct echo_keys keys;
+    struct echo_keys *keys;
     struct told *told;
 };
 
@@ -108,13 +108,13 @@ take_values(struct tx *tx, struct state *st)
         }
     }
     st->changes = secret_changes(store);
-    echo_keys_init(&st->keys, st->secrets, st->n);
+    echo_keys_init(st->keys, st->secrets, st->n);
 }
 
 static void
 drop_values(struct state *st, unsigned n)
 {
-    echo_keys_fini(&st->keys);
+    echo_keys_fini(st->keys);
     while (st->n > n) {
         secret_value_free(&st->values[--st->n].held);
     }
@@ -216,7 +216,7 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     if (st->n == 0) {
         return;
     }
-    echo_init(&w.echo, &st->keys);
+    echo_init(&w.echo, st->keys);
     if (is_trailers) {
         mask_fields(&w, h->trailers, h->n_trailers);
     } else {
@@ -245,6 +245,7 @@ on_request(struct tx *tx, struct head *h)
     }
     st->values = arena_alloc(tx->arena, 2 * n * sizeof *st->values);
     st->secrets = arena_alloc(tx->arena, 2 * n * sizeof *st->secrets);
+    st->keys = arena_calloc(tx->arena, sizeof *st->keys);
     take_values(tx, st);
     st->n_first = st->n;
     arena_on_free(tx->arena, end_state, st);
@@ -284,7 +285,7 @@ body_init(struct tx *tx, void *state)
     b->tx = tx;
     b->st = current_state(tx);
     b->changes = b->st->changes;
-    echo_init(&b->echo, &b->st->keys);
+    echo_init(&b->echo, b->st->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
 }
 
@@ -328,7 +329,7 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     struct state *st = current_state(b->tx);
     if (b->changes != st->changes) {
         b->changes = st->changes;
-        echo_change(&b->echo, &st->keys, st->n_first);
+        echo_change(&b->echo, st->keys, st->n_first);
     }
     if (!body_give(b, out, false)) {
         return F_FULL; /* before more is taken, so that it stays bounded */

@@ -101,6 +101,7 @@ ticket_seal(const struct ticket_key *k, unsigned char *name, unsigned char *iv,
     return ok ? 1 : -1;
 }
 
+/* 1: opened; 2: … and its key is not the newest. */
 static int
 ticket_open(const struct ticket_keys *keys, const unsigned char *name,
     unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
@@ -113,8 +114,7 @@ ticket_open(const struct ticket_keys *keys, const unsigned char *name,
         bool ok = EVP_DecryptInit_ex(
                       cipher, EVP_aes_256_cbc(), NULL, k->aes, iv) == 1 &&
                   ticket_set_mac(mac, k);
-        int accepted = i == 0 ? 1 : 2; /* 2: and give a new one */
-        return ok ? accepted : -1;
+        return !ok ? -1 : i == 0 ? 1 : 2;
     }
     return 0; /* a full handshake */
 }
@@ -131,7 +131,11 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     int r = is_sealing ? ticket_seal(&keys.keys[0], name, iv, cipher, mac)
                        : ticket_open(&keys, name, iv, cipher, mac);
     mem_wipe(&keys, sizeof keys);
-    return r;
+    /* 2 also gives a new one. A client of TLS 1.3 uses a ticket once (RFC 8446
+     * C.4): without a new one its next connection would not be resumed. */
+    bool is_used_up =
+        !is_sealing && r == 1 && SSL_version(ssl) == TLS1_3_VERSION;
+    return is_used_up ? 2 : r;
 }
 
 void

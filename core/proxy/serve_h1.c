@@ -1,17 +1,17 @@
 /*
- * The client's side of HTTP/1.1: reads a head into an exchange, feeds its
- * body, writes the response. One exchange at a time; what a client pipelines
- * waits in c->in.
+ * The client's side of HTTP/1.1: reads a head into an exchange, has its body
+ * fed (h1_side.c), writes the response. One exchange at a time; what a client
+ * pipelines waits in c->in.
  */
 
 #include "proxy/conn.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "http/h1_body.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "net/tcp.h"
+#include "proxy/h1_side.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -22,27 +22,10 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.05
 
-/* Body bytes that one client moves before others have their turn. */
-#define TURN_BYTES (256 * 1024)
-
 /* How often a client is looked after that cannot be read from. */
 #define LOOK_EVERY 0.25
 
 static const struct step step_head, step_exchange, step_drain;
-
-/* The codec's state for one exchange; in the tx's arena. */
-struct h1_side {
-    struct h1_body body; /* of the request */
-    bool is_body_done, is_head_written, is_end_written, is_chunked;
-    bool is_bare;    /* no body goes with this head: it answers HEAD */
-    bool is_refused; /* the head: what follows it is thrown away */
-    double progress; /* clock_mono() of the last body byte in or byte out */
-    double left;     /* clock_mono() when it was seen to have gone, behind bytes
-                        that there is no room for; 0: it was not */
-    uint64_t sent;   /* body bytes written */
-    unsigned long turn;  /* of the loop, in which ... */
-    uint64_t turn_bytes; /* ... so much of the body came */
-};
 
 static const struct step *
 wait_until(struct conn *c, double deadline)
@@ -192,104 +175,6 @@ run_head(struct task *t)
         return refuse_head(c, tx_new(c), 408, "request head timed out");
     }
     return wait_until(c, deadline);
-}
-
-/* What of the body lies in c->in already. */
-static enum h1_result
-feed_buffered(struct conn *c, struct h1_side *side)
-{
-    struct pump *up = &c->tx->up;
-    size_t used = 0, had = pump_in(up)->len;
-    enum h1_result r =
-        h1_body_decode(&side->body, buf_str(&c->in), &used, pump_in(up));
-    buf_consume(&c->in, used);
-    if (pump_in(up)->len != had) {
-        side->progress = clock_mono();
-        pump_filled(up, pump_in(up)->len - had);
-    }
-    return r;
-}
-
-/* Straight from the stream into the pump where no framing lies between. */
-static enum io
-feed_direct(struct conn *c, struct h1_side *side, size_t direct)
-{
-    struct pump *up = &c->tx->up;
-    size_t room, got = 0;
-    char *to = bufq_reserve(pump_in(up), 1, &room);
-    enum io r = stream_read(c->stream, to, room < direct ? room : direct, &got);
-    bufq_commit(pump_in(up), r == IO_OK ? got : 0);
-    if (r == IO_OK) {
-        h1_body_took(&side->body, got);
-        side->progress = clock_mono();
-        pump_filled(up, got);
-    }
-    return r;
-}
-
-static enum io
-feed_once(struct conn *c, struct h1_side *side)
-{
-    size_t direct = h1_body_direct(&side->body);
-    if (c->in.n == 0 && direct != 0) {
-        enum io r = feed_direct(c, side, direct);
-        side->is_body_done = h1_body_is_done(&side->body);
-        return r;
-    }
-    enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
-    if (r != IO_OK) {
-        return r;
-    }
-    size_t had = c->in.n;
-    enum h1_result h = feed_buffered(c, side);
-    side->is_body_done = h1_body_is_done(&side->body);
-    if (h == H1_BAD) {
-        return IO_ERR;
-    }
-    return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
-}
-
-/* A fast sender to a fast origin: others have their turn in between. */
-static void
-count_turn(struct conn *c, struct h1_side *side, uint64_t n)
-{
-    if (side->turn != c->task.loop->turns) {
-        side->turn = c->task.loop->turns;
-        side->turn_bytes = 0;
-    }
-    side->turn_bytes += n;
-    if (side->turn_bytes >= TURN_BYTES) {
-        task_yield(&c->task);
-    }
-}
-
-/* The request's body, as far as the pump has room. */
-static void
-feed_body(struct conn *c, struct h1_side *side)
-{
-    struct tx *tx = c->tx;
-    while (!side->is_body_done && !pump_is_full(&tx->up)) {
-        enum io r = feed_once(c, side);
-        if (tx_body_is_too_large(tx)) {
-            tx_client_at_fault(tx, 413);
-            return;
-        }
-        if (r == IO_AGAIN) {
-            return;
-        }
-        if (h1_body_is_bad(&side->body) && !side->is_head_written) {
-            tx_client_at_fault(tx, 400);
-            return;
-        }
-        if (r != IO_OK) {
-            tx_client_gone(tx, STR("client broke off in its body"));
-            return;
-        }
-    }
-    if (side->is_body_done && !tx->up.is_ended) {
-        h1_body_trailers(&side->body, &tx->request);
-        pump_end(&tx->up);
-    }
 }
 
 /* While it waits for the response a client only leaves or pipelines. One that
@@ -535,9 +420,7 @@ run_exchange(struct task *t)
         return &conn_step_splice;
     }
     if (!side->is_body_done && tx->body_fault == 0) {
-        uint64_t had = tx->up.bytes_in;
-        feed_body(c, side);
-        count_turn(c, side, tx->up.bytes_in - had);
+        h1_side_feed(c, side);
     } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c, side);
     }

@@ -11,7 +11,11 @@ from lib.http import reply
 from lib.wait import DEADLINE, SLOW, until
 
 N = 150
-LIMITS = "client_header_timeout 4s; client_body_timeout 4s;"
+LIMITS = """
+client_header_timeout 4s;
+client_body_timeout 4s;
+header_slots 1000;
+"""
 
 
 def established(port):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 
+from . import demo_slots
 from .git import GitBackend, make_repository
 from .http import reply
 from .origin import Origin
@@ -347,6 +348,8 @@ class Demo:
         self.calls()
         self.sent_and_received()
         self.denied()
+        title("Six header slots, seven requests: drawn from weir's access log")
+        demo_slots.show(self, show)
         self.nowhere()
         title("weir's own record")
         show(self.weir.read("logs", "access.log").splitlines()[0])

@@ -140,10 +140,15 @@ def test_logs_of_workers_that_drain_are_opened_again(weir, origin, held):
             os.rename(w.path("logs", name), w.path("logs", name + ".1"))
         w.signal("USR1")
 
+        def link(name):
+            try:
+                return os.readlink(f"/proc/{old}/fd/{name}")
+            except FileNotFoundError:
+                return ""  # closed meanwhile
+
         def is_reopened():
             names = os.listdir(f"/proc/{old}/fd")
-            links = [os.readlink(f"/proc/{old}/fd/{n}") for n in names]
-            return not any(link.endswith(".log.1") for link in links)
+            return not any(link(n).endswith(".log.1") for n in names)
 
         until(is_reopened, "the old worker's logs")
         held()

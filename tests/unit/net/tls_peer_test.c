@@ -174,6 +174,24 @@ test_tickets_are_bound(void **state)
     }
 }
 
+/* A client of TLS 1.3 uses a ticket once, as OpenSSL's does: each connection
+ * has to bring the next one's. */
+static void
+test_each_resumption_brings_a_ticket(void **state)
+{
+    (void)state;
+    struct raw r;
+    raw_init(&r, TLS1_3_VERSION, TLS1_3_VERSION);
+    for (unsigned i = 0; i < 4; i++) {
+        SSL_SESSION *offered = r.session;
+        r.session = NULL;
+        assert_int_equal(raw_is_resumed(&r, &pair_usual, offered), i != 0);
+        assert_non_null(r.session);
+        SSL_SESSION_free(offered);
+    }
+    raw_fini(&r);
+}
+
 /* A keeper that died while it wrote the keys: no tickets, but connections. */
 static void
 test_without_ticket_keys(void **state)
@@ -325,6 +343,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_tickets_are_bound),
+        TEST(test_each_resumption_brings_a_ticket),
         TEST(test_without_ticket_keys),
         TEST(test_old_versions_are_refused),
         TEST(test_alpn),

@@ -387,32 +387,6 @@ test_backpressure(void **state)
     assert_false(pump_is_full(p));
 }
 
-/* What was taken in vain comes again, first, whatever the limit. */
-static void
-test_give_back(void **state)
-{
-    static char block[PUMP_LIMIT + 8];
-    struct fixture *f = *state;
-    struct pump *p = &f->pump;
-    assert_int_equal(give(p, STR("abcdef")), 6);
-    assert_int_equal(get(p, block, 4), 4);
-    assert_int_equal(give(p, str_n(block + 4, PUMP_LIMIT - 2)), PUMP_LIMIT - 2);
-    pump_end(p);
-    struct bufq back;
-    bufq_init(&back, 4);
-    bufq_append(&back, STR("abcd"));
-    pump_give_back(p, &back);
-    assert_true(bufq_is_empty(&back));
-    assert_int_equal(p->bytes_out, 0);
-    assert_true(pump_is_full(p));
-    assert_false(pump_is_done(p));
-    assert_int_equal(get(p, block, sizeof block), PUMP_LIMIT + 4);
-    assert_memory_equal(block, "abcdef", 6);
-    assert_true(pump_is_done(p));
-    pump_give_back(p, &back);
-    assert_true(pump_is_done(p));
-}
-
 static void
 test_error(void **state)
 {
@@ -595,7 +569,6 @@ main(void)
         TEST(test_model),
         TEST(test_no_filter_no_copy),
         TEST(test_backpressure),
-        TEST(test_give_back),
         TEST(test_error),
         TEST(test_turns),
         TEST(test_flush_when_dry),

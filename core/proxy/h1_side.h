@@ -1,0 +1,27 @@
+#pragma once
+
+/*
+ * HTTP/1.1's state of one exchange with its client, in the tx's arena; between
+ * serve_h1.c and h1_side.c.
+ */
+
+#include "http/h1_body.h"
+
+struct conn;
+
+struct h1_side {
+    struct h1_body body; /* of the request */
+    bool is_body_done, is_head_written, is_end_written, is_chunked;
+    bool is_bare;    /* no body goes with this head: it answers HEAD */
+    bool is_refused; /* the head: what follows it is thrown away */
+    double progress; /* clock_mono() of the last body byte in or byte out */
+    double left;     /* clock_mono() when it was seen to have gone, behind bytes
+                        that there is no room for; 0: it was not */
+    uint64_t sent;   /* body bytes written */
+    unsigned long turn;  /* of the loop, in which ... */
+    uint64_t turn_bytes; /* ... so much of the body came */
+};
+
+/* What there is of the request's body, as far as the pump has room; one client
+ * that sends fast has its share of a turn. Failures are told to the tx. */
+void h1_side_feed(struct conn *c, struct h1_side *side);
