@@ -94,7 +94,9 @@ joined(struct str a, struct str b)
 {
     static char text[4096];
     assert_true(a.n + b.n <= sizeof text);
-    memmove(text, a.p, a.n);
+    if (a.p != text) { /* what was joined before stays */
+        memcpy(text, a.p, a.n);
+    }
     memcpy(text + a.n, b.p, b.n);
     return str_n(text, a.n + b.n);
 }
