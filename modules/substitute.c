@@ -395,7 +395,8 @@ static const struct filter body_filter = { .name = "substitute",
     .state_size = sizeof(struct tx_fill),
     .want = want,
     .init = body_init,
-    .run = tx_fill_run };
+    .run = tx_fill_run,
+    .fini = tx_fill_fini };
 
 static enum verdict
 on_request(struct tx *tx, struct head *h)

@@ -38,26 +38,44 @@ may_ask(struct str part)
            (str_eq(name, STR("*")) && is_forbidden(part));
 }
 
-/* What of Accept-Encoding may be asked for, as one list; *is_cut: not all. */
+/* Adds what of one field's value may be asked for; *is_cut: not all. */
+static size_t
+copy_readable(struct str value, char *to, size_t n, bool *is_cut)
+{
+    struct str part;
+    while (str_cut(&value, ',', &part)) {
+        part = str_trim(part);
+        if (part.n == 0 || !may_ask(part)) {
+            *is_cut = *is_cut || part.n != 0;
+            continue;
+        }
+        if (n != 0) {
+            memcpy(to + n, ", ", 2);
+            n += 2;
+        }
+        memcpy(to + n, part.p, part.n);
+        n += part.n;
+    }
+    return n;
+}
+
+/* What of Accept-Encoding may be asked for, as one list. In one piece: there
+ * may be thousands. */
 static struct str
 readable(struct tx *tx, bool *is_cut)
 {
     const struct head *h = &tx->request;
-    struct str list = STR("");
-    for (const struct field *f = head_next(h, FIELD_ACCEPT_ENCODING, NULL);
-         f != NULL; f = head_next(h, FIELD_ACCEPT_ENCODING, f)) {
-        struct str rest = f->value, part;
-        while (str_cut(&rest, ',', &part)) {
-            part = str_trim(part);
-            if (part.n != 0 && may_ask(part)) {
-                list = arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(list),
-                    list.n != 0 ? ", " : "", STR_ARG(part));
-            } else {
-                *is_cut = *is_cut || part.n != 0;
-            }
-        }
+    const struct field *f = NULL;
+    size_t max = 0, n = 0;
+    while ((f = head_next(h, FIELD_ACCEPT_ENCODING, f)) != NULL) {
+        max += 2 * (f->value.n + 1); /* "a,b" grows by a byte for each */
     }
-    return list;
+    char *to = arena_alloc(tx->arena, max + 1);
+    while ((f = head_next(h, FIELD_ACCEPT_ENCODING, f)) != NULL) {
+        n = copy_readable(f->value, to, n, is_cut);
+    }
+    AN(n <= max);
+    return str_n(to, n);
 }
 
 void

@@ -8,8 +8,6 @@
 
 #include "base/clock.h"
 #include "proxy/conn.h"
-#include "proxy/parts.h"
-#include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
 
 /* Body bytes that one client moves before others have their turn. */
@@ -70,15 +68,6 @@ feed_once(struct conn *c, struct h1_side *side)
     return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
 }
 
-/* A chunked body shows its size only as it comes. */
-static bool
-is_too_large(const struct tx *tx)
-{
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    return pc->client_max_body_size != 0 &&
-           tx->up.bytes_in > pc->client_max_body_size;
-}
-
 /* A fast sender to a fast origin: others have their turn in between. */
 static void
 count_turn(struct conn *c, struct h1_side *side, uint64_t n)
@@ -100,7 +89,7 @@ feed_body(struct conn *c, struct h1_side *side)
     struct tx *tx = c->tx;
     while (!side->is_body_done && !pump_is_full(&tx->up)) {
         enum io r = feed_once(c, side);
-        if (is_too_large(tx)) {
+        if (tx_body_is_too_large(tx)) {
             tx_client_at_fault(tx, 413);
             return;
         }

@@ -137,6 +137,10 @@ void tx_client_at_fault(struct tx *tx, unsigned status);
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
 
+/* Whether more of the body has come than may; a chunked one shows its size only
+ * so. No, before it is known which block says how much. */
+bool tx_body_is_too_large(const struct tx *tx);
+
 /* The request's body cannot go on: weir's answer is set, and its step is
  * returned; NULL: it can. */
 const struct step *tx_body_failed(struct tx *tx);

@@ -6,8 +6,18 @@
 
 #include "proxy/tx.h"
 
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
+
+bool
+tx_body_is_too_large(const struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    return tx->t_request != 0 && pc->client_max_body_size != 0 &&
+           tx->up.bytes_in > pc->client_max_body_size;
+}
 
 static const struct reply *
 client_fault(unsigned status)

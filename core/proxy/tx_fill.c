@@ -5,7 +5,10 @@
 
 #include "proxy/tx_fill.h"
 
+#include "proxy/conn.h"
 #include "proxy/reply.h"
+#include "proxy/worker.h"
+#include "sandbox/secret_store.h"
 
 void
 tx_fill_add(struct tx_fill *f, const struct secret_def *d,
@@ -25,7 +28,8 @@ on_value(void *arg, unsigned rule, struct str *value)
     AN(rule < f->n);
     AN(f->tx->needs_tls);
     if (kept->p == NULL) {
-        if (!tx_secret(f->tx, d, &plain)) {
+        struct str held = secret_value_str(&f->held[rule]);
+        if (!tx_secret_held(f->tx, d, held, &plain)) {
             return false;
         }
         *kept = fill_escape(f->fill.kind, f->tx->arena, plain);
@@ -49,6 +53,20 @@ tx_fill_begin(struct tx_fill *f, struct tx *tx, enum fill_kind kind)
     f->tx = tx;
     fill_init(&f->fill, kind, tx->arena, f->rules, f->n);
     fill_on_value(&f->fill, on_value, f);
+    for (unsigned i = 0; i < f->n; i++) {
+        f->held[i] = secret_hold(
+            tx->conn->worker->secrets, f->secrets[i]->index, tx->sandbox);
+    }
+}
+
+void
+tx_fill_fini(void *tx_fill)
+{
+    struct tx_fill *f = tx_fill;
+    CHECK(f->tx, TX_MAGIC);
+    for (unsigned i = 0; i < f->n; i++) {
+        secret_value_free(&f->held[i]);
+    }
 }
 
 static enum flow

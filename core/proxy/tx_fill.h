@@ -2,12 +2,15 @@
 
 /*
  * Secrets on their way into a request's body: for a module whose filter puts
- * values in the place of placeholders (http/fill.h). A value is fetched when
- * its placeholder is found, and not before.
+ * values in the place of placeholders (http/fill.h). They are the values that
+ * there are when the request leaves, however long its body takes: a response
+ * is searched for those. One is copied when its placeholder is found, and not
+ * before.
  */
 
 #include "http/fill.h"
 #include "proxy/tx_secret.h"
+#include "sandbox/secret_memory.h"
 
 struct tx_fill {
     struct tx *tx;
@@ -15,6 +18,7 @@ struct tx_fill {
     unsigned n;
     struct fill_rule rules[SCAN_FIELDS_MAX];
     const struct secret_def *secrets[SCAN_FIELDS_MAX]; /* of each rule */
+    struct secret_value held[SCAN_FIELDS_MAX];         /* p NULL: missing */
     struct str values[SCAN_FIELDS_MAX]; /* escaped; p NULL: not needed yet */
 };
 
@@ -28,3 +32,6 @@ void tx_fill_begin(struct tx_fill *f, struct tx *tx, enum fill_kind kind);
 /* A filter's run(). F_ERROR after tx_fail(), with a body_reply. */
 enum flow tx_fill_run(
     void *tx_fill, struct bufq *in, struct bufq *out, enum need need);
+
+/* A filter's fini(). */
+void tx_fill_fini(void *tx_fill);

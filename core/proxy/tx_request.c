@@ -186,18 +186,27 @@ target_of(struct tx *tx)
         tx->query.p != NULL ? "?" : "", STR_ARG(tx->query));
 }
 
+/* By its length, or by what came of it while it was not known where it goes. */
+static bool
+is_too_large(const struct tx *tx)
+{
+    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+    AN(tx->t_request != 0);
+    return (pc->client_max_body_size != 0 && tx->request.body == BODY_LENGTH &&
+               tx->request.length > pc->client_max_body_size) ||
+           tx_body_is_too_large(tx);
+}
+
 static const struct step *
 run_request(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     if (tx->is_client_gone) {
         return &tx_step_done;
     }
     if (tx->t_request == 0) {
         tx->t_request = clock_mono();
-        if (pc->client_max_body_size != 0 && tx->request.body == BODY_LENGTH &&
-            tx->request.length > pc->client_max_body_size) {
+        if (is_too_large(tx)) {
             return refuse(tx, 413, "client_max_body_size",
                 "the request body is larger than client_max_body_size");
         }

@@ -26,8 +26,10 @@ tx_wipe_later(struct tx *tx, struct str s)
 }
 
 bool
-tx_secret(struct tx *tx, const struct secret_def *d, struct str *out)
+tx_secret_held(struct tx *tx, const struct secret_def *d, struct str value,
+    struct str *out)
 {
+    CHECK(tx, TX_MAGIC);
     const struct addr *literal =
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
     if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
@@ -35,12 +37,18 @@ tx_secret(struct tx *tx, const struct secret_def *d, struct str *out)
             STR_ARG(d->name));
         return false;
     }
-    struct str s = secret_get(tx->conn->worker->secrets, d->index, tx->sandbox);
-    if (s.p == NULL) {
+    if (value.p == NULL) {
         tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is missing", STR_ARG(d->name));
         return false;
     }
     tx->needs_tls = true;
-    *out = tx_wipe_later(tx, arena_dup(tx->arena, s));
+    *out = tx_wipe_later(tx, arena_dup(tx->arena, value));
     return true;
+}
+
+bool
+tx_secret(struct tx *tx, const struct secret_def *d, struct str *out)
+{
+    return tx_secret_held(tx, d,
+        secret_get(tx->conn->worker->secrets, d->index, tx->sandbox), out);
 }

@@ -14,6 +14,11 @@
 must_check bool tx_secret(
     struct tx *tx, const struct secret_def *d, struct str *out);
 
+/* The same of a `value` that was held before (secret_hold()); p NULL: it was
+ * missing then. */
+must_check bool tx_secret_held(struct tx *tx, const struct secret_def *d,
+    struct str value, struct str *out);
+
 /* `s`, in the exchange's arena, will be wiped when that goes: for all that is
  * made of a secret. Returns it. */
 struct str tx_wipe_later(struct tx *tx, struct str s);

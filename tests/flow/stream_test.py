@@ -243,6 +243,31 @@ def test_chunked_body_larger_than_allowed(weir, origin):
         assert c.read_response().status == 413
 
 
+@pytest.mark.parametrize("is_chunked", [False, True])
+@pytest.mark.parametrize("all_, own, want", [("1k", "1m", 200), ("1m", "1k", 413)])
+def test_the_blocks_own_size_holds_from_the_first_byte(
+    weir, plain_origin, all_, own, want, is_chunked
+):
+    """Also for a body that is there before the request is judged."""
+    w = weir(
+        egress=f"client_max_body_size {all_};\n"
+        f"host plain.test {{ client_max_body_size {own}; }}"
+    )
+    name, body = f"plain.test:{plain_origin.port}", b"x" * 9000
+    lines = f"POST http://{name}/ HTTP/1.1\r\nHost: {name}\r\n"
+    if is_chunked:
+        lines += "Transfer-Encoding: chunked\r\n\r\n"
+        sent = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    else:
+        lines += f"Content-Length: {len(body)}\r\n\r\n"
+        sent = body
+    with w.client() as c:
+        c.send(lines.encode() + sent)
+        assert c.read_response().status == want
+    got = [r.body for r in plain_origin.requests]
+    assert got == ([body] if want == 200 else [])
+
+
 def test_stale_connection_is_replaced(weir, origin):
     """An idle upstream connection that died is no failure of the request."""
     def script(conn):

@@ -85,7 +85,7 @@ def test_split_at_any_byte(weir, origin):
             request.body += conn.reader.chunk()
         begun.set()
         request.body += b"".join(iter(conn.reader.chunk, b""))
-        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        conn.send(reply(headers=[("Connection", "close")]))
 
     origin.script = script
     w = start(weir)
