@@ -12,7 +12,7 @@
 /* What may wait at most, whatever is asked for: half a list, so that copying
  * a full one always makes room. */
 #define LEDGER_WAITERS_MAX (LEDGER_LIST / 2)
-#define LEDGER_SLOTS_MAX 65535
+#define LEDGER_SLOTS_MAX 1000000
 
 struct ledger_slot_limits {
     unsigned slots; /* at a time, of all rows; at least 1 */

@@ -121,8 +121,8 @@ bad_classes(void **state)
         "invalid value \"0\" in \"max_sandboxes\" directive", 2);
     policy_refuses(state, "header_slots -1;",
         "invalid value \"-1\" in \"header_slots\" directive", 1);
-    policy_refuses(state, "header_slots\n65536;",
-        "\"header_slots\" must be 1 to 65535", 2);
+    policy_refuses(state, "header_slots\n1000001;",
+        "\"header_slots\" must be 1 to 1000000", 2);
     policy_refuses(state, "header_slots_queue\n4097;",
         "\"header_slots_queue\" must be 0 to 4096", 2);
     policy_refuses(state, "header_slots_timeout soon;",
