@@ -36,7 +36,7 @@
 #include "proxy/worker.h"
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
-#include "sandbox/echo.h"
+#include "sandbox/echo_set.h"
 #include "sandbox/ledger_limit.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret.h"

@@ -23,17 +23,12 @@ struct told {
     struct told *next;
 };
 
-struct value {
-    const struct secret_def *secret;
-    struct secret_value held;
-};
-
 struct state {
-    struct value *values; /* of the request, then those that are newer */
-    struct str *secrets;  /* their bytes, for the keys */
-    unsigned n_first, n;
-    unsigned changes; /* of the store, when they were taken */
-    struct echo_keys *keys;
+    const struct secret_def **secrets; /* whose echo is looked for */
+    unsigned n;
+    unsigned changes;       /* of the store, when `now` was made */
+    struct echo_set *first; /* the values when the request left, and ... */
+    struct echo_set *now;   /* ... with the newest behind them; NULL: none */
     struct told *told;
 };
 
@@ -49,11 +44,10 @@ struct work {
 /* The body's filter. */
 struct body {
     struct tx *tx;
-    struct state *st;
+    struct echo_set *set; /* what the echo looks for */
     struct echo echo;
     struct bufq kept; /* looked through, and not given on */
     uint64_t given;
-    unsigned changes; /* that echo.h knows */
 };
 
 /* A class's own secrets are for its sandboxes. */
@@ -81,60 +75,25 @@ next_secret(const struct tx *tx, const struct secret_def *d)
     return d;
 }
 
-static bool
-is_known(const struct state *st, struct str value)
-{
-    for (unsigned i = 0; i < st->n; i++) {
-        if (str_eq(st->secrets[i], value)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Holds the values that there are now and are not held yet. */
-static void
-take_values(struct tx *tx, struct state *st)
-{
-    const struct secret_store *store = tx->conn->worker->secrets;
-    const struct secret_def *d = next_secret(tx, NULL);
-    for (; d != NULL; d = next_secret(tx, d)) {
-        struct str now = secret_get(store, d->index, tx->sandbox);
-        if (now.n >= ECHO_MIN && !is_known(st, now)) {
-            struct value *v = &st->values[st->n];
-            v->secret = d;
-            v->held = secret_hold(store, d->index, tx->sandbox);
-            st->secrets[st->n++] = str_n(v->held.p, v->held.n);
-        }
-    }
-    st->changes = secret_changes(store);
-    echo_keys_init(st->keys, st->secrets, st->n);
-}
-
-static void
-drop_values(struct state *st, unsigned n)
-{
-    echo_keys_fini(st->keys);
-    while (st->n > n) {
-        secret_value_free(&st->values[--st->n].held);
-    }
-}
-
 static void
 end_state(void *arg)
 {
-    drop_values(arg, 0);
+    struct state *st = arg;
+    echo_set_put(st->first);
+    echo_set_put(st->now);
 }
 
-/* Where a secret has changed since: the newest in place of what was that. */
+/* Where a secret has changed since, with its newest value. */
 static struct state *
 current_state(struct tx *tx)
 {
+    struct secret_store *store = tx->conn->worker->secrets;
     struct state *st = module_state(tx, redact_module_index);
-    if (st->values != NULL &&
-        st->changes != secret_changes(tx->conn->worker->secrets)) {
-        drop_values(st, st->n_first);
-        take_values(tx, st);
+    if (st->now != NULL && st->changes != secret_changes(store)) {
+        echo_set_put(st->now);
+        st->now =
+            echo_set_get(store, st->first, st->secrets, st->n, tx->sandbox);
+        st->changes = secret_changes(store);
     }
     return st;
 }
@@ -154,8 +113,8 @@ static void
 tell(struct tx *tx, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
-    AN(i < st->n);
-    const struct secret_def *d = st->values[i].secret;
+    AN(i < st->now->n);
+    const struct secret_def *d = st->now->secrets[i];
     if (was_told(st, d)) {
         return;
     }
@@ -213,10 +172,10 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
 {
     struct state *st = current_state(tx);
     struct work w = { .tx = tx, .where = where };
-    if (st->n == 0) {
+    if (st->now == NULL || st->now->n == 0) {
         return;
     }
-    echo_init(&w.echo, st->keys);
+    echo_init(&w.echo, &st->now->keys);
     if (is_trailers) {
         mask_fields(&w, h->trailers, h->n_trailers);
     } else {
@@ -235,7 +194,7 @@ on_request(struct tx *tx, struct head *h)
     struct state *st = module_state(tx, redact_module_index);
     unsigned n = 0;
     (void)h;
-    AZ(st->values);
+    AZ(st->now);
     const struct secret_def *d = rc->is_on ? next_secret(tx, NULL) : NULL;
     for (; d != NULL; d = next_secret(tx, d)) {
         n++;
@@ -243,11 +202,15 @@ on_request(struct tx *tx, struct head *h)
     if (n == 0) {
         return V_NEXT;
     }
-    st->values = arena_alloc(tx->arena, 2 * n * sizeof *st->values);
-    st->secrets = arena_alloc(tx->arena, 2 * n * sizeof *st->secrets);
-    st->keys = arena_calloc(tx->arena, sizeof *st->keys);
-    take_values(tx, st);
-    st->n_first = st->n;
+    st->secrets = arena_alloc(tx->arena, n * sizeof *st->secrets);
+    while ((d = next_secret(tx, d)) != NULL) {
+        AN(st->n < n);
+        st->secrets[st->n++] = d;
+    }
+    struct secret_store *store = tx->conn->worker->secrets;
+    st->first = echo_set_get(store, NULL, st->secrets, n, tx->sandbox);
+    st->now = echo_set_ref(st->first);
+    st->changes = secret_changes(store);
     arena_on_free(tx->arena, end_state, st);
     return V_NEXT;
 }
@@ -275,7 +238,7 @@ static bool
 body_want(const struct tx *tx)
 {
     const struct state *st = module_state(tx, redact_module_index);
-    return st->n != 0;
+    return st->now != NULL && st->now->n != 0;
 }
 
 static void
@@ -283,10 +246,19 @@ body_init(struct tx *tx, void *state)
 {
     struct body *b = state;
     b->tx = tx;
-    b->st = current_state(tx);
-    b->changes = b->st->changes;
-    echo_init(&b->echo, b->st->keys);
+    b->set = echo_set_ref(current_state(tx)->now);
+    echo_init(&b->echo, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
+}
+
+/* A secret has changed: what began of the first values goes on. */
+static void
+body_change(struct body *b, const struct state *st)
+{
+    struct echo_set *before = b->set;
+    b->set = echo_set_ref(st->now);
+    echo_change(&b->echo, &b->set->keys, st->first->n);
+    echo_set_put(before);
 }
 
 static void
@@ -327,9 +299,8 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
     struct body *b = state;
     struct state *st = current_state(b->tx);
-    if (b->changes != st->changes) {
-        b->changes = st->changes;
-        echo_change(&b->echo, st->keys, st->n_first);
+    if (b->set != st->now) {
+        body_change(b, st);
     }
     if (!body_give(b, out, false)) {
         return F_FULL; /* before more is taken, so that it stays bounded */
@@ -346,6 +317,7 @@ body_fini(void *state)
 {
     struct body *b = state;
     echo_fini(&b->echo);
+    echo_set_put(b->set);
     bufq_fini(&b->kept);
 }
 

@@ -44,7 +44,8 @@ struct echo_keys {
     uint32_t first[256]; /* of begins, by the byte that begins it; 0: none */
     struct echo_begin *begins; /* the first is not used */
     uint32_t n_begins;
-    struct echo_grams *grams; /* made for the first long piece */
+    size_t seen;              /* bytes, until there are ... */
+    struct echo_grams *grams; /* ... these */
 };
 
 /* `secrets` have ECHO_MIN bytes each at least, are `n` or none, and live as

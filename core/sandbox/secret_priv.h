@@ -12,6 +12,7 @@
 #include "sandbox/secret_source.h"
 
 struct secret_use;
+struct echo_sets;
 
 /* PART_SECRET's struct; only the main scope's is filled. */
 struct secret_conf {
@@ -63,7 +64,8 @@ struct secret_store {
     struct list node; /* of all stores of the process */
     struct secret_slot *slots;
     unsigned n;
-    unsigned changes; /* secret_changes() */
+    unsigned changes;            /* secret_changes() */
+    struct echo_sets *echo_sets; /* owned */
     int watch_fd, watch_errno;
     struct secret_watch *watches;
     unsigned n_watches;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sandbox/echo_set.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_priv.h"
 
@@ -82,6 +83,7 @@ store_new(struct secret_conf *sc)
     s->n = sc->n;
     s->slots = xcalloc((sc->n + 1) * sizeof *s->slots);
     s->watch_fd = -1;
+    s->echo_sets = echo_sets_new();
     struct secret_slot *slot = s->slots;
     for (const struct secret_def *d = sc->defs; d != NULL; d = d->next) {
         slot->def = d;
@@ -98,6 +100,7 @@ static void
 store_clear(struct secret_store *s, bool is_dropped)
 {
     secret_watch_close(s);
+    echo_sets_forget(s->echo_sets);
     for (unsigned i = 0; i < s->n; i++) {
         struct secret_slot *slot = &s->slots[i];
         while (!list_is_empty(&slot->all)) {
@@ -121,6 +124,7 @@ store_free(void *arg)
         map_fini(&s->slots[i].items);
     }
     list_del(&s->node);
+    echo_sets_free(s->echo_sets);
     s->magic = 0;
     xfree(s->slots);
     xfree(s);
@@ -331,6 +335,7 @@ secret_apply(struct secret_store *s, struct str message)
         return !m.has_value;
     }
     s->changes++;
+    echo_sets_forget(s->echo_sets);
     char label[SECRET_LABEL_MAX];
     struct secret_value v = { NULL, 0 };
     if (m.has_value && secret_value_dup(&v, text) != 0) {

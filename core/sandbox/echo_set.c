@@ -1,0 +1,248 @@
+/*
+ * Sets by the addresses of their values: a value that is held stays where it
+ * is, and another never lies there meanwhile.
+ */
+
+#include "sandbox/echo_set.h"
+
+#include "base/mem.h"
+#include "sandbox/secret.h"
+#include "sandbox/secret_priv.h"
+
+/* What is asked for, while it is sought. */
+struct wanted {
+    unsigned n, room;
+    const struct secret_def **secrets;
+    struct str *texts;
+};
+
+struct echo_sets {
+    unsigned magic;
+    struct map all;
+    struct list kept; /* used last first */
+    unsigned n_kept;
+    struct wanted wanted; /* of one call at a time */
+};
+
+#define ECHO_SET_MAGIC 0xec05e701u
+#define ECHO_SETS_MAGIC 0xec05e702u
+
+static struct str
+key_of(const struct str *texts, unsigned n)
+{
+    return str_n((const char *)texts, n * sizeof *texts);
+}
+
+struct echo_sets *
+echo_sets_new(void)
+{
+    struct echo_sets *sets = xcalloc(sizeof *sets);
+    sets->magic = ECHO_SETS_MAGIC;
+    map_init(&sets->all);
+    list_init(&sets->kept);
+    return sets;
+}
+
+void
+echo_sets_free(struct echo_sets *sets)
+{
+    CHECK(sets, ECHO_SETS_MAGIC);
+    echo_sets_forget(sets);
+    AZ(sets->all.count);
+    map_fini(&sets->all);
+    xfree(sets->wanted.secrets);
+    xfree(sets->wanted.texts);
+    sets->magic = 0;
+    xfree(sets);
+}
+
+static void
+keep(struct echo_sets *sets, struct echo_set *set)
+{
+    list_add_head(&sets->kept, &set->kept);
+    sets->n_kept++;
+}
+
+static void
+take(struct echo_sets *sets, struct echo_set *set)
+{
+    AN(sets->n_kept);
+    list_del(&set->kept);
+    sets->n_kept--;
+}
+
+static void
+set_free(struct echo_sets *sets, struct echo_set *set)
+{
+    CHECK(set, ECHO_SET_MAGIC);
+    AZ(set->refs);
+    AZ(list_is_linked(&set->kept));
+    map_del(&sets->all, &set->node);
+    echo_keys_fini(&set->keys);
+    for (unsigned i = 0; i < set->n; i++) {
+        secret_value_free(&set->held[i]);
+    }
+    set->magic = 0;
+    xfree(set->secrets);
+    xfree(set->texts);
+    xfree(set->held);
+    xfree(set);
+}
+
+static void
+forget_last(struct echo_sets *sets)
+{
+    struct echo_set *set = container_of(sets->kept.prev, struct echo_set, kept);
+    take(sets, set);
+    set_free(sets, set);
+}
+
+void
+echo_sets_forget(struct echo_sets *sets)
+{
+    CHECK(sets, ECHO_SETS_MAGIC);
+    while (!list_is_empty(&sets->kept)) {
+        forget_last(sets);
+    }
+}
+
+unsigned
+echo_sets_kept(const struct secret_store *s)
+{
+    return s->echo_sets->n_kept;
+}
+
+static void
+wanted_reserve(struct wanted *w, unsigned n)
+{
+    if (n > w->room) {
+        xfree(w->secrets);
+        xfree(w->texts);
+        w->secrets = xalloc(n * sizeof *w->secrets);
+        w->texts = xalloc(n * sizeof *w->texts);
+        w->room = n;
+    }
+    w->n = 0;
+}
+
+/* Two secrets may have one value; a secret may change to what it was. */
+static void
+want(struct wanted *w, const struct secret_def *secret, struct str text)
+{
+    for (unsigned i = 0; i < w->n; i++) {
+        if (str_eq(w->texts[i], text)) {
+            return;
+        }
+    }
+    AN(w->n < w->room);
+    w->secrets[w->n] = secret;
+    w->texts[w->n++] = text;
+}
+
+/* Those from `n_first` on are the store's newest. */
+static struct echo_set *
+set_new(struct secret_store *s, const struct echo_set *first,
+    const struct sandbox *sandbox)
+{
+    const struct wanted *w = &s->echo_sets->wanted;
+    unsigned n_first = first != NULL ? first->n : 0;
+    struct echo_set *set = xcalloc(sizeof *set);
+    set->magic = ECHO_SET_MAGIC;
+    set->refs = 1;
+    set->n = w->n;
+    set->store = s;
+    set->secrets = xcalloc((w->n + 1) * sizeof *set->secrets);
+    set->texts = xcalloc((w->n + 1) * sizeof *set->texts);
+    set->held = xcalloc((w->n + 1) * sizeof *set->held);
+    for (unsigned i = 0; i < w->n; i++) {
+        set->secrets[i] = w->secrets[i];
+        set->texts[i] = w->texts[i];
+        set->held[i] = i < n_first
+                           ? secret_value_ref(&first->held[i])
+                           : secret_hold(s, w->secrets[i]->index, sandbox);
+        AN(set->held[i].p == w->texts[i].p);
+    }
+    echo_keys_init(&set->keys, set->texts, set->n);
+    list_init(&set->kept);
+    set->node.key = key_of(set->texts, set->n);
+    map_add(&s->echo_sets->all, &set->node);
+    return set;
+}
+
+static void
+gather(struct secret_store *s, const struct echo_set *first,
+    const struct secret_def *const *secrets, unsigned n,
+    const struct sandbox *sandbox)
+{
+    struct wanted *w = &s->echo_sets->wanted;
+    unsigned n_first = first != NULL ? first->n : 0;
+    wanted_reserve(w, n_first + n);
+    for (unsigned i = 0; i < n_first; i++) {
+        want(w, first->secrets[i], first->texts[i]);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        struct str now = secret_get(s, secrets[i]->index, sandbox);
+        if (now.n >= ECHO_MIN) {
+            want(w, secrets[i], now);
+        }
+    }
+}
+
+struct echo_set *
+echo_set_get(struct secret_store *s, const struct echo_set *first,
+    const struct secret_def *const *secrets, unsigned n,
+    const struct sandbox *sandbox)
+{
+    struct echo_sets *sets = s->echo_sets;
+    CHECK(sets, ECHO_SETS_MAGIC);
+    gather(s, first, secrets, n, sandbox);
+    struct str key = key_of(sets->wanted.texts, sets->wanted.n);
+    struct map_node *node = map_find(&sets->all, key);
+    struct echo_set *set =
+        node != NULL ? echo_set_ref(container_of(node, struct echo_set, node))
+                     : set_new(s, first, sandbox);
+    if (first == NULL) {
+        set->is_newest = true;
+        set->changes = secret_changes(s);
+    }
+    return set;
+}
+
+struct echo_set *
+echo_set_ref(struct echo_set *set)
+{
+    CHECK(set, ECHO_SET_MAGIC);
+    if (set->refs++ == 0) {
+        take(set->store->echo_sets, set);
+    }
+    return set;
+}
+
+/* A value that is replaced is wiped with the last exchange that has it. */
+static bool
+may_keep(const struct echo_set *set)
+{
+    return set->is_newest && set->changes == secret_changes(set->store);
+}
+
+void
+echo_set_put(struct echo_set *set)
+{
+    if (set == NULL) {
+        return;
+    }
+    CHECK(set, ECHO_SET_MAGIC);
+    AN(set->refs);
+    struct echo_sets *sets = set->store->echo_sets;
+    if (--set->refs != 0) {
+        return;
+    }
+    if (!may_keep(set)) {
+        set_free(sets, set);
+        return;
+    }
+    keep(sets, set);
+    if (sets->n_kept > ECHO_SETS_KEPT) {
+        forget_last(sets);
+    }
+}

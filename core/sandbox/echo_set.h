@@ -1,0 +1,61 @@
+#pragma once
+
+/*
+ * What is looked for in one sandbox's response from one host: the values of
+ * some secrets, held in their locked memory, and the keys made of them. All
+ * exchanges of a worker that look for the same values share one set, and the
+ * last sets that no exchange has are kept for the next, so that a request
+ * costs no keys and a stream that stays open no copy of them. What is kept so
+ * goes with the next change of any secret.
+ *
+ * Called by modules/redact.c with the requests; by secret_store.c, which owns
+ * all sets of its values, when these change.
+ */
+
+#include "base/list.h"
+#include "base/map.h"
+#include "sandbox/echo.h"
+#include "sandbox/secret_store.h"
+
+struct secret_def;
+
+/* Sets kept that no exchange has; a set is 1.5 KiB, 5.5 KiB once it has looked
+ * through long texts. */
+#define ECHO_SETS_KEPT 64
+
+struct echo_set {
+    unsigned magic;
+    unsigned refs;
+    unsigned n;
+    const struct secret_def **secrets; /* n, in the keys' order */
+    struct str *texts;                 /* their values ... */
+    struct secret_value *held;         /* ... that are held */
+    struct echo_keys keys;
+    struct secret_store *store;
+    bool is_newest;       /* its values were the newest of the store ... */
+    unsigned changes;     /* ... after so many changes */
+    struct map_node node; /* by `texts`: where the values lie */
+    struct list kept;
+};
+
+/* The set of what `first` has (NULL: nothing), then of the values that
+ * `secrets` have now for the sandbox and that are not there yet. Values below
+ * ECHO_MIN bytes are left out; it may be empty. For echo_set_put(). */
+struct echo_set *echo_set_get(struct secret_store *s,
+    const struct echo_set *first, const struct secret_def *const *secrets,
+    unsigned n, const struct sandbox *sandbox);
+
+struct echo_set *echo_set_ref(struct echo_set *set);
+void echo_set_put(struct echo_set *set); /* NULL is fine */
+
+/* All sets of one store; it is the store's. */
+struct echo_sets;
+
+struct echo_sets *echo_sets_new(void);
+void echo_sets_free(struct echo_sets *sets); /* no exchange has one */
+
+/* Frees those that no exchange has. */
+void echo_sets_forget(struct echo_sets *sets);
+
+/* How many those are, for tests. */
+unsigned echo_sets_kept(const struct secret_store *s);
