@@ -185,6 +185,23 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     echo_fini(&w.echo);
 }
 
+static void
+list_secrets(struct tx *tx, struct state *st)
+{
+    const struct secret_def *d = next_secret(tx, NULL);
+    for (unsigned room = 0; d != NULL; d = next_secret(tx, d)) {
+        if (st->n == room) {
+            const struct secret_def **before = st->secrets;
+            room = room != 0 ? room * 2 : 4;
+            st->secrets = arena_alloc(tx->arena, room * sizeof *st->secrets);
+            for (unsigned i = 0; i < st->n; i++) {
+                st->secrets[i] = before[i];
+            }
+        }
+        st->secrets[st->n++] = d;
+    }
+}
+
 /* Behind credential and substitute, in the step in which they read what they
  * send: what is held is that. */
 static enum verdict
@@ -192,23 +209,16 @@ on_request(struct tx *tx, struct head *h)
 {
     const struct redact *rc = module_where(tx, redact_module_index);
     struct state *st = module_state(tx, redact_module_index);
-    unsigned n = 0;
     (void)h;
     AZ(st->now);
-    const struct secret_def *d = rc->is_on ? next_secret(tx, NULL) : NULL;
-    for (; d != NULL; d = next_secret(tx, d)) {
-        n++;
+    if (rc->is_on) {
+        list_secrets(tx, st);
     }
-    if (n == 0) {
+    if (st->n == 0) {
         return V_NEXT;
     }
-    st->secrets = arena_alloc(tx->arena, n * sizeof *st->secrets);
-    while ((d = next_secret(tx, d)) != NULL) {
-        AN(st->n < n);
-        st->secrets[st->n++] = d;
-    }
     struct secret_store *store = tx->conn->worker->secrets;
-    st->first = echo_set_get(store, NULL, st->secrets, n, tx->sandbox);
+    st->first = echo_set_get(store, NULL, st->secrets, st->n, tx->sandbox);
     st->now = echo_set_ref(st->first);
     st->changes = secret_changes(store);
     arena_on_free(tx->arena, end_state, st);

@@ -98,6 +98,9 @@ prefix_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
 {
     unsigned whole = bits / 8, rest = bits % 8;
     uint8_t mask = (uint8_t)(0xff00 >> rest);
+    if (whole != 0 && a[0] != b[0]) {
+        return false; /* nearly always */
+    }
     return memcmp(a, b, whole) == 0 &&
            (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
 }

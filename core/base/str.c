@@ -108,3 +108,14 @@ str_u64(struct str s, uint64_t *out)
     *out = v;
     return true;
 }
+
+struct str
+str_of_u64(uint64_t v, char room[STR_U64_MAX])
+{
+    size_t at = STR_U64_MAX;
+    do {
+        room[--at] = (char)('0' + v % 10);
+        v /= 10;
+    } while (v != 0);
+    return str_n(room + at, STR_U64_MAX - at);
+}

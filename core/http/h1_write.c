@@ -32,13 +32,8 @@ put(struct sink *to, struct str s)
 static void
 put_u64(struct sink *to, uint64_t v)
 {
-    char text[20];
-    size_t at = sizeof text;
-    do {
-        text[--at] = (char)('0' + v % 10);
-        v /= 10;
-    } while (v != 0);
-    put(to, str_n(text + at, sizeof text - at));
+    char room[STR_U64_MAX];
+    put(to, str_of_u64(v, room));
 }
 
 /* What was not parsed from the wire as it is must not split the head. */

@@ -226,6 +226,15 @@ authority_eq(const struct authority *a, const struct authority *b)
     return a->kind == b->kind && a->port == b->port && str_eq(a->host, b->host);
 }
 
+static char *
+append(char *p, struct str s)
+{
+    if (s.n != 0) {
+        memcpy(p, s.p, s.n);
+    }
+    return p + s.n;
+}
+
 struct str
 authority_format(
     struct arena *a, const struct authority *au, uint16_t default_port)
@@ -235,11 +244,15 @@ authority_format(
     if (!has_port && !is_ip6) {
         return au->host;
     }
-    if (!has_port) {
-        return arena_printf(a, "[%.*s]", STR_ARG(au->host));
-    }
-    return arena_printf(a, is_ip6 ? "[%.*s]:%u" : "%.*s:%u", STR_ARG(au->host),
-        (unsigned)au->port);
+    char room[STR_U64_MAX];
+    struct str port = has_port ? str_of_u64(au->port, room) : STR_NONE;
+    char *text = arena_alloc(a, au->host.n + port.n + 3), *p = text;
+    p = append(p, is_ip6 ? STR("[") : STR_NONE);
+    p = append(p, au->host);
+    p = append(p, is_ip6 ? STR("]") : STR_NONE);
+    p = append(p, has_port ? STR(":") : STR_NONE);
+    p = append(p, port);
+    return str_n(text, (size_t)(p - text));
 }
 
 static bool

@@ -39,6 +39,13 @@ stream_read(struct stream *s, char *p, size_t n, size_t *got)
     return s->ops->read(s, p, n, got);
 }
 
+bool
+stream_is_dry(struct stream *s)
+{
+    CHECK(s, STREAM_MAGIC);
+    return s->ops->is_dry(s);
+}
+
 enum io
 stream_write(struct stream *s, const char *p, size_t n, size_t *put)
 {

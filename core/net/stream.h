@@ -20,6 +20,7 @@ struct stream_ops {
     enum io (*handshake)(struct stream *);
     enum io (*read)(struct stream *, char *p, size_t n, size_t *got);
     enum io (*write)(struct stream *, const char *p, size_t n, size_t *put);
+    bool (*is_dry)(struct stream *);
     enum io (*shutdown)(struct stream *); /* no more writes: FIN, alert */
     void (*park)(struct stream *);        /* idle: give buffers back */
     void (*close)(struct stream *);       /* frees this layer alone */
@@ -50,6 +51,10 @@ must_check enum io stream_handshake(struct stream *s);
  * close_notify gives IO_ERR. */
 must_check enum io stream_read(
     struct stream *s, char *p, size_t n, size_t *got);
+
+/* Whether a read gives IO_AGAIN for certain, and the stream waits as after
+ * that: to say so costs less than to try. */
+bool stream_is_dry(struct stream *s);
 
 /* IO_OK: *put is 1 to n. After IO_AGAIN the next write must begin with the
  * same bytes, and offer at least as many. */

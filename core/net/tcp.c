@@ -141,6 +141,17 @@ tcp_wait_readable(struct tcp *t)
     return IO_AGAIN;
 }
 
+static bool
+tcp_is_dry(struct stream *s)
+{
+    struct tcp *t = tcp_of(s);
+    if (t->unread.n != 0 || t->is_readable) {
+        return false;
+    }
+    tcp_wait_readable(t);
+    return true;
+}
+
 static enum io
 tcp_read(struct stream *s, char *p, size_t n, size_t *got)
 {
@@ -148,12 +159,12 @@ tcp_read(struct stream *s, char *p, size_t n, size_t *got)
     if (tcp_one_byte) {
         n = 1;
     }
+    if (tcp_is_dry(s)) {
+        return IO_AGAIN;
+    }
     if (t->unread.n != 0) {
         *got = tcp_read_unread(t, p, n);
         return IO_OK;
-    }
-    if (!t->is_readable) {
-        return tcp_wait_readable(t);
     }
     ssize_t r = recv(t->watch.ev.fd, p, n, 0);
     if (r < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -219,6 +230,7 @@ static const struct stream_ops tcp_ops = {
     .name = "tcp",
     .handshake = tcp_handshake,
     .read = tcp_read,
+    .is_dry = tcp_is_dry,
     .write = tcp_write,
     .shutdown = tcp_shutdown,
     .close = tcp_close,

@@ -152,17 +152,22 @@ start_dial(struct tx *tx)
     tx->dial = dial_start(&args, &tx->task);
 }
 
+/* There will be no response: the client is gone, or its body cannot be sent.
+ * NULL: neither. */
+static const struct step *
+ended_early(struct tx *tx)
+{
+    return tx->is_client_gone ? upstream_abandon(tx) : tx_body_failed(tx);
+}
+
 /* The last word before the request leaves. */
 static const struct step *
 run_upstream(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
-        return upstream_abandon(tx);
-    }
-    const struct step *failed = tx_body_failed(tx);
-    if (failed != NULL) {
-        return failed;
+    const struct step *ended = ended_early(tx);
+    if (ended != NULL) {
+        return ended;
     }
     switch (hooks_upstream(tx)) {
     case V_NEXT:
@@ -239,12 +244,9 @@ static const struct step *
 run_dial(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
-        return upstream_abandon(tx);
-    }
-    const struct step *failed = tx_body_failed(tx);
-    if (failed != NULL) {
-        return failed;
+    const struct step *ended = ended_early(tx);
+    if (ended != NULL) {
+        return ended;
     }
     const struct dial_result *r = dial_result(tx->dial);
     if (r == NULL) {
@@ -358,16 +360,13 @@ static const struct step *
 run_exchange(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
-        return upstream_abandon(tx);
-    }
-    const struct step *failed = tx_body_failed(tx);
-    if (failed == NULL) {
+    const struct step *ended = ended_early(tx);
+    if (ended == NULL) {
         upstream_send(tx);
-        failed = tx_body_failed(tx);
+        ended = tx_body_failed(tx);
     }
-    if (failed != NULL) {
-        return failed;
+    if (ended != NULL) {
+        return ended;
     }
     for (;;) {
         enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);

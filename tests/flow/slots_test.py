@@ -72,13 +72,6 @@ def wait_waiting(w, n):
     assert w.error_log().count(WAITS) == n
 
 
-def workers(w):
-    """Also where a title does not show (Valgrind)."""
-    log = w.stderr() + w.error_log()
-    pids = re.findall(r"start worker process (\d+)", log)
-    return {int(pid) for pid in pids if os.path.exists(f"/proc/{pid}")}
-
-
 def waiting(w):
     """The worker of each that came to wait, in their order."""
     return [int(m) for m in re.findall(rf"(\d+): \*\d+ {WAITS}", w.error_log())]
@@ -412,19 +405,19 @@ def test_reload_while_they_wait_and_hold(weir, gate):
     gate.wait(1)
     clients["b"] = ask(w, gate, "b")
     wait_waiting(w, 1)
-    old = workers(w)
+    old = set(w.children("worker"))
     assert len(old) == 1
     w.configure(w.config(cls="header_slots 1;", main="worker_processes 2;"))
     w.signal("HUP")
     until(lambda: w.error_log().count("serves") > 1, "the new generation")
     clients["c"] = ask(w, gate, "c")
     wait_waiting(w, 2)
-    assert old < workers(w)
+    assert old < set(w.children("worker"))
     for i, n in enumerate("abc"):
         assert gate.wait(i + 1)[-1] == n
         gate.open(n)
         assert clients[n].read_response().status == 200
-    until(lambda: not old & workers(w), "the old ones' end")
+    until(lambda: not old & set(w.children("worker")), "the old ones' end")
     assert get(w, gate.origin).status == 200
 
 
@@ -460,7 +453,7 @@ def test_slots_of_a_killed_worker_come_back(weir, gate):
     line = wait_in_both(w, gate, clients)
     # Who holds it: in the other, the first connection is one that waits.
     (other,) = re.findall(rf"(\d+): \*1 {WAITS}", w.error_log())
-    (holder,) = workers(w) - {int(other)}
+    (holder,) = set(w.children("worker")) - {int(other)}
     alive = [n for n, pid in zip(line, waiting(w)) if pid == int(other)]
     os.kill(holder, signal.SIGKILL)
     for k, name in enumerate(alive):

@@ -75,6 +75,16 @@ def reserve_port():
     return sock
 
 
+def resident(pid):
+    """VmRSS in KiB; None where a sanitizer or Valgrind keeps what was freed."""
+    with open(f"/proc/{pid}/maps") as f:
+        maps = f.read()
+    if "libasan" in maps or "vgpreload" in maps:
+        return None
+    with open(f"/proc/{pid}/status") as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
 class Weir:
     def __init__(self, directory, pki, origins):
         self.dir = directory
@@ -205,18 +215,23 @@ class Weir:
         except FileNotFoundError:
             return None
 
-    def children(self, role=None):
-        """Pids of the running children, by the role in their title."""
+    def children(self, role=""):
+        """Pids of the running children of that role, as the log has it
+        (Valgrind shows no title), else by their titles."""
+        logs = self.stderr() + self.error_log()
+        started = re.findall(r"start (\w+) process (\d+)$", logs, re.M)
+        roles = {pid: name for name, pid in started}
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             try:
                 with open(f"/proc/{pid}/stat") as f:
-                    parent = int(f.read().rpartition(")")[2].split()[1])
+                    state, parent = f.read().rpartition(")")[2].split()[:2]
                 with open(f"/proc/{pid}/cmdline", "rb") as f:
                     title = f.read().replace(b"\0", b" ").decode("latin-1")
             except OSError:
                 continue
-            if parent == self.process.pid and (role or "") in title:
+            is_child = int(parent) == self.process.pid and state != "Z"
+            if is_child and role in roles.get(pid, title):
                 found.append(int(pid))
         return sorted(found)
 

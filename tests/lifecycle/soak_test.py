@@ -3,7 +3,6 @@ the descriptors and the memory that it had."""
 
 import os
 import random
-import re
 import ssl
 import threading
 
@@ -11,7 +10,7 @@ import pytest
 
 from lib.http import reply
 from lib.wait import until
-from lib.weir import GLOBALS
+from lib.weir import GLOBALS, resident
 
 THREADS = 4
 
@@ -22,15 +21,6 @@ def host(origin):
 
 def descriptors(pid):
     return sorted(os.listdir(f"/proc/{pid}/fd"))
-
-
-def resident(pid):
-    """VmRSS in KiB; None where a sanitizer keeps what was freed."""
-    with open(f"/proc/{pid}/maps") as f:
-        if "libasan" in f.read():
-            return None
-    with open(f"/proc/{pid}/status") as f:
-        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
 
 
 class Soak:

@@ -111,6 +111,13 @@ numbers(void **state)
         assert_false(str_u64(str_of(bad[i]), &v));
     }
     assert_false(str_u64(STR("1\0"), &v));
+    static const char *good[] = { "0", "9", "10", "443", "65535",
+        "18446744073709551615" };
+    for (size_t i = 0; i < LEN(good); i++) {
+        char room[STR_U64_MAX];
+        assert_true(str_u64(str_of(good[i]), &v));
+        assert_true(str_eq(str_of_u64(v, room), str_of(good[i])));
+    }
 }
 
 static void
