@@ -49,17 +49,18 @@ unlock_of(const struct worker *w, struct ledger_record *r)
     ledger_unlock(w->setup.ledger, r, NULL);
 }
 
-static struct ledger_counted
-count_more(
-    const struct worker *w, const struct sandbox *sb, enum ledger_count what)
+/* False: another sandbox has its place, and this one is no more. */
+must_check static bool
+count_more(const struct worker *w, const struct sandbox *sb,
+    enum ledger_count what, struct ledger_counted *n)
 {
-    struct ledger_counted n = { 0 };
     struct ledger_record *r = lock_of(w, sb);
-    if (r != NULL) { /* else a newer sandbox has its place: it ends soon */
-        n = ledger_count_more(r, ledger_row(w->setup.ledger), what);
-        unlock_of(w, r);
+    if (r == NULL) {
+        return false;
     }
-    return n;
+    *n = ledger_count_more(r, ledger_row(w->setup.ledger), what);
+    unlock_of(w, r);
+    return true;
 }
 
 static void
@@ -98,7 +99,11 @@ count_connection(struct conn *c)
 {
     const struct worker *w = c->worker;
     unsigned limit = c->sandbox->policy->connections;
-    struct ledger_counted n = count_more(w, c->sandbox, LEDGER_CONNECTIONS);
+    struct ledger_counted n;
+    c->counted = CONN_UNCOUNTED;
+    if (!count_more(w, c->sandbox, LEDGER_CONNECTIONS, &n)) {
+        return V_ABORT;
+    }
     c->counted = CONN_SANDBOXS;
     c->is_over = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
@@ -164,12 +169,12 @@ limit_rate(struct tx *tx, const struct limit *l)
 {
     const struct worker *w = tx->conn->worker;
     struct ledger_record *r = lock_of(w, tx->sandbox);
-    double wait = 0;
-    if (r != NULL) {
-        wait = ledger_bucket_take(
-            &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
-        unlock_of(w, r);
+    if (r == NULL) {
+        return V_ABORT;
     }
+    double wait = ledger_bucket_take(
+        &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
+    unlock_of(w, r);
     return wait <= 0 ? V_NEXT
                      : refuse(tx, "rate", wait,
                            STR("rate: this sandbox begins requests faster than "
@@ -180,8 +185,10 @@ static enum verdict
 limit_requests(struct tx *tx, const struct limit *l)
 {
     struct state *st = module_state(tx, limit_module_index);
-    struct ledger_counted n =
-        count_more(tx->conn->worker, tx->sandbox, LEDGER_REQUESTS);
+    struct ledger_counted n;
+    if (!count_more(tx->conn->worker, tx->sandbox, LEDGER_REQUESTS, &n)) {
+        return V_ABORT;
+    }
     st->is_counted = true;
     return n.all <= l->requests
                ? V_NEXT

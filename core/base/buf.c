@@ -16,9 +16,28 @@ buf_init(struct buf *b, size_t max)
     *b = (struct buf){ .max = max };
 }
 
+static void
+rewind_empty(struct buf *b)
+{
+    b->n = 0;
+    if (b->gone != 0) {
+        b->p -= b->gone;
+        b->gone = 0;
+    }
+}
+
+static void
+move_to_front(struct buf *b)
+{
+    memmove(b->p - b->gone, b->p, b->n);
+    b->p -= b->gone;
+    b->gone = 0;
+}
+
 void
 buf_fini(struct buf *b)
 {
+    rewind_empty(b);
     xfree(b->p);
     buf_init(b, b->max);
 }
@@ -26,7 +45,7 @@ buf_fini(struct buf *b)
 void
 buf_clear(struct buf *b)
 {
-    b->n = 0;
+    rewind_empty(b);
 }
 
 char *
@@ -35,7 +54,10 @@ buf_reserve(struct buf *b, size_t n)
     if (n > b->max || b->n > b->max - n) {
         return NULL;
     }
-    if (b->p == NULL || b->cap - b->n < n) {
+    if (b->gone != 0 && b->cap - b->gone - b->n < n) {
+        move_to_front(b);
+    }
+    if (b->p == NULL || b->cap - b->gone - b->n < n) {
         size_t cap = b->cap < 256 ? 256 : b->cap * 2;
         while (cap - b->n < n) {
             cap *= 2;
@@ -92,8 +114,11 @@ void
 buf_consume(struct buf *b, size_t n)
 {
     AN(n <= b->n);
-    b->n -= n;
-    if (b->n != 0) {
-        memmove(b->p, b->p + n, b->n);
+    if (n == b->n) {
+        rewind_empty(b);
+        return;
     }
+    b->p += n;
+    b->n -= n;
+    b->gone += n;
 }

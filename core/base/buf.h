@@ -10,6 +10,7 @@
 struct buf {
     char *p;
     size_t n, cap, max;
+    size_t gone; /* bytes consumed, before p */
 };
 
 void buf_init(struct buf *b, size_t max);
@@ -24,7 +25,8 @@ must_check bool buf_addf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
  * the caller adds what it wrote to b->n. */
 must_check char *buf_reserve(struct buf *b, size_t n);
 
-/* Drops the first n bytes. */
+/* Drops the first n bytes; the others stay where they are until there is no
+ * room behind them. */
 void buf_consume(struct buf *b, size_t n);
 
 static inline struct str

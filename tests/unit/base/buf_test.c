@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -76,6 +77,41 @@ the_ceiling(void **state)
     buf_fini(&b);
 }
 
+/* Held to a run that moves at once. */
+static void
+consuming_and_adding(void **state)
+{
+    enum { MAX = 700 };
+    char plain[MAX], byte = 0;
+    size_t n = 0;
+    struct buf b;
+    (void)state;
+    buf_init(&b, MAX);
+    srand(5);
+    for (int i = 0; i < 20000; i++) {
+        size_t k = (size_t)rand() % 120;
+        if (rand() % 2 == 0) {
+            k = k < n ? k : n;
+            buf_consume(&b, k);
+            n -= k;
+            memmove(plain, plain + k, n);
+        } else if (n + k > MAX) {
+            assert_null(buf_reserve(&b, k));
+        } else {
+            char *to = buf_reserve(&b, k);
+            assert_non_null(to);
+            for (size_t j = 0; j < k; j++) {
+                to[j] = plain[n++] = byte++;
+            }
+            b.n += k;
+        }
+        assert_int_equal(b.n, n);
+        assert_true(b.gone + b.n <= b.cap && b.cap <= MAX);
+        assert_true(n == 0 || memcmp(b.p, plain, n) == 0);
+    }
+    buf_fini(&b);
+}
+
 static void
 long_formats(void **state)
 {
@@ -124,6 +160,7 @@ main(void)
         cmocka_unit_test(nothing_into_nothing),
         cmocka_unit_test(adding),
         cmocka_unit_test(the_ceiling),
+        cmocka_unit_test(consuming_and_adding),
         cmocka_unit_test(long_formats),
         cmocka_unit_test(reserving),
     };
