@@ -9,7 +9,7 @@ import pytest
 
 from lib.http import reply
 from lib.wait import until
-from lib.weir import GLOBALS
+from lib.weir import GLOBALS, WRAP
 
 MIB = 1024 * 1024
 
@@ -121,6 +121,7 @@ def files_limit(pid):
     return int(line.split()[3])
 
 
+@pytest.mark.skipif("valgrind" in WRAP, reason="Valgrind has limits of its own")
 def test_worker_rlimit_nofile(weir):
     """Raised to that and no further; never lowered."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
