@@ -6,7 +6,7 @@
  *
  * What is looked for are the values that there were when the request left, and
  * the newest: a body may come for hours. They are held in the store's locked
- * memory, and nothing of them is kept elsewhere.
+ * memory; what echo_set.h keeps of them beside it is wiped with them.
  */
 
 #include "module.h"
