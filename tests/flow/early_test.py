@@ -1,6 +1,7 @@
 """Answers that come before the request's end, and clients that say no more:
 how long each side is listened to."""
 
+import contextlib
 import threading
 
 import pytest
@@ -195,8 +196,8 @@ def test_a_tls_client_that_leaves_is_gone_at_once(weir, origin, how):
     c.send(f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
     origin.wait_requests(1)
     if how == "close_notify":
-        with pytest.raises(OSError):
-            c.sock.setblocking(False)
+        c.sock.setblocking(False)
+        with contextlib.suppress(OSError):  # weir's own may not have come yet
             c.sock.unwrap()
     c.reset() if how == "reset" else c.close()
     assert origin.conns[0].done.wait(20)
