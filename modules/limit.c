@@ -1,8 +1,8 @@
 /*
  * What a sandbox may have at a time, over all workers: connections, requests
- * in progress, new requests a second (SPEC 14). Where a worker's connections
- * run short, whoever holds the most is refused first. Denied requests count as
- * well: they are work.
+ * in progress, new requests a second (SPEC 14). Where a worker's connections,
+ * or the descriptors for them, run short, whoever holds the most is refused
+ * first. Denied requests count as well: they are work.
  */
 
 #include "module.h"
@@ -79,17 +79,20 @@ count_less(
 static bool
 has_room(const struct worker *w, unsigned own)
 {
-    return sandbox_set_count(w->sandboxes) < 2 ||
-           own <= SHARE * (w->max_conns - w->n_conns);
+    unsigned most = w->setup.shared_conns;
+    unsigned left = most > w->n_conns ? most - w->n_conns : 0;
+    return sandbox_set_count(w->sandboxes) < 2 || own <= SHARE * left;
 }
 
 static enum verdict
 shed(const struct conn *c, unsigned own)
 {
+    const struct worker_setup *s = &c->worker->setup;
     conn_log(c, LOG_WARN,
-        "worker_connections run short: %u of %u in use, %u of them this "
-        "sandbox's",
-        c->worker->n_conns, c->worker->max_conns, own);
+        "%s run short: %u of %u in use, %u of them this sandbox's",
+        s->shared_conns < s->max_conns ? "descriptors for connections"
+                                       : "worker_connections",
+        c->worker->n_conns, s->shared_conns, own);
     return V_ABORT;
 }
 

@@ -29,6 +29,10 @@
 /* Unless worker_rlimit_nofile says another number; the hard limit holds. */
 #define NOFILE_ENOUGH 1048576UL
 
+/* Beside connections and what the master hands over: the loop's, the
+ * resolver's, logs that are reopened. */
+#define NOFILE_OWN 32
+
 struct state {
     struct task task; /* reads the channel */
     struct watch watch;
@@ -37,6 +41,7 @@ struct state {
     const struct worker_process *process;
     struct worker_socket *sockets;
     unsigned n_sockets;
+    unsigned shared_conns; /* for the setup */
     int exit_code;
 };
 
@@ -56,7 +61,7 @@ take_sockets(struct state *s)
 }
 
 /* A connection has two descriptors, and there are others beside. */
-static void
+static unsigned long
 raise_nofile(const struct cycle *c)
 {
     unsigned long want = c->main->worker_rlimit_nofile;
@@ -67,6 +72,16 @@ raise_nofile(const struct cycle *c)
             "%u worker_connections may need %lu descriptors, %lu are allowed",
             conns, 2UL * conns, has);
     }
+    return has;
+}
+
+static unsigned
+shared_conns(const struct cycle *c, unsigned long nofile, unsigned n_kept)
+{
+    unsigned conns = events_conf_of(c->conf)->worker_connections;
+    unsigned long own = n_kept + NOFILE_OWN;
+    unsigned long pairs = nofile > own + 2 ? (nofile - own) / 2 : 1;
+    return pairs < conns ? (unsigned)pairs : conns;
 }
 
 static int
@@ -103,7 +118,7 @@ become(struct state *s)
         .parent = p->master,
         .keep = keep,
         .n_keep = n };
-    raise_nofile(p->cycle);
+    s->shared_conns = shared_conns(p->cycle, raise_nofile(p->cycle), n);
     int r = proc_become(&role);
     xfree(keep);
     return r;
@@ -229,6 +244,7 @@ start(struct state *s)
         .tickets = p->tickets,
         .ledger = p->ledger,
         .max_conns = events_conf_of(c->conf)->worker_connections,
+        .shared_conns = s->shared_conns,
         .sockets = s->sockets,
         .n_sockets = s->n_sockets,
         .on_drained = on_drained,

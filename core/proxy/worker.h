@@ -37,6 +37,9 @@ struct worker_setup {
     int tickets;             /* memory file of ticket keys */
     struct ledger *ledger;   /* this process has a row in it */
     unsigned max_conns;      /* worker_connections */
+    /* So many have descriptors for the connections upstream, too; at most
+     * max_conns, at least 1. */
+    unsigned shared_conns;
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+import lib.weir
 from lib.client import basic
 from lib.http import reply
 from lib.wait import until
@@ -209,6 +210,28 @@ def test_largest_holder_is_shed_first(weir, plain_origin):
     for c in clients:
         assert get(c, plain_origin).status == 200
         c.close()
+
+
+def test_largest_holder_is_shed_first_when_descriptors_run_short(
+    weir, plain_origin, held, monkeypatch
+):
+    """Those it has keep both of theirs: a client's and an origin's."""
+    monkeypatch.setattr(lib.weir, "WRAP", ["prlimit", "--nofile=400:400"])
+    plain_origin.on("/free", lambda conn, request: reply(b"free"))
+    w = weir(cls="header_slots 1000;", egress=TWO)
+    w.expect("400 are allowed")
+    name = host(plain_origin)
+    clients = [w.client() for _ in range(100)]
+    for c in clients:
+        c.send(f"GET http://{name}/ HTTP/1.1\r\nHost: {name}\r\n\r\n")
+    w.wait_log("descriptors for connections run short")
+    with w.client(source="127.0.0.2") as c:
+        assert c.get(f"http://{name}/free", name).body == b"free"
+    held.set()
+    served = [c for c in clients if not is_closed(c)]
+    assert len(plain_origin.requests) == len(served) + 1
+    assert 20 < len(served) < 90
+    assert "Too many open files" not in w.error_log()
 
 
 @pytest.mark.parametrize("line, why", [
