@@ -74,11 +74,15 @@ on_upstream(struct tx *tx)
 {
     struct slot *slot = slot_of(tx);
     const struct policy *p = tx->sandbox->policy;
-    if (tx->t_queued == 0 && !acquire(tx, p)) {
+    bool has_waited = tx->t_queued != 0;
+    if (!has_waited && !acquire(tx, p)) {
         return refuse_full(tx, p);
     }
     if (slot->state == SLOT_HELD) {
         tx->t_slot = clock_mono();
+        if (has_waited) {
+            task_wake(&tx->conn->task); /* the time for its body begins */
+        }
         return V_NEXT;
     }
     double deadline = tx->t_queued + p->header_slots_timeout;

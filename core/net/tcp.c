@@ -8,6 +8,7 @@
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -52,6 +53,13 @@ set_option(int fd, int level, int option, unsigned value)
     setsockopt(fd, level, option, &v, sizeof v);
 }
 
+static unsigned
+patience_ms(const struct tcp_keepalive *k)
+{
+    unsigned seconds = k->idle + k->interval * k->count;
+    return seconds < INT_MAX / 1000 ? 1000 * seconds : INT_MAX;
+}
+
 /* On a unix socket these do nothing. */
 static void
 tcp_set_options(int fd)
@@ -64,6 +72,7 @@ tcp_set_options(int fd)
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, tcp_keepalive.interval);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, patience_ms(&tcp_keepalive));
 }
 
 static struct tcp *

@@ -30,9 +30,9 @@ void tcp_unread(struct stream *s, struct str bytes);
 
 /* When TCP asks a peer that says nothing whether it is still there: after
  * `idle` seconds, then each `interval`; one that leaves `count` questions
- * unanswered is dead, and the stream's next read is an error. What was sent
- * and is not acknowledged is not asked about: TCP repeats it, for about a
- * quarter of an hour. */
+ * unanswered is dead, and the stream's next read is an error. So is one that
+ * takes nothing of what was sent for as long as all that (RFC 5482): TCP
+ * repeats it then, and asks nothing. */
 struct tcp_keepalive {
     unsigned idle; /* 0: TCP never asks */
     unsigned interval;

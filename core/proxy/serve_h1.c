@@ -333,8 +333,10 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (c->is_half_closed) {
         return side->progress + pc->lingering_time;
     }
-    if (!side->is_body_done && !c->tx->up.is_stopped) {
-        return side->progress + pc->client_body_timeout;
+    if (!side->is_body_done && !c->tx->up.is_stopped && !tx_is_queued(c->tx)) {
+        double since =
+            side->progress > c->tx->t_slot ? side->progress : c->tx->t_slot;
+        return since + pc->client_body_timeout;
     }
     return is_out_of_sight(c) ? clock_mono() + LOOK_EVERY : TASK_NEVER;
 }

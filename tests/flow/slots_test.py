@@ -205,6 +205,28 @@ def test_wait_counts_in_no_timeout(weir, origins, gate):
     assert float(waited["upstream_header_time"]) < 5
 
 
+@pytest.mark.parametrize("more", ["Expect: 100-continue\r\n\r\n", "\r\nx"])
+def test_wait_counts_not_as_the_bodys(weir, origins, gate, more):
+    """The time for a body, or for its next byte, begins with the slot."""
+    other = origins("other.test", tls=False)
+    w = weir(
+        cls="header_slots 1;",
+        egress=f"host plain.test {{ proxy_header_timeout {900 * SLOW}ms; }}"
+        f"client_body_timeout {300 * SLOW}ms;",
+    )
+    first = ask(w, gate, "a")
+    gate.wait(1)
+    name = host(other)
+    with w.client() as c:
+        c.send(f"PUT http://{name}/ HTTP/1.1\r\nHost: {name}\r\n"
+               f"Content-Length: 2\r\n{more}")  # fmt: skip
+        assert first.read_response().status == 504
+        assert c.read_response().status == 408
+    waited = [e for e in w.access_log(2) if e["status"] == 408][0]
+    assert float(waited["slot_wait_time"]) > 0.5
+    assert float(waited["request_time"]) > float(waited["slot_wait_time"]) + 0.2
+
+
 def test_who_leaves_makes_room(weir, gate):
     w = weir(
         cls="header_slots 1; header_slots_queue 2;",
@@ -276,7 +298,7 @@ def test_failures_free_the_slot(weir, plain_origin):
     plain_origin.on("/cut", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx")
     w = weir(
         cls="header_slots 1; header_slots_queue 0; allowed_hosts *;",
-        egress="host plain.test { proxy_header_timeout 100ms; }"
+        egress=f"host plain.test {{ proxy_header_timeout {500 * SLOW}ms; }}"
         "host nowhere.test { ports 1; } resolve nowhere.test 127.0.0.1;"
         "resolve plain.test 127.0.0.1;",
     )

@@ -3,6 +3,7 @@
 #include "net/tcp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -345,7 +346,10 @@ static void
 test_keepalive(void **state)
 {
     (void)state;
-    static const struct tcp_keepalive none = { 0, 1, 1 }, some = { 7, 3, 2 };
+    static const struct tcp_keepalive none = { 0, 1, 1 }, some = { 7, 3, 2 },
+                                      most = { TCP_KEEPALIVE_SECONDS_MAX,
+                                          TCP_KEEPALIVE_SECONDS_MAX,
+                                          TCP_KEEPALIVE_COUNT_MAX };
     int fd;
     struct addr a = listener(&fd);
     tcp_set_keepalive(&some);
@@ -354,7 +358,11 @@ test_keepalive(void **state)
     assert_int_equal(option(IPPROTO_TCP, TCP_KEEPIDLE), 7);
     assert_int_equal(option(IPPROTO_TCP, TCP_KEEPINTVL), 3);
     assert_int_equal(option(IPPROTO_TCP, TCP_KEEPCNT), 2);
+    assert_int_equal(option(IPPROTO_TCP, TCP_USER_TIMEOUT), 13000);
     assert_int_equal(option(IPPROTO_TCP, TCP_NODELAY), 1);
+    tcp_set_keepalive(&most);
+    assert_int_equal(connect_to(&a), IO_OK);
+    assert_int_equal(option(IPPROTO_TCP, TCP_USER_TIMEOUT), INT_MAX);
     tcp_set_keepalive(&none);
     assert_int_equal(connect_to(&a), IO_OK);
     assert_int_equal(option(SOL_SOCKET, SO_KEEPALIVE), 0);
