@@ -76,11 +76,50 @@ def test_full_disk_stops_no_traffic(weir, plain_origin):
             assert c.get("http://no.example/", "no.example").status == 403
 
 
-# The keeper
-
-
 def kill(pid, name):
     os.kill(pid, getattr(signal, "SIG" + name))
+
+
+class Load:
+    """Clients that ask on kept and on new connections, within a `with`;
+    `failed` is what was no 200."""
+
+    def __init__(self, w, origin, n=3):
+        self.w, self.origin = w, origin
+        self.is_over = False
+        self.served, self.failed = 0, []
+        self.threads = [threading.Thread(target=self.run) for _ in range(n)]
+
+    def run(self):
+        while not self.is_over:
+            try:
+                with self.w.tunnel("origin.test", self.origin.port) as c:
+                    for _ in range(10):
+                        r = c.get("/", host(self.origin))
+                        self.served += 1
+                        if r.status != 200:
+                            self.failed.append(r)
+                        if r.has_token("connection", "close"):
+                            break
+            except (AssertionError, OSError) as e:
+                self.failed.append(e)
+
+    def more(self, n=30):
+        want = self.served + n
+        until(lambda: self.served >= want or self.failed, f"{n} more answers")
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+
+
+# The keeper
 
 
 def test_clients_that_leave_while_the_keeper_is_silent(weir, origin):
@@ -88,13 +127,15 @@ def test_clients_that_leave_while_the_keeper_is_silent(weir, origin):
     w = weir()
     (keeper,) = w.children("keeper")
     workers = w.children("worker")
+    # Made before: they take long, and a worker's patience is 5 seconds.
+    hellos = [client_hello(f"n{i}.test") for i in range(10)]
     kill(keeper, "STOP")
     waiting = []
     try:
         for i in range(30):
             c = w.client()
             assert c.connect(f"n{i % 10}.test:{origin.port}").status == 200
-            c.send(client_hello(f"n{i % 10}.test"))
+            c.send(hellos[i % 10])
             waiting.append(c)
         # The worker has read them when it has served this.
         with w.client() as c:
@@ -131,6 +172,15 @@ def test_handshake_that_times_out_while_the_keeper_is_silent(weir, origin):
     assert w.children("worker") == workers
 
 
+def begin_tunnel(w, name, port):
+    """The client, and the thread that is over when it has a certificate."""
+    c = w.client()
+    assert c.connect(f"{name}:{port}").status == 200
+    thread = threading.Thread(target=c.tls, args=(name, w.ca()))
+    thread.start()
+    return c, thread
+
+
 def test_keeper_killed_during_handshakes(weir, origins):
     """Handshakes that wait for it are answered by the next one."""
     o = origins(*[f"n{i}.test" for i in range(10)])
@@ -138,82 +188,68 @@ def test_keeper_killed_during_handshakes(weir, origins):
     w.expect("keeper process .* exited on signal 9")
     (keeper,) = w.children("keeper")
     kill(keeper, "STOP")
-    waiting = []
-    for name in o.names:
-        c = w.client()
-        assert c.connect(f"{name}:{o.port}").status == 200
-        waiting.append(c)
-    threads = [
-        threading.Thread(target=c.tls, args=(name, w.ca()))
-        for c, name in zip(waiting, o.names)
-    ]
-    for thread in threads:
-        thread.start()
+    waiting = [begin_tunnel(w, name, o.port) for name in o.names]
     kill(keeper, "KILL")
-    for thread, c, name in zip(threads, waiting, o.names):
+    for (c, thread), name in zip(waiting, o.names):
         thread.join()
         assert c.get("/", f"{name}:{o.port}").status == 200
+
+
+def keeper_comes_back(w, keeper, fault):
+    """As it was, or another one: after two young deaths that takes a while."""
+    kill(keeper, "CONT" if fault == "stopped" else "KILL")
+    if fault == "killed twice":
+        (second,) = until(lambda: set(w.children("keeper")) - {keeper}, "one")
+        kill(second, "KILL")
+        w.wait_log(f"keeper process {second} exited on signal 9")
+
+
+@pytest.mark.parametrize("fault", ["stopped", "killed", "killed twice"])
+def test_only_new_names_wait_for_the_keeper(weir, origins, fault):
+    """Under load: names that have a certificate shake hands, and what is open
+    is served."""
+    o = origins("origin.test", "other.test", *[f"n{i}.test" for i in range(4)])
+    w = weir()
+    w.expect("keeper process .* exited on signal 9")
+    (keeper,) = w.children("keeper")
+    workers = w.children("worker")
+    with w.tunnel("origin.test", o.port), w.tunnel("other.test", o.port) as c:
+        kill(keeper, "STOP")
+        with Load(w, o) as load:
+            load.more()
+            new = [begin_tunnel(w, f"n{i}.test", o.port) for i in range(4)]
+            load.more()
+            assert c.get("/", f"other.test:{o.port}").status == 200
+            assert all(thread.is_alive() for _, thread in new)
+            keeper_comes_back(w, keeper, fault)
+            load.more()
+            for i, (n, thread) in enumerate(new):
+                thread.join()
+                assert n.get("/new", f"n{i}.test:{o.port}").status == 200
+        assert c.get("/", f"other.test:{o.port}").status == 200
+    assert load.failed == []
+    assert [r.raw_head for r in o.requests if r.target == "/new"] == [
+        f"GET /new HTTP/1.1\r\nHost: n{i}.test:{o.port}\r\n\r\n".encode()
+        for i in range(4)
+    ]
+    assert w.children("worker") == workers
 
 
 # Workers, reloads
 
 
-class Load:
-    """Clients that ask on kept and on new connections until stop(); `failed`
-    is what was no 200."""
-
-    def __init__(self, w, origin, n=3):
-        self.w, self.origin = w, origin
-        self.is_over = False
-        self.served, self.failed = 0, []
-        self.threads = [threading.Thread(target=self.run) for _ in range(n)]
-        for thread in self.threads:
-            thread.start()
-
-    def run(self):
-        while not self.is_over:
-            try:
-                with self.w.tunnel("origin.test", self.origin.port) as c:
-                    for _ in range(10):
-                        r = c.get("/", host(self.origin))
-                        self.served += 1
-                        if r.status != 200:
-                            self.failed.append(r)
-                        if r.has_token("connection", "close"):
-                            break
-            except (AssertionError, OSError) as e:
-                self.failed.append(e)
-
-    def stop(self):
-        self.is_over = True
-        for thread in self.threads:
-            thread.join()
-
-
 def test_reload_storm_fails_no_request(weir, origin):
     w = weir()
     ca = open(w.ca()).read()
-    load = Load(w, origin)
-    for i in range(50):
-        w.signal("HUP")
-        if i % 5 == 0:
-            served = load.served
-            until(lambda: load.served > served, "requests in between")
-    w.wait_log("SIGHUP")
-    load.stop()
+    with Load(w, origin) as load:
+        for i in range(50):
+            w.signal("HUP")
+            if i % 5 == 0:
+                load.more(1)
+        w.wait_log("SIGHUP")
     assert load.failed == [] and load.served > 10
     assert open(w.ca()).read() == ca
     until(lambda: len(w.children("worker")) == 1, "the old workers' end")
-
-
-def test_killed_workers_cost_their_connections_alone(weir, origin):
-    w = weir(main="worker_processes 2;")
-    w.expect("worker process .* exited on signal 9")
-    kill(w.children("worker")[0], "KILL")
-    until(lambda: len(w.children("worker")) == 2, "another worker")
-    for _ in range(10):
-        with w.tunnel("origin.test", origin.port) as c:
-            assert c.get("/", host(origin)).status == 200
 
 
 # Secret files

@@ -47,11 +47,12 @@ def answer(sock):
 
 class Load:
     """Connects again and again: `counts` has "answered", "refused" (before
-    there was a connection) and "lost" (after)."""
+    there was a connection) and "lost" (after); `lost` is their addresses."""
 
     def __init__(self, *wheres, threads=3):
         self.counts = Counter()
         self.errors = []
+        self.lost = []
         self.lock = threading.Lock()
         self.is_over = False
         self.threads = [
@@ -66,12 +67,15 @@ class Load:
         except OSError:
             time.sleep(0.005)  # the listener is away: not a busy loop
             return "refused"
+        address = sock.getsockname()
         try:
             sock.sendall(REQUEST)
-            return "answered" if answer(sock) else "lost"
+            if answer(sock):
+                return "answered"
         except OSError as e:
             self.errors.append(repr(e))
-            return "lost"
+        self.lost.append(address)
+        return "lost"
 
     def run(self, where):
         while not self.is_over:

@@ -8,10 +8,12 @@ import select
 import signal
 import socket
 import struct
+import threading
 import time
 
 import pytest
 
+from lib.http import reply
 from lib.load import (
     HERE,
     REQUEST,
@@ -23,6 +25,7 @@ from lib.load import (
 )
 from lib.wait import DEADLINE, SLOW, until
 
+root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
 UNIX = "listen unix:{{dir}}/s proxy sandbox=box;\n"
@@ -47,14 +50,18 @@ def reload(w, **parts):
           "the old workers' end")  # fmt: skip
 
 
+def is_stopped(pid):
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().split()[2] == "T"
+
+
 def stopped(w):
     """The workers, which accept nothing until they are gone on with."""
     pids = w.children("worker")
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     for pid in pids:
-        with_state = f"/proc/{pid}/stat"
-        until(lambda: open(with_state).read().split()[2] == "T", "a stop")
+        until(lambda: is_stopped(pid), "a stop")
     return pids
 
 
@@ -142,16 +149,125 @@ def test_what_waits_for_a_worker_that_dies(weir, kind):
     waiting.assert_answered()
 
 
-def test_a_worker_that_dies_costs_its_own(weir):
+def accepted(pid, port):
+    """The clients' ports of what a worker accepted on its port."""
+    held = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            held.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+        except FileNotFoundError:
+            pass
+    with open("/proc/net/tcp") as f:
+        lines = [line.split() for line in f.read().splitlines()[1:]]
+    return {int(f[2][-4:], 16) for f in lines
+            if f"socket:[{f[9]}]" in held and f[3] != "0A" and
+            f[1].endswith(f":{port:04X}")}  # fmt: skip
+
+
+@root
+def test_a_worker_that_dies_under_load_costs_what_it_had(weir):
     w = weir(egress=HERE + TCP, main="worker_processes 3;")
     w.expect(r"exited on signal 9")
+    had = set()
     with Load(w.port) as load:
         for pid in w.children("worker"):
+            os.kill(pid, signal.SIGSTOP)
+            until(lambda: is_stopped(pid), "a stop")
+            had |= accepted(pid, w.port)
             os.kill(pid, signal.SIGKILL)
             load.more()
-    # Each thread has one connection at a time, which may have been its.
-    assert load.counts["lost"] <= 3 * len(load.threads), load.errors
+    assert {port for _, port in load.lost} <= had, load.errors
     assert load.counts["refused"] == 0
+
+
+class Held:
+    """A client's connection that is between requests, or in the middle of
+    one: of what it sends, or of what it is answered."""
+
+    def __init__(self, w, origin, kind):
+        self.kind, self.origin = kind, origin
+        self.c = w.tunnel("origin.test", origin.port)
+        self.port = self.c.sock.getsockname()[1]
+        assert self.ask("idle") == b"hello"
+        if kind == "up":
+            self.send("PUT", kind, "Content-Length: 6\r\n", "abc")
+        elif kind == "down":
+            self.send("GET", kind)
+            self.c.reader.until(b"\r\n\r\n")
+            assert self.c.reader.exactly(3) == b"abc"
+
+    def send(self, method, kind, fields="", body=""):
+        host = f"Host: origin.test:{self.origin.port}\r\n"
+        target = f"/{kind}/{self.port}"
+        self.c.send(f"{method} {target} HTTP/1.1\r\n{host}{fields}\r\n{body}")
+
+    def ask(self, kind):
+        self.send("GET", kind)
+        return self.c.read_response().body
+
+    def finish(self):
+        """What is under way; then another request."""
+        if self.kind == "up":
+            self.c.send("def")
+            assert self.c.read_response().body == b"took abcdef"
+        elif self.kind == "down":
+            assert self.c.reader.exactly(3) == b"def"
+        assert self.ask("after") == b"hello"
+
+
+class Halves:
+    """The origin: it takes what is sent to it and gives halves of "abcdef",
+    the second ones once `go` is set; `up` is what came of each first one."""
+
+    def __init__(self, origin):
+        self.go, self.up = threading.Event(), {}
+        origin.script = self.serve
+
+    def serve(self, conn):
+        while (request := conn.read_head()) is not None:
+            answer = reply(b"hello")
+            if request.method == "PUT":
+                self.up[request.target] = conn.reader.exactly(3)
+                body = self.up[request.target] + conn.reader.exactly(3)
+                answer = reply(b"took " + body)
+            elif request.target.startswith("/down/"):
+                conn.send(reply(b"abcdef")[:-3])
+                assert self.go.wait(DEADLINE * 2)
+                answer = b"def"
+            conn.send(answer)
+
+
+@root
+def test_a_worker_that_dies_ends_its_own_connections_alone(weir, origin):
+    halves = Halves(origin)
+    w = weir(main="worker_processes 3;", cls="header_slots 1000;")
+    w.expect(r"exited on signal 9")
+    workers = w.children("worker")
+    held, per_worker = [], {}
+
+    def each_has_each():
+        held.extend(Held(w, origin, k) for k in ("idle", "up", "down"))
+        ports = {pid: accepted(pid, w.port) for pid in workers}
+        for pid in workers:
+            per_worker[pid] = [h for h in held if h.port in ports[pid]]
+        kinds = [{h.kind for h in its} for its in per_worker.values()]
+        return (sum(map(len, per_worker.values())) == len(held)
+                and kinds == [{"idle", "up", "down"}] * 3)  # fmt: skip
+
+    until(each_has_each, "every kind at every worker")
+    n_up = len([h for h in held if h.kind == "up"])
+    until(lambda: len(halves.up) == n_up, "the first halves")
+    os.kill(workers[1], signal.SIGKILL)
+    for h in per_worker[workers[1]]:
+        assert h.c.is_closed()
+    halves.go.set()
+    rest = per_worker[workers[0]] + per_worker[workers[2]]
+    for h in rest:
+        h.finish()
+    assert set(workers) - set(w.children("worker")) == {workers[1]}
+    after = [r.target for r in origin.requests if "/after/" in r.target]
+    assert sorted(after) == sorted(f"/after/{h.port}" for h in rest)
+    assert list(halves.up.values()) == [b"abc"] * n_up
 
 
 @pytest.mark.long
