@@ -19,6 +19,7 @@
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
+#include "sandbox/ledger.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -120,6 +121,7 @@ begin(struct master *m, struct cycle *c)
         cycle_free(c);
         return -1;
     }
+    c->generation = ledger_generation(m->ledger);
     m->next = c;
     m->start_deadline = clock_mono() + START_TIMEOUT;
     for (unsigned i = 0; i < c->main->worker_processes; i++) {

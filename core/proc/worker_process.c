@@ -238,6 +238,7 @@ start(struct state *s)
     const struct cycle *c = p->cycle;
     struct secret_store *store = secret_store_of(c->conf);
     struct worker_setup setup = { .conf = c->conf,
+        .generation = c->generation,
         .index = p->index,
         .count = c->main->worker_processes,
         .keeper = p->keeper,

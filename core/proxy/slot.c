@@ -176,12 +176,39 @@ wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
     list_add_tail(&line_get(s, ask)->waiters, &slot->node);
 }
 
+static struct ledger_slot_limits
+limits_of(const struct slot_ask *ask)
+{
+    return (
+        struct ledger_slot_limits){ ask->limit, ask->generation, ask->queue };
+}
+
+void
+slots_set_limit(struct slots *s, const struct slot_ask *ask)
+{
+    CHECK(s, SLOTS_MAGIC);
+    struct ledger_slot_limits limits = limits_of(ask);
+    struct ledger_wakes wakes = { { 0 } };
+    struct ledger_record *r =
+        ledger_is_touched(s->ledger, ask->index)
+            ? ledger_lock(s->ledger, ask->index, ask->serial)
+            : NULL;
+    if (r == NULL) {
+        return;
+    }
+    struct slot_line *line = line_find(s, ask->serial);
+    ledger_slot_limit(r, &limits, &wakes);
+    line_collect(s, line, r, &wakes);
+    ledger_unlock(s->ledger, r, &wakes);
+    line_end(s, line);
+}
+
 bool
 slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
 {
     CHECK(s, SLOTS_MAGIC);
     AN(slot->state == SLOT_NONE && ask->task != NULL);
-    struct ledger_slot_limits limits = { ask->limit, ask->queue };
+    struct ledger_slot_limits limits = limits_of(ask);
     struct ledger_wakes wakes = { { 0 } };
     struct ledger_record *r = ledger_lock(s->ledger, ask->index, ask->serial);
     if (r == NULL) {

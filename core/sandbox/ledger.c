@@ -16,7 +16,7 @@
 
 #define LEDGER_MAGIC 0x1ed6e21du /* of struct ledger */
 #define FILE_MAGIC 0x51075107u
-#define FILE_VERSION 1u
+#define FILE_VERSION 2u
 #define RECORDS_MAX 1048576u
 #define PAGE 4096u
 
@@ -39,7 +39,9 @@ struct ledger_file {
     uint32_t magic, version;
     uint64_t size, records_at;
     uint32_t n_records, record_size, n_rows, list;
-    uint32_t unused[6];
+    uint32_t unused[4];
+    _Atomic uint32_t generation; /* of the configuration: the last */
+    uint32_t unused_too;
     _Atomic uint64_t rows[LEDGER_ROWS]; /* a pid; 0: free */
     _Atomic uint64_t touched[];         /* a bit for each record */
 };
@@ -103,7 +105,7 @@ file_is_known(const struct ledger_file *f, size_t size)
     }
     struct ledger_file known = file_header(f->n_records);
     return f->size == size &&
-           memcmp(f, &known, offsetof(struct ledger_file, rows)) == 0;
+           memcmp(f, &known, offsetof(struct ledger_file, generation)) == 0;
 }
 
 struct ledger *
@@ -248,6 +250,13 @@ row_take(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong(&l->file->rows[row], &from, to);
 }
 
+uint32_t
+ledger_generation(struct ledger *l)
+{
+    CHECK(l, LEDGER_MAGIC);
+    return atomic_fetch_add(&l->file->generation, 1) + 1;
+}
+
 int
 ledger_claim(struct ledger *l)
 {
@@ -327,6 +336,14 @@ ledger_bury(struct ledger *l, pid_t pid)
     }
 }
 
+bool
+ledger_is_touched(const struct ledger *l, unsigned index)
+{
+    CHECK(l, LEDGER_MAGIC);
+    return index < l->n_records &&
+           (l->file->touched[index / 64] >> index % 64 & 1) != 0;
+}
+
 static void
 touch(struct ledger *l, unsigned index)
 {
@@ -341,7 +358,8 @@ touch(struct ledger *l, unsigned index)
 static void
 record_begin(struct ledger_record *r, uint64_t serial)
 {
-    r->slots = r->n_waiting = 0;
+    r->n_waiting = 0;
+    r->limit = 0;
     r->reach = 0;
     r->active = 0;
     r->ends[0] = r->ends[1] = 0;

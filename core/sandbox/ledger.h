@@ -14,7 +14,8 @@
  * zeroes are the start of a new sandbox.
  *
  * Who calls what, when:
- * - the master: ledger_new() at its start, ledger_bury() for each worker that
+ * - the master: ledger_new() at its start, ledger_generation() for each
+ *   configuration that is to serve, ledger_bury() for each worker that
  *   it has reaped;
  * - after the fork: in a worker ledger_claim(), elsewhere ledger_free();
  * - a worker: ledger_lock() … ledger_unlock() around each change of a record,
@@ -56,17 +57,18 @@ struct ledger_bucket {
  * one is in use: a full one is copied to the other without its gaps. Each
  * change is one last store, so a list is whole whenever its writer dies. */
 struct ledger_record {
-    struct shm_lock lock; /* held by a row */
-    uint32_t slots;       /* that the sandbox may have, as asked last */
-    uint32_t n_waiting;
+    struct shm_lock lock;   /* held by a row */
     _Atomic uint32_t reach; /* rows below it have a share, others none */
+    uint32_t n_waiting;
     uint64_t serial;        /* whose it is; 0: no sandbox's yet */
+    _Atomic uint64_t limit; /* header slots that it may have, and in the upper
+                               half the generation that says so */
     struct ledger_share total;
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
     _Atomic uint64_t ends[2]; /* of each: the first entry, and behind the last
                                  in the upper half */
-    uint64_t spare[11];
+    uint64_t spare[10];
     struct ledger_share rows[LEDGER_ROWS];
     _Alignas(4096) uint8_t lists[2][LEDGER_LIST];
 };
@@ -88,6 +90,10 @@ void ledger_free(struct ledger *l);
  * in a process that counts, and to be passed through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
+/* A number for a generation of the configuration, above all that were before:
+ * what it says holds over what they did. */
+uint32_t ledger_generation(struct ledger *l);
+
 /* A row for the process that runs. -1 when all are taken. */
 must_check int ledger_claim(struct ledger *l);
 
@@ -100,6 +106,9 @@ int ledger_eventfd(const struct ledger *l);
  * back, and all others are woken to look. Without a row of that pid nothing
  * happens. */
 void ledger_bury(struct ledger *l, pid_t pid);
+
+/* Whether anything was ever counted for that record. */
+bool ledger_is_touched(const struct ledger *l, unsigned index);
 
 /* The record of a sandbox, locked; a record of an older serial starts anew.
  * NULL where a newer sandbox has that index, or there is no such index. */

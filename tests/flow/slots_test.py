@@ -444,27 +444,66 @@ def test_reload_while_they_wait_and_hold(weir, gate):
 
 
 def test_raised_by_a_reload(weir, gate):
-    """What waits in the old generation is let through by the new limit, with
-    the first request that comes to the new one."""
+    """What waits in the old generation has the new limit's slots at once, in
+    its order, though nobody asks the new one for any."""
+    w = weir(main="worker_processes 2;", cls="header_slots 1;")
+    clients = {"0": ask(w, gate, "0")}
+    gate.wait(1)
+    clients |= {n: ask(w, gate, n) for n in "123"}
+    wait_waiting(w, 3)
+    w.configure(w.config(main="worker_processes 2;", cls="header_slots 3;"))
+    w.signal("HUP")
+    assert len(gate.wait(3)) == 3
+    gate.open("0")
+    gate.wait(4)
+    for name, client in clients.items():
+        gate.open(name)
+        assert client.read_response().status == 200
+
+
+def test_an_undone_reload_raises_nothing(weir, gate):
+    """Its workers were started, and never served."""
     w = weir(cls="header_slots 1;")
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
     clients = {"0": ask(w, gate, "0")}
     gate.wait(1)
     clients["1"] = ask(w, gate, "1")
     wait_waiting(w, 1)
-    w.configure(w.config(cls="header_slots 3;"))
+    (old,) = w.children("worker")
+    w.configure(w.config(main="worker_processes 40;", cls="header_slots 3;"))
     w.signal("HUP")
-    until(lambda: w.error_log().count("serves") > 1, "the new generation")
-    while "1" not in gate.arrived:  # the old one may accept for a moment yet
-        name, had = str(len(clients)), w.error_log().count(WAITS)
-        clients[name] = ask(w, gate, name)
-        until(
-            lambda: "1" in gate.arrived or w.error_log().count(WAITS) > had,
-            "its way",
-        )
-    until(lambda: len(gate.arrived) >= 3, "three at the gate")
+    until(lambda: len(w.children("worker")) > 1, "a new worker")
+    os.kill(next(p for p in w.children("worker") if p != old), signal.SIGKILL)
+    w.wait_log("ended before it was ready: the old configuration goes on")
+    until(lambda: w.children("worker") == [old], "the end of the others")
+    assert gate.arrived == ["0"]
     for name, client in clients.items():
         gate.open(name)
         assert client.read_response().status == 200
+
+
+def marked(w):
+    with w.client() as c:
+        return c.get("http://marker.test/", "marker.test").status
+
+
+def test_lowered_by_a_reload(weir, gate):
+    """None is cut, and what drains does not raise it again."""
+    w = weir(cls="header_slots 3;")
+    late = w.client()
+    assert send(late, gate.origin, "/").read_response().status == 200
+    clients = {n: ask(w, gate, n) for n in "01"}
+    gate.wait(2)
+    marker = "host marker.test { return 410; }"
+    w.configure(w.config(cls="header_slots 1;", egress=marker))
+    w.signal("HUP")
+    until(lambda: marked(w) == 410, "the new generation")
+    clients["2"] = send(late, gate.origin, "/gate?2")  # its last one
+    wait_waiting(w, 1)
+    for n, name in ((2, "0"), (3, "1"), (3, "2")):
+        gate.open(name)
+        assert clients[name].read_response().status == 200
+        assert len(gate.wait(n)) == n
 
 
 def test_slots_of_a_killed_worker_come_back(weir, gate):
