@@ -337,11 +337,14 @@ tcp_bytes_out(const struct stream *s)
     return tcp_bottom(s)->bytes_out;
 }
 
-bool
-tcp_has_left(const struct stream *s)
+enum tcp_end
+tcp_other_end(const struct stream *s)
 {
     struct pollfd p = { tcp_bottom(s)->watch.ev.fd, POLLRDHUP, 0 };
-    return poll(&p, 1, 0) == 1;
+    if (poll(&p, 1, 0) != 1) {
+        return TCP_OPEN;
+    }
+    return (p.revents & (POLLHUP | POLLERR)) != 0 ? TCP_GONE : TCP_ENDED;
 }
 
 void

@@ -54,9 +54,10 @@ void tcp_set_one_byte(bool on);
 uint64_t tcp_bytes_in(const struct stream *s);
 uint64_t tcp_bytes_out(const struct stream *s);
 
-/* Whether the other end has closed, or reset, however much of what it sent
- * before lies there unread. */
-bool tcp_has_left(const struct stream *s);
+/* What the other end has done, however much of what it sent before lies there
+ * unread: ended its side (and may yet read), or reset (a unix peer: closed). */
+enum tcp_end { TCP_OPEN, TCP_ENDED, TCP_GONE };
+enum tcp_end tcp_other_end(const struct stream *s);
 
 /* Close with RST instead of FIN: for a truncated response that HTTP framing
  * alone would not show. */

@@ -120,12 +120,22 @@ static void
 test_it_has_left_behind_unread_bytes(void **state)
 {
     (void)state;
-    assert_false(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_OPEN);
     say("unread");
-    assert_false(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_OPEN);
     shutdown(peer, SHUT_WR);
-    assert_true(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_ENDED);
     assert_reads("unread");
+}
+
+static void
+test_it_is_gone_behind_unread_bytes(void **state)
+{
+    (void)state;
+    say("unread");
+    close(peer);
+    assert_int_equal(tcp_other_end(stream), TCP_GONE);
+    peer = -1;
 }
 
 static void
@@ -377,6 +387,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_reads),
         TEST(test_it_has_left_behind_unread_bytes),
+        TEST(test_it_is_gone_behind_unread_bytes),
         TEST(test_what_was_read_before_comes_first),
         TEST(test_one_byte_at_a_time),
         TEST(test_flush_under_backpressure),
