@@ -33,6 +33,7 @@
 #define LEDGER_BUCKETS 4 /* LEDGER_RATE, and room */
 #define LEDGER_RATE 0    /* of requests */
 #define LEDGER_LIST 8192
+#define LEDGER_MAIL 4096 /* bits of a row's mail */
 
 /* What one process has of one sandbox; counts alone. But for `granted` no other
  * process writes it while that one lives. */
@@ -101,6 +102,15 @@ must_check int ledger_claim(struct ledger *l);
  * given this row something. */
 unsigned ledger_row(const struct ledger *l);
 int ledger_eventfd(const struct ledger *l);
+
+/* In which records, by their index modulo LEDGER_MAIL. */
+struct ledger_mail {
+    uint64_t bits[LEDGER_MAIL / 64];
+};
+
+/* What lies there for this row since the last call. After a process has died
+ * it is all bits: nobody knows what that one did not come to tell. */
+void ledger_take_mail(struct ledger *l, struct ledger_mail *mail);
 
 /* A process of the caller's has ended and was waited for: what it held goes
  * back, and all others are woken to look. Without a row of that pid nothing

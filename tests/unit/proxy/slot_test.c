@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -239,6 +240,34 @@ test_another_sandbox_is_not_concerned(void **state)
     assert_false(ask(1, 1, 9));
 }
 
+/* Of many lines one is looked at; of a death all are. */
+static void
+test_mail_names_the_record(void **state)
+{
+    (void)state;
+    struct ledger_mail mail;
+    assert_true(ask(0, 1, 9));
+    assert_true(ask(1, 1, 9));
+    ledger_take_mail(ledgers[1], &mail);
+    slot_release(&actors[0].slot);
+    ledger_take_mail(ledgers[1], &mail);
+    for (unsigned i = 0; i < LEDGER_MAIL / 64; i++) {
+        assert_int_equal(mail.bits[i], i == 0 ? 1 << 3 : 0);
+    }
+    ledger_take_mail(ledgers[1], &mail);
+    assert_int_equal(mail.bits[0], 0);
+    settle(); /* the eventfd alone says nothing */
+    assert_int_equal(actors[1].slot.state, SLOT_WAITS);
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(ledger_claim(ledgers[0]));
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    ledger_bury(ledgers[0], pid);
+    ledger_take_mail(ledgers[1], &mail);
+    assert_true(mail.bits[0] == UINT64_MAX);
+}
+
 /* The model. */
 
 static void
@@ -351,6 +380,7 @@ main(void)
         T(test_a_limit_reaches_all_who_wait),
         T(test_a_grant_to_one_who_leaves_goes_on),
         T(test_another_sandbox_is_not_concerned),
+        T(test_mail_names_the_record),
         T(test_like_a_plain_queue),
         T(test_cost),
     };
