@@ -253,7 +253,7 @@ start(struct state *s)
         .arg = s };
     if (ledger_claim(p->ledger) != 0) {
         log_at(LOG_EMERG, "more than %u workers run, the draining included",
-            LEDGER_ROWS - 2);
+            LEDGER_WORKERS_MAX);
         return -1;
     }
     if (store != NULL) {
