@@ -31,8 +31,8 @@
 /* Row 0 is nobody's: a zero in a list is no entry. */
 #define LEDGER_ROWS 256
 #define LEDGER_WORKERS_MAX (LEDGER_ROWS - 2) /* beside the master's row */
-#define LEDGER_BUCKETS 4 /* LEDGER_RATE, and room */
-#define LEDGER_RATE 0    /* of requests */
+#define LEDGER_BUCKETS 4                     /* LEDGER_RATE, and room */
+#define LEDGER_RATE 0                        /* of requests */
 #define LEDGER_LIST 8192
 #define LEDGER_MAIL 4096 /* bits of a row's mail */
 
