@@ -2,13 +2,12 @@
 Neither holds the credential that the origin asks of the request."""
 
 import hashlib
-import zlib
 
 import pytest
 
-from lib import websocket
 from lib.clients import EGRESS, NODE_MODULES, TOKEN, need, run, url
-from lib.websocket import BINARY, CLOSE, DEFLATED, PING, PONG, TEXT
+from lib.websocket import (AGREED, ASKED, BINARY, CLOSE, DEFLATED, OFFERED,
+                           PING, PONG, TEXT, Echo)  # fmt: skip
 
 UNDICI = """
 const { ProxyAgent, WebSocket } = require('undici');
@@ -41,7 +40,7 @@ const ws = new WebSocket(url.replace('https:', 'wss:'), {
     perMessageDeflate: { threshold: 0 },
 });
 ws.on('upgrade', (r) => console.log(r.headers['sec-websocket-extensions']));
-ws.on('open', () => ws.ping('are you there?'));
+ws.on('open', () => ws.ping('and you?'));
 ws.on('pong', (data) => {
     console.log('pong', data.toString());
     ws.send('squeeze '.repeat(1000));
@@ -54,11 +53,6 @@ ws.on('message', (data, isBinary) => {
 ws.on('error', (e) => console.log('error', e.message));
 ws.on('close', (code, reason) => console.log('closed', code, `${reason}`));
 """
-OFFERED = "permessage-deflate; client_max_window_bits"
-AGREED = (
-    "permessage-deflate; server_no_context_takeover; "
-    "client_no_context_takeover"
-)
 SQUEEZE = b"squeeze " * 1000
 PLACEHOLDER = "WEIR-PLACEHOLDER-0"
 SUBSTITUTE = f"""
@@ -70,34 +64,6 @@ host origin.test {{ substitute token in header authorization; }}
 def node(w, package, code, *args):
     need("node", node=package)
     return run(w, "node", "-e", code, *args, env={"NODE_PATH": NODE_MODULES})
-
-
-class Echo:
-    """An origin's answer: switches, answers each frame with its like, a ping
-    by a pong and one of its own, and hangs up first after the closing one.
-    `frames` are those that came."""
-
-    def __init__(self, *headers):
-        self.headers = headers
-        self.frames = []
-
-    def __call__(self, conn, request):
-        conn.send(websocket.switched(request, *self.headers))
-        kind = 0
-        while kind != CLOSE:
-            kind, data = websocket.read_frame(conn.reader)
-            self.frames.append((kind, data))
-            if kind == PING:
-                conn.send(websocket.frame(PONG, data))
-                conn.send(websocket.frame(PING, b"you too"))
-            elif kind != PONG:
-                conn.send(websocket.frame(kind, data))
-        conn.close()
-
-
-def inflated(data):
-    """A message of RFC 7692, which ends without a final block."""
-    return zlib.decompressobj(-15).decompress(data + b"\x00\x00\xff\xff")
 
 
 def digest(data):
@@ -112,9 +78,9 @@ def test_undici(weir, origin, guarded):
     out = node(w, "undici", UNDICI, url(origin)).splitlines()
     words = [f"word{i}" for i in range(5)]
     assert out == words + ["closed 1000"]
-    assert echo.frames == [(TEXT, word.encode()) for word in words] + [
-        (CLOSE, b"\x03\xe8")
-    ]
+    assert echo.pong == ASKED
+    assert echo.messages == [word.encode() for word in words]
+    assert echo.frames[-1] == (CLOSE, (1000).to_bytes(2, "big"))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +90,7 @@ def test_undici(weir, origin, guarded):
 )
 def test_ws(weir, origin, guarded, egress, held):
     """What it offers and sends comes as it was: compressed, in one frame."""
-    echo = Echo(f"Sec-WebSocket-Extensions: {AGREED}")
+    echo = Echo(compresses=True)
     guarded(echo)
     w = weir(egress=egress, env={"TOKEN": TOKEN})
     need(node="https-proxy-agent")
@@ -133,18 +99,17 @@ def test_ws(weir, origin, guarded, egress, held):
     assert request.get("sec-websocket-extensions") == OFFERED
     assert request.all("authorization") == [f"Bearer {TOKEN}"]
     assert PLACEHOLDER.encode() not in origin.raw
-    ping, text, pong, binary, close = echo.frames
-    assert (ping, pong) == ((PING, b"are you there?"), (PONG, b"you too"))
+    ping, pong, text, binary, close = echo.frames
+    assert (ping, pong) == ((PING, b"and you?"), (PONG, ASKED))
     assert text[0] == TEXT | DEFLATED and len(text[1]) < 100
-    assert inflated(text[1]) == SQUEEZE
-    assert binary[0] == BINARY | DEFLATED
-    big = inflated(binary[1])
-    assert len(big) == 100_000
+    assert binary[0] == BINARY | DEFLATED and len(binary[1]) > 65536
+    squeezed, big = echo.messages
+    assert squeezed == SQUEEZE and len(big) == 100_000
     assert close == (CLOSE, (4001).to_bytes(2, "big") + digest(big))
     assert out == [
         AGREED,
-        "pong are you there?",
-        "ping you too",
+        f"ping {ASKED.decode()}",
+        "pong and you?",
         f"message false 8000 {digest(SQUEEZE).decode()}",
         f"message true 100000 {digest(big).decode()}",
         f"closed 4001 {digest(big).decode()}",
