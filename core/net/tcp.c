@@ -17,6 +17,11 @@
 
 #include "base/mem.h"
 
+/* Bytes that the kernel takes of us beyond what it may send. Else a peer that
+ * reads slowly holds all that a send buffer may grow to, megabytes, and some
+ * hundreds of them the TCP memory that all sandboxes have in common. */
+#define NOTSENT_MAX (128 * 1024)
+
 struct tcp {
     struct stream stream;
     struct watch watch;
@@ -65,6 +70,7 @@ static void
 tcp_set_options(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_MAX);
     if (tcp_keepalive.idle == 0) {
         return;
     }
