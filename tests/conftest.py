@@ -77,11 +77,23 @@ def plain_origin(origins):
 
 
 @pytest.fixture
-def canary():
-    canary = Canary()
-    yield canary
-    canary.assert_untouched()
-    canary.close()
+def canaries():
+    """Makes canaries: canaries("127.0.0.9", port)."""
+    made = []
+
+    def make(address="127.0.0.1", port=0):
+        made.append(Canary(address, port))
+        return made[-1]
+
+    yield make
+    for canary in made:
+        canary.assert_untouched()
+        canary.close()
+
+
+@pytest.fixture
+def canary(canaries):
+    return canaries()
 
 
 @pytest.fixture
