@@ -13,6 +13,7 @@ import tempfile
 import pytest
 
 from lib.dns import Dns
+from lib.netns import NetNs
 from lib.origin import Canary, Origin
 from lib.pki import Pki
 from lib.weir import BINARY, Weir
@@ -94,6 +95,16 @@ def canaries():
 @pytest.fixture
 def canary(canaries):
     return canaries()
+
+
+@pytest.fixture
+def netns():
+    try:
+        net = NetNs()
+    except PermissionError:
+        pytest.skip("needs root")
+    yield net
+    net.leave()
 
 
 @pytest.fixture

@@ -112,7 +112,10 @@ def test_port_that_is_not_open(weir, plain_origin):
      "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",
      "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1"],
 )  # fmt: skip
-def test_address_guard(weir, canary, address):
+def test_address_guard(weir, canary, canaries, address):
+    """More of them, and with a listener at each, in guard_test.py."""
+    for other in ("127.0.0.9", "::1"):
+        canaries(other, canary.port)
     w = weir(
         egress=f"""
         allow_address 203.0.113.7/32;
@@ -127,15 +130,33 @@ def test_address_guard(weir, canary, address):
     canary.assert_untouched()
 
 
-def test_literal_address_is_guarded_too(weir, canary):
+LITERALS = {  # and how a certificate for it names it
+    "127.0.0.1": "127.0.0.1", "127.0.0.9": "127.0.0.9", "0.0.0.0": "0.0.0.0",
+    "[::1]": "::1", "[::]": "::", "[0:0:0:0:0:0:0:1]": "::1",
+    "[::ffff:127.0.0.9]": "127.0.0.9", "[::ffff:7f00:9]": "127.0.0.9",
+    "[::ffff:0:0]": "0.0.0.0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["plain", "intercepted"])
+def test_literal_address_is_guarded_too(weir, canary, canaries, how):
+    """One that allowed_hosts has, of a request or of a tunnel: 403, and the
+    listeners behind the addresses get no connection."""
+    for other in ("127.0.0.9", "::1"):
+        canaries(other, canary.port)
     w = weir(
-        egress=f"allow_address 203.0.113.7/32; ports {canary.port};",
-        cls="allowed_hosts 127.0.0.0/8;",
+        egress=f"allow_address 127.0.0.7/32; ports {canary.port};",
+        cls="allowed_hosts 0.0.0.0/0 ::/0;",
     )
-    host = f"127.0.0.1:{canary.port}"
-    with w.client() as c:
-        assert c.get(f"http://{host}/", host).status == 403
-    canary.assert_untouched()
+    for literal, name in LITERALS.items():
+        host = f"{literal}:{canary.port}"
+        with w.client() as c:
+            if how == "plain":
+                assert c.get(f"http://{host}/", host).status == 403, literal
+                continue
+            assert c.connect(host).status == 200, literal
+            c.tls(name, w.ca())
+            assert c.get("/", host).status == 403, literal
 
 
 def test_own_listener_is_never_dialled(weir):

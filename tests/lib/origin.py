@@ -13,7 +13,10 @@ LINGER_RST = struct.pack("ii", 1, 0)
 
 def listener(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    return socket.create_server((address, port), family=family, backlog=512)
+    return socket.create_server(
+        (address, port), family=family, backlog=512,
+        dualstack_ipv6=address == "::",
+    )  # fmt: skip
 
 
 class OriginConn:
