@@ -132,6 +132,9 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
     if (may_come) {
         task_wait(&c->task, deadline, NULL, NULL);
         *next = TASK_WAIT;
+    } else {
+        conn_log(c, LOG_INFO, "%s ClientHello",
+            parsed == HELLO_MORE ? "incomplete" : "malformed");
     }
     return false;
 }

@@ -11,6 +11,14 @@ from .wait import DEADLINE, until
 LINGER_RST = struct.pack("ii", 1, 0)
 
 
+def listener(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server(
+        (address, port), family=family, backlog=512,
+        dualstack_ipv6=address == "::",
+    )  # fmt: skip
+
+
 class OriginConn:
     """One accepted connection, in a thread of its own. `raw` is every byte
     that came in (inside TLS), `requests` what was read as requests."""
@@ -84,7 +92,10 @@ class Origin:
     bytes, or a function of (conn, request) that sends them itself. A whole
     connection can be scripted by `script = function(conn)`."""
 
-    def __init__(self, pki, names=("origin.test",), tls=True, cert=None):
+    def __init__(
+        self, pki, names=("origin.test",), tls=True, cert=None,
+        address="127.0.0.1", port=0,
+    ):  # fmt: skip
         self.names = list(names)
         self.pki = pki
         self.is_tls = tls
@@ -102,7 +113,7 @@ class Origin:
             self.context.sni_callback = self.on_sni
         self.current = threading.local()
         self.is_closing = False
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = listener(address, port)
         self.port = self.socket.getsockname()[1]
         self.start()
 
@@ -196,8 +207,8 @@ class Origin:
 class Canary:
     """A listener to which nothing may connect."""
 
-    def __init__(self, address="127.0.0.1"):
-        self.socket = socket.create_server((address, 0))
+    def __init__(self, address="127.0.0.1", port=0):
+        self.socket = listener(address, port)
         self.socket.setblocking(False)
         self.port = self.socket.getsockname()[1]
 
