@@ -160,12 +160,17 @@ def says(conn, data):
     trickle(conn.sock, data) if data else conn.reader.to_eof()
 
 
+def read_record(conn):
+    head = conn.reader.exactly(5)
+    conn.reader.exactly(int.from_bytes(head[3:], "big"))
+
+
 @pytest.mark.parametrize("is_silent", [True, False])
 def test_stalled_handshake_upstream(cut, origin, is_silent):
     """Of a record that would be a long one."""
     origin.context = None
     record = b"" if is_silent else b"\x16\x03\x03\x40\0" + bytes(16384)
-    origin.script = lambda conn: (conn.reader.fill(), says(conn, record))
+    origin.script = lambda conn: (read_record(conn), says(conn, record))
     with cut("proxy_connect_timeout", "TLS handshake did not end in time") as w:
         with w.tunnel("origin.test", origin.port) as c:
             r = c.get("/", host(origin))
