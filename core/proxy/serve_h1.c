@@ -357,6 +357,16 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     return is_out_of_sight(c, side) ? next_look(side) : TASK_NEVER;
 }
 
+/* Of a client that is slow to read: what it took is to be seen when it took it,
+ * and not at the deadline. */
+static double
+exchange_wake(const struct conn *c, const struct h1_side *side)
+{
+    double deadline = exchange_deadline(c, side);
+    double again = clock_mono() + STREAM_TRY_EVERY;
+    return bufq_is_empty(&c->out) || deadline < again ? deadline : again;
+}
+
 static void
 exchange_expired(struct conn *c, struct h1_side *side)
 {
@@ -459,7 +469,7 @@ run_exchange(struct task *t)
         park(c, side);
     }
     return wait_until(
-        c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));
+        c, tx->is_client_done ? TASK_NEVER : exchange_wake(c, side));
 }
 
 /* The rest of a request that was answered before its end; what follows it is
