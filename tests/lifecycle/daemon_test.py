@@ -1,9 +1,15 @@
 """weir in the background, as it is by default."""
 
 import os
+import re
 import signal
 import subprocess
+import threading
+from types import SimpleNamespace
 
+import pytest
+
+from lib.http import reply
 from lib.wait import DEADLINE, until
 from lib.weir import BINARY
 
@@ -64,3 +70,54 @@ def test_signal_without_a_master(weir):
     done = run(w, "-s", "stop")
     assert done.returncode == 1 and "weir.pid" in done.stderr
     assert run(w, "-s", "frobnicate").returncode == 1
+
+
+@pytest.fixture
+def daemon(weir, origin):
+    """A weir in the background, whose `process` is the master."""
+    w = weir(start=False)
+    assert run(w).returncode == 0
+    pid = w.pid()
+    w.process = SimpleNamespace(pid=pid)
+    yield w
+    w.process = None
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not is_there(pid), "its end")
+
+
+def test_winch_ends_the_workers_and_a_reload_brings_new_ones(daemon, origin):
+    w, name, go = daemon, f"origin.test:{origin.port}", threading.Event()
+    origin.on("/slow", lambda conn, request: go.wait(DEADLINE) and reply(b"slow"))
+    (old,) = w.children("worker")
+    idle, busy = (w.tunnel("origin.test", origin.port) for _ in range(2))
+    assert idle.get("/", name).status == 200
+    busy.send(f"GET /slow HTTP/1.1\r\nHost: {name}\r\n\r\n")
+    origin.wait_requests(2)
+    w.signal("WINCH")
+    assert idle.is_closed()
+    assert w.children("worker") == [old]
+    go.set()
+    assert busy.read_response().body == b"slow"
+    until(lambda: not is_there(old), "the worker's end")
+    assert w.children("keeper") and w.children("worker") == []
+    waits = w.client().send(f"CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n\r\n")
+    w.signal("HUP")
+    assert waits.read_response("CONNECT").status == 200
+    waits.tls("origin.test", w.ca())
+    assert waits.get("/", name).status == 200
+    order = r"SIGWINCH\D(.*\n)*.*SIGHUP\D(.*\n)*.*start worker process"
+    assert re.search(order, w.error_log())
+    assert w.error_log().count("start worker process") == 1
+
+
+def test_winch_in_the_foreground_is_nothing(weir, origin):
+    """A terminal's window may change its size."""
+    w = weir()
+    workers = w.children("worker")
+    with w.tunnel("origin.test", origin.port) as c:
+        for name in ("WINCH", "USR1"):
+            w.signal(name)
+            w.wait_log(f"SIG{name}")
+        for _ in range(2):
+            assert c.get("/", f"origin.test:{origin.port}").status == 200
+    assert w.children("worker") == workers

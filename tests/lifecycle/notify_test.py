@@ -3,13 +3,13 @@
 import os
 import re
 import secrets
-import shutil
 import socket
 import subprocess
 import time
 
 import pytest
 
+from lib.clients import need
 from lib.wait import DEADLINE, until
 from lib.weir import BINARY, ROOT
 
@@ -119,9 +119,7 @@ def unit():
 
 
 def test_systemd_takes_the_unit(tmp_path):
-    """Where there is a systemd to ask."""
-    if not shutil.which("systemd-analyze"):
-        pytest.skip("no systemd-analyze")
+    need("systemd-analyze")
     path = tmp_path / "weir.service"
     text = re.sub(r"/usr/local/weir/sbin/weir", BINARY, unit())
     path.write_text(re.sub(r"Documentation=.*\n", "", text))

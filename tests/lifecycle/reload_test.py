@@ -3,11 +3,12 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
 from lib.http import reply
-from lib.wait import SLOW, until
+from lib.wait import DEADLINE, SLOW, until
 
 
 def host(origin):
@@ -260,3 +261,71 @@ def test_processes_log_to_the_new_configurations_file(weir):
     until(lambda: all(map(holds, w.children())), "the new log")
     w.stop("QUIT")
     assert "exit" in w.read("logs", "other.log")
+
+
+# What is open at a reload
+
+SERVES = r"SIGHUP(.*\n)*.*configuration .* serves"
+
+
+def test_idle_connections_have_one_more_answer(weir, origin):
+    """By the old configuration, and no other after it; a new connection's is
+    by the new one."""
+    n = 50
+    w = weir(main="worker_processes 2;")
+    clients = [w.tunnel("origin.test", origin.port) for _ in range(n)]
+    for c in clients:
+        assert c.get("/", host(origin)).status == 200
+    old = set(w.children("worker"))
+    w.configure(w.config(
+        main="worker_processes 2;",
+        egress="host origin.test { return 451; }",
+    ))  # fmt: skip
+    w.signal("HUP")
+    w.wait_log(SERVES)
+    until(lambda: ask(w, origin).status == 451, "the new policy")
+    had = len(origin.requests)
+    assert old < set(w.children("worker"))
+    for i, c in enumerate(clients):
+        one = f"GET /{i} HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n"
+        c.send(one + one if i % 2 else one)
+        r = c.read_response()
+        assert r.status == 200 and r.has_token("connection", "close")
+        assert c.is_closed()
+        c.close()
+    assert [r.target for r in origin.requests[had:]] == [f"/{i}" for i in range(n)]
+    until(lambda: not old & set(w.children("worker")), "the old ones' end")
+    assert ask(w, origin).status == 451
+
+
+def test_websocket_is_cut_in_its_time(weir, origin):
+    """It outlives the reload; worker_shutdown_timeout ends it, nothing else."""
+    seconds = 1.5 * SLOW
+
+    def script(conn):
+        conn.read_head()
+        conn.send(b"HTTP/1.1 101 Switching Protocols\r\n"
+                  b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n")  # fmt: skip
+        while data := conn.recv(100):
+            conn.send(data)
+
+    origin.script = script
+    w = weir(main=f"worker_shutdown_timeout {round(seconds * 1000)}ms;")
+    (old,) = w.children("worker")
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n"
+               "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n")  # fmt: skip
+        assert c.read_response().status == 101
+        w.configure(w.config(egress="host origin.test { return 451; }"))
+        start = time.monotonic()
+        w.signal("HUP")
+        w.wait_log(SERVES)
+        for frame in (b"\x89\x04ping", b"\x82\x01x"):
+            c.send(frame)
+            assert c.reader.exactly(len(frame)) == frame
+        assert c.is_closed()
+        assert time.monotonic() - start >= seconds
+    assert origin.conns[0].done.wait(DEADLINE)
+    assert "worker_shutdown_timeout: closing 1 " in w.error_log()
+    until(lambda: old not in w.children("worker"), "the old one's end")
+    assert ask(w, origin).status == 451

@@ -1,6 +1,7 @@
 """Thousands of requests, good, bad and broken off: afterwards a worker has
-the descriptors and the memory that it had."""
+the descriptors and the memory that it had, and each slot is free."""
 
+import gzip
 import os
 import random
 import ssl
@@ -8,11 +9,15 @@ import threading
 
 import pytest
 
-from lib.http import reply
-from lib.wait import until
+from lib.http import Truncated, reply
+from lib.wait import DEADLINE, until
 from lib.weir import GLOBALS, resident
 
 THREADS = 4
+WAITS = "waits for a header slot"
+SECRET = "sk-soak-0123456789-abcdef"
+STARS = "*" * len(SECRET)
+ECHO = f"you are {SECRET}, so " * 400
 
 
 def host(origin):
@@ -24,7 +29,8 @@ def descriptors(pid):
 
 
 class Soak:
-    """Each method is one client's doing. Those named good_ must be served."""
+    """Each method is one client's doing. Those named good_ must be
+    served, those named cut_ cut."""
 
     def __init__(self, w, tls, plain):
         self.w, self.tls, self.plain = w, tls, plain
@@ -58,6 +64,14 @@ class Soak:
             )
             assert c.read_response().status == 200
 
+    def good_echo(self, rng):
+        with self.w.tunnel("origin.test", self.tls.port) as c:
+            for path in rng.choices(["/gzip", "/echo"], k=2):
+                r = c.get(path, host(self.tls))
+                body = gzip.decompress(r.body) if path == "/gzip" else r.body
+                assert body.decode() == ECHO.replace(SECRET, STARS)
+                assert r.get("x-echo") == STARS
+
     def bad_head(self, rng):
         with self.w.client() as c:
             c.send(rng.randbytes(rng.randrange(1, 3000)))
@@ -90,6 +104,17 @@ class Soak:
             c.send(f"GET /big HTTP/1.1\r\nHost: {host(self.tls)}\r\n\r\n")
             c.reader.exactly(rng.randrange(1, 100000))
 
+    def broken_gzip(self, rng):
+        with self.w.tunnel("origin.test", self.tls.port) as c:
+            path = rng.choice(["/corrupt", "/truncated", "/gzip"])
+            c.send(f"GET {path} HTTP/1.1\r\nHost: {host(self.tls)}\r\n\r\n")
+            c.reader.exactly(rng.randrange(1, 150))
+
+    def cut_gzip(self, rng):
+        with self.w.tunnel("origin.test", self.tls.port) as c:
+            with pytest.raises(Truncated):
+                c.get(rng.choice(["/corrupt", "/truncated"]), host(self.tls))
+
     def broken_origin(self, rng):
         with self.w.client() as c:
             c.get(self.url + "/cut", host(self.plain))
@@ -99,7 +124,7 @@ class Soak:
         try:
             getattr(self, kind)(rng)
         except (OSError, AssertionError, ssl.SSLError) as e:
-            if kind.startswith("good"):
+            if kind.startswith(("good", "cut")):
                 self.failed.append((kind, e))
 
     def run(self, n, seed):
@@ -123,7 +148,41 @@ def cut(conn, request):
     conn.hang_up()
 
 
-KINDS = [n for n in vars(Soak) if n.startswith(("good_", "bad_", "broken_"))]
+def echo(origin):
+    """The secret in a header and a body: as it is, of gzip, of bad gzip."""
+    packed = gzip.compress(ECHO.encode())
+    field = ("X-Echo", SECRET)
+    fields = [field, ("Content-Encoding", "gzip")]
+    origin.on("/echo", reply(ECHO, headers=[field]))
+    origin.on("/gzip", reply(packed, headers=fields))
+    origin.on("/truncated", reply(packed[:-9], headers=fields))
+    origin.on("/corrupt", reply(packed[:-9] + bytes(9), headers=fields))
+
+
+def assert_slots_free(w, origin):
+    """Two pass and a third waits: none was given back too seldom or twice."""
+    arrived, go = [], threading.Event()
+    before = w.error_log().count(WAITS)
+
+    def held(conn, request):
+        arrived.append(request)
+        assert go.wait(DEADLINE * 3)
+        return reply()
+
+    origin.on("/held", held)
+    clients = [w.client() for _ in range(3)]
+    for i, c in enumerate(clients):
+        c.send(f"GET http://{host(origin)}/held HTTP/1.1\r\n"
+               f"Host: {host(origin)}\r\n\r\n")  # fmt: skip
+        until(lambda: len(arrived) == min(i + 1, 2), "the request")
+    until(lambda: w.error_log().count(WAITS) == before + 1, "who waits")
+    go.set()
+    for c in clients:
+        assert c.read_response().status == 200
+        c.close()
+
+
+KINDS = [n for n in vars(Soak) if n.startswith(("good_", "bad_", "cut_", "broken_"))]
 
 
 @pytest.mark.skipif("one_byte" in GLOBALS, reason="long enough as it is")
@@ -133,7 +192,13 @@ KINDS = [n for n in vars(Soak) if n.startswith(("good_", "bad_", "broken_"))]
 def test_nothing_is_left_behind(weir, origin, plain_origin, n):
     origin.on("/big", reply(bytes(300000)))
     plain_origin.on("/cut", cut)
-    w = weir(egress="proxy_keepalive_timeout 300ms;")
+    echo(origin)
+    w = weir(
+        cls="header_slots 2;",
+        egress="proxy_keepalive_timeout 300ms;\n"
+        "secret t env:T; host origin.test { bearer $secret_t; }",
+        env={"T": SECRET},
+    )
     workers = w.children("worker")
     (pid,) = workers
     idle = descriptors(pid)
@@ -145,4 +210,6 @@ def test_nothing_is_left_behind(weir, origin, plain_origin, n):
     until(lambda: len(descriptors(pid)) == len(idle), "as many descriptors")
     if before is not None:
         assert resident(pid) < before + 1500
+    assert WAITS in w.error_log()
+    assert_slots_free(w, plain_origin)
     assert w.children("worker") == workers

@@ -9,6 +9,9 @@
  * slot is while somebody waits (assert); a grant reaches the waiter that it
  * was for, the k-th entry is the k-th waiter's (assert); nobody waits for ever
  * (who does not leave by itself would be an invalid end state).
+ *
+ * Mutants, of each of which an error must be found: FORGETS a dead worker's
+ * slots, LOSES a wake-up, OVERTAKES one that waits longer in a worker.
  */
 
 #define ENTRIES (ROWS * ASKS)
@@ -76,7 +79,9 @@ inline distribute()
             granted[r]++;
             total++;
             waiting--;
+#ifndef LOSES
             wakes = wakes | (1 << r);
+#endif
             atomic { given[r]!first; first++ } /* this store is the grant */
         :: else -> first++
         fi
@@ -113,6 +118,12 @@ inline collect()
         do
         :: n > 0 ->
             n--;
+#ifdef OVERTAKES
+            if
+            :: len(own) > 1 -> own?k; own!k
+            :: else
+            fi;
+#endif
             own?k;
             given[me]?i;
             assert(i == k);
@@ -210,7 +221,10 @@ inline bury(who)
             i++
         :: else -> break
         od;
-        used[who] = 0; asked[who] = 0; granted[who] = 0;
+#ifndef FORGETS
+        used[who] = 0;
+#endif
+        asked[who] = 0; granted[who] = 0;
         /* what follows from the rows and the list */
         total = 0; waiting = 0; r = 1;
         do

@@ -1,7 +1,8 @@
 /*
  * Slots in many processes that are killed at any time: never more holders than
- * there are slots, never a free slot with a waiter, and in the end nothing is
- * left. Bounded: about a second.
+ * there are slots, never a free slot with a waiter, nobody before one of its
+ * process that came earlier, and in the end nothing is left. Bounded: about a
+ * second.
  */
 
 #include "proxy/slot.h"
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,6 +64,7 @@ struct actor {
     struct task task;
     struct slot slot;
     unsigned box;
+    unsigned long ticket;
     bool is_counted;
 };
 
@@ -69,6 +72,7 @@ static struct loop *loop;
 static struct slots *slots;
 static struct actor actors[ACTORS];
 static unsigned me, n_running;
+static unsigned long n_tickets;
 
 static struct slot_ask
 ask_of(unsigned box)
@@ -99,10 +103,25 @@ finish(struct actor *a)
     slot_release(&a->slot);
 }
 
+/* Whether none that asked before it still waits. */
+static bool
+is_in_order(const struct actor *a)
+{
+    for (unsigned i = 0; i < ACTORS; i++) {
+        const struct actor *b = &actors[i];
+        if (b->box == a->box && b->slot.state == SLOT_WAITS &&
+            b->ticket < a->ticket) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool
 begin(struct actor *a)
 {
     a->box = draw() % BOXES;
+    a->ticket = n_tickets++;
     struct slot_ask ask = ask_of(a->box);
     ask.task = &a->task;
     bool is_late = draw() % 4 == 0; /* a worker that drains knows no better */
@@ -119,6 +138,9 @@ run_actor(struct task *t)
 {
     struct actor *a = container_of(t, struct actor, task);
     if (a->slot.state == SLOT_HELD && !a->is_counted) {
+        if (!is_in_order(a)) {
+            _exit(4);
+        }
         count(a, 1);
     } else if (a->slot.state == SLOT_HELD || draw() % 8 == 0) {
         finish(a);
@@ -150,6 +172,7 @@ static void
 process(unsigned number)
 {
     me = number;
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* a parent that fails leaves nothing */
     seed = (unsigned)getpid() * 2654435761u;
     (void)!nice(10); /* the parent has its turn, to kill */
     if (ledger_claim(ledger) != 0) {
