@@ -65,9 +65,9 @@ patience_ms(const struct tcp_keepalive *k)
     return seconds < INT_MAX / 1000 ? 1000 * seconds : INT_MAX;
 }
 
-/* On a unix socket these do nothing. */
+/* On a unix socket it does nothing. */
 static void
-tcp_set_options(int fd)
+set_options(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_MAX);
@@ -79,6 +79,12 @@ tcp_set_options(int fd)
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, patience_ms(&tcp_keepalive));
+}
+
+void
+tcp_set_listener(int fd)
+{
+    set_options(fd);
 }
 
 static struct tcp *
@@ -256,7 +262,6 @@ tcp_new(struct loop *l, int fd, struct task *task)
 {
     struct tcp *t = xcalloc(sizeof *t);
     stream_init(&t->stream, &tcp_ops, NULL, task);
-    tcp_set_options(fd);
     watch_init(&t->watch, l, fd, on_ready);
     watch_set(&t->watch, WATCH_READ);
     t->is_readable = true; /* a client that connected has often sent */
@@ -278,6 +283,7 @@ connect_to(
         errno = err;
         return NULL;
     }
+    set_options(fd);
     struct stream *s = tcp_new(l, fd, task);
     struct tcp *t = tcp_of(s);
     t->is_readable = false;

@@ -7,7 +7,8 @@
 #include "base/addr.h"
 #include "net/stream.h"
 
-/* Takes `fd`, non-blocking; sets TCP_NODELAY on TCP sockets. */
+/* Takes `fd`, non-blocking, as it was accepted: what a listening socket has of
+ * options (tcp_set_listener()), one that is accepted from it has, too. */
 struct stream *tcp_new(struct loop *l, int fd, struct task *t);
 
 /* The socket, lent: for getsockopt and logs. Any layer of a stack. */
@@ -43,8 +44,12 @@ struct tcp_keepalive {
 #define TCP_KEEPALIVE_SECONDS_MAX 32767
 #define TCP_KEEPALIVE_COUNT_MAX 127
 
-/* Of all streams that are made from here on; before it, never. */
+/* Of all that is set or connected from here on; before it, never. */
 void tcp_set_keepalive(const struct tcp_keepalive *k);
+
+/* For the connections that are accepted from a TCP socket from here on: before
+ * it listens, or some have none of it. */
+void tcp_set_listener(int fd);
 
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */

@@ -71,6 +71,26 @@ def test_silent_peers_are_asked(weir, half, value, least, most):
             assert least < seconds <= most
 
 
+def test_a_reload_says_otherwise(weir, half):
+    """To the connections that are accepted from then on, of the same socket."""
+    w = weir(egress="so_keepalive off;")
+    w.configure(w.config(egress="so_keepalive 90:1:1;\n"
+                                "host marker.test { return 410; }"))  # fmt: skip
+    w.signal("HUP")
+
+    def is_new():
+        with w.client() as c:
+            marker = "http://marker.test/"
+            return c.get(marker, "marker.test").status == 410
+
+    until(is_new, "the new configuration")
+    with w.tunnel("origin.test", half.port) as c:
+        begin(c, half)
+        for ports in ports_of(w, c, half.conns[0]):
+            seconds = until(lambda: keepalive_timer(*ports), "a timer")
+            assert 60 < seconds <= 90
+
+
 def test_off(weir, origin):
     w = weir(egress="so_keepalive off;")
     with w.tunnel("origin.test", origin.port) as c:
