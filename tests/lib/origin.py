@@ -84,8 +84,10 @@ class Origin:
     bytes, or a function of (conn, request) that sends them itself. A whole
     connection can be scripted by `script = function(conn)`."""
 
-    def __init__(self, pki, names=("origin.test",), tls=True, cert=None):
+    def __init__(self, pki, names=("origin.test",), tls=True, cert=None,
+                 address="127.0.0.1", port=0):  # fmt: skip
         self.names = list(names)
+        self.address = address
         self.pki = pki
         self.is_tls = tls
         self.answers = {}
@@ -102,7 +104,7 @@ class Origin:
             self.context.sni_callback = self.on_sni
         self.current = threading.local()
         self.is_closing = False
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = socket.create_server((address, port), backlog=512)
         self.port = self.socket.getsockname()[1]
         self.start()
 
@@ -196,8 +198,8 @@ class Origin:
 class Canary:
     """A listener to which nothing may connect."""
 
-    def __init__(self, address="127.0.0.1"):
-        self.socket = socket.create_server((address, 0))
+    def __init__(self, address="127.0.0.1", port=0):
+        self.socket = socket.create_server((address, port))
         self.socket.setblocking(False)
         self.port = self.socket.getsockname()[1]
 
