@@ -5,6 +5,7 @@ import ssl
 import struct
 import threading
 
+from .client import half_close
 from .http import Reader, Request, reply
 from .wait import DEADLINE, until
 
@@ -56,6 +57,9 @@ class OriginConn:
 
     def send(self, data):
         self.sock.sendall(data)
+
+    def half_close(self):
+        half_close(self.sock)
 
     def close(self):
         """An orderly end, with TLS's close_notify."""
