@@ -5,6 +5,7 @@ import ssl
 import struct
 import threading
 
+from .client import half_close
 from .http import Reader, Request, reply
 from .wait import DEADLINE, until
 
@@ -65,6 +66,9 @@ class OriginConn:
     def send(self, data):
         self.sock.sendall(data)
 
+    def half_close(self):
+        half_close(self.sock)
+
     def close(self):
         """An orderly end, with TLS's close_notify."""
         try:
@@ -97,6 +101,7 @@ class Origin:
         address="127.0.0.1", port=0,
     ):  # fmt: skip
         self.names = list(names)
+        self.address = address
         self.pki = pki
         self.is_tls = tls
         self.answers = {}
