@@ -97,7 +97,7 @@ def test_an_address_of_this_host_is_not_dialled(weir, netns, everywhere):
     w.wait_log(f"address {OPEN} is not allowed: this host")
     assert o.conns == []
     assert status(w, o, "later.test") == 200
-    o.conns[0].hang_up()
+    o.conns[0].cut_off()
     for address in ("93.184.215.20", "93.184.215.99"):
         netns.add_address(address + "/32", "out0")
     until(lambda: status(w, o, "later.test") == 403, "the new address")

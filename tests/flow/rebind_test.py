@@ -140,7 +140,7 @@ def test_kept_connection_stays_where_it_was_checked(weir, dns, place):
     for _ in range(3):
         assert fetch(w, o, "plain") == 200
     assert len(o.conns) == 1 and len(dns.asked(NAME)) == 2
-    o.conns[0].hang_up()
+    o.conns[0].cut_off()
     until(lambda: fetch(w, o, "plain") == 403, "the next answer")
     assert {r.conn for r in o.requests[:4]} == {o.conns[0]}
 

@@ -86,6 +86,14 @@ class OriginConn:
             pass
         self.sock.close()
 
+    def cut_off(self):
+        """From another thread than its own, which closes it: a descriptor
+        closed here could be another socket's when that reads on."""
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
         self.sock.close()
@@ -206,7 +214,7 @@ class Origin:
         self.socket.close()
         self.thread.join(DEADLINE)
         for conn in list(self.conns):
-            conn.hang_up()
+            conn.cut_off()
 
 
 class Canary:
