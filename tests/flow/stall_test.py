@@ -285,3 +285,45 @@ def test_websocket_that_goes_silent(cut, origin):
             assert c.is_closed()
     assert origin.conns[0].done.wait(20)
     assert origin.raw == (asked + "frame").encode()
+
+
+# Not stalled
+
+
+PIECE = 1 << 15
+
+
+def read_slowly(c):
+    """More than the limit long, far less than what is on its way."""
+    end = time.monotonic() + 3 * LIMIT
+    while time.monotonic() < end:
+        assert len(c.reader.exactly(PIECE)) == PIECE
+        select.select([], [], [], LIMIT / 4)
+
+
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
+@pytest.mark.parametrize("blind", [False, True])
+def test_a_client_that_reads_slowly(weir, origin, blind):
+    """What it takes is too little for the system to say so."""
+    if blind:
+        origin.context = None
+    origin.script = lambda conn: (
+        conn.reader.fill(),
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"),
+        send_zeros(conn, 100_000_000),
+    )
+    w = weir(
+        egress=f"send_timeout {LIMIT * 1000:.0f}ms;\n"
+        f"proxy_read_timeout {LIMIT * 1000:.0f}ms;\n"
+        f"host origin.test {{ intercept {'off' if blind else 'on'}; }}"
+    )
+    with w.client() as c:
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        assert c.connect(host(origin)).status == 200
+        if blind:
+            c.send(client_hello("origin.test"))
+        else:
+            c.tls("origin.test", w.ca())
+            c.send(f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
+        read_slowly(c)
+        assert "timed out" not in w.error_log()  # it may not see that yet

@@ -26,6 +26,14 @@ class Back:
     def resident(self):
         return resident(self.pid)
 
+    def is_served(self):
+        """Whether a request is that may not wait for a slot."""
+        try:
+            with self.w.client() as c:
+                return c.get(f"http://{self.host}/", self.host).status == 200
+        except (AssertionError, OSError):
+            return False
+
     def check(self, fault=""):
         """No connection is left, a client's or one in the pool; a request that
         may not wait for a slot is served, by the worker that it was."""
