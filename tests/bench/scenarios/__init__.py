@@ -32,4 +32,13 @@ ALL = {
 OPTIONAL = {"callgrind"}
 
 # What proves that the bench works, and whose musts hold on a busy machine.
-QUICK = ("keepalive", "syscalls", "mixed", "reload")
+QUICK = (
+    "keepalive",
+    "syscalls",
+    "redact",
+    "mixed",
+    "reload",
+    "neighbour",
+    "idle",
+    "streams",
+)
