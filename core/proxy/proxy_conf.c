@@ -36,11 +36,16 @@ set_resolver(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* A list of the conf's arena that a CMD_LIST adds one element to. */
+/* A list of the conf's arena that a CMD_LIST adds one element to. It has room
+ * for a power of two: thousands of names copied for each would be seconds. */
 static void *
 list_grow(struct bind *b, void *items, unsigned n, size_t size)
 {
-    char *grown = arena_calloc(bind_conf(b)->arena, (n + 1) * size);
+    if ((n & (n - 1)) != 0) {
+        return items;
+    }
+    char *grown =
+        arena_calloc(bind_conf(b)->arena, (n != 0 ? 2 * n : 1) * size);
     if (n != 0) {
         memcpy(grown, items, n * size);
     }

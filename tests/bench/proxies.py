@@ -99,7 +99,9 @@ egress {{
 class Weir(Proxy):
     name = "weir"
 
-    def __init__(self, lab, egress="", host="", limits=None, wrap=()):
+    def __init__(
+        self, lab, egress="", host="", limits=None, wrap=(), env=None
+    ):
         super().__init__(lab)
         self.egress = egress
         self.host = host
@@ -109,6 +111,7 @@ class Weir(Proxy):
             else limits
         )
         self.wrap = list(wrap)
+        self.env = env or {}
         self.weir = None
 
     @classmethod
@@ -136,9 +139,11 @@ class Weir(Proxy):
         self.weir = lib.weir.Weir(directory, self.lab.pki, [])
         os.chmod(self.weir.path("logs"), 0o777)
         self.weir.write("token", TOKEN)
+        self.weir.env.update(self.env)
         self.weir.configure(self.config())
         lib.weir.WRAP[:] = self.wrap
-        process.on_cpu(self.lab.proxy_cpu, self.weir.start)
+        deadline = 120 if self.wrap else None
+        process.on_cpu(self.lab.proxy_cpu, lambda: self.weir.start(deadline))
         self.port = self.weir.port
         self.ca = self.weir.ca("one")
         return self

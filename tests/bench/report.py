@@ -7,6 +7,9 @@ import platform
 import statistics
 
 
+WORDS = {True: "met   ", False: "MISSED", None: "UNKNOWN"}
+
+
 def rounded(value):
     if value is None:
         return "–"
@@ -15,7 +18,10 @@ def rounded(value):
 
 
 class Report:
-    def __init__(self):
+    """`is_strict`: a must that could not be measured is a missed one."""
+
+    def __init__(self, is_strict=False):
+        self.is_strict = is_strict
         self.figures = {}  # name: {proxy: [a value for each round]}
         self.units = {}
         self.musts = []
@@ -28,6 +34,10 @@ class Report:
     def must(self, name, is_met, text):
         self.musts.append({"name": name, "met": bool(is_met), "text": text})
 
+    def unmeasured(self, name, why):
+        """A must of which nobody knows whether it is met."""
+        self.musts.append({"name": name, "met": None, "text": why})
+
     def note(self, text):
         if text not in self.notes:
             self.notes.append(text)
@@ -36,12 +46,13 @@ class Report:
         values = self.figures.get(name, {}).get(proxy)
         return statistics.median(values) if values else None
 
-    def ratio(self, name):
-        ours, nginx = self.median(name, "weir"), self.median(name, "nginx")
-        return ours / nginx if ours is not None and nginx else None
+    def ratio(self, name, other="nginx"):
+        ours, others = self.median(name, "weir"), self.median(name, other)
+        return ours / others if ours is not None and others else None
 
     def missed(self):
-        return [m for m in self.musts if not m["met"]]
+        is_met = (True,) if self.is_strict else (True, None)
+        return [m for m in self.musts if m["met"] not in is_met]
 
     def table(self):
         proxies = []
@@ -66,7 +77,7 @@ class Report:
             lines += [self.table(), ""]
         lines += [f"note: {text}" for text in self.notes]
         for must in self.musts:
-            word = "met   " if must["met"] else "MISSED"
+            word = WORDS[must["met"]]
             lines.append(f"must {word} {must['name']}: {must['text']}")
         return "\n".join(lines)
 

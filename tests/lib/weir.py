@@ -184,7 +184,7 @@ class Weir:
             timeout=DEADLINE * 2,
         )
 
-    def start(self):
+    def start(self, deadline=None):
         with open(self.path("logs", "stderr"), "ab") as err:
             self.process = subprocess.Popen(
                 self.command(),
@@ -195,7 +195,7 @@ class Weir:
                 start_new_session=True,
                 preexec_fn=end_with_parent,
             )
-        until(self.is_ready, "weir's pid file")
+        until(self.is_ready, "weir's pid file", deadline)
         return self
 
     def is_ready(self):

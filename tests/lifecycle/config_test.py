@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lib.weir import BINARY
+from lib.weir import BINARY, resident
 
 BAD_CONFIGS = {
     "empty": ("", None, 'no "egress" section'),
@@ -88,3 +88,15 @@ def test_address_in_use(weir):
     assert done.returncode == 1
     assert str(first.port) in done.stderr + second.error_log()
     second.expect(r"\[emerg\]")
+
+
+def test_ten_thousand_names(weir, plain_origin):
+    """They take memory and time by their number, not by its square."""
+    names = [f"h{i}.test" for i in range(10000)]
+    w = weir(egress="".join(f"resolve {n} 127.0.0.1;\n" for n in names))
+    for name in (names[0], names[4096], names[-1]):
+        host = f"{name}:{plain_origin.port}"
+        with w.client() as c:
+            assert c.get(f"http://{host}/", host).status == 200
+    kib = resident(w.process.pid)
+    assert kib is None or kib < 50_000

@@ -24,7 +24,9 @@ from lib.load import (
     read_answer,
 )
 from lib.wait import DEADLINE, SLOW, until
+from lib.weir import WRAP
 
+forty = pytest.mark.skipif("valgrind" in WRAP, reason="with forty workers")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
@@ -115,6 +117,7 @@ def try_to_fail(w, old):
     return w.children("worker") == old
 
 
+@forty
 @pytest.mark.parametrize("times", rounds(1))
 def test_a_reload_that_fails(weir, times):
     """Its sockets are given nothing before it serves."""
@@ -403,6 +406,7 @@ def test_what_waits_at_a_quit(weir, kind):
     assert w.wait() == 0
 
 
+@forty
 def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
     """While one of its workers has not ended yet."""
     w = weir(egress=HERE + TCP)

@@ -9,6 +9,10 @@ import pytest
 
 from lib.http import reply
 from lib.wait import DEADLINE, SLOW, until
+from lib.weir import WRAP
+
+
+forty = pytest.mark.skipif("valgrind" in WRAP, reason="with forty workers")
 
 
 def host(origin):
@@ -49,6 +53,7 @@ def begin_slow(w, origin):
     return c
 
 
+@forty
 def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
     w = weir()
     w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")

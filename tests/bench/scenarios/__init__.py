@@ -4,12 +4,15 @@ musts."""
 from . import (
     callgrind,
     cpu,
+    gzip,
     idle,
     latency,
     mixed,
     neighbour,
     redact,
     reload,
+    secrets,
+    slots,
     streams,
     syscalls,
 )
@@ -20,6 +23,9 @@ ALL = {
     "syscalls": syscalls,
     "latency": latency,
     "redact": redact,
+    "secrets": secrets,
+    "gzip": gzip,
+    "slots": slots,
     "mixed": mixed,
     "reload": reload,
     "neighbour": neighbour,
@@ -32,4 +38,13 @@ ALL = {
 OPTIONAL = {"callgrind"}
 
 # What proves that the bench works, and whose musts hold on a busy machine.
-QUICK = ("keepalive", "syscalls", "mixed", "reload")
+QUICK = (
+    "keepalive",
+    "syscalls",
+    "redact",
+    "mixed",
+    "reload",
+    "neighbour",
+    "idle",
+    "streams",
+)

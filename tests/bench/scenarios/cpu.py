@@ -7,7 +7,7 @@ the other, so that what disturbs the machine disturbs them all.
 
 import statistics
 
-from ..proxies import Direct
+from ..proxies import Direct, Nginx, NginxUnbuffered, Weir
 
 N_NAMES = 8000
 MIB8 = 8 * 1024 * 1024
@@ -39,6 +39,19 @@ MEASURES = {
     ),
     "upload": ("upload", "s/GB", {"connections": 4, "upload": MIB8}),
 }
+
+# What it may be of nginx's, of which a figure is at most: README's, and room
+# for another machine. An upload is held against one that does not store it.
+LIMITS = {
+    "keepalive": 1.1,
+    "large": 0.85,
+    "new": 1.2,
+    "resume": 1.25,
+    "download": 1.15,
+    "upload": 1,
+}
+# Of weir's own new connection.
+MINT_LIMIT = 4
 
 
 def cost(unit, result):
@@ -101,6 +114,30 @@ def note_load(bench):
             )
 
 
+def must(bench, name, ratio, limit, what):
+    if ratio is None:
+        bench.report.unmeasured(name, f"no figure of {what}")
+        return
+    bench.report.must(
+        name, ratio <= limit, f"{ratio:.2f} times {what}, at most {limit}"
+    )
+
+
+def musts(bench, chosen):
+    for key in chosen:
+        name = MEASURES[key][0]
+        other = NginxUnbuffered if key == "upload" else Nginx
+        if key in LIMITS and bench.pick(Weir) and bench.pick(other):
+            ratio = bench.report.ratio(name, other.name)
+            must(bench, f"CPU: {key}", ratio, LIMITS[key], other.name)
+    if {"mint", "new"} <= set(chosen) and bench.pick(Weir):
+        mint, new = (
+            bench.report.median(MEASURES[key][0], "weir") for key in ("mint", "new")
+        )
+        ratio = mint / new if mint and new else None
+        must(bench, "CPU: mint", ratio, MINT_LIMIT, "a new connection")
+
+
 def run(bench, chosen):
     bench.busy = {}
     bench.lab.n_names = N_NAMES if "mint" in chosen else 1
@@ -110,3 +147,4 @@ def run(bench, chosen):
                 measure_all(bench, proxy, chosen)
     bench.lab.n_names = 1
     note_load(bench)
+    musts(bench, chosen)

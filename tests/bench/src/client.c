@@ -320,6 +320,40 @@ take_lines(struct client *c)
     return c->n < sizeof c->buf - 1;
 }
 
+/* Chunks of gzip, of which only the framing is looked at. */
+static bool
+take_chunks(struct client *c)
+{
+    char *at = c->buf, *to = c->buf + c->n, *end;
+    for (;;) {
+        size_t there = (size_t)(to - at);
+        size_t skipped = c->chunk < there ? (size_t)c->chunk : there;
+        c->chunk -= skipped;
+        at += skipped;
+        end = memchr(at, '\n', (size_t)(to - at));
+        if (end == NULL) {
+            break;
+        }
+        if (c->is_last_chunk) {
+            client_done(c);
+            return true;
+        }
+        uint64_t size = strtoull(at, NULL, 16);
+        c->is_last_chunk = size == 0;
+        c->chunk = size != 0 ? size + 2 : 0;
+        at = end + 1;
+    }
+    c->n = (size_t)(to - at);
+    memmove(c->buf, at, c->n);
+    return c->n < sizeof c->buf - 1;
+}
+
+static bool
+take(struct client *c)
+{
+    return c->is_packed ? take_chunks(c) : take_lines(c);
+}
+
 static bool
 at_first_byte_of_body(struct client *c)
 {
@@ -349,7 +383,7 @@ turn_body(struct client *c)
         if (at_first_byte_of_body(c)) {
             return false;
         }
-        if (!take_lines(c)) {
+        if (!take(c)) {
             client_fail(c, F_GARBLED);
             return false;
         }
@@ -383,7 +417,7 @@ begin_body(struct client *c, const char *body, size_t n)
     if (n != 0 && at_first_byte_of_body(c)) {
         return false;
     }
-    if (c->is_chunked ? !take_lines(c) : n > c->body) {
+    if (c->is_chunked ? !take(c) : n > c->body) {
         client_fail(c, F_GARBLED);
         return false;
     }
@@ -420,6 +454,9 @@ turn_head(struct client *c)
     const char *length = strcasestr(c->buf, "\r\ncontent-length:");
     c->is_chunked =
         strcasestr(c->buf, "\r\ntransfer-encoding: chunked") != NULL;
+    c->is_packed = strcasestr(c->buf, "\r\ncontent-encoding: gzip") != NULL;
+    c->is_last_chunk = false;
+    c->chunk = 0;
     c->must_close = strcasestr(c->buf, "\r\nconnection: close") != NULL;
     c->has_token = strcasestr(c->buf, "\r\nx-token-seen: 1") != NULL;
     if (length == NULL && !c->is_chunked) {

@@ -73,7 +73,9 @@ struct client {
     size_t n, sent;
     uint64_t sent_body, body; /* of a response: left */
     uint64_t bytes;           /* of bodies, both ways, since load.c zeroed it */
-    bool is_chunked, must_close, has_token, was_resumed;
+    uint64_t chunk;           /* of one that is skipped: left, with its end */
+    bool is_chunked, is_packed, is_last_chunk;
+    bool must_close, has_token, was_resumed;
 };
 
 /* Opens; on_ready or on_failure follows from client_run(). */

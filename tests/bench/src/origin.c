@@ -4,8 +4,11 @@
  * it costs a fraction of any proxy. It ends when its standard input does.
  *
  *   /bytes/N       N bytes of text
+ *   /json/N        N bytes of JSON's kind, with what it escapes
+ *   /gzip/N        N bytes of that text, compressed; the same N in one run
  *   /sse/N/US      N events, US microseconds apart, each with its time
  *   /hold          one event, then nothing for ever
+ *   /gzhold        the same of gzip
  *   any POST       its body is read and thrown away; "ok"
  *
  * X-Token-Seen in each answer says whether the proxy set the header X-Auth-
@@ -25,6 +28,7 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "util.h"
 
@@ -44,6 +48,7 @@ struct peer {
     bool has_token;      /* in the last head */
     char head[HEAD_MAX]; /* of the response, or an event */
     size_t n_head, sent_head;
+    const char *from; /* of the body: PATTERN_MAX that repeat, or packed */
     uint64_t body, sent_body;
     struct peer *next, *prev;    /* of the streams */
     uint64_t events, due, every; /* of a stream */
@@ -53,6 +58,10 @@ struct peer {
 static SSL_CTX *ctx;
 static int poll_fd;
 static char pattern[PATTERN_MAX + RECORD_MAX];
+static char json[PATTERN_MAX + RECORD_MAX];
+static char *packed; /* for /gzip/N */
+static size_t n_packed;
+static char packed_event[128]; /* for /gzhold, a chunk */
 static struct peer streams = { .next = &streams, .prev = &streams };
 
 /* Letters in no order: a filter that looks for a secret has to read them. */
@@ -65,6 +74,48 @@ pattern_init(void)
         pattern[i] = x % 64 == 0 ? '\n' : (char)('a' + x % 26);
     }
     memcpy(pattern + PATTERN_MAX, pattern, RECORD_MAX);
+}
+
+static void
+json_init(void)
+{
+    size_t n = 0;
+    while (n < PATTERN_MAX) {
+        char item[128];
+        int m = snprintf(item, sizeof item,
+            "{\"id\": %zu, \"text\": \"%.40s\\n\\\"%.8s\\\"\", "
+            "\"url\": \"https:\\/\\/a.test\\/?q=%%2F%.6s\"},\n",
+            n, pattern + n, pattern + n + 100, pattern + n + 200);
+        size_t room = PATTERN_MAX - n;
+        size_t put = (size_t)m < room ? (size_t)m : room;
+        memcpy(json + n, item, put);
+        n += put;
+    }
+    memcpy(json + PATTERN_MAX, json, RECORD_MAX);
+}
+
+static size_t
+pack(const char *p, size_t n, char *to, size_t room, int flush)
+{
+    z_stream z = { .next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n };
+    z.next_out = (Bytef *)to;
+    z.avail_out = (uInt)room;
+    if (deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
+        deflate(&z, flush) == Z_STREAM_ERROR || z.avail_in != 0) {
+        die("gzip");
+    }
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+static void
+packed_event_init(void)
+{
+    char data[64];
+    size_t n = pack("data: 0\n\n", 9, data, sizeof data, Z_SYNC_FLUSH);
+    int head = snprintf(packed_event, sizeof packed_event, "%zx\r\n", n);
+    memcpy(packed_event + head, data, n);
+    memcpy(packed_event + head + n, "\r\n", 3);
 }
 
 static void
@@ -112,7 +163,9 @@ peer_write(struct peer *p)
         memcpy(stage, p->head + p->sent_head, n);
         uint64_t rest = p->body - p->sent_body;
         size_t room = RECORD_MAX - n, m = rest < room ? (size_t)rest : room;
-        memcpy(stage + n, pattern + p->sent_body % PATTERN_MAX, m);
+        uint64_t at = p->sent_body;
+        memcpy(stage + n, p->from + (p->from == packed ? at : at % PATTERN_MAX),
+            m);
         int r = SSL_write_ex(p->ssl, stage, n + m, &put);
         if (r != 1) {
             return SSL_get_error(p->ssl, r) == SSL_ERROR_WANT_WRITE;
@@ -139,6 +192,7 @@ respond(struct peer *p, uint64_t body, const char *type, const char *framing)
         type, p->has_token, framing);
     p->sent_head = 0;
     p->body = body;
+    p->from = pattern;
     p->sent_body = 0;
 }
 
@@ -149,6 +203,41 @@ respond_bytes(struct peer *p, uint64_t n)
     snprintf(framing, sizeof framing, "Content-Length: %llu\r\n",
         (unsigned long long)n);
     respond(p, n, "text/plain", framing);
+}
+
+static void
+respond_packed(struct peer *p, size_t n)
+{
+    char framing[96];
+    if (packed == NULL) {
+        size_t room = n + n / 100 + 100;
+        char *text = malloc(n);
+        packed = malloc(room);
+        if (text == NULL || packed == NULL) {
+            die("memory");
+        }
+        for (size_t i = 0; i < n; i++) {
+            text[i] = pattern[i % PATTERN_MAX];
+        }
+        n_packed = pack(text, n, packed, room, Z_FINISH);
+        free(text);
+    }
+    snprintf(framing, sizeof framing,
+        "Content-Encoding: gzip\r\nContent-Length: %zu\r\n", n_packed);
+    respond(p, n_packed, "text/plain", framing);
+    p->from = packed;
+}
+
+/* The event may hold any byte: it goes behind the head. */
+static void
+respond_packed_hold(struct peer *p)
+{
+    size_t n = strcspn(packed_event, "\r");
+    n += 4 + strtoul(packed_event, NULL, 16);
+    respond(p, 0, "text/event-stream",
+        "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n");
+    memcpy(p->head + p->n_head, packed_event, n);
+    p->n_head += n;
 }
 
 static void
@@ -187,6 +276,13 @@ route(struct peer *p)
         p->is_upload = true;
     } else if (sscanf(p->in, "GET /bytes/%llu ", &a) == 1) {
         respond_bytes(p, a);
+    } else if (sscanf(p->in, "GET /json/%llu ", &a) == 1) {
+        respond_bytes(p, a);
+        p->from = json;
+    } else if (sscanf(p->in, "GET /gzip/%llu ", &a) == 1) {
+        respond_packed(p, (size_t)a);
+    } else if (strncmp(p->in, "GET /gzhold ", 12) == 0) {
+        respond_packed_hold(p);
     } else if (sscanf(p->in, "GET /sse/%llu/%llu ", &a, &b) == 2) {
         respond_stream(p, a, b);
     } else if (strncmp(p->in, "GET /hold ", 10) == 0) {
@@ -376,6 +472,8 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
     pattern_init();
+    json_init();
+    packed_event_init();
     ctx_init(argv[1], argv[2]);
     poll_fd = epoll_create1(0);
     int listener = listen_on_free_port();

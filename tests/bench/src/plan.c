@@ -37,7 +37,7 @@ usage(void)
     fputs("usage: load --port N --ca FILE [options]\n"
           "  --connect PORT     through CONNECT, for that port of the origin\n"
           "  --from ADDRESS     source address\n"
-          "  --path /bytes/N | /sse/N/US | /hold     --upload BYTES\n"
+          "  --path /bytes/N | /sse/N/US | /hold …   --upload BYTES\n"
           "  --label L --domain D --first N --names N    hosts LN.D\n"
           "  --connections N    --new | --resume | --mint | --hold\n"
           "  --abort            each connection is cut within the response\n"
@@ -204,7 +204,7 @@ plan_parse(struct plan *plan, struct client_run *run, int argc, char **argv)
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         take_option(plan, run, o, optarg);
     }
-    run->does_hold = plan->is_held && strcmp(run->path, "/hold") == 0;
+    run->does_hold = plan->is_held && strstr(run->path, "hold") != NULL;
     if (run->port == 0 || optind != argc || plan->connections == 0 ||
         plan->names == 0 || run->domain == NULL || plan->ca == NULL) {
         usage();
