@@ -122,7 +122,7 @@ def test_chunks_that_are_ambiguous(weir, plain_origin):
     w = weir()
     for case, body in CHUNKS.items():
         with w.client() as c:
-            c.send(head + "2\r\nok\r\n" + body + hidden(host))
+            c.send(head + "2\r\nok\r\n" + body + LAST + hidden(host))
             assert c.read_response().status == 400, case
             assert c.is_closed(), case
     for conn in plain_origin.conns:
