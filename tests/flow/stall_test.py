@@ -266,6 +266,22 @@ def test_blind_tunnel_that_goes_silent(cut, origin):
     assert origin.raw == hello
 
 
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
+def test_blind_tunnel_that_nobody_reads(cut, origin):
+    over = threading.Event()
+    origin.context = None
+    origin.script = lambda conn: (send_zeros(conn, 1 << 24), over.wait(60))
+    origin.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    rule = "host origin.test { intercept off; }"
+    with cut("proxy_read_timeout", "tunnel timed out", rule, LONG_LIMIT) as w:
+        with w.client() as c:
+            c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            assert c.connect(host(origin)).status == 200
+            c.send(client_hello("origin.test"))
+            send_zeros(c, 1 << 24)
+    over.set()
+
+
 def test_websocket_that_goes_silent(cut, origin):
     asked = (
         f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n"
@@ -289,16 +305,15 @@ def test_websocket_that_goes_silent(cut, origin):
 
 # Not stalled
 
+PIECE = 1 << 16
 
-PIECE = 1 << 15
 
-
-def read_slowly(c):
-    """More than the limit long, far less than what is on its way."""
-    end = time.monotonic() + 3 * LIMIT
-    while time.monotonic() < end:
+def read_slowly(c, limit):
+    """Longer than that, and far less than what is on its way."""
+    until = time.monotonic() + 2 * limit
+    while time.monotonic() < until:
         assert len(c.reader.exactly(PIECE)) == PIECE
-        select.select([], [], [], LIMIT / 4)
+        select.select([], [], [], limit / 8)
 
 
 @pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
@@ -312,9 +327,10 @@ def test_a_client_that_reads_slowly(weir, origin, blind):
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n"),
         send_zeros(conn, 100_000_000),
     )
+    limit = 2 * SLOW
     w = weir(
-        egress=f"send_timeout {LIMIT * 1000:.0f}ms;\n"
-        f"proxy_read_timeout {LIMIT * 1000:.0f}ms;\n"
+        egress=f"send_timeout {limit * 1000:.0f}ms;\n"
+        f"proxy_read_timeout {limit * 1000:.0f}ms;\n"
         f"host origin.test {{ intercept {'off' if blind else 'on'}; }}"
     )
     with w.client() as c:
@@ -325,5 +341,31 @@ def test_a_client_that_reads_slowly(weir, origin, blind):
         else:
             c.tls("origin.test", w.ca())
             c.send(f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
-        read_slowly(c)
+        read_slowly(c, limit)
         assert "timed out" not in w.error_log()  # it may not see that yet
+
+
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
+def test_an_origin_that_reads_slowly(weir, origin):
+    """In a blind tunnel."""
+    limit, over = 2 * SLOW, threading.Event()
+
+    def script(conn):
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        read_slowly(conn, limit)
+        over.set()
+        conn.reset()
+
+    origin.context, origin.script = None, script
+    w = weir(
+        egress=f"proxy_read_timeout {limit * 1000:.0f}ms;\n"
+        "host origin.test { intercept off; }"
+    )
+    with w.client() as c:
+        assert c.connect(host(origin)).status == 200
+        c.send(client_hello("origin.test"))
+        sender = threading.Thread(target=send_zeros, args=(c, 100_000_000))
+        sender.start()
+        assert over.wait(20 * SLOW)
+        assert "timed out" not in w.error_log()
+        sender.join()
