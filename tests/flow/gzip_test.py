@@ -253,6 +253,7 @@ def quiet_bytes(packed):
     return n
 
 
+@pytest.mark.usefixtures("urgent")
 @pytest.mark.parametrize("goes_on", [True, False])
 def test_a_pause_is_no_stall(weir, open_steps, goes_on):
     """Pieces that give nothing to send, each in time and all far beyond it;

@@ -160,6 +160,7 @@ def ended_in_time(began):
 
 
 @pytest.mark.parametrize("in_flight", [True, False])
+@pytest.mark.usefixtures("urgent")
 def test_client_behind_a_dead_link(far, weir, origin, in_flight):
     """Bytes on their way to it, or none."""
     cut = threading.Event()
@@ -194,6 +195,7 @@ def test_client_behind_a_dead_link(far, weir, origin, in_flight):
 
 
 @pytest.mark.parametrize("in_flight", [True, False])
+@pytest.mark.usefixtures("urgent")
 def test_origin_behind_a_dead_link(far, weir, in_flight):
     """It vanishes in a request's body, or in a response's."""
     listener = far.there(socket.create_server, (FAR, 0))

@@ -3,7 +3,6 @@ when its directive says, and two seconds later at most; whatever a peer sends
 meanwhile, a byte at a time. Slot and connections are given back."""
 
 import contextlib
-import os
 import select
 import socket
 import threading
@@ -17,6 +16,8 @@ from lib.http import Truncated
 from lib.wait import SLOW
 from lib.weir import GLOBALS
 
+pytestmark = pytest.mark.usefixtures("urgent")
+
 LIMIT = 1.0 * SLOW
 LONG_LIMIT = 3.0 * SLOW  # twice that is over two seconds too late
 AGAIN = 0.02  # seconds between a trickle's bytes
@@ -24,16 +25,6 @@ AGAIN = 0.02  # seconds between a trickle's bytes
 
 def host(origin):
     return f"{origin.names[0]}:{origin.port}"
-
-
-@pytest.fixture(autouse=True)
-def urgent():
-    """The two seconds are weir's, whatever else runs on the machine."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, -15)
-    yield
-    os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 @pytest.fixture
