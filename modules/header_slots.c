@@ -56,6 +56,7 @@ acquire(struct tx *tx, const struct policy *p)
     struct slot_ask ask = { .serial = tx->sandbox->serial,
         .index = tx->sandbox->index,
         .limit = p->header_slots,
+        .generation = tx->conn->worker->setup.generation,
         .queue = p->header_slots_queue,
         .task = &tx->task };
     struct slot *slot = slot_of(tx);

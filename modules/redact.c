@@ -61,20 +61,6 @@ is_own(const struct tx *tx, const struct secret_def *d)
     return s != NULL;
 }
 
-/* The next secret behind `d` (NULL: the first) whose echo this sandbox must
- * not see. */
-static const struct secret_def *
-next_secret(const struct tx *tx, const struct secret_def *d)
-{
-    const struct conf *c = tx->conn->worker->conf;
-    const struct addr *literal =
-        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
-    do {
-        d = secret_next_bound(c, d, tx->authority.host, literal);
-    } while (d != NULL && !is_own(tx, d));
-    return d;
-}
-
 static void
 end_state(void *arg)
 {
@@ -156,11 +142,15 @@ mask(struct work *w, struct str *text)
     }
 }
 
-/* A length means the framing, and stays a number. */
+/* A length means the framing, and stays a number. In a name asterisks are as
+ * good as letters (RFC 9110 5.6.2). */
 static void
 mask_fields(struct work *w, struct field *fields, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
+        if (fields[i].id == FIELD_OTHER) {
+            mask(w, &fields[i].name);
+        }
         if (fields[i].id != FIELD_CONTENT_LENGTH) {
             mask(w, &fields[i].value);
         }
@@ -185,11 +175,20 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     echo_fini(&w.echo);
 }
 
+/* Those whose echo this sandbox must not see. */
 static void
 list_secrets(struct tx *tx, struct state *st)
 {
-    const struct secret_def *d = next_secret(tx, NULL);
-    for (unsigned room = 0; d != NULL; d = next_secret(tx, d)) {
+    const struct addr *literal =
+        tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
+    struct secret_walk w;
+    const struct secret_def *d;
+    unsigned room = 0;
+    secret_walk_init(&w, tx->conn->worker->conf, tx->authority.host, literal);
+    while ((d = secret_walk_next(&w)) != NULL) {
+        if (!is_own(tx, d)) {
+            continue;
+        }
         if (st->n == room) {
             const struct secret_def **before = st->secrets;
             room = room != 0 ? room * 2 : 4;

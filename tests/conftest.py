@@ -13,6 +13,7 @@ import tempfile
 import pytest
 
 from lib.dns import Dns
+from lib.netns import NetNs
 from lib.origin import Canary, Origin
 from lib.pki import Pki
 from lib.weir import BINARY, Weir
@@ -77,11 +78,33 @@ def plain_origin(origins):
 
 
 @pytest.fixture
-def canary():
-    canary = Canary()
-    yield canary
-    canary.assert_untouched()
-    canary.close()
+def canaries():
+    """Makes canaries: canaries("127.0.0.9", port)."""
+    made = []
+
+    def make(address="127.0.0.1", port=0):
+        made.append(Canary(address, port))
+        return made[-1]
+
+    yield make
+    for canary in made:
+        canary.assert_untouched()
+        canary.close()
+
+
+@pytest.fixture
+def canary(canaries):
+    return canaries()
+
+
+@pytest.fixture
+def netns():
+    try:
+        net = NetNs()
+    except PermissionError:
+        pytest.skip("needs root")
+    yield net
+    net.leave()
 
 
 @pytest.fixture

@@ -56,6 +56,11 @@ must_check enum io stream_read(
  * that: to say so costs less than to try. */
 bool stream_is_dry(struct stream *s);
 
+/* Seconds. While the system keeps more than two thirds of what it may keep for
+ * the peer, no event tells of what the peer took: who counts that as progress
+ * tries to write so often. */
+#define STREAM_TRY_EVERY 0.5
+
 /* IO_OK: *put is 1 to n. After IO_AGAIN the next write must begin with the
  * same bytes, and offer at least as many. */
 must_check enum io stream_write(

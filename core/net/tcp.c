@@ -17,6 +17,11 @@
 
 #include "base/mem.h"
 
+/* Bytes that the kernel takes of us beyond what it may send. Else a peer that
+ * reads slowly holds all that a send buffer may grow to, megabytes, and some
+ * hundreds of them the TCP memory that all sandboxes have in common. */
+#define NOTSENT_MAX (128 * 1024)
+
 struct tcp {
     struct stream stream;
     struct watch watch;
@@ -60,11 +65,12 @@ patience_ms(const struct tcp_keepalive *k)
     return seconds < INT_MAX / 1000 ? 1000 * seconds : INT_MAX;
 }
 
-/* On a unix socket these do nothing. */
+/* On a unix socket it does nothing. */
 static void
-tcp_set_options(int fd)
+set_options(int fd)
 {
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_MAX);
     if (tcp_keepalive.idle == 0) {
         return;
     }
@@ -73,6 +79,12 @@ tcp_set_options(int fd)
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, patience_ms(&tcp_keepalive));
+}
+
+void
+tcp_set_listener(int fd)
+{
+    set_options(fd);
 }
 
 static struct tcp *
@@ -250,7 +262,6 @@ tcp_new(struct loop *l, int fd, struct task *task)
 {
     struct tcp *t = xcalloc(sizeof *t);
     stream_init(&t->stream, &tcp_ops, NULL, task);
-    tcp_set_options(fd);
     watch_init(&t->watch, l, fd, on_ready);
     watch_set(&t->watch, WATCH_READ);
     t->is_readable = true; /* a client that connected has often sent */
@@ -272,6 +283,7 @@ connect_to(
         errno = err;
         return NULL;
     }
+    set_options(fd);
     struct stream *s = tcp_new(l, fd, task);
     struct tcp *t = tcp_of(s);
     t->is_readable = false;
@@ -337,11 +349,14 @@ tcp_bytes_out(const struct stream *s)
     return tcp_bottom(s)->bytes_out;
 }
 
-bool
-tcp_has_left(const struct stream *s)
+enum tcp_end
+tcp_other_end(const struct stream *s)
 {
     struct pollfd p = { tcp_bottom(s)->watch.ev.fd, POLLRDHUP, 0 };
-    return poll(&p, 1, 0) == 1;
+    if (poll(&p, 1, 0) != 1) {
+        return TCP_OPEN;
+    }
+    return (p.revents & (POLLHUP | POLLERR)) != 0 ? TCP_GONE : TCP_ENDED;
 }
 
 void

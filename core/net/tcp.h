@@ -7,7 +7,8 @@
 #include "base/addr.h"
 #include "net/stream.h"
 
-/* Takes `fd`, non-blocking; sets TCP_NODELAY on TCP sockets. */
+/* Takes `fd`, non-blocking, as it was accepted: what a listening socket has of
+ * options (tcp_set_listener()), one that is accepted from it has, too. */
 struct stream *tcp_new(struct loop *l, int fd, struct task *t);
 
 /* The socket, lent: for getsockopt and logs. Any layer of a stack. */
@@ -43,8 +44,12 @@ struct tcp_keepalive {
 #define TCP_KEEPALIVE_SECONDS_MAX 32767
 #define TCP_KEEPALIVE_COUNT_MAX 127
 
-/* Of all streams that are made from here on; before it, never. */
+/* Of all that is set or connected from here on; before it, never. */
 void tcp_set_keepalive(const struct tcp_keepalive *k);
+
+/* For the connections that are accepted from a TCP socket from here on: before
+ * it listens, or some have none of it. */
+void tcp_set_listener(int fd);
 
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */
@@ -54,9 +59,10 @@ void tcp_set_one_byte(bool on);
 uint64_t tcp_bytes_in(const struct stream *s);
 uint64_t tcp_bytes_out(const struct stream *s);
 
-/* Whether the other end has closed, or reset, however much of what it sent
- * before lies there unread. */
-bool tcp_has_left(const struct stream *s);
+/* What the other end has done, however much of what it sent before lies there
+ * unread: ended its side (and may yet read), or reset (a unix peer: closed). */
+enum tcp_end { TCP_OPEN, TCP_ENDED, TCP_GONE };
+enum tcp_end tcp_other_end(const struct stream *s);
 
 /* Close with RST instead of FIN: for a truncated response that HTTP framing
  * alone would not show. */

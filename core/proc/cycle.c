@@ -13,9 +13,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tcp.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -90,6 +93,17 @@ open_error_log(struct cycle *c)
     return r < 0 ? -1 : 0;
 }
 
+/* What listening sockets have of it, their connections have. */
+static void
+use_keepalive(const struct cycle *c)
+{
+    const struct scope *egress = conf_scope(c->conf, CONF_EGRESS);
+    if (egress != NULL) {
+        const struct proxy_conf *pc = scope_part(egress, PART_PROXY);
+        tcp_set_keepalive(&pc->so_keepalive);
+    }
+}
+
 int
 cycle_open(struct cycle *c, struct list *listeners)
 {
@@ -99,6 +113,7 @@ cycle_open(struct cycle *c, struct list *listeners)
         logfiles_open(c->conf, c->main->user.uid, c->main->user.gid) != 0) {
         return -1;
     }
+    use_keepalive(c);
     c->listeners = xcalloc((n + 1) * sizeof(struct listener *));
     c->leaving = xcalloc(BITS_BYTES(n + 1));
     for (unsigned i = 0; i < n; i++) {
@@ -116,6 +131,7 @@ void
 cycle_begin(struct cycle *c)
 {
     CHECK(c, CYCLE_MAGIC);
+    use_keepalive(c);
     for (unsigned i = 0; i < c->n_listeners; i++) {
         listener_begin(c->listeners[i], listen_get(c->conf, i)->backlog);
     }

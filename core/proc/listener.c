@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tcp.h"
 #include "os/listenq.h"
 #include "os/sock.h"
 
@@ -85,11 +86,22 @@ open_socket(const struct listener *k, const struct listen *l)
     if (k->path != NULL) {
         return sock_listen_unix(k->path, l->backlog, l->mode);
     }
-    if (k->n != 0) {
-        return sock_bind(&k->addr);
+    bool is_first = k->n == 0;
+    if (is_first && sock_probe(&k->addr) != 0) {
+        return -1;
     }
-    return sock_probe(&k->addr) == 0 ? sock_listen(&k->addr, l->backlog, true)
-                                     : -1;
+    int fd = sock_bind(&k->addr);
+    if (fd < 0) {
+        return -1;
+    }
+    tcp_set_listener(fd);
+    if (is_first && listenq_begin(fd, l->backlog) != 0) {
+        int err = errno;
+        close(fd);
+        errno = err;
+        return -1;
+    }
+    return fd;
 }
 
 static bool
@@ -167,6 +179,7 @@ listener_begin(struct listener *l, int backlog)
 {
     CHECK(l, LISTENER_MAGIC);
     for (unsigned i = 0; i < l->n; i++) {
+        tcp_set_listener(l->fds[i]); /* as this generation has it */
         if (listenq_begin(l->fds[i], backlog) != 0) {
             /* the first one listens: the address is served by fewer */
             log_errno(LOG_ALERT, errno, "listen() failed");

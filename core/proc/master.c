@@ -19,6 +19,7 @@
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
+#include "sandbox/ledger.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -96,11 +97,30 @@ undo(struct master *m, const char *why)
     master_stop(m, STOP_FAST);
 }
 
+/* Each worker has a row in the ledger, those that drain too. */
+static bool
+has_room(const struct master *m, const struct cycle *c)
+{
+    unsigned n = m->n_children - (m->keeper != NULL);
+    if (n + c->main->worker_processes <= LEDGER_WORKERS_MAX) {
+        return true;
+    }
+    log_at(LOG_EMERG,
+        "%u workers run, those that drain included, and %u more would be too "
+        "many: at most %u; a shorter worker_shutdown_timeout ends them sooner",
+        n, c->main->worker_processes, LEDGER_WORKERS_MAX);
+    return false;
+}
+
 /* Opens, enrols and starts what was read. -1: nothing is left of it. */
 static int
 begin(struct master *m, struct cycle *c)
 {
     list_add_tail(&m->cycles, &c->node);
+    if (!has_room(m, c)) {
+        cycle_free(c);
+        return -1;
+    }
     struct secret_store *secrets = secret_store_of(c->conf);
     if (secrets != NULL && secret_watch_start(secrets) < 0 && errno != 0) {
         log_errno(LOG_ALERT, errno, "secret files are not watched");
@@ -120,6 +140,7 @@ begin(struct master *m, struct cycle *c)
         cycle_free(c);
         return -1;
     }
+    c->generation = ledger_generation(m->ledger);
     m->next = c;
     m->start_deadline = clock_mono() + START_TIMEOUT;
     for (unsigned i = 0; i < c->main->worker_processes; i++) {

@@ -237,8 +237,9 @@ log_end(const struct child *ch, int status, bool is_expected)
 {
     enum log_level level = is_expected ? LOG_NOTICE : LOG_ALERT;
     if (WIFSIGNALED(status)) {
-        log_at(level, "%s %d exited on signal %d", child_name(ch), (int)ch->pid,
-            WTERMSIG(status));
+        log_at(level, "%s %d exited on signal %d%s", child_name(ch),
+            (int)ch->pid, WTERMSIG(status),
+            WCOREDUMP(status) ? " (core dumped)" : "");
     } else {
         log_at(level, "%s %d exited with code %d", child_name(ch), (int)ch->pid,
             WEXITSTATUS(status));

@@ -238,6 +238,7 @@ start(struct state *s)
     const struct cycle *c = p->cycle;
     struct secret_store *store = secret_store_of(c->conf);
     struct worker_setup setup = { .conf = c->conf,
+        .generation = c->generation,
         .index = p->index,
         .count = c->main->worker_processes,
         .keeper = p->keeper,
@@ -252,7 +253,7 @@ start(struct state *s)
         .arg = s };
     if (ledger_claim(p->ledger) != 0) {
         log_at(LOG_EMERG, "more than %u workers run, the draining included",
-            LEDGER_ROWS - 2);
+            LEDGER_WORKERS_MAX);
         return -1;
     }
     if (store != NULL) {

@@ -15,8 +15,9 @@ struct h1_side {
     bool is_bare;    /* no body goes with this head: it answers HEAD */
     bool is_refused; /* the head: what follows it is thrown away */
     double progress; /* clock_mono() of the last body byte in or byte out */
-    double left;     /* clock_mono() when it was seen to have gone, behind bytes
-                        that there is no room for; 0: it was not */
+    double looked;   /* clock_mono() when the end of the connection was looked
+                        for behind bytes that there is no room for */
+    double ended;    /* ... and seen; 0: it was not */
     uint64_t sent;   /* body bytes written */
     unsigned long turn;  /* of the loop, in which ... */
     uint64_t turn_bytes; /* ... so much of the body came */

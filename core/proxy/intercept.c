@@ -127,11 +127,16 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
     if (parsed == HELLO_OK) {
         return parse_name(c, h, au);
     }
-    bool may_come = parsed == HELLO_MORE && r == IO_AGAIN &&
-                    c->in.n < c->in.max && clock_mono() < deadline;
-    if (may_come) {
+    bool may_come =
+        parsed == HELLO_MORE && r == IO_AGAIN && c->in.n < c->in.max;
+    if (may_come && clock_mono() < deadline) {
         task_wait(&c->task, deadline, NULL, NULL);
         *next = TASK_WAIT;
+    } else if (may_come) {
+        conn_log(c, LOG_INFO, "client handshake timed out");
+    } else {
+        conn_log(c, LOG_INFO, "%s ClientHello",
+            parsed == HELLO_MORE ? "incomplete" : "malformed");
     }
     return false;
 }

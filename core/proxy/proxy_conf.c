@@ -111,6 +111,16 @@ set_cidrs(struct bind *b, const struct directive *d, void *field)
 }
 
 static bool
+set_time_or_off(struct bind *b, const struct directive *d, void *field)
+{
+    if (!str_eq(d->args[0].text, STR("off"))) {
+        return set_time(b, d, field);
+    }
+    *(double *)field = TASK_NEVER;
+    return true;
+}
+
+static bool
 set_head_size(struct bind *b, const struct directive *d, void *field)
 {
     uint64_t *n = field;
@@ -216,7 +226,8 @@ static const struct cmd proxy_cmds[] = {
     CMD_SECONDS("proxy_connect_timeout", CONF_WHERE, P, proxy_connect_timeout),
     CMD_SECONDS("proxy_send_timeout", CONF_WHERE, P, proxy_send_timeout),
     CMD_SECONDS("proxy_header_timeout", CONF_WHERE, P, proxy_header_timeout),
-    CMD_SECONDS("proxy_read_timeout", CONF_WHERE, P, proxy_read_timeout),
+    CMD("proxy_read_timeout", CONF_WHERE, 1, 1, P, proxy_read_timeout, double,
+        set_time_or_off),
     CMD_SECONDS(
         "proxy_keepalive_timeout", CONF_WHERE, P, proxy_keepalive_timeout),
     CMD_UINT("gunzip_ratio", CONF_WHERE, P, gunzip_ratio),

@@ -65,7 +65,8 @@ struct proxy_conf {
     double proxy_connect_timeout;  /* DNS and TLS included */
     double proxy_send_timeout;     /* between two writes upstream */
     double proxy_header_timeout; /* request sent to final head; 1xx included */
-    double proxy_read_timeout;   /* between two reads of a body */
+    double proxy_read_timeout;   /* between two reads of a body;
+                                    TASK_NEVER: off */
     double proxy_keepalive_timeout;
     unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
     unsigned gzip_comp_level; /* 1 to 9 */

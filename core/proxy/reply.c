@@ -144,6 +144,9 @@ add_html(struct buf *b, struct str s)
         case '"':
             ok = buf_add(b, STR("&quot;"));
             break;
+        case '\'':
+            ok = buf_add(b, STR("&#39;"));
+            break;
         default:
             ok = buf_addc(b, s.p[i]);
         }

@@ -195,14 +195,26 @@ watch_client(struct conn *c, struct h1_side *side)
     }
 }
 
-/* A request that waits for its turn may have no room for more of the client's
- * bytes; the end of the connection lies behind them, and its place is another's
- * then. */
-static bool
-is_out_of_sight(const struct conn *c)
+static double
+later(double a, double b)
 {
-    return tx_is_queued(c->tx) &&
-           (c->tx->up.is_stopped || c->in.n == c->in.max);
+    return a > b ? a : b;
+}
+
+/* Until its head comes a request has a slot, or a place in the line, and there
+ * may be no room for more of the client's bytes. The end of the connection
+ * lies behind them, and the slot is another's then. */
+static bool
+is_out_of_sight(const struct conn *c, const struct h1_side *side)
+{
+    bool is_held_up = !side->is_body_done && c->tx->up.is_stopped;
+    return !side->is_head_written && (is_held_up || c->in.n == c->in.max);
+}
+
+static double
+next_look(const struct h1_side *side)
+{
+    return later(side->progress, side->looked) + LOOK_EVERY;
 }
 
 /* With the patience that a half-closed client has, where that may be one. */
@@ -210,11 +222,17 @@ static bool
 has_left_out_of_sight(const struct conn *c, struct h1_side *side)
 {
     const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
-    if (!is_out_of_sight(c) || !tcp_has_left(c->stream)) {
+    double now = clock_mono();
+    if (!is_out_of_sight(c, side) || now < next_look(side)) {
         return false;
     }
-    side->left = side->left != 0 ? side->left : clock_mono();
-    return c->is_tls || clock_mono() >= side->left + pc->lingering_time;
+    side->looked = now;
+    enum tcp_end end = tcp_other_end(c->stream);
+    if (end != TCP_ENDED || c->is_tls) {
+        return end != TCP_OPEN;
+    }
+    side->ended = side->ended != 0 ? side->ended : now;
+    return now >= later(side->ended, side->progress) + pc->lingering_time;
 }
 
 /* An answer that came before the request's end: whether the rest is little
@@ -334,11 +352,19 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
         return side->progress + pc->lingering_time;
     }
     if (!side->is_body_done && !c->tx->up.is_stopped && !tx_is_queued(c->tx)) {
-        double since =
-            side->progress > c->tx->t_slot ? side->progress : c->tx->t_slot;
-        return since + pc->client_body_timeout;
+        return later(side->progress, c->tx->t_slot) + pc->client_body_timeout;
     }
-    return is_out_of_sight(c) ? clock_mono() + LOOK_EVERY : TASK_NEVER;
+    return is_out_of_sight(c, side) ? next_look(side) : TASK_NEVER;
+}
+
+/* Of a client that is slow to read: what it took is to be seen when it took it,
+ * and not at the deadline. */
+static double
+exchange_wake(const struct conn *c, const struct h1_side *side)
+{
+    double deadline = exchange_deadline(c, side);
+    double again = clock_mono() + STREAM_TRY_EVERY;
+    return bufq_is_empty(&c->out) || deadline < again ? deadline : again;
 }
 
 static void
@@ -443,7 +469,7 @@ run_exchange(struct task *t)
         park(c, side);
     }
     return wait_until(
-        c, tx->is_client_done ? TASK_NEVER : exchange_deadline(c, side));
+        c, tx->is_client_done ? TASK_NEVER : exchange_wake(c, side));
 }
 
 /* The rest of a request that was answered before its end; what follows it is

@@ -8,7 +8,6 @@
 
 #include <unistd.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "net/task.h"
 #include "sandbox/ledger_slot.h"
@@ -19,26 +18,22 @@
 struct slots {
     unsigned magic;
     struct ledger *ledger;
-    struct watch watch; /* of the eventfd */
-    struct map lines;   /* of those that somebody waits in, by serial */
+    struct watch watch;             /* of the eventfd */
+    struct list lines[LEDGER_MAIL]; /* of those that somebody waits in, by the
+                                       bit of its record */
+    unsigned n_lines;
 };
 
 struct slot_line {
     unsigned magic;
-    struct map_node node;
+    struct list node;
     uint64_t serial;
     unsigned index;
     struct list waiters; /* struct slot, the longest first */
 };
 
-static struct str
-serial_key(const uint64_t *serial)
-{
-    return str_n((const char *)serial, sizeof *serial);
-}
-
 static struct slot_line *
-line_of(struct map_node *n)
+line_of(struct list *n)
 {
     struct slot_line *line = container_of(n, struct slot_line, node);
     CHECK(line, LINE_MAGIC);
@@ -46,34 +41,40 @@ line_of(struct map_node *n)
 }
 
 static struct slot_line *
-line_get(struct slots *s, const struct slot_ask *ask)
+line_find(struct slots *s, unsigned index, uint64_t serial)
 {
-    struct map_node *n = map_find(&s->lines, serial_key(&ask->serial));
-    if (n != NULL) {
-        return line_of(n);
+    struct list *lines = &s->lines[index % LEDGER_MAIL];
+    for (struct list *n = lines->next; n != lines; n = n->next) {
+        if (line_of(n)->serial == serial) {
+            return line_of(n);
+        }
     }
-    struct slot_line *line = xcalloc(sizeof *line);
-    line->magic = LINE_MAGIC;
-    line->serial = ask->serial;
-    line->index = ask->index;
-    line->node.key = serial_key(&line->serial);
-    list_init(&line->waiters);
-    map_add(&s->lines, &line->node);
-    return line;
+    return NULL;
 }
 
 static struct slot_line *
-line_find(const struct slots *s, uint64_t serial)
+line_get(struct slots *s, const struct slot_ask *ask)
 {
-    struct map_node *n = map_find(&s->lines, serial_key(&serial));
-    return n != NULL ? line_of(n) : NULL;
+    struct slot_line *line = line_find(s, ask->index, ask->serial);
+    if (line != NULL) {
+        return line;
+    }
+    line = xcalloc(sizeof *line);
+    line->magic = LINE_MAGIC;
+    line->serial = ask->serial;
+    line->index = ask->index;
+    list_init(&line->waiters);
+    list_add_tail(&s->lines[ask->index % LEDGER_MAIL], &line->node);
+    s->n_lines++;
+    return line;
 }
 
 static void
 line_end(struct slots *s, struct slot_line *line)
 {
     if (line != NULL && list_is_empty(&line->waiters)) {
-        map_del(&s->lines, &line->node);
+        list_del(&line->node);
+        s->n_lines--;
         line->magic = 0;
         xfree(line);
     }
@@ -122,6 +123,30 @@ place_of(const struct slot_line *line, const struct slot *slot)
     return k;
 }
 
+/* Grants that lie there for it. */
+static void
+line_look(struct slots *s, struct slot_line *line)
+{
+    struct ledger_wakes wakes = { { 0 } };
+    struct ledger_record *r = ledger_lock(s->ledger, line->index, line->serial);
+    if (r != NULL) {
+        line_collect(s, line, r, &wakes);
+        ledger_unlock(s->ledger, r, &wakes);
+    }
+    line_end(s, line);
+}
+
+static void
+look_all(struct slots *s, unsigned bit)
+{
+    struct list *n = s->lines[bit].next;
+    while (n != &s->lines[bit]) {
+        struct slot_line *line = line_of(n);
+        n = n->next;
+        line_look(s, line);
+    }
+}
+
 /* Somebody has given this row something, or a process has died. */
 static void
 on_eventfd(struct watch *w, int events)
@@ -129,20 +154,14 @@ on_eventfd(struct watch *w, int events)
     struct slots *s = container_of(w, struct slots, watch);
     CHECK(s, SLOTS_MAGIC);
     uint64_t count;
+    struct ledger_mail mail;
     (void)events;
     (void)!read(ledger_eventfd(s->ledger), &count, sizeof count);
-    struct map_node *n = map_next(&s->lines, NULL);
-    while (n != NULL) {
-        struct slot_line *line = line_of(n);
-        struct ledger_wakes wakes = { { 0 } };
-        struct ledger_record *r =
-            ledger_lock(s->ledger, line->index, line->serial);
-        n = map_next(&s->lines, n);
-        if (r != NULL) {
-            line_collect(s, line, r, &wakes);
-            ledger_unlock(s->ledger, r, &wakes);
+    ledger_take_mail(s->ledger, &mail);
+    for (unsigned i = 0; i < LEN(mail.bits); i++) {
+        for (uint64_t bits = mail.bits[i]; bits != 0; bits &= bits - 1) {
+            look_all(s, i * 64 + (unsigned)__builtin_ctzll(bits));
         }
-        line_end(s, line);
     }
 }
 
@@ -152,7 +171,9 @@ slots_new(struct loop *loop, struct ledger *ledger)
     struct slots *s = xcalloc(sizeof *s);
     s->magic = SLOTS_MAGIC;
     s->ledger = ledger;
-    map_init(&s->lines);
+    for (unsigned i = 0; i < LEDGER_MAIL; i++) {
+        list_init(&s->lines[i]);
+    }
     watch_init(&s->watch, loop, ledger_eventfd(ledger), on_eventfd);
     watch_set(&s->watch, WATCH_READ);
     return s;
@@ -162,9 +183,8 @@ void
 slots_free(struct slots *s)
 {
     CHECK(s, SLOTS_MAGIC);
-    AZ(s->lines.count);
+    AZ(s->n_lines);
     watch_set(&s->watch, 0);
-    map_fini(&s->lines);
     s->magic = 0;
     xfree(s);
 }
@@ -176,12 +196,39 @@ wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
     list_add_tail(&line_get(s, ask)->waiters, &slot->node);
 }
 
+static struct ledger_slot_limits
+limits_of(const struct slot_ask *ask)
+{
+    return (
+        struct ledger_slot_limits){ ask->limit, ask->generation, ask->queue };
+}
+
+void
+slots_set_limit(struct slots *s, const struct slot_ask *ask)
+{
+    CHECK(s, SLOTS_MAGIC);
+    struct ledger_slot_limits limits = limits_of(ask);
+    struct ledger_wakes wakes = { { 0 } };
+    struct ledger_record *r =
+        ledger_is_touched(s->ledger, ask->index)
+            ? ledger_lock(s->ledger, ask->index, ask->serial)
+            : NULL;
+    if (r == NULL) {
+        return;
+    }
+    struct slot_line *line = line_find(s, ask->index, ask->serial);
+    ledger_slot_limit(r, &limits, &wakes);
+    line_collect(s, line, r, &wakes);
+    ledger_unlock(s->ledger, r, &wakes);
+    line_end(s, line);
+}
+
 bool
 slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
 {
     CHECK(s, SLOTS_MAGIC);
     AN(slot->state == SLOT_NONE && ask->task != NULL);
-    struct ledger_slot_limits limits = { ask->limit, ask->queue };
+    struct ledger_slot_limits limits = limits_of(ask);
     struct ledger_wakes wakes = { { 0 } };
     struct ledger_record *r = ledger_lock(s->ledger, ask->index, ask->serial);
     if (r == NULL) {
@@ -202,7 +249,7 @@ slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
     case LEDGER_SLOT_FULL:
         break;
     }
-    struct slot_line *line = line_find(s, ask->serial);
+    struct slot_line *line = line_find(s, ask->index, ask->serial);
     line_collect(s, line, r, &wakes);
     ledger_unlock(s->ledger, r, &wakes);
     line_end(s, line);
@@ -217,7 +264,7 @@ slot_release(struct slot *slot)
     }
     struct slots *s = slot->slots;
     CHECK(s, SLOTS_MAGIC);
-    struct slot_line *line = line_find(s, slot->serial);
+    struct slot_line *line = line_find(s, slot->index, slot->serial);
     struct ledger_wakes wakes = { { 0 } };
     struct ledger_record *r = ledger_lock(s->ledger, slot->index, slot->serial);
     slot->task = NULL; /* of a slot that goes at once nobody is told */

@@ -31,7 +31,8 @@ struct slot {
 struct slot_ask {
     uint64_t serial; /* of the sandbox */
     unsigned index;
-    unsigned limit;    /* slots of that sandbox, 1 to LEDGER_SLOTS_MAX */
+    unsigned limit;      /* slots of that sandbox, 1 to LEDGER_SLOTS_MAX */
+    uint32_t generation; /* of the configuration that says so */
     unsigned queue;    /* how many of its requests may wait, over all workers */
     struct task *task; /* woken when the slot is held after all */
 };
@@ -39,6 +40,10 @@ struct slot_ask {
 /* For a worker; the ledger has a row of this process's and outlives it. */
 struct slots *slots_new(struct loop *loop, struct ledger *ledger);
 void slots_free(struct slots *s); /* no slot is held, none waits */
+
+/* The limit of `ask` alone, at once for those that wait in any worker; of an
+ * older generation than another's it changes nothing. */
+void slots_set_limit(struct slots *s, const struct slot_ask *ask);
 
 /* slot->state is SLOT_HELD at once, or SLOT_WAITS. False: the queue is full. */
 must_check bool slot_acquire(

@@ -82,6 +82,13 @@ give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
     return r == IO_OK || r == IO_AGAIN;
 }
 
+/* An end that is slow to take what it gets is not idle. */
+static double
+next_try(const struct bufq *out)
+{
+    return bufq_is_empty(out) ? TASK_NEVER : clock_mono() + STREAM_TRY_EVERY;
+}
+
 static const struct step *
 run_client(struct task *t)
 {
@@ -105,7 +112,7 @@ run_client(struct task *t)
     } else if (tx->is_client_shut) {
         task_wake(&tx->task);
     }
-    task_wait(t, TASK_NEVER, NULL, NULL);
+    task_wait(t, next_try(&c->out), NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -148,7 +155,8 @@ run_origin(struct task *t)
     if (clock_mono() >= deadline) {
         return break_off(tx, "tunnel timed out");
     }
-    task_wait(t, deadline, NULL, NULL);
+    double again = next_try(&p->out);
+    task_wait(t, again < deadline ? again : deadline, NULL, NULL);
     return TASK_WAIT;
 }
 

@@ -339,11 +339,12 @@ static const struct step *
 exchange_wait(struct tx *tx)
 {
     const struct proxy_conf *pc = conf_of(tx);
-    double now = clock_mono(), deadline = TASK_NEVER;
+    double now = clock_mono(), deadline = TASK_NEVER, again = TASK_NEVER;
     if (tx->is_request_sent) {
         deadline = tx->t_sent + pc->proxy_header_timeout;
     } else if (!bufq_is_empty(&tx->peer->out)) {
         deadline = tx->up.last_progress + pc->proxy_send_timeout;
+        again = now + STREAM_TRY_EVERY;
     }
     if (now >= deadline) {
         return tx->is_request_sent
@@ -352,7 +353,7 @@ exchange_wait(struct tx *tx)
                    : fail(tx, 504, "connection_write_timeout",
                          "the origin did not read the request in time");
     }
-    task_wait(&tx->task, deadline, NULL, NULL);
+    task_wait(&tx->task, again < deadline ? again : deadline, NULL, NULL);
     return TASK_WAIT;
 }
 

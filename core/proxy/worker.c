@@ -68,10 +68,29 @@ worker_check_drained(struct worker *w)
     }
 }
 
+/* Of all sandboxes: more slots than before are there for those, too, that
+ * wait in workers that drain. */
+static void
+set_slot_limits(struct worker *w)
+{
+    const struct sandbox *sb = sandbox_set_nth(w->sandboxes, 0);
+    for (unsigned i = 0; sb != NULL; sb = sandbox_set_nth(w->sandboxes, ++i)) {
+        struct slot_ask ask = { .serial = sb->serial,
+            .index = sb->index,
+            .limit = sb->policy->header_slots,
+            .generation = w->setup.generation };
+        slots_set_limit(w->slots, &ask);
+    }
+}
+
 void
 worker_serve(struct worker *w, struct str workers)
 {
     CHECK(w, WORKER_MAGIC);
+    if (!w->has_served) {
+        w->has_served = true;
+        set_slot_limits(w);
+    }
     accept_share(w, workers);
 }
 

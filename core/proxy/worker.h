@@ -32,6 +32,7 @@ struct worker_socket {
 struct worker_setup {
     struct loop *loop;
     const struct conf *conf; /* outlives the worker */
+    uint32_t generation;     /* of conf */
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
@@ -72,6 +73,7 @@ struct worker {
     unsigned n_conns, max_conns;
     uint64_t next_conn, next_tx;
     struct timer quit_timer, accept_timer;
+    bool has_served;           /* worker_serve() */
     bool is_quitting, is_hard; /* worker_quit() */
     bool is_paused, is_full;   /* accept.c's */
 };

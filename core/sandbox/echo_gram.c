@@ -9,7 +9,12 @@
 #include "sandbox/echo_form.h"
 
 #define GRAM 4
-#define HASH_BITS 15
+#define HASH_BITS_MIN 15 /* 4 KiB */
+#define HASH_BITS_MAX 21
+
+/* Bits of the table for each secret: it sets 200 to 600 of them, and what is
+ * hit by chance is looked through. */
+#define BITS_EACH 2048
 
 /* The longer the window the fewer bytes are looked at, and the more around
  * each escape. */
@@ -22,23 +27,25 @@
 struct echo_grams {
     unsigned magic;
     size_t window;
-    uint32_t bits[(1u << HASH_BITS) / 32];
+    unsigned shift; /* of a hash, down to a bit's number */
+    size_t size;    /* of all this */
+    uint32_t bits[];
 };
 
 #define GRAMS_MAGIC 0xec06a351u
 
 static inline uint32_t
-hash(const unsigned char *p)
+hash(const struct echo_grams *g, const unsigned char *p)
 {
     uint32_t x;
     memcpy(&x, p, sizeof x);
-    return (x * 2654435761u) >> (32 - HASH_BITS);
+    return (x * 2654435761u) >> g->shift;
 }
 
 static inline bool
 has_gram(const struct echo_grams *g, const unsigned char *p)
 {
-    uint32_t h = hash(p);
+    uint32_t h = hash(g, p);
     return (g->bits[h / 32] >> (h % 32)) & 1;
 }
 
@@ -55,7 +62,7 @@ add_gram(struct echo_grams *g, unsigned char symbols[][2])
         for (unsigned i = 0; i < GRAM; i++) {
             text[i] = symbols[i][way >> i & 1];
         }
-        uint32_t h = hash(text);
+        uint32_t h = hash(g, text);
         g->bits[h / 32] |= 1u << (h % 32);
         way = (way - varies) & varies; /* the next subset */
     } while (way != 0);
@@ -89,11 +96,25 @@ window_of(const struct str *secrets, unsigned n)
     return window;
 }
 
+static unsigned
+hash_bits_of(unsigned n)
+{
+    unsigned bits = HASH_BITS_MIN;
+    while (bits < HASH_BITS_MAX && (1u << bits) / BITS_EACH < n) {
+        bits++;
+    }
+    return bits;
+}
+
 struct echo_grams *
 echo_grams_new(const struct str *secrets, unsigned n)
 {
-    struct echo_grams *g = xcalloc(sizeof *g);
+    unsigned hash_bits = hash_bits_of(n);
+    size_t size = sizeof(struct echo_grams) + (1u << hash_bits) / 8;
+    struct echo_grams *g = xcalloc(size);
     g->magic = GRAMS_MAGIC;
+    g->shift = 32 - hash_bits;
+    g->size = size;
     g->window = window_of(secrets, n);
     for (unsigned i = 0; i < n; i++) {
         for (unsigned form = FORM_TEXT; form < FORM_ANY; form++) {
@@ -108,7 +129,7 @@ echo_grams_free(struct echo_grams *g)
 {
     if (g != NULL) {
         CHECK(g, GRAMS_MAGIC);
-        mem_wipe(g, sizeof *g);
+        mem_wipe(g, g->size);
         xfree(g);
     }
 }

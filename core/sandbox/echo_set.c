@@ -79,12 +79,14 @@ set_free(struct echo_sets *sets, struct echo_set *set)
     AZ(list_is_linked(&set->kept));
     map_del(&sets->all, &set->node);
     echo_keys_fini(&set->keys);
-    for (unsigned i = 0; i < set->n; i++) {
+    for (unsigned i = 0; i < set->n_asked; i++) {
         secret_value_free(&set->held[i]);
     }
     set->magic = 0;
     xfree(set->secrets);
     xfree(set->texts);
+    xfree(set->asked);
+    xfree(set->asked_by);
     xfree(set->held);
     xfree(set);
 }
@@ -125,18 +127,25 @@ wanted_reserve(struct wanted *w, unsigned n)
     w->n = 0;
 }
 
-/* Two secrets may have one value; a secret may change to what it was. */
 static void
 want(struct wanted *w, const struct secret_def *secret, struct str text)
 {
-    for (unsigned i = 0; i < w->n; i++) {
-        if (str_eq(w->texts[i], text)) {
-            return;
-        }
-    }
     AN(w->n < w->room);
     w->secrets[w->n] = secret;
     w->texts[w->n++] = text;
+}
+
+/* Two secrets may have one value; a secret may change to what it was. */
+static void
+look_for(struct echo_set *set, const struct secret_def *secret, struct str text)
+{
+    for (unsigned i = 0; i < set->n; i++) {
+        if (str_eq(set->texts[i], text)) {
+            return;
+        }
+    }
+    set->secrets[set->n] = secret;
+    set->texts[set->n++] = text;
 }
 
 /* Those from `n_first` on are the store's newest. */
@@ -145,26 +154,29 @@ set_new(struct secret_store *s, const struct echo_set *first,
     const struct sandbox *sandbox)
 {
     const struct wanted *w = &s->echo_sets->wanted;
-    unsigned n_first = first != NULL ? first->n : 0;
+    unsigned n_first = first != NULL ? first->n_asked : 0;
     struct echo_set *set = xcalloc(sizeof *set);
     set->magic = ECHO_SET_MAGIC;
     set->refs = 1;
-    set->n = w->n;
+    set->n_asked = w->n;
     set->store = s;
     set->secrets = xcalloc((w->n + 1) * sizeof *set->secrets);
     set->texts = xcalloc((w->n + 1) * sizeof *set->texts);
+    set->asked = xcalloc((w->n + 1) * sizeof *set->asked);
+    set->asked_by = xcalloc((w->n + 1) * sizeof *set->asked_by);
     set->held = xcalloc((w->n + 1) * sizeof *set->held);
     for (unsigned i = 0; i < w->n; i++) {
-        set->secrets[i] = w->secrets[i];
-        set->texts[i] = w->texts[i];
+        set->asked[i] = w->texts[i];
+        set->asked_by[i] = w->secrets[i];
         set->held[i] = i < n_first
                            ? secret_value_ref(&first->held[i])
                            : secret_hold(s, w->secrets[i]->index, sandbox);
         AN(set->held[i].p == w->texts[i].p);
+        look_for(set, w->secrets[i], w->texts[i]);
     }
     echo_keys_init(&set->keys, set->texts, set->n);
     list_init(&set->kept);
-    set->node.key = key_of(set->texts, set->n);
+    set->node.key = key_of(set->asked, set->n_asked);
     map_add(&s->echo_sets->all, &set->node);
     return set;
 }
@@ -175,10 +187,10 @@ gather(struct secret_store *s, const struct echo_set *first,
     const struct sandbox *sandbox)
 {
     struct wanted *w = &s->echo_sets->wanted;
-    unsigned n_first = first != NULL ? first->n : 0;
+    unsigned n_first = first != NULL ? first->n_asked : 0;
     wanted_reserve(w, n_first + n);
     for (unsigned i = 0; i < n_first; i++) {
-        want(w, first->secrets[i], first->texts[i]);
+        want(w, first->asked_by[i], first->asked[i]);
     }
     for (unsigned i = 0; i < n; i++) {
         struct str now = secret_get(s, secrets[i]->index, sandbox);

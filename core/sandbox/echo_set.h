@@ -26,15 +26,18 @@ struct secret_def;
 struct echo_set {
     unsigned magic;
     unsigned refs;
-    unsigned n;
-    const struct secret_def **secrets; /* n, in the keys' order */
-    struct str *texts;                 /* their values ... */
-    struct secret_value *held;         /* ... that are held */
+    unsigned n; /* of the keys, no two the same; in their order: */
+    const struct secret_def **secrets;
+    struct str *texts;
+    unsigned n_asked; /* as they were asked for, in that order: */
+    const struct secret_def **asked_by;
+    struct str *asked;
+    struct secret_value *held;
     struct echo_keys keys;
     struct secret_store *store;
     bool is_newest;       /* its values were the newest of the store ... */
     unsigned changes;     /* ... after so many changes */
-    struct map_node node; /* by `texts`: where the values lie */
+    struct map_node node; /* by `asked`: where the values lie */
     struct list kept;
 };
 

@@ -16,7 +16,7 @@
 
 #define LEDGER_MAGIC 0x1ed6e21du /* of struct ledger */
 #define FILE_MAGIC 0x51075107u
-#define FILE_VERSION 1u
+#define FILE_VERSION 2u
 #define RECORDS_MAX 1048576u
 #define PAGE 4096u
 
@@ -34,14 +34,22 @@
 
 #define FOREVER 1e9
 
-/* At the start of the file; records follow from `records_at` on. */
-struct ledger_file {
+/* What says of which form the file is. */
+struct ledger_header {
     uint32_t magic, version;
     uint64_t size, records_at;
     uint32_t n_records, record_size, n_rows, list;
-    uint32_t unused[6];
+    uint32_t mail, unused[3];
+};
+
+/* At the start of the file; records follow from `records_at` on. */
+struct ledger_file {
+    struct ledger_header header;
+    _Atomic uint32_t generation; /* of the configuration: the last */
+    uint32_t unused;
     _Atomic uint64_t rows[LEDGER_ROWS]; /* a pid; 0: free */
-    _Atomic uint64_t touched[];         /* a bit for each record */
+    _Atomic uint64_t mail[LEDGER_ROWS][LEDGER_MAIL / 64];
+    _Atomic uint64_t touched[]; /* a bit for each record */
 };
 
 /* What must hold for memory's sake is here: the file may be overwritten by a
@@ -70,17 +78,18 @@ file_size(unsigned records)
            (size_t)records * sizeof(struct ledger_record);
 }
 
-static struct ledger_file
-file_header(unsigned records)
+static struct ledger_header
+header_of(unsigned records)
 {
-    return (struct ledger_file){ .magic = FILE_MAGIC,
+    return (struct ledger_header){ .magic = FILE_MAGIC,
         .version = FILE_VERSION,
         .size = file_size(records),
         .records_at = records_offset(records),
         .n_records = records,
         .record_size = sizeof(struct ledger_record),
         .n_rows = LEDGER_ROWS,
-        .list = LEDGER_LIST };
+        .list = LEDGER_LIST,
+        .mail = LEDGER_MAIL };
 }
 
 static void
@@ -98,12 +107,12 @@ close_all(const int *fds, unsigned n)
 static bool
 file_is_known(const struct ledger_file *f, size_t size)
 {
-    if (size < sizeof *f || f->n_records == 0 || f->n_records > RECORDS_MAX) {
+    unsigned records = size < sizeof *f ? 0 : f->header.n_records;
+    if (records == 0 || records > RECORDS_MAX) {
         return false;
     }
-    struct ledger_file known = file_header(f->n_records);
-    return f->size == size &&
-           memcmp(f, &known, offsetof(struct ledger_file, rows)) == 0;
+    struct ledger_header known = header_of(records);
+    return known.size == size && memcmp(&f->header, &known, sizeof known) == 0;
 }
 
 struct ledger *
@@ -124,9 +133,10 @@ ledger_open(const int *fds, unsigned n)
     l->magic = LEDGER_MAGIC;
     memcpy(l->fds, fds, sizeof l->fds);
     l->size = size;
-    l->n_records = f->n_records;
+    l->n_records = f->header.n_records;
     l->file = f;
-    l->records = (struct ledger_record *)(void *)((char *)f + f->records_at);
+    l->records =
+        (struct ledger_record *)(void *)((char *)f + f->header.records_at);
     return l;
 }
 
@@ -134,7 +144,7 @@ ledger_open(const int *fds, unsigned n)
 static int
 file_make(unsigned records)
 {
-    struct ledger_file header = file_header(records);
+    struct ledger_header header = header_of(records);
     int fd = proc_memory_file("weir: ledger", file_size(records));
     if (fd >= 0 && pwrite(fd, &header, sizeof header, 0) != sizeof header) {
         close_all(&fd, 1);
@@ -197,7 +207,18 @@ ledger_eventfd(const struct ledger *l)
     return l->fds[l->row];
 }
 
-/* One that is full already will be read, too. */
+void
+ledger_take_mail(struct ledger *l, struct ledger_mail *mail)
+{
+    CHECK(l, LEDGER_MAGIC);
+    AN(l->row != 0);
+    for (unsigned i = 0; i < LEN(mail->bits); i++) {
+        _Atomic uint64_t *word = &l->file->mail[l->row][i];
+        mail->bits[i] = *word != 0 ? atomic_exchange(word, 0) : 0;
+    }
+}
+
+/* The bits of its mail first. An eventfd that is full will be read, too. */
 static void
 wake(const struct ledger *l, unsigned row)
 {
@@ -248,6 +269,13 @@ row_take(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong(&l->file->rows[row], &from, to);
 }
 
+uint32_t
+ledger_generation(struct ledger *l)
+{
+    CHECK(l, LEDGER_MAGIC);
+    return atomic_fetch_add(&l->file->generation, 1) + 1;
+}
+
 int
 ledger_claim(struct ledger *l)
 {
@@ -286,9 +314,13 @@ wake_all(const struct ledger *l)
 {
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
         uint64_t row = l->file->rows[i];
-        if (row != 0 && !is_dead(row) && i != l->row) {
-            wake(l, i);
+        if (row == 0 || is_dead(row) || i == l->row) {
+            continue;
         }
+        for (unsigned k = 0; k < LEDGER_MAIL / 64; k++) {
+            l->file->mail[i][k] = UINT64_MAX;
+        }
+        wake(l, i);
     }
 }
 
@@ -327,6 +359,14 @@ ledger_bury(struct ledger *l, pid_t pid)
     }
 }
 
+bool
+ledger_is_touched(const struct ledger *l, unsigned index)
+{
+    CHECK(l, LEDGER_MAGIC);
+    return index < l->n_records &&
+           (l->file->touched[index / 64] >> index % 64 & 1) != 0;
+}
+
 static void
 touch(struct ledger *l, unsigned index)
 {
@@ -341,7 +381,8 @@ touch(struct ledger *l, unsigned index)
 static void
 record_begin(struct ledger_record *r, uint64_t serial)
 {
-    r->slots = r->n_waiting = 0;
+    r->n_waiting = 0;
+    r->limit = 0;
     r->reach = 0;
     r->active = 0;
     r->ends[0] = r->ends[1] = 0;
@@ -381,6 +422,9 @@ ledger_unlock(
     struct ledger *l, struct ledger_record *r, const struct ledger_wakes *wakes)
 {
     CHECK(l, LEDGER_MAGIC);
+    unsigned index = (unsigned)(r - l->records) % LEDGER_MAIL;
+    unsigned word = index / 64;
+    uint64_t bit = 1ull << index % 64;
     shm_unlock(&r->lock, l->row);
     for (unsigned i = 0; wakes != NULL && i < LEN(wakes->rows); i++) {
         uint64_t bits = wakes->rows[i];
@@ -388,6 +432,7 @@ ledger_unlock(
             unsigned row = i * 64 + (unsigned)__builtin_ctzll(bits);
             bits &= bits - 1;
             if (row != l->row) {
+                atomic_fetch_or(&l->file->mail[row][word], bit);
                 wake(l, row);
             }
         }

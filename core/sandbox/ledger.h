@@ -14,7 +14,8 @@
  * zeroes are the start of a new sandbox.
  *
  * Who calls what, when:
- * - the master: ledger_new() at its start, ledger_bury() for each worker that
+ * - the master: ledger_new() at its start, ledger_generation() for each
+ *   configuration that is to serve, ledger_bury() for each worker that
  *   it has reaped;
  * - after the fork: in a worker ledger_claim(), elsewhere ledger_free();
  * - a worker: ledger_lock() … ledger_unlock() around each change of a record,
@@ -29,9 +30,11 @@
 
 /* Row 0 is nobody's: a zero in a list is no entry. */
 #define LEDGER_ROWS 256
-#define LEDGER_BUCKETS 4 /* LEDGER_RATE, and room */
-#define LEDGER_RATE 0    /* of requests */
+#define LEDGER_WORKERS_MAX (LEDGER_ROWS - 2) /* beside the master's row */
+#define LEDGER_BUCKETS 4                     /* LEDGER_RATE, and room */
+#define LEDGER_RATE 0                        /* of requests */
 #define LEDGER_LIST 8192
+#define LEDGER_MAIL 4096 /* bits of a row's mail */
 
 /* What one process has of one sandbox; counts alone. But for `granted` no other
  * process writes it while that one lives. */
@@ -56,17 +59,18 @@ struct ledger_bucket {
  * one is in use: a full one is copied to the other without its gaps. Each
  * change is one last store, so a list is whole whenever its writer dies. */
 struct ledger_record {
-    struct shm_lock lock; /* held by a row */
-    uint32_t slots;       /* that the sandbox may have, as asked last */
-    uint32_t n_waiting;
+    struct shm_lock lock;   /* held by a row */
     _Atomic uint32_t reach; /* rows below it have a share, others none */
+    uint32_t n_waiting;
     uint64_t serial;        /* whose it is; 0: no sandbox's yet */
+    _Atomic uint64_t limit; /* header slots that it may have, and in the upper
+                               half the generation that says so */
     struct ledger_share total;
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
     _Atomic uint64_t ends[2]; /* of each: the first entry, and behind the last
                                  in the upper half */
-    uint64_t spare[11];
+    uint64_t spare[10];
     struct ledger_share rows[LEDGER_ROWS];
     _Alignas(4096) uint8_t lists[2][LEDGER_LIST];
 };
@@ -88,6 +92,10 @@ void ledger_free(struct ledger *l);
  * in a process that counts, and to be passed through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
+/* A number for a generation of the configuration, above all that were before:
+ * what it says holds over what they did. */
+uint32_t ledger_generation(struct ledger *l);
+
 /* A row for the process that runs. -1 when all are taken. */
 must_check int ledger_claim(struct ledger *l);
 
@@ -96,10 +104,22 @@ must_check int ledger_claim(struct ledger *l);
 unsigned ledger_row(const struct ledger *l);
 int ledger_eventfd(const struct ledger *l);
 
+/* In which records, by their index modulo LEDGER_MAIL. */
+struct ledger_mail {
+    uint64_t bits[LEDGER_MAIL / 64];
+};
+
+/* What lies there for this row since the last call. After a process has died
+ * it is all bits: nobody knows what that one did not come to tell. */
+void ledger_take_mail(struct ledger *l, struct ledger_mail *mail);
+
 /* A process of the caller's has ended and was waited for: what it held goes
  * back, and all others are woken to look. Without a row of that pid nothing
  * happens. */
 void ledger_bury(struct ledger *l, pid_t pid);
+
+/* Whether anything was ever counted for that record. */
+bool ledger_is_touched(const struct ledger *l, unsigned index);
 
 /* The record of a sandbox, locked; a record of an older serial starts anew.
  * NULL where a newer sandbox has that index, or there is no such index. */

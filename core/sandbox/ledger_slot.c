@@ -98,14 +98,18 @@ cut(uint32_t *n, uint32_t by)
     *n -= *n < by ? *n : by;
 }
 
+static bool
+is_free(const struct ledger_record *r)
+{
+    return r->total.used + r->total.granted < (uint32_t)r->limit;
+}
+
 /* Free slots to those that wait longest. */
 static void
 distribute(struct ledger_record *r, struct ledger_wakes *wakes)
 {
     struct span s = span_active(r);
-    while (
-        s.first < s.end && (s.items[s.first] == 0 ||
-                               r->total.used + r->total.granted < r->slots)) {
+    while (s.first < s.end && (s.items[s.first] == 0 || is_free(r))) {
         unsigned row = s.items[s.first++];
         if (row != 0) {
             r->rows[row].granted++;
@@ -118,15 +122,26 @@ distribute(struct ledger_record *r, struct ledger_wakes *wakes)
     }
 }
 
+/* One store, so that no two processes disagree on what a dead one left. */
+void
+ledger_slot_limit(struct ledger_record *r,
+    const struct ledger_slot_limits *limits, struct ledger_wakes *wakes)
+{
+    AN(limits->slots != 0 && limits->slots <= LEDGER_SLOTS_MAX);
+    uint64_t limit = (uint64_t)limits->generation << 32 | limits->slots;
+    if (limit > r->limit) {
+        r->limit = limit;
+    }
+    distribute(r, wakes);
+}
+
 enum ledger_slot
 ledger_slot_take(struct ledger_record *r, unsigned row,
     const struct ledger_slot_limits *limits, struct ledger_wakes *wakes)
 {
     AN(row != 0 && row < LEDGER_ROWS);
-    AN(limits->slots != 0 && limits->slots <= LEDGER_SLOTS_MAX);
-    r->slots = limits->slots;
-    distribute(r, wakes); /* there may be more than there were */
-    if (r->n_waiting == 0 && r->total.used + r->total.granted < r->slots) {
+    ledger_slot_limit(r, limits, wakes);
+    if (r->n_waiting == 0 && is_free(r)) {
         r->rows[row].used++;
         r->total.used++;
         return LEDGER_SLOT_TAKEN;

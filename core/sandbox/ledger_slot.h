@@ -15,11 +15,18 @@
 #define LEDGER_SLOTS_MAX 1000000
 
 struct ledger_slot_limits {
-    unsigned slots; /* at a time, of all rows; at least 1 */
-    unsigned queue; /* waiters at a time, of all rows */
+    unsigned slots;      /* at a time, of all rows; at least 1 */
+    uint32_t generation; /* of the configuration that says so: the highest
+                            that ever came holds */
+    unsigned queue;      /* waiters at a time, of all rows */
 };
 
 enum ledger_slot { LEDGER_SLOT_TAKEN, LEDGER_SLOT_QUEUED, LEDGER_SLOT_FULL };
+
+/* For those, too, that wait already: without an ask. `queue` is the asker's
+ * alone. */
+void ledger_slot_limit(struct ledger_record *r,
+    const struct ledger_slot_limits *limits, struct ledger_wakes *wakes);
 
 /* One for `row` at once, or an entry at the end of the list. */
 enum ledger_slot ledger_slot_take(struct ledger_record *r, unsigned row,

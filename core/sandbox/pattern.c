@@ -332,6 +332,7 @@ give(const struct entry *e, struct pattern_hit *hit)
     if (hit != NULL) {
         hit->value = e->value;
         hit->pattern = e->text;
+        hit->is_exact = e->is_exact;
         hit->is_regex = e->regex != NULL;
     }
     return PATTERN_MATCH;

@@ -33,6 +33,7 @@ struct pattern_set;
 struct pattern_hit {
     void *value;        /* as added */
     struct str pattern; /* canonical text; lent by the set */
+    bool is_exact;      /* it is one name or address */
     bool is_regex;      /* then captures point into the host */
     struct regex_match captures;
 };

@@ -12,14 +12,6 @@
 
 #define PLACEHOLDER_MIN 8
 
-/* A `$secret_NAME`, to be judged when all of egress is bound. */
-struct secret_use {
-    struct secret_def *def;
-    const struct scope *scope;
-    const struct token *at;
-    struct secret_use *next;
-};
-
 struct secret_conf *
 secret_conf_of(const struct conf *c)
 {
@@ -128,12 +120,6 @@ host_refusal(struct str host)
     return NULL;
 }
 
-static void
-free_hosts(void *arg)
-{
-    pattern_set_free(arg);
-}
-
 static bool
 set_hosts(struct bind *b, const struct token *t, struct str list,
     struct secret_def *d)
@@ -143,8 +129,7 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     if (d->hosts != NULL) {
         return conf_error(b, t, "duplicate \"hosts=\"");
     }
-    d->hosts = pattern_set_new(PATTERN_LIST);
-    arena_on_free(bind_conf(b)->arena, free_hosts, d->hosts);
+    d->hosts = secret_hosts_new(bind_conf(b));
     while (str_cut(&list, ',', &host)) {
         const char *why = host_refusal(host);
         if (why == NULL && !pattern_set_add(d->hosts, host, d, &err)) {
@@ -295,49 +280,6 @@ judge_use(struct conf *c, const struct secret_use *use, unsigned n_classes)
     return 0;
 }
 
-static struct pattern_set *
-set_new(struct conf *c)
-{
-    struct pattern_set *set = pattern_set_new(PATTERN_LIST);
-    arena_on_free(c->arena, free_hosts, set);
-    return set;
-}
-
-/* Names that were checked before, in canonical form. */
-static void
-add_all(struct pattern_set *to, const struct pattern_set *from, void *value)
-{
-    struct pattern_error err;
-    for (unsigned i = 0; i < pattern_set_count(from); i++) {
-        bool ok = pattern_set_add(to, pattern_set_nth(from, i), value, &err);
-        AN(ok);
-    }
-}
-
-/* Where each secret may go, and whether any may. */
-static void
-bind_hosts(struct conf *c, struct secret_conf *sc)
-{
-    for (const struct secret_use *u = sc->uses; u != NULL; u = u->next) {
-        if (u->def->hosts == NULL) {
-            u->def->bound = u->def->bound != NULL ? u->def->bound : set_new(c);
-            add_all(u->def->bound, block_outermost(u->scope)->names, u->def);
-        }
-    }
-    sc->bound = set_new(c);
-    for (struct secret_def *d = sc->defs; d != NULL; d = d->next) {
-        if (d->hosts != NULL) {
-            d->bound = d->hosts;
-        } else if (d->bound != NULL) {
-            pattern_set_compile(d->bound);
-        }
-        if (d->bound != NULL) {
-            add_all(sc->bound, d->bound, d);
-        }
-    }
-    pattern_set_compile(sc->bound);
-}
-
 static int
 secret_check(struct conf *c, struct scope *s, void *part)
 {
@@ -355,7 +297,7 @@ secret_check(struct conf *c, struct scope *s, void *part)
             return -1;
         }
     }
-    bind_hosts(c, secret_conf_of(c));
+    secret_bind_hosts(c);
     return 0;
 }
 
@@ -368,23 +310,6 @@ secret_may_go(const struct secret_def *d, const struct block *block,
         names = block->names;
     }
     return pattern_match(names, host, literal, NULL) == PATTERN_MATCH;
-}
-
-const struct secret_def *
-secret_next_bound(const struct conf *c, const struct secret_def *prev,
-    struct str host, const struct addr *literal)
-{
-    const struct secret_conf *sc = secret_conf_of(c);
-    const struct secret_def *d = prev != NULL ? prev->next : sc->defs;
-    if (prev == NULL &&
-        pattern_match(sc->bound, host, literal, NULL) != PATTERN_MATCH) {
-        return NULL;
-    }
-    while (d != NULL &&
-           pattern_match(d->bound, host, literal, NULL) != PATTERN_MATCH) {
-        d = d->next;
-    }
-    return d;
 }
 
 static bool

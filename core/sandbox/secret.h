@@ -20,6 +20,8 @@
 #include "sandbox/secret_store.h"
 
 struct block;
+struct secret_conf;
+struct secret_list;
 
 enum secret_source { SECRET_ENV, SECRET_FILE, SECRET_DIR };
 
@@ -60,11 +62,21 @@ must_check bool secret_mark_use(
 bool secret_may_go(const struct secret_def *d, const struct block *block,
     struct str host, const struct addr *literal);
 
-/* The first secret (`prev` NULL) or the next that is bound to `host`, whatever
- * block a request takes; NULL: no more. Costs one look-up where there is
- * none. */
-const struct secret_def *secret_next_bound(const struct conf *c,
-    const struct secret_def *prev, struct str host, const struct addr *literal);
+/* All that are bound to a host, whatever block a request takes, each once. */
+struct secret_walk {
+    const struct secret_conf *conf;
+    const struct secret_list *listed; /* that name the host; NULL: none is
+                                         bound to it */
+    struct str host;
+    const struct addr *literal;
+    unsigned i;
+};
+
+/* `host` and `literal`, as for pattern_match(), live as long. Costs one
+ * look-up; then one for each secret with a wildcard in `hosts=`. */
+void secret_walk_init(struct secret_walk *w, const struct conf *c,
+    struct str host, const struct addr *literal);
+const struct secret_def *secret_walk_next(struct secret_walk *w);
 
 /* While egress is checked, by a part that stands behind PART_SECRET: a secret
  * that is used in a scope for which is_for() holds, or in a scope around one,

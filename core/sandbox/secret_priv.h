@@ -11,19 +11,41 @@
 #include "base/map.h"
 #include "sandbox/secret_source.h"
 
-struct secret_use;
 struct echo_sets;
+
+/* A `$secret_NAME`, to be judged when all of egress is bound. */
+struct secret_use {
+    struct secret_def *def;
+    const struct scope *scope;
+    const struct token *at;
+    struct secret_use *next;
+};
+
+/* Secrets, in order of index. */
+struct secret_list {
+    const struct secret_def **items;
+    unsigned n;
+};
 
 /* PART_SECRET's struct; only the main scope's is filled. */
 struct secret_conf {
     struct secret_def *defs; /* in order of index */
     unsigned n;
     struct secret_use *uses, *last_use; /* in the order bound */
-    struct pattern_set *bound; /* of all of them; NULL: not checked yet */
+    struct pattern_set
+        *bound;              /* all hosts of all of them; the value is the
+                                pattern's secret_list. NULL: not checked yet */
+    struct secret_list wild; /* those with a pattern that is not one host */
     struct secret_store *store;
 };
 
 struct secret_conf *secret_conf_of(const struct conf *c);
+
+/* A set of the conf's. */
+struct pattern_set *secret_hosts_new(struct conf *c);
+
+/* Once all uses are known and judged. */
+void secret_bind_hosts(struct conf *c);
 
 /* Files that one dir: may hold: max_sandboxes' default (SPEC 14). */
 #define SECRET_FILES_MAX 16384

@@ -4,6 +4,7 @@ token, on HTTP and on the WebSocket, which no client has; they run by
 conf/browser.conf, with conf/node-proxy.cjs since they know no proxy."""
 
 import base64
+import glob
 import json
 import os
 import re
@@ -15,8 +16,8 @@ import pytest
 
 from lib.browser import Chromium, Gate
 from lib.client import Client
-from lib.clients import (NODE_MODULES, TOKEN, end_group, environment, need,
-                         run)  # fmt: skip
+from lib.clients import (NODE_MODULES, TOKEN, end_group, environment, missing,
+                         need, run)  # fmt: skip
 from lib.example import CONF, example
 from lib.wait import DEADLINE
 
@@ -168,22 +169,25 @@ class Mcp:
         self.process.stdout.close()
 
 
-def is_old(version):
-    """Whether the node here is older."""
+def new_node():
+    """A node that chrome-devtools-mcp takes, which Debian 12's is not: what
+    auto/npm brought beside it, else the one here."""
+    brought = glob.glob(f"{NODE_MODULES}/node-linux-*/bin/node")
+    if brought:
+        return brought[0]
     out = subprocess.run(["node", "-p", "process.versions.node"],
                          capture_output=True, text=True)  # fmt: skip
-    numbers = re.findall(r"\d+", out.stdout)
-    return tuple(map(int, numbers[:3])) < version
+    if tuple(map(int, out.stdout.split("."))) < (20, 19, 0):
+        missing("a node of 20.19 or later beside chrome-devtools-mcp")
+    return "node"
 
 
 @pytest.fixture
 def mcp(w, gate, chromium):
     need("node", node="chrome-devtools-mcp")
-    if is_old((20, 19, 0)):
-        pytest.skip("chrome-devtools-mcp wants node 20.19")
     main = "chrome-devtools-mcp/build/src/bin/chrome-devtools-mcp.js"
     mcp = Mcp(
-        w, "node", os.path.join(NODE_MODULES, main),
+        w, new_node(), os.path.join(NODE_MODULES, main),
         "--wsEndpoint", f"wss://{gate.host}{chromium.path}",
         "--no-usage-statistics",
         env={**NODE, "CHROME_DEVTOOLS_MCP_NO_UPDATE_CHECKS": "1"},

@@ -1,5 +1,5 @@
-"""Chromium, headless: a page with many fetches at once. The CA is in the NSS
-database of a home of its own."""
+"""Chromium, headless: a page with many fetches at once, one with a WebSocket.
+The CA is in the NSS database of a home of its own."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from lib.browser import QUIET
 from lib.clients import EGRESS, TOKEN, end_group, environment, need, url
 from lib.http import reply
 from lib.wait import DEADLINE, until
+from lib.websocket import AGREED, ASKED, CLOSE, OFFERED, Echo
 
 FETCHES = 30
 PAGE = """<!DOCTYPE html><title>weir</title><script>
@@ -23,6 +24,30 @@ PAGE = """<!DOCTYPE html><title>weir</title><script>
 })();
 </script>
 """ % FETCHES
+CHAT = """<!DOCTYPE html><title>weir</title><script>
+const got = [];
+const ws = new WebSocket(`wss://${location.host}/chat`);
+ws.binaryType = 'arraybuffer';
+ws.onopen = () => {
+    got.push(ws.extensions);
+    ws.send('squeeze '.repeat(1000));
+};
+ws.onmessage = (e) => {
+    if (typeof e.data === 'string') {
+        got.push(e.data);
+        ws.send(new Uint8Array(200_000).map((_, i) => i % 251));
+    } else {
+        got.push(e.data.byteLength);
+        ws.close(4001, 'enough');
+    }
+};
+ws.onerror = () => got.push('error');
+ws.onclose = (e) => {
+    got.push(`${e.code} ${e.reason} ${e.wasClean}`);
+    fetch('/done', { method: 'POST', body: got.join('\\n') });
+};
+</script>
+"""
 
 
 def trust(home, ca):
@@ -58,18 +83,23 @@ def browse(tmp_path):
         end_group(process)
 
 
-@pytest.mark.heavy
-def test_chromium_fetches_in_parallel(weir, origin, guarded, browse):
-    done = []
+def page(text, done):
+    """Answers with the page; `done` gets its last word."""
 
     def answer(conn, request):
         if request.target == "/":
-            return reply(PAGE, headers=[("Content-Type", "text/html")])
+            return reply(text, headers=[("Content-Type", "text/html")])
         if request.target == "/done":
             done.append(request.body.decode())
         return reply(f"{request.target} {request.body.decode()}")
 
-    guarded(answer)
+    return answer
+
+
+@pytest.mark.heavy
+def test_chromium_fetches_in_parallel(weir, origin, guarded, browse):
+    done = []
+    guarded(page(PAGE, done))
     w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
     browse(w, url(origin))
     until(lambda: done, "the page's word", DEADLINE * 3)
@@ -77,3 +107,33 @@ def test_chromium_fetches_in_parallel(weir, origin, guarded, browse):
     assert done[0].splitlines() == lines
     others = [e for e in w.access_log() if e["host"] != "origin.test"]
     assert all(e["status"] == 403 for e in others), "its own errands"
+
+
+@pytest.mark.heavy
+def test_chromium_websocket(weir, origin, guarded, browse):
+    """A script can set no header there: the credential is weir's alone."""
+    done, echo = [], Echo(compresses=True)
+    others = page(CHAT, done)
+
+    def answer(conn, request):
+        is_chat = request.target == "/chat"
+        return (echo if is_chat else others)(conn, request)
+
+    guarded(answer)
+    w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
+    browse(w, url(origin))
+    until(lambda: done, "the page's word", DEADLINE * 3)
+    squeeze = "squeeze " * 1000
+    assert done[0].splitlines() == [
+        AGREED, squeeze, "200000", "4001 enough true",
+    ]  # fmt: skip
+    [request] = [r for r in origin.requests if r.target == "/chat"]
+    assert request.get("upgrade") == "websocket"
+    assert request.get("origin") == url(origin, "")
+    assert request.all("authorization") == [f"Bearer {TOKEN}"]
+    assert request.get("sec-websocket-extensions") == OFFERED
+    assert echo.messages == [
+        squeeze.encode(), bytes(i % 251 for i in range(200_000))
+    ]  # fmt: skip
+    assert echo.pong == ASKED
+    assert echo.frames[-1] == (CLOSE, (4001).to_bytes(2, "big") + b"enough")

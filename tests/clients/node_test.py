@@ -1,8 +1,5 @@
-"""Node's clients from npm: axios, and undici with its ProxyAgent and its
-WebSocket; and node-proxy.cjs, for those that know no proxy."""
-
-import base64
-import hashlib
+"""Node's clients from npm: axios, and undici with its ProxyAgent; and
+node-proxy.cjs, for those that know no proxy."""
 
 from lib.clients import EGRESS, NODE_MODULES, TOKEN, need, run, url
 from lib.example import CONF
@@ -45,25 +42,6 @@ const dispatcher = new ProxyAgent(process.env.https_proxy);
 })();
 """
 
-WEBSOCKET = """
-const { ProxyAgent, WebSocket } = require('undici');
-const url = process.argv[1].replace('https:', 'wss:');
-const dispatcher = new ProxyAgent(process.env.https_proxy);
-const ws = new WebSocket(url, { dispatcher });
-let n = 0;
-ws.onopen = () => ws.send('word0');
-ws.onmessage = (e) => {
-    console.log(e.data);
-    n++ < 4 ? ws.send(`word${n}`) : ws.close(1000);
-};
-ws.onerror = (e) => console.log('error', e.message || e.error.message);
-ws.onclose = (e) => {
-    console.log('closed', e.code);
-    dispatcher.destroy();
-};
-"""
-WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
 PRELOADED = """
 import { get } from 'node:https';
 const [url, direct] = process.argv.slice(2);
@@ -101,35 +79,6 @@ def test_undici_proxy_agent(served, origin):
     assert out[:30] == [f"hello POST sent{i}" for i in range(30)]
     assert out[30] == "hello GET "
     assert "403" in out[31]
-
-
-def echo_frames(conn, request):
-    """Switches to RFC 6455 and echoes short frames; after the closing one
-    the server hangs up first."""
-    key = request.get("sec-websocket-key") + WEBSOCKET_GUID
-    accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
-    conn.send(
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        "Connection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
-    )
-    kind = 0
-    while kind != 0x88:
-        kind, length = conn.reader.exactly(2)
-        mask = conn.reader.exactly(4)
-        data = conn.reader.exactly(length & 0x7F)
-        data = bytes(b ^ mask[i % 4] for i, b in enumerate(data))
-        conn.send(bytes([kind, len(data)]) + data)
-    conn.close()
-
-
-def test_websocket(weir, origin, guarded):
-    """Its request brings the credential as any other does."""
-    need(node="undici")
-    guarded(echo_frames)
-    w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
-    out = node(w, WEBSOCKET, url(origin)).splitlines()
-    assert out == [f"word{i}" for i in range(5)] + ["closed 1000"]
 
 
 def test_preload(weir, origin, guarded, pki):

@@ -1,5 +1,6 @@
-"""slowhttptest at the proxy port: hundreds of heads or bodies that never end
-cost their own connections, for as long as the time-outs say, and no more."""
+"""slowhttptest at the proxy port: hundreds of heads or bodies that never end,
+or answers that are not read, cost their own connections, for as long as the
+time-outs say, and no more; a range of thousands costs weir nothing."""
 
 import subprocess
 import time
@@ -9,11 +10,15 @@ import pytest
 from lib.clients import EGRESS, TOKEN, end_group, environment, need
 from lib.http import reply
 from lib.wait import DEADLINE, SLOW, until
+from lib.weir import resident
 
 N = 150
+FEW = 50  # where the origin's own sockets hold megabytes of each
+MIB = 1024 * 1024
 LIMITS = """
 client_header_timeout 4s;
 client_body_timeout 4s;
+send_timeout 10s;
 header_slots 1000;
 """
 
@@ -26,11 +31,16 @@ def established(port):
 
 
 @pytest.fixture
-def w(weir, plain_origin, guarded):
+def w(weir, origin, plain_origin, guarded):
     """Its plain origin never answers: it waits for the end of a body."""
     plain_origin.script = lambda conn: conn.reader.to_eof()
     guarded(lambda conn, request: reply("hello\n"))
-    return weir(egress=EGRESS + LIMITS, env={"TOKEN": TOKEN})
+    return weir(
+        egress=EGRESS.replace("TOKEN;", "TOKEN hosts=origin.test,range.test;")
+        + LIMITS + "host range.test { bearer $secret_token;"
+        f" proxy_pass https://origin.test:{origin.port}; }}",
+        env={"TOKEN": TOKEN},
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -54,16 +64,20 @@ def slow(w):
         process.stdout.close()
 
 
-def assert_served_meanwhile(w, origin):
+def through(w, target):
+    return ["-d", f"127.0.0.1:{w.port}", "-u", f"http://{target}/"]
+
+
+def assert_served_meanwhile(w, origin, n=N):
     """Others get their answers as if nothing were, while all are open."""
-    until(lambda: established(w.port) >= N, "all the slow ones")
+    until(lambda: established(w.port) >= n, "all the slow ones")
     began = time.monotonic()
     for _ in range(20):
         with w.tunnel("origin.test", origin.port) as c:
             answer = c.get("/", f"origin.test:{origin.port}")
             assert answer.body == b"hello\n"
     assert time.monotonic() - began < 2 * SLOW
-    assert established(w.port) >= N, "it was not meanwhile"
+    assert established(w.port) >= n, "it was not meanwhile"
 
 
 def assert_ended(process, began):
@@ -91,8 +105,8 @@ def test_slow_heads(w, origin, slow):
 def test_slow_bodies(w, origin, plain_origin, slow):
     began = time.monotonic()
     process = slow(
-        "-B", "-i", "10", "-s", "1000000", "-d", f"127.0.0.1:{w.port}",
-        "-u", f"http://plain.test:{plain_origin.port}/",
+        "-B", "-i", "10", "-s", "1000000",
+        *through(w, f"plain.test:{plain_origin.port}"),
     )  # fmt: skip
     plain_origin.wait_conns(N)
     assert_served_meanwhile(w, origin)
@@ -100,3 +114,59 @@ def test_slow_bodies(w, origin, plain_origin, slow):
     for conn in plain_origin.conns:
         assert conn.done.wait(DEADLINE), "the origin's side ends too"
     assert_timed_out(w)
+
+
+@pytest.mark.heavy
+def test_slow_reads(w, origin, plain_origin, slow):
+    """Of a body that is not read weir takes what it may hold, and the kernel
+    for it no more; the tool itself sees an end only when it has read all."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * MIB)
+
+    def script(conn):
+        conn.read_head()
+        conn.send(head + bytes(4 * MIB))
+
+    plain_origin.script = script
+    [worker] = w.children("worker")
+    before = resident(worker)
+    slow(
+        "-X", "-c", str(FEW), "-n", "1", "-z", "5", "-w", "512", "-y", "1024",
+        *through(w, f"plain.test:{plain_origin.port}"),
+    )  # fmt: skip
+    plain_origin.wait_conns(FEW)
+    assert_served_meanwhile(w, origin, FEW)
+    if before is not None:
+        assert resident(worker) - before < FEW * 400, "KiB, of all of them"
+
+    def stuck():
+        log = w.access_log()
+        return [e for e in log if e["cause"] == "client timed out"]
+
+    until(lambda: len(stuck()) >= FEW, "the end of all", DEADLINE * 3)
+    assert max(e["bytes_sent"] for e in stuck()) < MIB
+    for conn in plain_origin.conns:
+        assert conn.done.wait(DEADLINE), "the origin's side ends too"
+
+
+RANGE = "bytes=0-," + ",".join(f"5-{i}" for i in range(2001))
+
+
+@pytest.mark.heavy
+def test_ranges(w, origin, plain_origin, slow):
+    """weir serves none itself: it passes on what came, asks for the whole
+    where a secret may be echoed, and takes no more than a head may be."""
+    plain_origin.script = plain_origin.serve
+    for limit, target in (
+        ("2000", f"plain.test:{plain_origin.port}"),
+        ("2000", "range.test"),
+        ("9000", f"plain.test:{plain_origin.port}"),
+    ):
+        began = time.monotonic()
+        process = slow("-R", "-t", "GET", "-b", limit, *through(w, target))
+        assert_ended(process, began)
+    asked = [r.all("range") for r in plain_origin.requests]
+    assert [a for a in asked if a] == [[RANGE]] * N
+    assert len(origin.requests) >= N
+    assert [r for r in origin.requests if r.all("range")] == []
+    too_large = [e for e in w.access_log(3 * N) if e["status"] == 431]
+    assert len(too_large) == N

@@ -26,7 +26,7 @@ struct state {
 };
 
 /* Of this worker. */
-static unsigned connections, exchanges;
+static unsigned connections, closed, exchanges;
 
 static const struct example *
 where_conf(const struct tx *tx)
@@ -45,6 +45,7 @@ worker_init(struct worker *w)
 {
     (void)w;
     connections = 0;
+    closed = 0;
     exchanges = 0;
     return 0;
 }
@@ -146,12 +147,20 @@ on_log(const struct tx *tx)
         st->trailers, st->begun, st->ended);
 }
 
+/* Also of one that a module before this has refused: on_accept missed it. */
+static void
+on_close(struct conn *c)
+{
+    closed++;
+    conn_log(c, LOG_INFO, "example: closed connection %u", closed);
+}
+
 static void
 worker_exit(struct worker *w)
 {
     (void)w;
-    log_at(LOG_NOTICE, "example: %u connections, %u exchanges", connections,
-        exchanges);
+    log_at(LOG_NOTICE, "example: %u connections, %u closed, %u exchanges",
+        connections, closed, exchanges);
 }
 
 /* weir -E: what would be done, and no value. */
@@ -253,6 +262,7 @@ const struct module example_module = {
     .on_response = on_response,
     .on_trailers = on_trailers,
     .on_log = on_log,
+    .on_close = on_close,
     .worker_exit = worker_exit,
     .explain = explain,
     .request_body = &shout,

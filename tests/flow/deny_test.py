@@ -1,5 +1,6 @@
 """What policy denies: the answer, and that nothing leaves before it."""
 
+import html
 import json
 
 import pytest
@@ -35,15 +36,69 @@ def test_denied_plain_request_as_a_problem_document(weir):
         assert c.get("http://b.example/", "b.example").status == 403
 
 
-def test_denied_page_in_html(weir):
-    w = weir()
-    with w.client() as c:
-        r = c.get(
-            "http://elsewhere.example/",
-            "elsewhere.example",
-            [("Accept", "text/html,*/*;q=0.8")],
-        )
-    assert r.status == 403
+SECRET = "s3cret-of-the-page-0123456789"
+EVIL = "/<b>&'x/"
+PAGE = "<title>{{status}}</title><p title='{{detail}}'>{{advice}}{{x}}\n"
+
+
+@pytest.fixture
+def refusing(weir, plain_origin):
+    """A GET of a path, by what a client asks for; the rule's name holds all
+    that has a meaning in HTML."""
+    w = weir(
+        egress=f"""
+        secret t env:T hosts=plain.test;
+        host plain.test {{
+            bearer $secret_t;
+            location "{EVIL}" {{ deny all; }}
+        }}""",
+        env={"T": SECRET},
+        files={"html/403.html": PAGE},
+    )
+    host = f"plain.test:{plain_origin.port}"
+
+    def get(path, accept):
+        headers = [("Accept", accept), ("Cookie", SECRET)]
+        with w.client() as c:
+            r = c.get(f"http://{host}{path}", host, headers)
+            assert c.get("http://b.example/", "b.example").status == 403
+        assert r.status == 403 and plain_origin.conns == []
+        assert SECRET.encode() not in r.raw_head + r.body
+        return r
+
+    return get
+
+
+def test_denied_page_in_html(refusing):
+    """What it says of the rule is text, and nothing there is the client's."""
+    for accept in ("text/html,*/*;q=0.8", "TEXT/html;q=0.1, text/plain"):
+        r = refusing(EVIL + "?<script>", accept)
+        assert r.get("Content-Type") == "text/html; charset=utf-8"
+        text = html.unescape(r.body.decode())
+        assert text.startswith("<title>403</title><p title='plain.test ")
+        assert text.endswith("decides what may leave.{{x}}\n")
+        assert r.body.count(b"<") == 3 and r.body.count(b"'") == 2
+        assert f'location "{EVIL}"' in text and "script" not in text
+        assert b'location &quot;/&lt;b&gt;&amp;&#39;x/&quot;' in r.body
+
+
+def test_denied_page_where_html_is_not_asked_for(refusing):
+    for accept in ("*/*", "text/*", "text/plain, text/html", "image/png", ""):
+        r = refusing(EVIL, accept)
+        assert r.get("Content-Type") == "text/plain; charset=utf-8"
+        assert r.body.startswith(b"403 Forbidden: plain.test ")
+        assert EVIL.encode() in r.body
+    for accept in ("application/json;q=1", "application/problem+json, text/html"):
+        r = refusing(EVIL, accept)
+        assert r.get("Content-Type") == "application/problem+json"
+        problem = json.loads(r.body)
+        assert (problem["status"], problem["host"]) == (403, "plain.test")
+        assert EVIL in problem["detail"]
+
+
+def test_page_of_a_secret_that_would_leave_unprotected(refusing):
+    for accept in ("text/html", "application/json", "text/plain"):
+        assert b"over TLS only" in refusing("/", accept).body
 
 
 def test_denied_hosts_hold_over_allowed(weir, origin, plain_origin):
@@ -112,7 +167,10 @@ def test_port_that_is_not_open(weir, plain_origin):
      "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1",
      "::ffff:127.0.0.1", "64:ff9b::7f00:1", "fd00::1"],
 )  # fmt: skip
-def test_address_guard(weir, canary, address):
+def test_address_guard(weir, canary, canaries, address):
+    """More of them, and with a listener at each, in guard_test.py."""
+    for other in ("127.0.0.9", "::1"):
+        canaries(other, canary.port)
     w = weir(
         egress=f"""
         allow_address 203.0.113.7/32;
@@ -127,15 +185,33 @@ def test_address_guard(weir, canary, address):
     canary.assert_untouched()
 
 
-def test_literal_address_is_guarded_too(weir, canary):
+LITERALS = {  # and how a certificate for it names it
+    "127.0.0.1": "127.0.0.1", "127.0.0.9": "127.0.0.9", "0.0.0.0": "0.0.0.0",
+    "[::1]": "::1", "[::]": "::", "[0:0:0:0:0:0:0:1]": "::1",
+    "[::ffff:127.0.0.9]": "127.0.0.9", "[::ffff:7f00:9]": "127.0.0.9",
+    "[::ffff:0:0]": "0.0.0.0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["plain", "intercepted"])
+def test_literal_address_is_guarded_too(weir, canary, canaries, how):
+    """One that allowed_hosts has, of a request or of a tunnel: 403, and the
+    listeners behind the addresses get no connection."""
+    for other in ("127.0.0.9", "::1"):
+        canaries(other, canary.port)
     w = weir(
-        egress=f"allow_address 203.0.113.7/32; ports {canary.port};",
-        cls="allowed_hosts 127.0.0.0/8;",
+        egress=f"allow_address 127.0.0.7/32; ports {canary.port};",
+        cls="allowed_hosts 0.0.0.0/0 ::/0;",
     )
-    host = f"127.0.0.1:{canary.port}"
-    with w.client() as c:
-        assert c.get(f"http://{host}/", host).status == 403
-    canary.assert_untouched()
+    for literal, name in LITERALS.items():
+        host = f"{literal}:{canary.port}"
+        with w.client() as c:
+            if how == "plain":
+                assert c.get(f"http://{host}/", host).status == 403, literal
+                continue
+            assert c.connect(host).status == 200, literal
+            c.tls(name, w.ca())
+            assert c.get("/", host).status == 403, literal
 
 
 def test_own_listener_is_never_dialled(weir):

@@ -191,6 +191,21 @@ def test_a_timeout_shows(weir, plain_origin, directive):
     assert cause in w.error_log()
 
 
+def test_a_block_has_its_own_client_body_timeout(weir, plain_origin):
+    """From the first byte that is waited for, though the request came before
+    it was known which block that is."""
+    w = weir(egress=f"""
+        client_body_timeout 1h;
+        host {plain_origin.names[0]} {{ client_body_timeout 100ms; }}""")
+    text = TIMEOUTS["client_body_timeout"][0].replace("{method}", "POST")
+    with w.client() as c:
+        c.send(
+            text.replace("{url}", url(plain_origin))
+            .replace("{host}", host(plain_origin))
+        )  # fmt: skip
+        assert c.read_response().status == 408
+
+
 def test_dns_timeout_shows(weir, dns, plain_origin):
     """A resolver that does not answer, by its own words in both places."""
     dns.hold = threading.Event()

@@ -62,14 +62,70 @@ def test_header_in_pieces(weir, origin, header):
     assert w.access_log(2)[0]["client"] == "10.9.0.7"
 
 
-def test_header_from_elsewhere(weir, plain_origin):
-    """The sandbox itself, say, that would like to be another."""
+@pytest.mark.parametrize("header", [V1, V2, LOCAL["v1"], LOCAL["v2"], b""])
+def test_header_from_elsewhere(weir, plain_origin, header):
+    """The sandbox itself, say, that would like to be another: closed before
+    a byte is read, even if it says nothing."""
     w = weir(egress=BOX + LISTEN + "set_real_ip_from 192.0.2.0/24;")
     with w.client() as c:
-        c.send(V1 + request(plain_origin))
+        c.send(header + request(plain_origin))
         assert c.is_closed()
     assert "client: 127.0.0.1" in w.wait_log("no front end has this address")
     assert plain_origin.conns == []
+
+
+FORGED = "X-Forwarded-For: 10.9.0.7\r\nX-Real-IP: 10.9.0.7\r\n" \
+         "Forwarded: for=10.9.0.7\r\nVia: 1.1 front\r\n"  # fmt: skip
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+def test_header_where_none_is_taken(weir, plain_origin, header):
+    """At a listener without proxy_protocol, behind a request, in a tunnel: it
+    is a malformed request. Fields of that meaning are the sandbox's own."""
+    w = weir(egress=BOX + LISTEN.replace(" proxy_protocol", ""))
+    host = f"plain.test:{plain_origin.port}"
+
+    def is_refused(c):
+        c.send(header + request(plain_origin))
+        assert c.read_response().status == 400
+        return c.is_closed()
+
+    with w.client() as c:
+        assert is_refused(c)
+    with w.client() as c:
+        c.send(request(plain_origin).replace(b"\r\n\r\n",
+               b"\r\n" + FORGED.encode() + b"\r\n"))  # fmt: skip
+        assert c.read_response().status == 200
+        assert is_refused(c)
+    with w.client() as c:
+        assert c.connect(host).status == 200
+        assert is_refused(c)
+    assert len(plain_origin.requests) == 1 and b"PROXY" not in plain_origin.raw
+    log = w.access_log(5)
+    assert {e["client"] for e in log} == {"127.0.0.1"}
+    assert {e["sandbox"] for e in log} <= {"own", ""}
+
+
+def test_header_of_a_front_end_holds_for_its_connection(weir, origin):
+    """No second one, in a tunnel or behind a request, makes it another's."""
+    w = weir(egress=BOX + LISTEN + FRONT)
+    host = f"origin.test:{origin.port}"
+    other = V1.replace(b"10.9.0.7", b"127.0.0.1")
+    with w.client() as c:
+        c.send(V1)
+        assert c.connect(host).status == 200
+        c.tls("origin.test", w.ca("box"))
+        assert c.get("/", host).status == 200
+        c.send(other + request(origin))
+        assert c.read_response().status == 400
+    with w.client() as c:
+        c.send(V1)
+        assert c.connect(host).status == 200
+        c.send(other + request(origin))
+        assert c.read_response().status == 400
+    assert len(origin.requests) == 1
+    assert {e["sandbox"] for e in w.access_log(5)} <= {"box", ""}
+    assert {e["client"] for e in w.access_log(5)} == {"10.9.0.7"}
 
 
 @pytest.mark.parametrize("version", LOCAL)

@@ -3,10 +3,14 @@ a word is found, though nothing is to be sent to it."""
 
 import socket
 import threading
+import time
 
 import pytest
 
-from lib.wait import until
+from lib.client import Client
+from lib.far import FAR, NEAR, Far
+from lib.http import Truncated
+from lib.wait import SLOW, until
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
 TCP_REPAIR = 19  # linux/tcp.h
@@ -71,6 +75,26 @@ def test_silent_peers_are_asked(weir, half, value, least, most):
             assert least < seconds <= most
 
 
+def test_a_reload_says_otherwise(weir, half):
+    """To the connections that are accepted from then on, of the same socket."""
+    w = weir(egress="so_keepalive off;")
+    w.configure(w.config(egress="so_keepalive 90:1:1;\n"
+                                "host marker.test { return 410; }"))  # fmt: skip
+    w.signal("HUP")
+
+    def is_new():
+        with w.client() as c:
+            marker = "http://marker.test/"
+            return c.get(marker, "marker.test").status == 410
+
+    until(is_new, "the new configuration")
+    with w.tunnel("origin.test", half.port) as c:
+        begin(c, half)
+        for ports in ports_of(w, c, half.conns[0]):
+            seconds = until(lambda: keepalive_timer(*ports), "a timer")
+            assert 60 < seconds <= 90
+
+
 def test_off(weir, origin):
     w = weir(egress="so_keepalive off;")
     with w.tunnel("origin.test", origin.port) as c:
@@ -116,6 +140,91 @@ def test_origin_that_vanished(weir, origin):
         until(lambda: keepalive_timer(*ports), "all is acknowledged")
         go.set()
         assert c.is_closed()
+
+
+# Behind a link that is cut: after idle + interval * count
+
+
+@pytest.fixture
+def far():
+    try:
+        there = Far()
+    except PermissionError:
+        pytest.skip("not allowed to")
+    yield there
+    there.leave()
+
+
+def ended_in_time(began):
+    return 1 < time.monotonic() - began < 2 + 2 * SLOW
+
+
+@pytest.mark.parametrize("in_flight", [True, False])
+def test_client_behind_a_dead_link(far, weir, origin, in_flight):
+    """Bytes on their way to it, or none."""
+    cut = threading.Event()
+
+    def script(conn):
+        conn.read_request()
+        conn.send(HALF)
+        assert cut.wait(20)
+        if in_flight:
+            conn.send(b"more")
+        conn.reader.to_eof()
+
+    origin.script = script
+    w = weir(
+        egress="so_keepalive 1s:1s:1; listen 127.0.0.1:{{port}} proxy;\n"
+        f"listen {NEAR}:{{{{port}}}} proxy;",
+        sandbox=f"class test; address {FAR};",
+    )
+    with far.there(Client, w.port, NEAR) as c:
+        assert c.connect(host(origin)).status == 200
+        begin(c.tls("origin.test", w.ca()), origin)
+        ports = ports_of(w, c, origin.conns[0])[0]
+        until(lambda: keepalive_timer(*ports), "all is acknowledged")
+        far.cut()
+        began = time.monotonic()
+        cut.set()
+        assert origin.conns[0].done.wait(20)
+        assert ended_in_time(began)
+    asked = f"GET / HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n"
+    assert origin.raw == asked.encode()
+    assert w.access_log(2)[1]["cause"] == "client closed the connection"
+
+
+@pytest.mark.parametrize("in_flight", [True, False])
+def test_origin_behind_a_dead_link(far, weir, in_flight):
+    """It vanishes in a request's body, or in a response's."""
+    listener = far.there(socket.create_server, (FAR, 0))
+    name = f"far.test:{listener.getsockname()[1]}"
+    head = f"PUT http://{name}/ HTTP/1.1\r\nHost: {name}\r\n"
+    w = weir(
+        egress=f"so_keepalive 1s:1s:1; ports {name[9:]};\n"
+        f"resolve far.test {FAR}; allow_address {FAR}/32;"
+    )
+    with w.client() as c, listener:
+        c.send(f"{head}Content-Length: 8\r\n\r\nhalf")
+        with listener.accept()[0] as conn, conn.makefile("rb") as got:
+            while got.readline() != b"\r\n":
+                pass
+            assert got.read(4) == b"half"
+            if not in_flight:
+                c.send("more")
+                assert got.read(4) == b"more"
+                conn.sendall(HALF)
+                assert c.reader.exactly(len(HALF)).endswith(b"half")
+            ports = conn.getpeername()[1], conn.getsockname()[1]
+            until(lambda: keepalive_timer(*ports), "all is acknowledged")
+            far.cut()
+            began = time.monotonic()
+            if in_flight:
+                c.send("mor")
+                assert c.read_response().status == 502
+            else:
+                with pytest.raises((Truncated, ConnectionError)):
+                    c.reader.exactly(1)
+            assert ended_in_time(began)
 
 
 def test_bad_value(weir):

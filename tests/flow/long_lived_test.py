@@ -118,6 +118,26 @@ def test_many_streams_at_once(weir, plain_origin):
         c.close()
 
 
+def test_silence_for_good(weir, origin):
+    """One is cut for it, which began later; then the other one speaks."""
+    ever, limited = Events(), Events()
+    origin.on("/ever", ever)
+    origin.on("/limited", limited)
+    w = weir(egress="""
+        proxy_read_timeout 100ms;
+        host origin.test { location /ever { proxy_read_timeout off; } }""")
+    with w.tunnel("origin.test", origin.port) as c:
+        begin(c, "/ever", origin)
+        with w.tunnel("origin.test", origin.port) as other:
+            begin(other, "/limited", origin)
+            assert other.is_closed()
+        w.wait_log("upstream timed out in its body")
+        ever.send(b"still here")
+        assert c.reader.chunk() == b"still here"
+        ever.send(b"")
+        limited.send(b"")
+
+
 def test_long_poll(weir, origin):
     """Its answer may be late where the host says so; others go by."""
     go = threading.Event()

@@ -102,6 +102,26 @@ def test_every_header_and_the_reason(weir, origin):
     assert len(r.all("set-cookie")) == 2
 
 
+def test_a_headers_name(weir, origin):
+    """In heads and trailers, whatever stands behind it."""
+    secret = "s3cret-0123456789"
+    stars = "*" * len(secret)
+    origin.on(
+        "/",
+        answer(
+            (f"X-{secret}-Left", "1"),
+            (secret, f"of {secret}"),
+            trailers=[(f"T-{secret}", "2")],
+        ),
+    )
+    w = weir(egress=BEARER, env={"TOKEN": secret})
+    with w.tunnel("origin.test", origin.port) as c:
+        r = seen(w, c, origin, secret)
+    assert r.get(f"X-{stars}-Left") == "1"
+    assert r.get(stars) == f"of {stars}"
+    assert r.trailers == [(f"T-{stars}", "2")]
+
+
 def test_it_is_said_once_and_without_the_value(weir, origin):
     origin.on(
         "/", answer(("A", SECRET), ("B", SECRET), trailers=[("C", SECRET)])

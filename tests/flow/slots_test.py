@@ -4,15 +4,13 @@ all workers; a head gives its slot to the one that waits longest."""
 import json
 import os
 import re
-import resource
 import signal
 import threading
-import zlib
 
 import pytest
 
 from lib.http import reply
-from lib.wait import DEADLINE, SLOW as SLOWNESS, until
+from lib.wait import SLOW as SLOWNESS, until
 
 SLOW = int(SLOWNESS)
 
@@ -445,27 +443,66 @@ def test_reload_while_they_wait_and_hold(weir, gate):
 
 
 def test_raised_by_a_reload(weir, gate):
-    """What waits in the old generation is let through by the new limit, with
-    the first request that comes to the new one."""
+    """What waits in the old generation has the new limit's slots at once, in
+    its order, though nobody asks the new one for any."""
+    w = weir(main="worker_processes 2;", cls="header_slots 1;")
+    clients = {"0": ask(w, gate, "0")}
+    gate.wait(1)
+    clients |= {n: ask(w, gate, n) for n in "123"}
+    wait_waiting(w, 3)
+    w.configure(w.config(main="worker_processes 2;", cls="header_slots 3;"))
+    w.signal("HUP")
+    assert len(gate.wait(3)) == 3
+    gate.open("0")
+    gate.wait(4)
+    for name, client in clients.items():
+        gate.open(name)
+        assert client.read_response().status == 200
+
+
+def test_an_undone_reload_raises_nothing(weir, gate):
+    """Its workers were started, and never served."""
     w = weir(cls="header_slots 1;")
+    w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
     clients = {"0": ask(w, gate, "0")}
     gate.wait(1)
     clients["1"] = ask(w, gate, "1")
     wait_waiting(w, 1)
-    w.configure(w.config(cls="header_slots 3;"))
+    (old,) = w.children("worker")
+    w.configure(w.config(main="worker_processes 40;", cls="header_slots 3;"))
     w.signal("HUP")
-    until(lambda: w.error_log().count("serves") > 1, "the new generation")
-    while "1" not in gate.arrived:  # the old one may accept for a moment yet
-        name, had = str(len(clients)), w.error_log().count(WAITS)
-        clients[name] = ask(w, gate, name)
-        until(
-            lambda: "1" in gate.arrived or w.error_log().count(WAITS) > had,
-            "its way",
-        )
-    until(lambda: len(gate.arrived) >= 3, "three at the gate")
+    until(lambda: len(w.children("worker")) > 1, "a new worker")
+    os.kill(next(p for p in w.children("worker") if p != old), signal.SIGKILL)
+    w.wait_log("ended before it was ready: the old configuration goes on")
+    until(lambda: w.children("worker") == [old], "the end of the others")
+    assert gate.arrived == ["0"]
     for name, client in clients.items():
         gate.open(name)
         assert client.read_response().status == 200
+
+
+def marked(w):
+    with w.client() as c:
+        return c.get("http://marker.test/", "marker.test").status
+
+
+def test_lowered_by_a_reload(weir, gate):
+    """None is cut, and what drains does not raise it again."""
+    w = weir(cls="header_slots 3;")
+    late = w.client()
+    assert send(late, gate.origin, "/").read_response().status == 200
+    clients = {n: ask(w, gate, n) for n in "01"}
+    gate.wait(2)
+    marker = "host marker.test { return 410; }"
+    w.configure(w.config(cls="header_slots 1;", egress=marker))
+    w.signal("HUP")
+    until(lambda: marked(w) == 410, "the new generation")
+    clients["2"] = send(late, gate.origin, "/gate?2")  # its last one
+    wait_waiting(w, 1)
+    for n, name in ((2, "0"), (3, "1"), (3, "2")):
+        gate.open(name)
+        assert clients[name].read_response().status == 200
+        assert len(gate.wait(n)) == n
 
 
 def test_slots_of_a_killed_worker_come_back(weir, gate):
@@ -485,114 +522,3 @@ def test_slots_of_a_killed_worker_come_back(weir, gate):
         assert clients[name].read_response().status == 200
     gate.open("0")
     assert get(w, gate.origin).status == 200
-
-
-SECRET = "sk-trickle-0123456789-abcdef"
-BOUND = "secret t env:T; host origin.test { bearer $secret_t; }"
-
-
-def identity(n):
-    """A head, three pieces of the body that follows, and what arrives."""
-    pieces = [f"{n}".encode(), b" and", b" tail"]
-    size = sum(map(len, pieces))
-    head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n"
-    return [head.encode(), *pieces], b"".join(pieces)
-
-
-def packed(n):
-    """The same of gzip, in which the secret stands in two of the pieces."""
-    cut, z = n % len(SECRET), zlib.compressobj(wbits=31)
-    texts = [f"{n} {SECRET[:cut]}", f"{SECRET[cut:]} {SECRET[:n % 7]}", "!"]
-    pieces = [z.compress(t.encode()) + z.flush(zlib.Z_SYNC_FLUSH) for t in texts]
-    pieces[2] += z.flush()
-    head = (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"
-            b"Transfer-Encoding: chunked\r\n\r\n")  # fmt: skip
-    chunks = [b"%x\r\n%s\r\n" % (len(p), p) for p in pieces]
-    chunks[2] += b"0\r\n\r\n"
-    text = "".join(texts).replace(SECRET, "*" * len(SECRET))
-    return [head, *chunks], text.encode()
-
-
-def unpack(data):
-    """Exactly one whole stream."""
-    z = zlib.decompressobj(31)
-    text = z.decompress(data) + z.flush()
-    assert z.eof and z.unused_data == b""
-    return text
-
-
-class Trickles:
-    """Bodies of which each piece waits until every one is as far; counts the
-    requests that wait for a head, of which none comes before go."""
-
-    def __init__(self, origin, make, n):
-        self.make = make
-        self.gate = threading.Barrier(n + 1)
-        self.go = threading.Event()
-        self.lock = threading.Lock()
-        self.waiting = self.most = 0
-        origin.on("/body", self.answer)
-
-    def answer(self, conn, request):
-        (head, *pieces), _ = self.make(int(request.target.partition("?")[2]))
-        with self.lock:
-            self.waiting += 1
-            self.most = max(self.most, self.waiting)
-        self.go.wait(DEADLINE * 6)
-        with self.lock:
-            self.waiting -= 1
-        conn.send(head)
-        for piece in pieces:
-            self.gate.wait(DEADLINE * 6)
-            conn.send(piece)
-
-
-@pytest.fixture
-def many_descriptors():
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
-@pytest.mark.parametrize("make, rounds", [
-    (identity, 17), (packed, 2),
-    pytest.param(packed, 17, marks=pytest.mark.long),
-])  # fmt: skip
-def test_six_hundred_bodies_on_six_slots(
-    weir, origin, plain_origin, many_descriptors, make, rounds
-):
-    """All are open at once, no more than six ever wait for a head at the
-    origin, each arrives whole; ten thousand one after the other."""
-    n, rounds = 600, rounds if SLOW == 1 else 1
-    o = origin if make is packed else plain_origin
-    trickles = Trickles(o, make, n)
-    w = weir(
-        main="worker_processes 3;",
-        events="worker_connections 2048;",
-        cls="connections 1000;",
-        egress=BOUND,
-        env={"T": SECRET},
-    )
-    tunnel = make is packed
-    clients = [w.tunnel("origin.test", o.port) if tunnel else w.client()
-               for _ in range(n)]  # fmt: skip
-    base = "" if tunnel else f"http://{host(o)}"
-    for _ in range(rounds):
-        for i, client in enumerate(clients):
-            client.send(f"GET {base}/body?{i} HTTP/1.1\r\nHost: {host(o)}\r\n\r\n")
-        if not trickles.go.is_set():
-            wait_waiting(w, n - 6)
-            until(lambda: trickles.waiting == 6, "six at the origin")
-            trickles.go.set()
-        for _ in range(3):
-            trickles.gate.wait(DEADLINE * 6)
-        for i, client in enumerate(clients):
-            body = client.read_response().body
-            assert (unpack(body) if tunnel else body) == make(i)[1]
-    for client in clients:
-        client.close()
-    found = [e for e in w.access_log(n * rounds) if e["method"] != "CONNECT"]
-    assert len(found) == len(o.requests) == n * rounds
-    assert {e["status"] for e in found} == {200}
-    assert trickles.most == 6

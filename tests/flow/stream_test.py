@@ -122,6 +122,19 @@ def test_slow_reader_holds_back_the_origin(weir, origin):
         assert len(c.reader.exactly(total)) == total
 
 
+def test_client_that_reads_nothing_costs_the_kernel_little(weir, origin):
+    """A send buffer grows to megabytes where it may, for what nobody takes."""
+    total = 16 * 1024 * 1024
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % total
+    origin.on("/big", lambda conn, request: head + bytes(total))
+    w = weir(egress="send_timeout 500ms;")
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"GET /big HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
+        entry = w.access_log(2)[1]
+    assert entry["cause"] == "client timed out"
+    assert entry["bytes_sent"] < 1024 * 1024
+
+
 def test_client_that_leaves_ends_the_upstream_request(weir, origin):
     gone = threading.Event()
 

@@ -1,10 +1,12 @@
 """What is passed on byte for byte: blind tunnels, and what follows a 101."""
 
 import ssl
+import threading
 
 import pytest
 
 from lib.http import reply
+from lib.weir import GLOBALS
 
 BLIND = "host origin.test { intercept off; }"
 HANDSHAKE = (
@@ -17,6 +19,7 @@ SWITCHED = (
     b"Connection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
 )
+ALL_BYTES = bytes(range(256)) * (20 if "one_byte" in GLOBALS else 1000)
 
 
 def host(origin):
@@ -100,6 +103,38 @@ def test_blind_tunnel_to_a_private_address(weir, canary):
     assert w.access_log(2)[1]["status"] == 403
 
 
+@pytest.mark.parametrize("first", ["client", "origin"])
+def test_blind_tunnel_half_closed(weir, origins, first):
+    """Whoever ends first is answered to the other's end."""
+    origin = origins("origin.test", tls=False)
+    said = hello("origin.test") + ALL_BYTES
+
+    def script(conn):
+        if first == "client":
+            assert conn.reader.to_eof() == said
+            conn.send(b"an answer, " + ALL_BYTES)
+            return
+        assert conn.reader.exactly(len(said)) == said
+        conn.send(b"an answer, " + ALL_BYTES)
+        conn.half_close()
+        assert conn.reader.to_eof() == b"the rest, " + ALL_BYTES
+
+    origin.script = script
+    w = weir(egress=BLIND)
+    with w.client() as c:
+        assert c.connect(host(origin)).status == 200
+        c.send(said)
+        if first == "client":
+            c.half_close()
+        assert c.read_eof() == b"an answer, " + ALL_BYTES
+        if first == "origin":
+            c.send(b"the rest, " + ALL_BYTES)
+            c.half_close()
+        assert origin.conns[0].done.wait(20)
+    assert origin.conns[0].error is None
+    assert w.access_log(2)[1]["cause"] == "-"
+
+
 def test_blind_tunnel_that_stalls(weir, origin):
     origin.context = None  # it never answers the hello
     w = weir(egress=BLIND + "proxy_read_timeout 200ms;")
@@ -173,20 +208,66 @@ def test_websocket(weir, origin):
     assert w.access_log(2)[1]["status"] == 101
 
 
-def test_half_close_is_passed_on(weir, plain_origin):
+def switch(w, origin):
+    """A client behind a 101, with TLS on both sides or on neither."""
+    if origin.is_tls:
+        c = w.tunnel(origin.names[0], origin.port)
+        base = ""
+    else:
+        c = w.client()
+        base = f"http://{host(origin)}"
+    handshake = HANDSHAKE.format(host=host(origin))
+    c.send(handshake.replace("/chat", base + "/chat"))
+    assert c.read_response(interim=True).status == 101
+    return c
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+def test_half_close_is_passed_on(weir, origins, tls):
     """The client has said all; the origin still answers."""
-    plain_origin.script = upgraded
-    w = weir()
-    with w.client() as c:
-        c.send(
-            HANDSHAKE.format(host=host(plain_origin)).replace(
-                "/chat", f"http://{host(plain_origin)}/chat"
-            )
-        )
-        assert c.read_response(interim=True).status == 101
+    has_ended = threading.Event()
+
+    def script(conn):
+        conn.read_head()
+        conn.send(SWITCHED)
+        data = conn.reader.to_eof()
+        assert has_ended.wait(20)
+        conn.send(data.upper() + ALL_BYTES)
+
+    origin = origins("origin.test", tls=tls)
+    origin.script = script
+    with switch(weir(), origin) as c:
         c.send(b"half a word")
         c.half_close()
-        assert c.read_eof() == b"HALF A WORD"
+        has_ended.set()
+        assert c.read_eof() == b"HALF A WORD" + ALL_BYTES
+
+
+@pytest.mark.parametrize("tls", [True, False], ids=["TLS", "plain"])
+def test_half_close_of_the_origin(weir, origins, tls):
+    """It has said all and still hears the client, whose end is the last."""
+    heard, has_ended = [], threading.Event()
+
+    def script(conn):
+        conn.read_head()
+        conn.send(SWITCHED + b"all of it")
+        conn.half_close()
+        has_ended.set()
+        heard.append(conn.reader.to_eof())
+
+    origin = origins("origin.test", tls=tls)
+    origin.script = script
+    w = weir()
+    with switch(w, origin) as c:
+        assert c.read_eof() == b"all of it"
+        assert has_ended.wait(20)
+        c.send(b"a word, ")
+        c.send(ALL_BYTES)
+        c.half_close()
+        assert origin.conns[0].done.wait(20)
+    assert heard == [b"a word, " + ALL_BYTES]
+    entry = w.access_log(1 + tls)[-1]
+    assert entry["status"] == 101 and entry["cause"] == "-"
 
 
 def test_large_both_ways_after_a_101(weir, origin):

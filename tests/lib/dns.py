@@ -10,8 +10,9 @@ A, AAAA = 1, 28
 
 
 class Dns:
-    """records[name] is a list of addresses; a name that is not there is
-    NXDOMAIN. `hold` is an event to wait for before each answer."""
+    """records[name] is a list of addresses, or a function of the kind (A,
+    AAAA) that returns one; a name that is not there is NXDOMAIN. Records may
+    change at any time. `hold` is an event to wait for before each answer."""
 
     def __init__(self, records=None, ttl=60):
         self.records = records or {}
@@ -44,6 +45,8 @@ class Dns:
         self.questions.append((name, kind))
         question = data[12 : at + 5]
         addresses = self.records.get(name)
+        if callable(addresses):
+            addresses = addresses(kind)
         rcode = 3 if addresses is None else 0
         body, n = b"", 0
         for address in addresses or []:

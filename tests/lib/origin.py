@@ -5,10 +5,19 @@ import ssl
 import struct
 import threading
 
+from .client import half_close
 from .http import Reader, Request, reply
 from .wait import DEADLINE, until
 
 LINGER_RST = struct.pack("ii", 1, 0)
+
+
+def listener(address, port):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server(
+        (address, port), family=family, backlog=512,
+        dualstack_ipv6=address == "::",
+    )  # fmt: skip
 
 
 class OriginConn:
@@ -57,6 +66,9 @@ class OriginConn:
     def send(self, data):
         self.sock.sendall(data)
 
+    def half_close(self):
+        half_close(self.sock)
+
     def close(self):
         """An orderly end, with TLS's close_notify."""
         try:
@@ -74,6 +86,14 @@ class OriginConn:
             pass
         self.sock.close()
 
+    def cut_off(self):
+        """From another thread than its own, which closes it: a descriptor
+        closed here could be another socket's when that reads on."""
+        try:
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+        except OSError:
+            pass
+
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RST)
         self.sock.close()
@@ -84,8 +104,12 @@ class Origin:
     bytes, or a function of (conn, request) that sends them itself. A whole
     connection can be scripted by `script = function(conn)`."""
 
-    def __init__(self, pki, names=("origin.test",), tls=True, cert=None):
+    def __init__(
+        self, pki, names=("origin.test",), tls=True, cert=None,
+        address="127.0.0.1", port=0,
+    ):  # fmt: skip
         self.names = list(names)
+        self.address = address
         self.pki = pki
         self.is_tls = tls
         self.answers = {}
@@ -102,7 +126,7 @@ class Origin:
             self.context.sni_callback = self.on_sni
         self.current = threading.local()
         self.is_closing = False
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = listener(address, port)
         self.port = self.socket.getsockname()[1]
         self.start()
 
@@ -190,14 +214,14 @@ class Origin:
         self.socket.close()
         self.thread.join(DEADLINE)
         for conn in list(self.conns):
-            conn.hang_up()
+            conn.cut_off()
 
 
 class Canary:
     """A listener to which nothing may connect."""
 
-    def __init__(self, address="127.0.0.1"):
-        self.socket = socket.create_server((address, 0))
+    def __init__(self, address="127.0.0.1", port=0):
+        self.socket = listener(address, port)
         self.socket.setblocking(False)
         self.port = self.socket.getsockname()[1]
 

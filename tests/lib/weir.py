@@ -123,9 +123,9 @@ class Weir:
         lines = EGRESS
         for origin in self.origins:
             for name in origin.names:
-                lines += f"resolve  {name}  127.0.0.1;\n"
-        ports = " ".join(str(o.port) for o in self.origins)
-        lines += f"ports  80 443 {ports};\n"
+                lines += f"resolve  {name}  {origin.address};\n"
+        ports = {80, 443, *(o.port for o in self.origins)}
+        lines += f"ports  {' '.join(map(str, sorted(ports)))};\n"
         return lines + f"proxy_ssl_trusted_certificate  {self.pki.ca};\n"
 
     def config(self, egress="", main="", events="", cls="", sandbox=""):

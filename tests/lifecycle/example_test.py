@@ -68,8 +68,32 @@ def test_hooks(weir_with_example, origin):
     assert origin.requests[0].get("X-Example") == "of box"
     w.wait_log("example: status 200, 2 trailers, upstream 1 to 1")
     assert "0 trailers, upstream 0 to 0" in w.error_log()  # CONNECT
+    w.wait_log("example: closed connection 1, .*, sandbox: box")
     w.stop("QUIT")
-    assert "example: 1 connections, 2 exchanges" in w.error_log()
+    assert "example: 1 connections, 1 closed, 2 exchanges" in w.error_log()
+
+
+def test_close_of_a_connection_that_was_refused(weir_with_example):
+    """By a module that comes first: it is the one hook that hears of it."""
+    w = weir_with_example()
+    with w.client(source="127.0.0.9") as c:
+        assert c.is_closed()
+    w.wait_log("example: closed connection 1")
+    w.stop("QUIT")
+    assert "example: 0 connections, 1 closed, 0 exchanges" in w.error_log()
+
+
+def test_it_has_every_hook():
+    """What may stand in a struct module does stand in the example's."""
+    with open(os.path.join(ROOT, "core", "proxy", "hook.h")) as f:
+        struct = re.search(r"\nstruct module \{\n(.*?)\n\};", f.read(), re.S)
+    members = re.sub(r"/\*.*?\*/", "", struct[1], flags=re.S)
+    names = re.findall(r"(\w+)\)?(?:\([^)]*\))?[,;]", members)
+    assert len(names) == members.count(";") + 1, "two bodies in one line"
+    with open(os.path.join(ROOT, "tests", "example", "example.c")) as f:
+        module = re.search(r"example_module = \{(.*?)\n\};", f.read(), re.S)
+    given = re.findall(r"^    \.(\w+) = ", module[1], re.M)
+    assert sorted(given) == sorted(names)
 
 
 def test_who_chain_reaches_the_sandbox(weir_with_example, plain_origin):

@@ -2,7 +2,10 @@
 
 import os
 import re
+import resource
+import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -134,3 +137,120 @@ def test_a_body_either_way_moves_in_bounded_memory(weir, origin, size):
         assert c.read_response().body == b"taken"
     grown = memory(worker) - before
     assert grown < 2 * MIB, f"{grown} bytes for a body of {size}"
+
+
+# What another process of the same user would do to get at a secret.
+INTRUDER = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long] * 4
+for pid in map(int, sys.argv[1:]):
+    for name in ("environ", "mem", "maps", "fd", "auxv", "cwd", "ns/net"):
+        path = f"/proc/{pid}/{name}"
+        try:
+            if name == "fd":
+                os.listdir(path)
+            elif name in ("cwd", "ns/net"):
+                os.readlink(path)
+            elif open(path, "rb").read(1) or True:
+                pass
+            print(pid, name)
+        except PermissionError:
+            pass
+        except OSError:
+            print(pid, name)
+    if libc.ptrace(16, pid, 0, 0) == 0:
+        os.waitpid(pid, 0)
+        print(pid, "ptrace")
+"""
+
+
+def intrude(*pids):
+    """What a process of the user `daemon` gets at of these."""
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", INTRUDER, *map(str, pids)],
+        user="daemon", group="daemon", extra_groups=[], cwd="/",
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return {tuple(line.split()) for line in done.stdout.splitlines()}
+
+
+@pytest.fixture
+def unlimited_core():
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    yield
+    resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+SECRET = "s3cret-of-the-worker-0123456789"
+
+
+@root
+@pytest.mark.parametrize("is_root", [True, False])
+def test_no_process_can_be_looked_into(weir, origin, unlimited_core, is_root):
+    """By its own user, though the limit that weir was started with would let
+    it leave a core; a process that is not sealed shows what that user can."""
+    w = weir(
+        main="user daemon;\nkeeper_user daemon;" if is_root else "",
+        egress="secret t env:TOKEN; host origin.test { bearer $secret_t; }",
+        env={"TOKEN": SECRET},
+        start=is_root,
+    )
+    if not is_root:
+        drop(w)
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", f"origin.test:{origin.port}").status == 200
+    assert SECRET.encode() in origin.raw
+    pids = [w.process.pid, *w.children()]
+    assert len(pids) == 3
+    for pid in pids:
+        with open(f"/proc/{pid}/limits") as f:
+            core = re.search(r"Max core file size\s+(\S+)\s+(\S+)", f.read())
+        assert core.groups() == ("0", "0")
+        for name in ("environ", "mem", "maps", "fd"):
+            assert os.stat(f"/proc/{pid}/{name}").st_uid == 0, name
+        for name in ("environ", "cmdline", "status", "comm"):
+            with open(f"/proc/{pid}/{name}", "rb") as f:
+                assert SECRET.encode() not in f.read()
+    assert intrude(*pids) == set()
+
+
+def drop(w):
+    """Starts it as a user that is not root."""
+    for base, _, names in os.walk(w.dir):
+        for path in (base, *(os.path.join(base, name) for name in names)):
+            shutil.chown(path, "daemon", "daemon")
+    command = w.command
+    w.command = lambda *args: [
+        "setpriv", "--reuid=1", "--regid=1", "--clear-groups", *command(*args)
+    ]  # fmt: skip
+    if w.run("-t").returncode in (126, 127):
+        pytest.skip("the program lies where its user only gets")
+    w.start()
+
+
+@root
+def test_what_a_process_shows_that_is_not_sealed():
+    """Else the tests above would show nothing."""
+    with subprocess.Popen(
+        ["cat"], stdin=subprocess.PIPE, user="daemon", group="daemon", cwd="/"
+    ) as cat:
+        until(lambda: os.stat(f"/proc/{cat.pid}/mem").st_uid == 1, "its start")
+        names = {name for _, name in intrude(cat.pid)}
+        cat.stdin.close()
+    assert names >= {"environ", "mem", "maps", "fd", "ptrace"}
+
+
+@root
+def test_a_worker_that_aborts_leaves_no_core(
+    weir, unlimited_core, monkeypatch
+):
+    """Not even one that is root, where the kernel would let it."""
+    w = weir(main="user root;", start=False)
+    monkeypatch.chdir(w.dir)  # where it would lie
+    w.start()
+    w.expect("exited on signal 6")
+    (worker,) = w.children("worker")
+    os.kill(worker, signal.SIGABRT)
+    assert w.wait_log("exited on signal").endswith("exited on signal 6")

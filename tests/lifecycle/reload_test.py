@@ -84,6 +84,34 @@ def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
     until(lambda: ask(w, origin).status == 410, "the new config")
 
 
+@pytest.mark.skipif(SLOW > 1, reason="254 processes")
+def test_too_many_workers_that_drain(weir, origin):
+    """A reload is refused before anything of it is started; once they have
+    ended it is as any other."""
+    main = "worker_processes 120;"
+    here = "host here.test { return 410; }\n"
+    w = weir(main=main, egress=here)
+    w.expect(r"\[emerg\]")
+    held = []
+    while len(held) < 80:  # over 120 workers: in 30 of them at the least
+        held.append(w.client())
+        assert held[-1].get("http://here.test/", "here.test").status == 410
+    first = set(w.children("worker"))
+    w.signal("HUP")
+    until(lambda: w.error_log().count("serves") == 2, "the second")
+    w.configure(w.config(main=main, egress="host origin.test { return 451; }"))
+    until(lambda: len(w.children("worker")) < 220, "those that held nothing")
+    w.signal("HUP")
+    w.wait_log(r"\d+ workers run, .* and 120 more would be too many: at most 254")
+    w.wait_log("the old configuration goes on")
+    assert ask(w, origin).status == 200
+    for client in held:
+        client.close()
+    until(lambda: not first & set(w.children("worker")), "the end of the first")
+    w.signal("HUP")
+    until(lambda: ask(w, origin).status == 451, "the new config")
+
+
 def test_listener_in_use_leaves_all_as_it_was(weir, origin, canary):
     w = weir()
     w.expect(r"\[emerg\]")

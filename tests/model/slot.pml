@@ -2,9 +2,10 @@
  * Header slots as core/sandbox/ledger_slot.c and core/proxy/slot.c do them. A
  * worker may die between any two steps; stores to its own row alone are one,
  * since that is wiped then (ledger_crash_test.c dies between them, too). For
- * spin (auto/model); ROWS, ASKS, SLOTS and DEATHS bound it.
+ * spin (auto/model); ROWS, ASKS, SLOTS and DEATHS bound it, and a reload adds
+ * RAISE slots.
  *
- * Checked: never more than SLOTS hold one (assert); when the lock is free no
+ * Checked: never more than may hold one (assert); when the lock is free no
  * slot is while somebody waits (assert); a grant reaches the waiter that it
  * was for, the k-th entry is the k-th waiter's (assert); nobody waits for ever
  * (who does not leave by itself would be an invalid end state).
@@ -15,9 +16,11 @@
 
 #define ENTRIES (ROWS * ASKS)
 #define MASTER (ROWS + 1)
+#define SUCCESSOR (ROWS + 2)
 
 /* The record. Rows are 1 to ROWS; a list entry 0 was taken out. */
 byte lock;
+byte limit = SLOTS;
 byte used[ROWS + 1], asked[ROWS + 1], granted[ROWS + 1];
 byte total, waiting; /* used and granted of all; entries */
 byte list[ENTRIES], first, last;
@@ -31,12 +34,12 @@ byte deaths;
 byte holds[ROWS + 1], holders;
 chan given[ROWS + 1] = [ASKS] of { byte };
 
-#define IS_FREE (total < SLOTS)
+#define IS_FREE (total < limit)
 
 inline unlocked()
 {
     atomic {
-        assert(total <= SLOTS);
+        assert(total <= limit);
         assert(!(IS_FREE && waiting > 0));
         lock = 0;
         r = 0; i = 0
@@ -90,7 +93,7 @@ inline hold()
 {
     holds[me]++;
     holders++;
-    assert(holders <= SLOTS)
+    assert(holders <= limit)
 }
 
 inline take()
@@ -190,6 +193,19 @@ proctype worker(byte me; bit leaves)
         :: asks == 0 && holds[me] == 0 && len(own) == 0 -> break
         od
     } unless { dead[me] }
+}
+
+/* A worker of the next generation, once it serves. */
+active proctype successor()
+{
+    byte r, i, wakes;
+    if
+    :: RAISE > 0 ->
+        atomic { lock == 0 -> lock = SUCCESSOR; limit = SLOTS + RAISE };
+        distribute();
+        done()
+    :: else
+    fi
 }
 
 inline bury(who)

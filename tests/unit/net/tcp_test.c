@@ -120,12 +120,22 @@ static void
 test_it_has_left_behind_unread_bytes(void **state)
 {
     (void)state;
-    assert_false(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_OPEN);
     say("unread");
-    assert_false(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_OPEN);
     shutdown(peer, SHUT_WR);
-    assert_true(tcp_has_left(stream));
+    assert_int_equal(tcp_other_end(stream), TCP_ENDED);
     assert_reads("unread");
+}
+
+static void
+test_it_is_gone_behind_unread_bytes(void **state)
+{
+    (void)state;
+    say("unread");
+    close(peer);
+    assert_int_equal(tcp_other_end(stream), TCP_GONE);
+    peer = -1;
 }
 
 static void
@@ -334,12 +344,18 @@ test_an_aborted_close(void **state)
 }
 
 static int
-option(int level, int name)
+option_of(int fd, int level, int name)
 {
     int value = -1;
     socklen_t n = sizeof value;
-    AZ(getsockopt(tcp_fd(stream), level, name, &value, &n));
+    AZ(getsockopt(fd, level, name, &value, &n));
     return value;
+}
+
+static int
+option(int level, int name)
+{
+    return option_of(tcp_fd(stream), level, name);
 }
 
 static void
@@ -353,7 +369,14 @@ test_keepalive(void **state)
     int fd;
     struct addr a = listener(&fd);
     tcp_set_keepalive(&some);
+    tcp_set_listener(fd);
     assert_int_equal(connect_to(&a), IO_OK);
+    peer = accept(fd, NULL, NULL);
+    assert_int_equal(option_of(peer, IPPROTO_TCP, TCP_KEEPIDLE), 7);
+    assert_int_equal(option_of(peer, IPPROTO_TCP, TCP_USER_TIMEOUT), 13000);
+    assert_int_equal(option_of(peer, IPPROTO_TCP, TCP_NODELAY), 1);
+    assert_int_equal(option_of(peer, SOL_SOCKET, SO_KEEPALIVE), 1);
+    assert_int_not_equal(option_of(peer, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 0);
     assert_int_equal(option(SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(option(IPPROTO_TCP, TCP_KEEPIDLE), 7);
     assert_int_equal(option(IPPROTO_TCP, TCP_KEEPINTVL), 3);
@@ -377,6 +400,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_reads),
         TEST(test_it_has_left_behind_unread_bytes),
+        TEST(test_it_is_gone_behind_unread_bytes),
         TEST(test_what_was_read_before_comes_first),
         TEST(test_one_byte_at_a_time),
         TEST(test_flush_under_backpressure),

@@ -27,7 +27,7 @@
 #define PROCESSES 6
 #define ACTORS 8 /* in each process */
 #define BOXES 3  /* sandboxes */
-#define SLOTS 4
+#define SLOTS 4  /* or fewer: each generation says another number */
 #define KILLS 120
 #define SECONDS 1.0
 
@@ -35,7 +35,7 @@
  * and how often it changed in the upper. */
 struct shared {
     _Atomic uint64_t held[PROCESSES][BOXES];
-    _Atomic uint32_t stop, served, waited;
+    _Atomic uint32_t stop, served, waited, generation;
 };
 
 static struct shared *shared;
@@ -74,6 +74,17 @@ static struct actor actors[ACTORS];
 static unsigned me, n_running;
 static unsigned long n_tickets;
 
+static struct slot_ask
+ask_of(unsigned box)
+{
+    uint32_t generation = shared->generation;
+    return (struct slot_ask){ .serial = 1000 + box,
+        .index = box,
+        .limit = SLOTS - generation % 3,
+        .generation = generation,
+        .queue = PROCESSES * ACTORS };
+}
+
 static void
 count(struct actor *a, int by)
 {
@@ -111,11 +122,11 @@ begin(struct actor *a)
 {
     a->box = draw() % BOXES;
     a->ticket = n_tickets++;
-    struct slot_ask ask = { .serial = 1000 + a->box,
-        .index = a->box,
-        .limit = SLOTS,
-        .queue = PROCESSES * ACTORS,
-        .task = &a->task };
+    struct slot_ask ask = ask_of(a->box);
+    ask.task = &a->task;
+    bool is_late = draw() % 4 == 0; /* a worker that drains knows no better */
+    ask.generation -= is_late;
+    ask.limit = is_late ? SLOTS : ask.limit;
     bool ok = slot_acquire(slots, &a->slot, &ask);
     shared->waited += a->slot.state == SLOT_WAITS;
     return ok;
@@ -204,6 +215,21 @@ kill_one(unsigned i)
     ledger_bury(ledger, pids[i]);
 }
 
+static void
+next_generation(void)
+{
+    shared->generation++;
+    for (unsigned b = 0; b < BOXES; b++) {
+        struct slot_ask ask = ask_of(b);
+        struct ledger_slot_limits l = { ask.limit, ask.generation, 0 };
+        struct ledger_wakes wakes = { { 0 } };
+        struct ledger_record *r = ledger_lock(ledger, b, ask.serial);
+        assert_non_null(r);
+        ledger_slot_limit(r, &l, &wakes);
+        ledger_unlock(ledger, r, &wakes);
+    }
+}
+
 /* A sum over words that others change is one of a moment if none of them has
  * changed meanwhile. */
 static void
@@ -226,14 +252,14 @@ judge_record(unsigned box)
 {
     struct ledger_record *r = ledger_lock(ledger, box, 1000 + box);
     assert_non_null(r);
-    unsigned used = 0, granted = 0;
+    unsigned used = 0, granted = 0, limit = (uint32_t)r->limit;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
         used += r->rows[i].used;
         granted += r->rows[i].granted;
     }
-    bool is_right = r->total.used == used && r->total.granted == granted &&
-                    used + granted <= SLOTS &&
-                    (r->n_waiting == 0 || used + granted == SLOTS);
+    bool is_right = limit == ask_of(box).limit && r->total.used == used &&
+                    r->total.granted == granted && used + granted <= SLOTS &&
+                    (r->n_waiting == 0 || used + granted >= limit);
     ledger_unlock(ledger, r, NULL);
     assert_true(is_right);
 }
@@ -287,6 +313,7 @@ test_killed_at_any_time(void **state)
     ledger = ledger_new(BOXES);
     assert_non_null(ledger);
     seed = (unsigned)time(NULL);
+    next_generation();
     for (unsigned i = 0; i < PROCESSES; i++) {
         start(i);
     }
@@ -300,6 +327,7 @@ test_killed_at_any_time(void **state)
         unsigned i = draw() % PROCESSES;
         kill_one(i);
         judge();
+        next_generation();
         start(i);
     }
     shared->stop = 1;

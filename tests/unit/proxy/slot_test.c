@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -119,15 +120,26 @@ teardown(void **state)
     return 0;
 }
 
+static struct slot_ask
+the_ask(unsigned limit, unsigned most)
+{
+    static uint32_t generation;
+    static unsigned was;
+    generation += limit != was;
+    was = limit;
+    return (struct slot_ask){ .serial = 77,
+        .index = 3,
+        .limit = limit,
+        .generation = generation,
+        .queue = most };
+}
+
 static bool
 ask(unsigned i, unsigned limit, unsigned most)
 {
     struct actor *a = &actors[i];
-    struct slot_ask s = { .serial = 77,
-        .index = 3,
-        .limit = limit,
-        .queue = most,
-        .task = &a->task };
+    struct slot_ask s = the_ask(limit, most);
+    s.task = &a->task;
     return slot_acquire(slots[a->worker], &a->slot, &s);
 }
 
@@ -163,6 +175,27 @@ test_in_one_worker_without_its_eventfd(void **state)
     assert_int_equal(actors[3].wakes, 0); /* queued, not called */
     settle();
     assert_int_equal(actors[3].wakes, 1);
+}
+
+/* Of who waits in another worker, which hears of it, and in its own. */
+static void
+test_a_limit_reaches_all_who_wait(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(ask(i, 1, 9));
+    }
+    struct slot_ask more = the_ask(3, 0);
+    slots_set_limit(slots[1], &more);
+    assert_int_equal(actors[1].slot.state, SLOT_HELD);
+    settle();
+    assert_int_equal(actors[2].slot.state, SLOT_HELD);
+    assert_int_equal(actors[2].wakes, 1);
+    assert_int_equal(actors[3].slot.state, SLOT_WAITS);
+    struct slot_ask other = { .serial = 1, .index = 7, .limit = 1 };
+    slots_set_limit(slots[1], &other); /* that nobody ever asked for */
+    assert_false(ledger_is_touched(ledgers[0], 7));
+    assert_true(ledger_is_touched(ledgers[0], 3));
 }
 
 /* It was granted a slot and has not learnt of it when it leaves. */
@@ -205,6 +238,34 @@ test_another_sandbox_is_not_concerned(void **state)
     assert_false(slot_acquire(slots[1], &more, &s));
     slot_release(&other);
     assert_false(ask(1, 1, 9));
+}
+
+/* Of many lines one is looked at; of a death all are. */
+static void
+test_mail_names_the_record(void **state)
+{
+    (void)state;
+    struct ledger_mail mail;
+    assert_true(ask(0, 1, 9));
+    assert_true(ask(1, 1, 9));
+    ledger_take_mail(ledgers[1], &mail);
+    slot_release(&actors[0].slot);
+    ledger_take_mail(ledgers[1], &mail);
+    for (unsigned i = 0; i < LEDGER_MAIL / 64; i++) {
+        assert_int_equal(mail.bits[i], i == 0 ? 1 << 3 : 0);
+    }
+    ledger_take_mail(ledgers[1], &mail);
+    assert_int_equal(mail.bits[0], 0);
+    settle(); /* the eventfd alone says nothing */
+    assert_int_equal(actors[1].slot.state, SLOT_WAITS);
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(ledger_claim(ledgers[0]));
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    ledger_bury(ledgers[0], pid);
+    ledger_take_mail(ledgers[1], &mail);
+    assert_true(mail.bits[0] == UINT64_MAX);
 }
 
 /* The model. */
@@ -316,8 +377,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         T(test_at_once_then_in_order),
         T(test_in_one_worker_without_its_eventfd),
+        T(test_a_limit_reaches_all_who_wait),
         T(test_a_grant_to_one_who_leaves_goes_on),
         T(test_another_sandbox_is_not_concerned),
+        T(test_mail_names_the_record),
         T(test_like_a_plain_queue),
         T(test_cost),
     };

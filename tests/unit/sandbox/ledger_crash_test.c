@@ -23,7 +23,7 @@
 #define SLOTS 2
 
 static struct ledger_record *record; /* shared */
-static const struct ledger_slot_limits limits = { SLOTS, 100 };
+static const struct ledger_slot_limits limits = { SLOTS, 1, 100 };
 static struct ledger_wakes wakes;
 
 /* How many waiters each other row has, and in which order they came. */
@@ -109,7 +109,7 @@ judge(struct ledger_record *r)
     assert_int_equal(r->total.used, used);
     assert_int_equal(r->total.granted, granted);
     assert_true(used + granted <= SLOTS);
-    assert_true(list[0] == '\0' || used + granted == r->slots);
+    assert_true(list[0] == '\0' || used + granted == (uint32_t)r->limit);
 }
 
 /* What a burial makes of the record as it lies there now. */
@@ -204,8 +204,7 @@ leave_second(void)
 static void
 raise_the_limit(void)
 {
-    struct ledger_slot_limits more = { SLOTS, 100 };
-    (void)!ledger_slot_take(record, VICTIM, &more, &wakes);
+    ledger_slot_limit(record, &limits, &wakes);
 }
 
 static void
@@ -263,10 +262,7 @@ static void
 test_a_higher_limit(void **state)
 {
     (void)state;
-    struct ledger_slot_limits one = { 1, 100 };
-    (void)!ledger_slot_take(record, 1, &one, &wakes);
-    record->total.used = 0; /* spoilt on purpose: two are free, three wait */
-    record->rows[1].used = 0;
+    record->limit = 1; /* as if there were no slot; two are, and three wait */
     record->lists[0][0] = 3, record->lists[0][1] = 4, record->lists[0][2] = 3;
     record->ends[0] = 3ull << 32;
     record->n_waiting = 3;

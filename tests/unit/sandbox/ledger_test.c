@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -54,7 +53,8 @@ static enum ledger_slot
 take(struct ledger_record *r, unsigned row, unsigned slots)
 {
     r->reach = r->reach > row ? r->reach : row + 1;
-    struct ledger_slot_limits l = { slots, 1000 };
+    static uint32_t generation;
+    struct ledger_slot_limits l = { slots, ++generation, 1000 };
     return ledger_slot_take(r, row, &l, &wakes);
 }
 
@@ -124,7 +124,7 @@ test_another_version_is_refused(void **state)
 {
     (void)state;
     unsigned n;
-    uint32_t version = 2;
+    uint32_t version = 1;
     const int *fds = ledger_fds(ledger, &n);
     assert_int_equal(pwrite(fds[0], &version, 4, 4), 4);
     assert_null(ledger_open(fds, n));
@@ -222,12 +222,56 @@ test_limits_change(void **state)
     ledger_unlock(ledger, r, NULL);
 }
 
+static unsigned
+slots_after(
+    struct ledger_record *r, unsigned row, unsigned slots, uint32_t generation)
+{
+    struct ledger_slot_limits l = { slots, generation, 0 };
+    (void)!ledger_slot_take(r, row, &l, &wakes);
+    return (uint32_t)r->limit;
+}
+
+static void
+test_the_newest_limit_holds(void **state)
+{
+    (void)state;
+    uint32_t first = ledger_generation(ledger);
+    assert_int_equal(ledger_generation(ledger), first + 1);
+    struct ledger_record *r = locked(1, 1);
+    assert_int_equal(slots_after(r, 1, 3, first), 3);
+    assert_int_equal(slots_after(r, 2, 2, first + 1), 2);
+    assert_int_equal(slots_after(r, 1, 3, first), 2);
+    struct ledger_slot_limits lower = { 1, first, 0 };
+    ledger_slot_limit(r, &lower, &wakes);
+    assert_int_equal((uint32_t)r->limit, 2);
+    ledger_unlock(ledger, r, NULL);
+}
+
+/* They wait no longer than until it is known, whoever learns of it. */
+static void
+test_a_higher_limit_is_the_waiters(void **state)
+{
+    (void)state;
+    struct ledger_record *r = locked(1, 1);
+    struct ledger_slot_limits l = { 1, 1, 9 };
+    for (unsigned row = 1; row < 5; row++) {
+        (void)!ledger_slot_take(r, row, &l, &wakes);
+    }
+    assert_list(r, "234");
+    l = (struct ledger_slot_limits){ 3, 2, 0 };
+    ledger_slot_limit(r, &l, &wakes);
+    assert_list(r, "4");
+    assert_int_equal(wakes.rows[0], 1 << 2 | 1 << 3);
+    assert_int_equal(ledger_slot_collect(r, 3), 1);
+    ledger_unlock(ledger, r, NULL);
+}
+
 static void
 test_the_queue_ends(void **state)
 {
     (void)state;
     struct ledger_record *r = locked(1, 1);
-    struct ledger_slot_limits l = { 1, 2 };
+    struct ledger_slot_limits l = { 1, 1, 2 };
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_TAKEN);
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_QUEUED);
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_QUEUED);
@@ -517,30 +561,6 @@ test_others_are_woken(void **state)
     ledger_bury(ledger, more); /* known no more */
 }
 
-/* For the record: printed, not judged. */
-static void
-test_cost(void **state)
-{
-    (void)state;
-    struct timespec a, b;
-    enum { N = 200000 };
-    struct ledger_slot_limits l = { 6, 1000 };
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < N; i++) {
-        struct ledger_record *r = ledger_lock(ledger, 4, 1);
-        (void)!ledger_slot_take(r, 1, &l, &wakes);
-        ledger_unlock(ledger, r, &wakes);
-        r = ledger_lock(ledger, 4, 1);
-        ledger_slot_give(r, 1, &wakes);
-        ledger_unlock(ledger, r, &wakes);
-    }
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    print_message(
-        "take and give: %.0f ns\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 +
-                                        (double)(b.tv_nsec - a.tv_nsec)) /
-                                        N);
-}
-
 int
 main(void)
 {
@@ -553,6 +573,8 @@ main(void)
         T(test_slots_go_round_in_order),
         T(test_a_waiter_leaves),
         T(test_limits_change),
+        T(test_the_newest_limit_holds),
+        T(test_a_higher_limit_is_the_waiters),
         T(test_the_queue_ends),
         T(test_a_list_full_of_gaps_is_moved),
         T(test_nonsense_harms_nobody_else),
@@ -563,7 +585,6 @@ main(void)
         T(test_two_masters),
         T(test_rows_come_to_an_end),
         T(test_others_are_woken),
-        T(test_cost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

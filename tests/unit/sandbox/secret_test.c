@@ -463,11 +463,12 @@ bound(const struct conf *c, const char *host)
     static char names[256];
     struct addr a;
     bool is_literal = addr_parse(str_of(host), &a);
-    const struct secret_def *d = NULL;
+    const struct secret_def *d;
+    struct secret_walk w;
     size_t n = 0;
     names[0] = '\0';
-    while ((d = secret_next_bound(
-                c, d, str_of(host), is_literal ? &a : NULL)) != NULL) {
+    secret_walk_init(&w, c, str_of(host), is_literal ? &a : NULL);
+    while ((d = secret_walk_next(&w)) != NULL) {
         n += (size_t)snprintf(
             names + n, sizeof names - n, "%.*s ", STR_ARG(d->name));
     }
@@ -479,21 +480,25 @@ all_that_is_bound(void **state)
 {
     struct conf *c = binds(state,
         "egress { secret a env:A hosts=*.x.example,10.0.0.1; secret b env:B; "
-        "secret c env:C; secret d env:D hosts=b.example,a.x.example; "
+        "secret c env:C; secret d env:D "
+        "hosts=b.example,a.x.example,*.w.example,w.w.example; "
         "sandbox_class k { secret b env:K; "
         "host k.example { location / { use $secret_b; } } } "
         "host b.example B2.example { use $secret_b; } "
         "host c.example a.x.example { use $secret_b; } "
         "host *.d.example { use $secret_d; } host e.example { } }");
-    assert_string_equal(bound(c, "a.x.example"), "a b d ");
+    assert_string_equal(bound(c, "a.x.example"), "b d a ");
     assert_string_equal(bound(c, "b.x.example"), "a ");
     assert_string_equal(bound(c, "10.0.0.1"), "a ");
     assert_string_equal(bound(c, "b.example"), "b d ");
     assert_string_equal(bound(c, "b2.example"), "b ");
     assert_string_equal(bound(c, "c.example"), "b ");
     assert_string_equal(bound(c, "k.example"), "b ");
-    assert_int_equal(
-        secret_next_bound(c, NULL, STR("k.example"), NULL)->index, 4);
+    struct secret_walk w;
+    secret_walk_init(&w, c, STR("k.example"), NULL);
+    assert_int_equal(secret_walk_next(&w)->index, 4);
+    assert_string_equal(bound(c, "w.w.example"), "d "); /* once */
+    assert_string_equal(bound(c, "v.w.example"), "d ");
     assert_string_equal(bound(c, "a.d.example"), "");
     assert_string_equal(bound(c, "e.example"), "");
     assert_string_equal(bound(c, "x.example"), "");

@@ -1,0 +1,213 @@
+"""The ClientHello: however it is cut, whatever it hides, it is judged as the
+one that an origin would read (SPEC 5, 6)."""
+
+import pytest
+
+from lib.client import client_hello
+from lib.hello import (
+    ECH, PADDING, SERVER_NAME, PiecewiseTls, hello_with, message_of,
+    message_with, records, server_name, vector,
+)  # fmt: skip
+from lib.http import Reader, Truncated
+from lib.wait import until
+
+BLIND = "host origin.test { intercept off; }"
+NAME = "origin.test"
+NO_SNI = hello_with(NAME, {SERVER_NAME: None})
+
+
+def host(origin):
+    return f"{NAME}:{origin.port}"
+
+
+def bytewise(data):
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+def as_records(*sizes):
+    return lambda hello: records(message_of(hello), sizes)
+
+
+CUTS = {
+    "segments of a byte": bytewise,
+    "records of two bytes": as_records(2),
+    "small records": as_records(*([1] * 60), 100, 64),
+    "a record for the type": as_records(1, 3, 16384),
+    "records in segments": lambda h: bytewise(b"".join(as_records(5, 40)(h))),
+}
+
+
+def opened(w, origin, cut, name=NAME):
+    """A client inside TLS; `name` is the SNI."""
+    c = w.client()
+    assert c.connect(host(origin)).status == 200
+    c.sock = PiecewiseTls(c.sock, name, w.ca(), cut)
+    c.reader = Reader(c.recv)
+    return c
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_cut_hello_is_intercepted_as_a_whole_one(weir, origin, cut):
+    """Its own name, another's, and none: served, 421, the tunnel's."""
+    w = weir()
+    for name, status in ((NAME, 200), ("other.test", 421), (None, 200)):
+        with opened(w, origin, CUTS[cut], name) as c:
+            assert c.sock.names() == (("DNS", name or NAME),)
+            assert c.get("/", host(origin)).status == status, name
+    assert [r.get("Host") for r in origin.requests] == [host(origin)] * 2
+    assert len(origin.conns) == 1
+    w.wait_log('SNI "other.test" in a tunnel for "origin.test"')
+
+
+@pytest.fixture
+def recorder(origin):
+    """It says as many bytes as it was sent, in a record of its own."""
+
+    def script(conn):
+        n = conn.reader.exactly(5)
+        conn.reader.exactly(origin.wants - len(n))
+        conn.send(b"\x16seen")
+
+    origin.context, origin.script = None, script
+    return origin
+
+
+def through(w, origin, pieces):
+    """Sends them into a blind tunnel; whether the origin had them all."""
+    origin.wants = sum(map(len, pieces))
+    with w.client() as c:
+        assert c.connect(host(origin)).status == 200
+        for piece in pieces:
+            c.send(piece)
+        try:
+            return c.reader.exactly(5) == b"\x16seen"
+        except (ConnectionError, Truncated):
+            assert c.reader.buffer == b""
+            return False
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_cut_hello_is_passed_as_it_came(weir, recorder, cut):
+    """Byte for byte, into a blind tunnel of its name; of another, nothing."""
+    w = weir(egress=BLIND)
+    for name in ("other.test", None, "a.origin.test"):
+        hello = client_hello(name) if name else NO_SNI
+        assert not through(w, recorder, CUTS[cut](hello)), name
+    assert recorder.conns == []
+    pieces = CUTS[cut](client_hello(NAME))
+    assert through(w, recorder, pieces)
+    assert recorder.raw == b"".join(pieces)
+
+
+def named(*names):
+    return hello_with(NAME, {SERVER_NAME: server_name(*names)})
+
+
+def encrypted(body):
+    return hello_with(NAME, {ECH: body})
+
+
+OUTER = b"\0\0\1\0\1\x2a" + vector(2, bytes(32)) + vector(2, b"\xa5" * 144)
+HIDING = {  # what may mean another name than the tunnel's, and what is logged
+    "ECH": (encrypted(OUTER), "an encrypted ClientHello"),
+    "ECH, inner": (encrypted(b"\1"), "an encrypted ClientHello"),
+    "ECH, empty": (encrypted(b""), "an encrypted ClientHello"),
+    "ECH, no name": (hello_with(NAME, {ECH: OUTER, SERVER_NAME: None}), "no SNI"),
+    "two names": (named(b"origin.test", b"other.test"), "malformed ClientHello"),
+    "its name twice": (named(b"origin.test", b"origin.test"),
+                       "malformed ClientHello"),
+    "no names": (named(), "malformed ClientHello"),
+    "empty name": (named(b""), "malformed ClientHello"),
+    "another type": (hello_with(NAME, {SERVER_NAME: b"\0\x0e\1\0\x0borigin.test"}),
+                     "malformed ClientHello"),
+    "NUL": (named(b"origin.test\0"), "malformed ClientHello"),
+    "NUL within": (named(b"origin.test\0.other.test"), "malformed ClientHello"),
+    "long": (named(b"a." * 130 + b"origin.test"), "malformed"),
+    "long label": (named(b"a" * 64 + b".origin.test"), "malformed SNI"),
+    "two dots": (named(b"origin.test.."), "malformed SNI"),
+    "space": (named(b"origin.test "), "malformed SNI"),
+    "UTF-8": (named("\u00f6rigin.test".encode()), "malformed SNI"),
+    "full-width dot": (named("origin\uff0etest".encode()), "malformed SNI"),
+    "percent": (named(b"origin%2etest"), "malformed SNI"),
+    "port": (named(b"origin.test:443"), "malformed SNI"),
+    "address": (named(b"127.0.0.1"), "malformed SNI"),
+    "A-label": (named(b"xn--rigin-jua.test"), "an SNI of another host"),
+    "a name below": (named(b"a.origin.test"), "an SNI of another host"),
+    "a name above": (named(b"test"), "an SNI of another host"),
+}  # fmt: skip
+
+
+def test_a_hello_that_may_mean_another_name_goes_nowhere(weir, recorder):
+    """Not a byte, nor a connection; other spellings of the same name do."""
+    w = weir(egress=BLIND)
+    for case, (hello, why) in HIDING.items():
+        before = w.error_log().count(why)
+        assert not through(w, recorder, [hello]), case
+        until(lambda: w.error_log().count(why) == before + 1, f"{why}: {case}")
+    assert recorder.conns == []
+    hellos = [named(b"ORIGIN.test"), named(b"origin.test.")]
+    for hello in hellos:
+        assert through(w, recorder, [hello])
+    assert recorder.raw == b"".join(hellos)
+
+
+def test_a_hello_that_hides_a_name_is_intercepted(weir, origin):
+    """ECH is not taken up: the outer name counts. What is no name ends it."""
+    w = weir()
+    for case, (hello, why) in HIDING.items():
+        with w.client() as c:
+            assert c.connect(host(origin)).status == 200
+            c.send(hello)
+            if "malformed" in why:
+                assert c.is_closed(), case
+                w.wait_log(why)
+            else:
+                assert c.reader.exactly(3) == b"\x16\3\3", case
+    assert origin.conns == []
+
+
+def padded(size):
+    """A hello whose message has that size behind its four bytes."""
+    short = len(message_with(NAME, {PADDING: b""})) - 4
+    return records(message_with(NAME, {PADDING: bytes(size - short)}), [16384])
+
+
+MOST = 16384
+EXCESSIVE = {
+    "a byte too large": padded(MOST + 1),
+    "records of a byte": as_records(1)(client_hello(NAME)),
+    "its head alone": [b"\x16\3\1\x40\0\1\0\x40\1"],
+    "a length of 16 MiB": [b"\x16\3\1\0\4\1\xff\xff\xff"],
+    "an empty record": [b"\x16\3\1\0\0" * 2000],
+    "a record too large": [b"\x16\3\1\x40\1\1\0\2\0"],
+    "another record within": as_records(100)(client_hello(NAME))[:1]
+    + [b"\x17\3\3\0\1x"],
+    "bytes behind it": [client_hello(NAME)[:3] + vector(
+        2, client_hello(NAME)[5:] + b"x")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", ["intercepted", "blind"])
+def test_a_hello_that_is_too_much_is_refused(weir, recorder, mode):
+    """As soon as that is known, of whatever has come until then."""
+    w = weir(egress=BLIND if mode == "blind" else "")
+    for n, (case, pieces) in enumerate(EXCESSIVE.items()):
+        with w.client() as c:
+            assert c.connect(host(recorder)).status == 200
+            c.send(b"".join(pieces))
+            assert c.is_closed(), case
+        until(lambda: w.error_log().count("malformed Cl") == n + 1, case)
+    assert recorder.conns == []
+    if mode == "blind":
+        assert through(w, recorder, padded(MOST))
+
+
+def test_a_hello_that_does_not_end(weir, recorder):
+    w = weir(egress=BLIND + "client_header_timeout 100ms;")
+    for part in (b"\x16", client_hello(NAME)[:-1]):
+        with w.client() as c:
+            assert c.connect(host(recorder)).status == 200
+            c.send(part)
+            assert c.is_closed()
+        w.wait_log("incomplete ClientHello")
+    assert recorder.conns == []

@@ -1,0 +1,51 @@
+"""A network namespace of the test's own: any address in the world can be
+there, and none of the machine's is."""
+
+import ctypes
+import os
+import subprocess
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+
+
+def check(result):
+    if result != 0:
+        err = ctypes.get_errno()
+        raise OSError(err, os.strerror(err))
+
+
+class NetNs:
+    """The calling thread's, and of what it starts, until leave(). Every
+    address leads to a listener on the wildcard address here."""
+
+    def __init__(self):
+        self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        try:
+            check(LIBC.unshare(CLONE_NEWNET))
+        except OSError:
+            os.close(self.fd)
+            raise
+        self.ip("link", "set", "lo", "up")
+        self.ip("route", "add", "local", "0.0.0.0/0", "dev", "lo")
+        self.ip("-6", "route", "add", "local", "::/0", "dev", "lo")
+
+    def ip(self, *args):
+        subprocess.run(["ip", *args], check=True, stdin=subprocess.DEVNULL)
+
+    def add_link(self, name):
+        """A link that is up, with a peer that nobody listens at."""
+        self.ip("link", "add", name, "type", "veth", "peer", "name", name + "p")
+        self.ip("link", "set", name, "up")
+        self.ip("link", "set", name + "p", "up")
+
+    def add_address(self, address, link):
+        nodad = ["nodad"] if ":" in address else []
+        self.ip("addr", "add", address, "dev", link, *nodad)
+
+    def del_address(self, address, link):
+        self.ip("addr", "del", address, "dev", link)
+
+    def leave(self):
+        check(LIBC.setns(self.fd, CLONE_NEWNET))
+        os.close(self.fd)
