@@ -26,7 +26,7 @@ from lib.load import (
 from lib.wait import DEADLINE, SLOW, until
 from lib.weir import WRAP
 
-forty = pytest.mark.skipif("valgrind" in WRAP, reason="with forty workers")
+crowd = pytest.mark.skipif("valgrind" in WRAP, reason="many workers")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
@@ -117,7 +117,7 @@ def try_to_fail(w, old):
     return w.children("worker") == old
 
 
-@forty
+@crowd
 @pytest.mark.parametrize("times", rounds(1))
 def test_a_reload_that_fails(weir, times):
     """Its sockets are given nothing before it serves."""
@@ -406,7 +406,7 @@ def test_what_waits_at_a_quit(weir, kind):
     assert w.wait() == 0
 
 
-@forty
+@crowd
 def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
     """While one of its workers has not ended yet."""
     w = weir(egress=HERE + TCP)

@@ -12,7 +12,7 @@ from lib.wait import DEADLINE, SLOW, until
 from lib.weir import WRAP
 
 
-forty = pytest.mark.skipif("valgrind" in WRAP, reason="with forty workers")
+crowd = pytest.mark.skipif("valgrind" in WRAP, reason="many workers")
 
 
 def host(origin):
@@ -53,7 +53,7 @@ def begin_slow(w, origin):
     return c
 
 
-@forty
+@crowd
 def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
     w = weir()
     w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
@@ -140,6 +140,7 @@ def test_stop_during_a_reload(weir, name):
     assert not os.path.exists(w.path("logs", "weir.pid"))
 
 
+@crowd
 def test_stop_during_the_start(weir):
     w = weir(main="worker_processes 8;", start=False)
     # Not start(), which waits until it is ready.
