@@ -66,6 +66,9 @@ static const struct range ranges[] = {
     { "fe80::/10", "link-local", false },
     { "fec0::/10", "site-local", false },
     { "ff00::/8", "multicast", false },
+    { "::/3", "reserved", false }, /* all but 2000::/3: RFC 4291 2.4 */
+    { "4000::/2", "reserved", false },
+    { "8000::/1", "reserved", false },
 };
 
 static const struct cidr loopback4 = { { 4, 0, { 127 } }, 8 };

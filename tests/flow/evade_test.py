@@ -149,3 +149,35 @@ def test_no_expectation_hides_a_body(weir, plain_origin, minor):
         assert first.body == b"GET /hidden HTTP/1.1\r\n"
         assert second.target == "/next"
         assert first.get("Expect", "") == EXPECTS[expect]
+
+
+def test_no_spelling_of_a_query_credential_passes(weir, origin):
+    """What an origin may decode to the same name is that name."""
+    w = weir(
+        egress="secret t env:T;\n"
+        "host origin.test { proxy_set_query api_key $secret_t; }",
+        env={"T": SECRET},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        for name in ("api_key", "%61pi_key", "api%5Fkey", "api%5fke%79"):
+            for query in (f"{name}=mine", f"x=1&{name}=mine", f"{name}&{name}=mine"):
+                assert c.get(f"/?{query}", host(origin)).status == 200
+    assert b"mine" not in origin.raw
+    for r in origin.requests:
+        assert r.target.count(f"api_key={SECRET}") == 1
+
+
+@pytest.mark.parametrize("first", [
+    b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"EHLO x\r\n\r\n", b"\x05\x01\x00\r\n\r\n",
+    b"\x00\x00\x00\x08\x04\xd2\x16\x2f\r\n\r\n", b"CONNECT x:22 HTTP/1.1\r\n\r\n",
+    b"* a002 NOOP\r\n\r\n", b"\x15\x03\x03\x00\x02\x01\x00\r\n\r\n",
+])  # fmt: skip
+def test_what_is_neither_tls_nor_http_in_a_tunnel(weir, plain_origin, first):
+    """A tunnel carries requests, each of them judged, and nothing else."""
+    w = weir()
+    with w.client() as c:
+        assert c.connect(host(plain_origin)).status == 200
+        c.send(first)
+        assert c.read_response().status == 400
+        assert c.is_closed()
+    assert plain_origin.conns == []

@@ -200,6 +200,12 @@ test_ranges_of_ipv6(void **state)
         { "febf::1", "link-local" },
         { "fec0::1", "site-local" },
         { "ff02::1", "multicast" },
+        { "1::1", "reserved" },
+        { "::ffff:0:7f00:1", "reserved" },
+        { "1fff::1", "reserved" },
+        { "4000::1", "reserved" },
+        { "8000::1", "reserved" },
+        { "fe00::1", "reserved" },
     };
     (void)state;
     for (size_t i = 0; i < LEN(all); i++) {
