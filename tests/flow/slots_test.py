@@ -36,7 +36,7 @@ class Gate:
         with self.lock:
             self.arrived.append(name)
             self.lock.wait_for(lambda: name in self.answers, 60)
-            answer = self.answers.pop(name)
+            answer = self.answers.pop(name, None)  # the test may be over
         return answer(conn) if callable(answer) else answer
 
     def open(self, name, answer=reply(b"ok")):
