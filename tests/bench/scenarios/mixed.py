@@ -17,6 +17,7 @@ KINDS = (
     (0.05, {"connections": 8, "path": "/sse/3/1000"}),
 )
 GROWTH_KIB = 1024
+ATTEMPTS = 3  # a busy machine's pile is a step, a leak grows in each
 
 
 def mix(bench, proxy, total):
@@ -50,10 +51,13 @@ def run(bench, _):
         before = process.descriptors(proxy.pids())
         mix(bench, proxy, bench.requests // 3)
         settle(proxy, before)
-        kib, what = process.memory(proxy.pids())
-        done, failures = mix(bench, proxy, bench.requests)
-        after = settle(proxy, before)
-        grown = process.memory(proxy.pids())[0] - kib
+        for _ in range(ATTEMPTS):
+            kib, what = process.memory(proxy.pids())
+            done, failures = mix(bench, proxy, bench.requests)
+            after = settle(proxy, before)
+            grown = process.memory(proxy.pids())[0] - kib
+            if failures or grown <= GROWTH_KIB:
+                break
     if before is None:
         why = "weir's descriptors may not be counted"
         report.unmeasured("mixed: descriptors", why)
