@@ -20,7 +20,7 @@
 /* Bytes that the kernel takes of us beyond what it may send. Else a peer that
  * reads slowly holds all that a send buffer may grow to, megabytes, and some
  * hundreds of them the TCP memory that all sandboxes have in common. */
-#define NOTSENT_MAX (128 * 1024)
+#define NOTSENT_MAX (512 * 1024)
 
 struct tcp {
     struct stream stream;
