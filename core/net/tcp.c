@@ -65,20 +65,22 @@ patience_ms(const struct tcp_keepalive *k)
     return seconds < INT_MAX / 1000 ? 1000 * seconds : INT_MAX;
 }
 
-/* On a unix socket it does nothing. */
+/* All of it, what is off too: a listening socket outlives a configuration. On
+ * a unix socket it does nothing. */
 static void
 set_options(int fd)
 {
+    const struct tcp_keepalive *k = &tcp_keepalive;
+    bool is_on = k->idle != 0;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, NOTSENT_MAX);
-    if (tcp_keepalive.idle == 0) {
-        return;
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, is_on);
+    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, is_on ? patience_ms(k) : 0);
+    if (is_on) {
+        set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, k->idle);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, k->interval);
+        set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, k->count);
     }
-    set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, tcp_keepalive.idle);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, tcp_keepalive.interval);
-    set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, tcp_keepalive.count);
-    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, patience_ms(&tcp_keepalive));
 }
 
 void

@@ -72,8 +72,10 @@ give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
         }
         r = stream_flush(s, out);
     }
-    if (r == IO_OK && !bufq_is_empty(out)) {
+    size_t had = out->len;
+    if (r == IO_OK && had != 0) {
         r = stream_flush(s, out);
+        p->last_progress = out->len != had ? clock_mono() : p->last_progress;
     }
     if (r == IO_OK && pump_is_done(p) && !*is_shut) {
         r = stream_shutdown(s);

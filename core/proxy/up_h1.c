@@ -6,6 +6,7 @@
 
 #include "proxy/peer.h"
 
+#include "base/clock.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "proxy/splice.h"
@@ -103,7 +104,10 @@ h1_send(struct peer *p, struct tx *tx)
         }
         before = p->out.len;
         enum io r = before != 0 ? stream_flush(p->stream, &p->out) : IO_OK;
-        p->has_sent = p->has_sent || p->out.len != before;
+        if (p->out.len != before) {
+            p->has_sent = true;
+            tx->up.last_progress = clock_mono();
+        }
         if (r == IO_AGAIN) {
             return P_AGAIN;
         }

@@ -75,10 +75,13 @@ def test_silent_peers_are_asked(weir, half, value, least, most):
             assert least < seconds <= most
 
 
-def test_a_reload_says_otherwise(weir, half):
+@pytest.mark.parametrize("before, after", [
+    ("off", "90:1:1"), ("90:1:1", "off"), ("20:1:1", "90:1:1"),
+])  # fmt: skip
+def test_a_reload_says_otherwise(weir, half, before, after):
     """To the connections that are accepted from then on, of the same socket."""
-    w = weir(egress="so_keepalive off;")
-    w.configure(w.config(egress="so_keepalive 90:1:1;\n"
+    w = weir(egress=f"so_keepalive {before};")
+    w.configure(w.config(egress=f"so_keepalive {after};\n"
                                 "host marker.test { return 410; }"))  # fmt: skip
     w.signal("HUP")
 
@@ -91,6 +94,9 @@ def test_a_reload_says_otherwise(weir, half):
     with w.tunnel("origin.test", half.port) as c:
         begin(c, half)
         for ports in ports_of(w, c, half.conns[0]):
+            if after == "off":
+                assert keepalive_timer(*ports) is None
+                continue
             seconds = until(lambda: keepalive_timer(*ports), "a timer")
             assert 60 < seconds <= 90
 
