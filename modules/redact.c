@@ -182,10 +182,10 @@ list_secrets(struct tx *tx, struct state *st)
     const struct addr *literal =
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
     struct secret_walk w;
-    const struct secret_def *d;
     unsigned room = 0;
     secret_walk_init(&w, tx->conn->worker->conf, tx->authority.host, literal);
-    while ((d = secret_walk_next(&w)) != NULL) {
+    const struct secret_def *d = secret_walk_next(&w);
+    for (; d != NULL; d = secret_walk_next(&w)) {
         if (!is_own(tx, d)) {
             continue;
         }

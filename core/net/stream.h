@@ -56,8 +56,8 @@ must_check enum io stream_read(
  * that: to say so costs less than to try. */
 bool stream_is_dry(struct stream *s);
 
-/* Seconds. While the system keeps more than two thirds of what it may keep for
- * the peer, no event tells of what the peer took: who counts that as progress
+/* Seconds. While the system keeps much of what it may keep for the peer, sent
+ * or not, no event tells of what the peer took: who counts that as progress
  * tries to write so often. */
 #define STREAM_TRY_EVERY 0.5
 

@@ -67,8 +67,8 @@ patience_ms(const struct tcp_keepalive *k)
 
 /* All of it, what is off too: a listening socket outlives a configuration. On
  * a unix socket it does nothing. */
-static void
-set_options(int fd)
+void
+tcp_set_options(int fd)
 {
     const struct tcp_keepalive *k = &tcp_keepalive;
     bool is_on = k->idle != 0;
@@ -81,12 +81,6 @@ set_options(int fd)
         set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, k->interval);
         set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, k->count);
     }
-}
-
-void
-tcp_set_listener(int fd)
-{
-    set_options(fd);
 }
 
 static struct tcp *
@@ -285,7 +279,7 @@ connect_to(
         errno = err;
         return NULL;
     }
-    set_options(fd);
+    tcp_set_options(fd);
     struct stream *s = tcp_new(l, fd, task);
     struct tcp *t = tcp_of(s);
     t->is_readable = false;

@@ -8,7 +8,7 @@
 #include "net/stream.h"
 
 /* Takes `fd`, non-blocking, as it was accepted: what a listening socket has of
- * options (tcp_set_listener()), one that is accepted from it has, too. */
+ * options (tcp_set_options()), one that is accepted from it has, too. */
 struct stream *tcp_new(struct loop *l, int fd, struct task *t);
 
 /* The socket, lent: for getsockopt and logs. Any layer of a stack. */
@@ -47,9 +47,9 @@ struct tcp_keepalive {
 /* Of all that is set or connected from here on; before it, never. */
 void tcp_set_keepalive(const struct tcp_keepalive *k);
 
-/* For the connections that are accepted from a TCP socket from here on: before
- * it listens, or some have none of it. */
-void tcp_set_listener(int fd);
+/* Those of a connection, on a socket that listens for the ones that are
+ * accepted from it from here on: before it does, or some have none of them. */
+void tcp_set_options(int fd);
 
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */

@@ -61,16 +61,6 @@ sock_bind(const struct addr *a)
     return bind_tcp(a, true);
 }
 
-int
-sock_listen(const struct addr *a, int backlog, bool reuseport)
-{
-    int fd = bind_tcp(a, reuseport);
-    if (fd < 0) {
-        return -1;
-    }
-    return listen(fd, backlog) == 0 ? fd : close_with_errno(fd);
-}
-
 /* Whether nobody accepts on it, for certain: what has a full backlog, is of
  * another type or may not be asked is not ours to remove. */
 static bool

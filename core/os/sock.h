@@ -6,12 +6,9 @@
 
 #include "base/addr.h"
 
-/* A listening TCP socket, non-blocking, close-on-exec; `reuseport` lets
- * several share the address, each with a queue of its own. -1 with errno. */
-must_check int sock_listen(const struct addr *a, int backlog, bool reuseport);
-
-/* Such a socket that shares its address and does not listen yet: it is given no
- * connection. -1 with errno. */
+/* A TCP socket, non-blocking, close-on-exec, that does not listen yet, so that
+ * it is given no connection; several share the address, each with a queue of
+ * its own then. -1 with errno. */
 must_check int sock_bind(const struct addr *a);
 
 /* Whether nobody listens on `a`: SO_REUSEPORT alone would let a second weir

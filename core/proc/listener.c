@@ -94,7 +94,7 @@ open_socket(const struct listener *k, const struct listen *l)
     if (fd < 0) {
         return -1;
     }
-    tcp_set_listener(fd);
+    tcp_set_options(fd);
     if (is_first && listenq_begin(fd, l->backlog) != 0) {
         int err = errno;
         close(fd);
@@ -179,7 +179,7 @@ listener_begin(struct listener *l, int backlog)
 {
     CHECK(l, LISTENER_MAGIC);
     for (unsigned i = 0; i < l->n; i++) {
-        tcp_set_listener(l->fds[i]); /* as this generation has it */
+        tcp_set_options(l->fds[i]); /* as this generation has it */
         if (listenq_begin(l->fds[i], backlog) != 0) {
             /* the first one listens: the address is served by fewer */
             log_errno(LOG_ALERT, errno, "listen() failed");

@@ -97,11 +97,24 @@ undo(struct master *m, const char *why)
     master_stop(m, STOP_FAST);
 }
 
-/* Each worker has a row in the ledger, those that drain too. */
+/* Those that run, drain, or wait to be started again. */
+static unsigned
+count_workers(const struct master *m)
+{
+    unsigned n = m->n_children - (m->keeper != NULL);
+    const struct cycle *c = m->current;
+    if (c != NULL && !c->is_drained &&
+        c->n_workers < c->main->worker_processes) {
+        n += c->main->worker_processes - c->n_workers;
+    }
+    return n;
+}
+
+/* Each worker has a row in the ledger. */
 static bool
 has_room(const struct master *m, const struct cycle *c)
 {
-    unsigned n = m->n_children - (m->keeper != NULL);
+    unsigned n = count_workers(m);
     if (n + c->main->worker_processes <= LEDGER_WORKERS_MAX) {
         return true;
     }

@@ -45,6 +45,8 @@ struct peer {
     size_t heads;        /* bytes of this response's heads, interim ones too */
     struct bufq out;     /* bytes for the origin */
     struct h1_body body; /* of the response */
+    double progress;     /* clock_mono() when the origin last took of `out`, or
+                            when that was empty; a client's bytes do not count */
     uint64_t sent;       /* body bytes of this request */
     unsigned requests;
     bool is_reused;

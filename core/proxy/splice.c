@@ -59,6 +59,16 @@ take_in(struct stream *s, struct pump *p, struct task *t)
     return true;
 }
 
+/* An end that is slow to take what it gets is not idle. */
+static enum io
+flush(struct stream *s, struct pump *p, struct bufq *out)
+{
+    size_t had = out->len;
+    enum io r = had != 0 ? stream_flush(s, out) : IO_OK;
+    p->last_progress = out->len != had ? clock_mono() : p->last_progress;
+    return r;
+}
+
 /* The end that a pump goes to; *is_shut once all is out, and its end too. False
  * when it broke off. */
 static bool
@@ -70,12 +80,10 @@ give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
         if (n != 0) {
             pump_took(p, n);
         }
-        r = stream_flush(s, out);
+        r = flush(s, p, out);
     }
-    size_t had = out->len;
-    if (r == IO_OK && had != 0) {
-        r = stream_flush(s, out);
-        p->last_progress = out->len != had ? clock_mono() : p->last_progress;
+    if (r == IO_OK) {
+        r = flush(s, p, out);
     }
     if (r == IO_OK && pump_is_done(p) && !*is_shut) {
         r = stream_shutdown(s);
@@ -84,7 +92,7 @@ give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
     return r == IO_OK || r == IO_AGAIN;
 }
 
-/* An end that is slow to take what it gets is not idle. */
+/* So that what it took is seen in time. */
 static double
 next_try(const struct bufq *out)
 {

@@ -343,7 +343,7 @@ exchange_wait(struct tx *tx)
     if (tx->is_request_sent) {
         deadline = tx->t_sent + pc->proxy_header_timeout;
     } else if (!bufq_is_empty(&tx->peer->out)) {
-        deadline = tx->up.last_progress + pc->proxy_send_timeout;
+        deadline = tx->peer->progress + pc->proxy_send_timeout;
         again = now + STREAM_TRY_EVERY;
     }
     if (now >= deadline) {

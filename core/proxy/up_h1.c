@@ -94,6 +94,9 @@ static enum peer_io
 h1_send(struct peer *p, struct tx *tx)
 {
     CHECK(p, PEER_MAGIC);
+    if (bufq_is_empty(&p->out)) {
+        p->progress = clock_mono();
+    }
     if (!p->is_head_sent) {
         send_head(p, tx);
     }
@@ -106,7 +109,7 @@ h1_send(struct peer *p, struct tx *tx)
         enum io r = before != 0 ? stream_flush(p->stream, &p->out) : IO_OK;
         if (p->out.len != before) {
             p->has_sent = true;
-            tx->up.last_progress = clock_mono();
+            p->progress = clock_mono();
         }
         if (r == IO_AGAIN) {
             return P_AGAIN;

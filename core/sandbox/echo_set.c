@@ -181,6 +181,18 @@ set_new(struct secret_store *s, const struct echo_set *first,
     return set;
 }
 
+/* Held by `first`: where it lies is what it is. */
+static bool
+is_asked(const struct echo_set *first, struct str text)
+{
+    for (unsigned i = 0; first != NULL && i < first->n_asked; i++) {
+        if (first->asked[i].p == text.p) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 gather(struct secret_store *s, const struct echo_set *first,
     const struct secret_def *const *secrets, unsigned n,
@@ -194,7 +206,7 @@ gather(struct secret_store *s, const struct echo_set *first,
     }
     for (unsigned i = 0; i < n; i++) {
         struct str now = secret_get(s, secrets[i]->index, sandbox);
-        if (now.n >= ECHO_MIN) {
+        if (now.n >= ECHO_MIN && !is_asked(first, now)) {
             want(w, secrets[i], now);
         }
     }

@@ -19,8 +19,9 @@
 
 struct secret_def;
 
-/* Sets kept that no exchange has; a set is 1.5 KiB, 5.5 KiB once it has looked
- * through long texts. */
+/* Sets kept that no exchange has. One of a few secrets is 1.5 KiB, 5.5 KiB once
+ * it has looked through long texts; of many the table for that has 256 to 512
+ * bytes for each, 256 KiB at most. */
 #define ECHO_SETS_KEPT 64
 
 struct echo_set {

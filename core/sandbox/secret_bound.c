@@ -1,7 +1,8 @@
 /*
  * Which secrets may go to a host: a list for each pattern that any of them is
  * bound to, made when the configuration is, so that a request costs no more
- * where there are many.
+ * where there are many. Called by secret.c when all of egress is bound, and by
+ * modules/redact.c with each request.
  */
 
 #include "base/map.h"

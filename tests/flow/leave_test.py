@@ -7,9 +7,8 @@ import threading
 
 import pytest
 
+from lib import full
 from lib.wait import SLOW, until
-
-CHUNK = b"4000\r\n" + bytes(0x4000) + b"\r\n"
 
 # Seconds: longer than between two looks at such a client.
 LOOKS = 0.6 * SLOW
@@ -43,41 +42,11 @@ def gate(plain_origin):
 
 
 def start(weir, egress=""):
-    return weir(
-        cls="header_slots 1;",
-        egress=f"host turn.test {{ return 410; }}\n{egress}",
-    )
-
-
-def unread(w, client):
-    """Bytes of the client's that lie in the system, on their way to weir."""
-    ends = w.port, client.sock.getsockname()[1]
-    with open("/proc/net/tcp") as f:
-        rows = [line.split() for line in f][1:]
-    (row,) = [
-        r
-        for r in rows
-        if tuple(int(a.split(":")[1], 16) for a in r[1:3]) == ends
-    ]
-    return int(row[4].split(":")[1], 16)
-
-
-def turn(w):
-    """Whatever lay there when it was called was looked at."""
-    with w.client() as c:
-        assert c.get("http://turn.test/", "turn.test").status == 410
+    return weir(cls="header_slots 1;", egress=full.TURN + egress)
 
 
 def upload(w, gate):
-    """A client whose body fills all that there is up to the origin."""
-    client = w.client()
-    client.send(f"PUT http://{gate.name}/ HTTP/1.1\r\nHost: {gate.name}\r\n"
-                "Transfer-Encoding: chunked\r\n\r\n")  # fmt: skip
-    turn(w)
-    while unread(w, client) == 0:
-        client.send(CHUNK)
-        turn(w)
-    return client
+    return full.upload(w, gate.name)[0]
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])

@@ -1,12 +1,9 @@
 """proxy_pass: a host that exists only here, served by one of yours."""
 
-import os
-import socket
-
 import pytest
 
 from lib.http import reply
-from lib.origin import Origin
+from lib.origin import Origin, UnixOrigin
 
 WEBSOCKET = (
     "GET /chat HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
@@ -28,20 +25,6 @@ def tls_service(pki, origins):
     made = Origin(pki, ["service.test"])
     yield made
     made.close()
-
-
-class UnixOrigin(Origin):
-    """The same behind a socket in the file system."""
-
-    def __init__(self, pki, path):
-        super().__init__(pki, ["service.test"], tls=False)
-        self.close()
-        self.is_closing = False
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(path)
-        os.chmod(path, 0o777)
-        self.socket.listen(8)
-        self.start()
 
 
 def egress(url, more="", block=""):

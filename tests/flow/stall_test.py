@@ -10,9 +10,11 @@ import time
 
 import pytest
 
+from lib import full
 from lib.back import ONE_SLOT, Back
 from lib.client import client_hello
 from lib.http import Truncated
+from lib.origin import UnixOrigin
 from lib.wait import SLOW
 from lib.weir import GLOBALS
 
@@ -251,6 +253,63 @@ def send_zeros(c, n):
     """As many as are taken."""
     with contextlib.suppress(OSError):
         c.send(bytes(n))
+
+
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
+def test_an_origin_that_does_not_read_a_trickle(weir, pki):
+    """What the client still sends is no sign of life of the origin's. A unix
+    socket takes the same each time: three chunks less than all leave room."""
+    w = weir(
+        cls="allowed_hosts up.test turn.test;",
+        egress=f"proxy_send_timeout {LONG_LIMIT * 1000:.0f}ms;\n{full.TURN}"
+        "host up.test { proxy_pass http://unix:up.sock; }",
+    )
+    o, over = UnixOrigin(pki, w.path("up.sock")), threading.Event()
+    o.script = lambda conn: (conn.read_head(), over.wait(60))
+    first, n = full.upload(w, "up.test")
+    first.reset()
+    c, sent = full.upload(w, "up.test", n - 3)
+    assert sent == n - 3
+    began = time.monotonic()
+    with c:
+        c.send("ffff\r\n")
+        trickle(c.sock, bytes(round((LONG_LIMIT + 6 * SLOW) / AGAIN)))
+        assert c.read_response().status == 504
+    assert time.monotonic() - began < LONG_LIMIT + 2 * SLOW
+    w.wait_log("origin did not read the request in time")
+    over.set()
+    o.close()
+
+
+@pytest.mark.long
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
+def test_an_origin_that_reads_slowly(weir, pki):
+    """The last bytes too, for which weir has none to follow: they take longer
+    than the limit, and none of them waits for as long."""
+    limit, total = 2 * SLOW, 340_000
+    w = weir(
+        cls="allowed_hosts up.test;",
+        egress=f"proxy_send_timeout {limit * 1000:.0f}ms;\n"
+        "host up.test { proxy_pass http://unix:up.sock; }",
+    )
+
+    def script(conn):
+        conn.read_head()
+        got = len(conn.reader.buffer)
+        while got < total:
+            select.select([], [], [], limit / 8)
+            got += len(conn.recv(6000))
+        conn.send(b"HTTP/1.1 204 All of it\r\n\r\n")
+
+    o = UnixOrigin(pki, w.path("up.sock"))
+    o.script = script
+    with w.client() as c:
+        c.send("PUT http://up.test/ HTTP/1.1\r\nHost: up.test\r\n"
+               f"Content-Length: {total}\r\n\r\n")  # fmt: skip
+        c.sock.settimeout(20 * limit)
+        c.send(bytes(total))
+        assert c.read_response().status == 204
+    o.close()
 
 
 def test_blind_tunnel_that_goes_silent(cut, origin):

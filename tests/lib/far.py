@@ -1,20 +1,13 @@
 """A host at the other end of a link that can be cut: as when it loses power,
 no FIN and no RST comes from it."""
 
-import ctypes
 import os
 import subprocess
 import threading
 
-LIBC = ctypes.CDLL(None, use_errno=True)
-CLONE_NEWNET = 0x40000000
+from .netns import CLONE_NEWNET, LIBC, check
+
 NEAR, FAR = "10.9.0.1", "10.9.0.2"
-
-
-def check(result):
-    if result != 0:
-        err = ctypes.get_errno()
-        raise OSError(err, os.strerror(err))
 
 
 def new_namespace():

@@ -1,5 +1,6 @@
 """Origins on loopback that do as a test says and record what they get."""
 
+import os
 import socket
 import ssl
 import struct
@@ -215,6 +216,20 @@ class Origin:
         self.thread.join(DEADLINE)
         for conn in list(self.conns):
             conn.cut_off()
+
+
+class UnixOrigin(Origin):
+    """A plain one behind a socket in the file system."""
+
+    def __init__(self, pki, path):
+        super().__init__(pki, ["service.test"], tls=False)
+        self.close()
+        self.is_closing = False
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(path)
+        os.chmod(path, 0o777)
+        self.socket.listen(8)
+        self.start()
 
 
 class Canary:

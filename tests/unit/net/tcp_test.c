@@ -369,7 +369,7 @@ test_keepalive(void **state)
     int fd;
     struct addr a = listener(&fd);
     tcp_set_keepalive(&some);
-    tcp_set_listener(fd);
+    tcp_set_options(fd);
     assert_int_equal(connect_to(&a), IO_OK);
     peer = accept(fd, NULL, NULL);
     assert_int_equal(option_of(peer, IPPROTO_TCP, TCP_KEEPIDLE), 7);

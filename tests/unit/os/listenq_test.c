@@ -36,11 +36,12 @@ begin(struct group *g, const char *text)
     struct addr a;
     *g = (struct group){ .had_open = fds_open() };
     assert_true(addr_parse(str_of(text), &a));
-    g->fds[0] = sock_listen(&a, CLIENTS, true);
+    g->fds[0] = sock_bind(&a);
     if (g->fds[0] < 0) {
         assert_int_equal(a.family, 6); /* a machine without IPv6 */
         return false;
     }
+    AZ(listenq_begin(g->fds[0], CLIENTS));
     sock_local(g->fds[0], &g->addr);
     for (unsigned i = 1; i < GROUP; i++) {
         g->fds[i] = sock_bind(&g->addr);
