@@ -1,5 +1,7 @@
 """Malformed and ambiguous input: the answer that SPEC names, and no harm."""
 
+import threading
+
 import pytest
 
 from lib.http import Truncated, reply
@@ -171,9 +173,12 @@ def test_truncated_response_is_not_taken_for_whole(weir, plain_origin, framing):
         "chunked": b"Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
     }[framing]
 
+    was_read = threading.Event()
+
     def script(conn):
         conn.read_request()
         conn.send(b"HTTP/1.1 200 OK\r\n" + head)
+        assert was_read.wait(20)  # or a reset would overtake it
 
     plain_origin.script = script
     host = f"plain.test:{plain_origin.port}"
@@ -181,6 +186,7 @@ def test_truncated_response_is_not_taken_for_whole(weir, plain_origin, framing):
     with w.client() as c:
         c.send(f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n")
         assert b" 200 OK" in c.reader.until(b"\r\n\r\n")
+        was_read.set()
         # A reset says it too.
         with pytest.raises((Truncated, ConnectionError)):
             if framing == "length":
