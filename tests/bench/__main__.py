@@ -14,8 +14,10 @@ from .report import Report
 
 EPILOG = f"""scenarios: {" ".join(scenarios.ALL)}
 
-A figure is the median of interleaved rounds, and means something beside the
-others of its line alone: of another run, or another machine, only the ratio.
+A figure is the median of interleaved rounds, one of CPU time the least, and
+means something beside the others of its line alone: of another run, or another
+machine, only the ratio, which is the median of the rounds' ratios. Many short
+rounds say more than few long ones where others use the machine.
 The exit code is 1 when a must was missed."""
 
 

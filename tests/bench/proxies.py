@@ -87,7 +87,7 @@ egress {{
     secret  bench  file:{{{{dir}}}}/token  hosts=*.{domain};
     sandbox_class bench {{ allowed_hosts  *.{domain}; {limits} }}
     sandbox one {{ class  bench;  address  127.0.0.1; }}
-    sandbox two {{ class  bench;  address  127.0.0.2; }}
+    {others}
     host *.{domain} {{
         proxy_set_header  X-Auth-Token  $secret_bench;
         {host}
@@ -100,7 +100,14 @@ class Weir(Proxy):
     name = "weir"
 
     def __init__(
-        self, lab, egress="", host="", limits=None, wrap=(), env=None
+        self,
+        lab,
+        egress="",
+        host="",
+        limits=None,
+        others="",
+        wrap=(),
+        env=None,
     ):
         super().__init__(lab)
         self.egress = egress
@@ -110,6 +117,7 @@ class Weir(Proxy):
             if limits is None
             else limits
         )
+        self.others = others  # sandboxes beside the one
         self.wrap = list(wrap)
         self.env = env or {}
         self.weir = None
@@ -132,6 +140,7 @@ class Weir(Proxy):
             egress=self.egress,
             host=self.host,
             limits=self.limits,
+            others=self.others,
         )
 
     def start(self):
@@ -166,6 +175,8 @@ class Weir(Proxy):
 
 class WeirTwo(Weir):
     """The same, as the second sandbox: no process of its own."""
+
+    SANDBOX = "sandbox two { class  bench;  address  127.0.0.2; }"
 
     def __init__(self, weir):
         super().__init__(weir.lab)

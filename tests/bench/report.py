@@ -24,11 +24,14 @@ class Report:
         self.is_strict = is_strict
         self.figures = {}  # name: {proxy: [a value for each round]}
         self.units = {}
+        self.shown = {}  # name: which of the rounds' values the table has
         self.musts = []
         self.notes = []
 
-    def figure(self, name, unit, proxy, value):
+    def figure(self, name, unit, proxy, value, shown=statistics.median):
+        """`shown`: min, of what the machine's other work only adds to."""
         self.units[name] = unit
+        self.shown[name] = shown
         self.figures.setdefault(name, {}).setdefault(proxy, []).append(value)
 
     def must(self, name, is_met, text):
@@ -42,13 +45,24 @@ class Report:
         if text not in self.notes:
             self.notes.append(text)
 
-    def median(self, name, proxy):
+    def value(self, name, proxy):
         values = self.figures.get(name, {}).get(proxy)
-        return statistics.median(values) if values else None
+        return self.shown[name](values) if values else None
+
+    def quotient(self, above, below):
+        """Of two figures, each (name, proxy): the median of the rounds' own,
+        as a machine that others use is not as fast in each. None where one of
+        them lacks a round."""
+        tops, bottoms = (
+            self.figures.get(name, {}).get(proxy, [])
+            for name, proxy in (above, below)
+        )
+        if not tops or len(tops) != len(bottoms) or 0 in bottoms:
+            return None
+        return statistics.median(t / b for t, b in zip(tops, bottoms))
 
     def ratio(self, name, other="nginx"):
-        ours, others = self.median(name, "weir"), self.median(name, other)
-        return ours / others if ours is not None and others else None
+        return self.quotient((name, "weir"), (name, other))
 
     def missed(self):
         is_met = (True,) if self.is_strict else (True, None)
@@ -64,7 +78,7 @@ class Report:
         rows = [["", *proxies, *(["weir / nginx"] if has_ratio else [])]]
         for name in self.figures:
             unit = f", {self.units[name]}" if self.units[name] else ""
-            cells = [rounded(self.median(name, p)) for p in proxies]
+            cells = [rounded(self.value(name, p)) for p in proxies]
             if has_ratio:
                 cells.append(rounded(self.ratio(name)))
             rows.append([name + unit, *cells])

@@ -1,13 +1,15 @@
 """What a request costs: CPU time of the proxy alone, by the kernel's account.
 
 Rates would say little: with the client and the origin on one CPU the best
-proxies are not saturated. Every round starts every proxy afresh, one after
-the other, so that what disturbs the machine disturbs them all.
+proxies are not saturated. Every round starts every proxy afresh and measures
+one thing of all of them, one right after the other, before the next: what
+disturbs the machine for seconds then disturbs both sides of a ratio.
 """
 
+import contextlib
 import statistics
 
-from ..proxies import Direct, Nginx, NginxUnbuffered, Weir
+from ..proxies import Nginx, NginxUnbuffered, Weir
 
 N_NAMES = 8000
 MIB8 = 8 * 1024 * 1024
@@ -50,8 +52,8 @@ LIMITS = {
     "download": 1.15,
     "upload": 1,
 }
-# Of weir's own new connection.
-MINT_LIMIT = 4
+# Of a mint: of a new connection of weir, of one of nginx.
+MINT_LIMITS = {Weir: 4, Nginx: 3.2}
 
 
 def cost(unit, result):
@@ -76,42 +78,38 @@ def check(bench, name, proxy, result):
         )
 
 
-def measure_all(bench, proxy, chosen):
-    for key in chosen:
-        name, unit, options = MEASURES[key]
-        if key == "mint" and not proxy.may_mint:
-            continue
-        result = bench.lab.timed(proxy, **options)
-        if result["requests"] == 0:
-            bench.report.note(f"{proxy.name}, {name}: no request succeeded")
-            continue
-        check(bench, name, proxy, result)
-        busy = {
-            k: v / 1e6 / result["seconds"] for k, v in result["cpu_us"].items()
-        }
-        bench.busy.setdefault(key, {}).setdefault(proxy.name, []).append(busy)
-        if proxy.name != Direct.name:
-            bench.report.figure(
-                name, unit, proxy.name, cost(unit, result)
-            )
+def measure(bench, proxy, key):
+    name, unit, options = MEASURES[key]
+    if key == "mint" and not proxy.may_mint:
+        return
+    result = bench.lab.timed(proxy, **options)
+    if result["requests"] == 0:
+        bench.report.note(f"{proxy.name}, {name}: no request succeeded")
+        return
+    check(bench, name, proxy, result)
+    if proxy.name == "weir":
+        bench.busy.setdefault(key, []).append(
+            {
+                who: us / 1e6 / result["seconds"]
+                for who, us in result["cpu_us"].items()
+            }
+        )
+    bench.report.figure(name, unit, proxy.name, cost(unit, result), min)
 
 
 def note_load(bench):
     """Whether the bench itself could bear what it measures: what share of its
     CPU each party used."""
-    for key, proxies in bench.busy.items():
-        for proxy, rounds in proxies.items():
-            if proxy != "weir":
-                continue
-            share = {
-                who: statistics.median(r.get(who, 0) for r in rounds)
-                for who in ("proxy", "origin", "load")
-            }
-            bench.report.note(
-                f"{MEASURES[key][0]}: weir used {share['proxy']:.0%} of its "
-                f"CPU, the origin {share['origin']:.0%} and the load "
-                f"{share['load']:.0%} of theirs"
-            )
+    for key, rounds in bench.busy.items():
+        share = {
+            who: statistics.median(r.get(who, 0) for r in rounds)
+            for who in ("proxy", "origin", "load")
+        }
+        bench.report.note(
+            f"{MEASURES[key][0]}: weir used {share['proxy']:.0%} of its "
+            f"CPU, the origin {share['origin']:.0%} and the load "
+            f"{share['load']:.0%} of theirs"
+        )
 
 
 def must(bench, name, ratio, limit, what):
@@ -130,21 +128,30 @@ def musts(bench, chosen):
         if key in LIMITS and bench.pick(Weir) and bench.pick(other):
             ratio = bench.report.ratio(name, other.name)
             must(bench, f"CPU: {key}", ratio, LIMITS[key], other.name)
-    if {"mint", "new"} <= set(chosen) and bench.pick(Weir):
-        mint, new = (
-            bench.report.median(MEASURES[key][0], "weir") for key in ("mint", "new")
-        )
-        ratio = mint / new if mint and new else None
-        must(bench, "CPU: mint", ratio, MINT_LIMIT, "a new connection")
+    if {"mint", "new"} <= set(chosen) and bench.pick(Weir, Nginx):
+        mint, new = (MEASURES[key][0] for key in ("mint", "new"))
+        for kind in bench.pick(*MINT_LIMITS):
+            ratio = bench.report.quotient((mint, "weir"), (new, kind.name))
+            must(
+                bench,
+                f"CPU: mint, {kind.name}",
+                ratio,
+                MINT_LIMITS[kind],
+                f"a new connection of {kind.name}",
+            )
 
 
 def run(bench, chosen):
     bench.busy = {}
     bench.lab.n_names = N_NAMES if "mint" in chosen else 1
     for _ in range(bench.reps):
-        for kind in bench.kinds:
-            with kind(bench.lab) as proxy:
-                measure_all(bench, proxy, chosen)
+        with contextlib.ExitStack() as running:
+            proxies = [
+                running.enter_context(kind(bench.lab)) for kind in bench.kinds
+            ]
+            for key in chosen:
+                for proxy in proxies:
+                    measure(bench, proxy, key)
     bench.lab.n_names = 1
     note_load(bench)
     musts(bench, chosen)

@@ -63,7 +63,7 @@ def beside(bench, one, two, floods):
 
 def run(bench, _):
     name = "p99 of a sandbox beside another "
-    with Weir(bench.lab, limits=LIMITS) as one:
+    with Weir(bench.lab, limits=LIMITS, others=WeirTwo.SANDBOX) as one:
         two = WeirTwo(one)
         for _ in range(ATTEMPTS):
             alone = p99(bench, two)
