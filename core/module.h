@@ -22,6 +22,7 @@
 #include "http/url.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
+#include "proxy/judge.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
 #include "proxy/parts.h"

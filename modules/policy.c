@@ -5,13 +5,6 @@
 
 #include "module.h"
 
-static const struct proxy_conf *
-conf_for(const struct conn *c, const struct decision *d)
-{
-    return d->where != NULL ? scope_part(d->where, PART_PROXY)
-                            : worker_conf(c->worker);
-}
-
 static enum verdict
 answer(struct tx *tx, unsigned status)
 {
@@ -59,18 +52,8 @@ act(struct conn *c, const struct target *t, const struct decision *d)
     if (t->tx == NULL) {
         return V_ABORT;
     }
-    switch (d->outcome) {
-    case DECIDE_RETURN:
-        return answer_return(t->tx);
-    case DECIDE_METHOD:
-        return answer(t->tx, 405);
-    case DECIDE_BAD:
-        return answer(t->tx, 400);
-    case DECIDE_DENY:
-    case DECIDE_ALLOW:
-        break;
-    }
-    return answer(t->tx, 403);
+    return d->outcome == DECIDE_RETURN ? answer_return(t->tx)
+                                       : answer(t->tx, decision_status(d));
 }
 
 static enum verdict
@@ -79,17 +62,13 @@ on_target(struct conn *c, const struct target *t)
     struct decision own;
     struct decision *d = t->tx != NULL ? &t->tx->decision : &own;
     struct decide_query q = { .sandbox = c->sandbox,
-        .host = t->authority.host,
-        .literal = t->authority.kind == HOST_NAME ? NULL : &t->authority.ip,
         .is_request = t->kind == T_REQUEST };
     if (q.is_request) {
         q.method = t->head->method;
         q.path = t->tx->path;
         q.arena = t->tx->arena;
     }
-    decide(&q, d);
-    decide_port(d, t->authority.port,
-        port_list_has(&conf_for(c, d)->ports, t->authority.port));
+    judge(&q, &t->authority, c->worker->egress, d);
     if (q.is_request) {
         t->tx->where = d->where != NULL ? d->where : t->tx->where;
         t->tx->path = d->path;

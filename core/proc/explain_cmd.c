@@ -12,6 +12,7 @@
 #include "http/h1_parse.h"
 #include "net/guard.h"
 #include "proxy/hook.h"
+#include "proxy/judge.h"
 #include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -30,7 +31,7 @@ struct request {
     struct str target; /* path and query */
     struct authority authority;
     struct head head;
-    unsigned status; /* of what is malformed */
+    unsigned status; /* of a head that cannot be read; else 0 */
     struct decision decision;
     struct route route;
 };
@@ -83,22 +84,17 @@ where_of(const struct request *r)
     return r->decision.where != NULL ? r->decision.where : r->egress;
 }
 
-/* Asks as the policy module does. `malformed`: rule 1, found before. */
+/* `malformed`: rule 1, found before. */
 static void
-judge(struct request *r, bool is_request, const char *malformed)
+judge_request(struct request *r, bool is_request, const char *malformed)
 {
     struct decide_query q = { .sandbox = r->sandbox,
-        .host = r->authority.host,
-        .literal = r->authority.kind == HOST_NAME ? NULL : &r->authority.ip,
         .is_request = is_request,
         .method = r->args->method,
         .path = str_n(r->target.p, str_find(r->target, '?')),
         .arena = r->arena,
         .malformed = malformed };
-    decide(&q, &r->decision);
-    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
-    decide_port(&r->decision, r->authority.port,
-        port_list_has(&pc->ports, r->authority.port));
+    judge(&q, &r->authority, r->egress, &r->decision);
 }
 
 /* Cuts the URL; false when it is none of http or https. */
@@ -155,7 +151,6 @@ static const char *
 read_request(struct request *r, struct str host)
 {
     const char *why = NULL;
-    r->status = 400;
     if (!authority_parse(
             r->arena, host, r->is_tls ? 443 : 80, &r->authority, &why)) {
         r->authority = (struct authority){ .host = host, .kind = HOST_NAME };
@@ -207,27 +202,13 @@ refused(unsigned status, struct str why)
     return EXPLAIN_REFUSED;
 }
 
-/* What is not forwarded, with the status that it is answered with. */
+/* What is not forwarded, with the status that it is answered with: of a head
+ * that cannot be read, the parser's. */
 static enum explain_code
 tell_refusal(const struct request *r)
 {
     const struct decision *d = &r->decision;
-    const struct value *text;
-    unsigned status = 403;
-    switch (d->outcome) {
-    case DECIDE_RETURN:
-        status = decision_return(d, &text);
-        break;
-    case DECIDE_METHOD:
-        status = 405;
-        break;
-    case DECIDE_BAD:
-        status = r->status;
-        break;
-    case DECIDE_DENY:
-    case DECIDE_ALLOW:
-        break;
-    }
+    unsigned status = r->status != 0 ? r->status : decision_status(d);
     return refused(status, decision_explain(d, r->arena));
 }
 
@@ -327,7 +308,7 @@ passes_connect(struct request *r, enum explain_code *code)
     if (!r->is_tls && !is_alone) {
         return true;
     }
-    judge(r, false, NULL);
+    judge_request(r, false, NULL);
     bool is_open = r->decision.outcome == DECIDE_ALLOW;
     if (is_open && !is_alone) {
         return true;
@@ -350,7 +331,7 @@ explain(struct request *r, const char *malformed)
 {
     enum explain_code code;
     if (malformed != NULL) {
-        judge(r, false, malformed);
+        judge_request(r, false, malformed);
         tell_decision(r, "the request");
         return tell_refusal(r);
     }
@@ -360,7 +341,7 @@ explain(struct request *r, const char *malformed)
     if (r->head.method_id == METHOD_TRACE) {
         return refused(405, STR("TRACE is not forwarded"));
     }
-    judge(r, true, NULL);
+    judge_request(r, true, NULL);
     tell_decision(r, "the request");
     return r->decision.outcome == DECIDE_ALLOW ? tell_forward(r)
                                                : tell_refusal(r);

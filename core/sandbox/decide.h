@@ -102,6 +102,10 @@ const char *decision_rule_name(const struct decision *d);
  * secret. In `a`. */
 struct str decision_explain(const struct decision *d, struct arena *a);
 
+/* What answers it where weir does: 403, 405, 400, or the code of `return`; 0:
+ * DECIDE_ALLOW. */
+unsigned decision_status(const struct decision *d);
+
 /* For DECIDE_METHOD: the value of Allow. In `a`. */
 struct str decision_allow(const struct decision *d, struct arena *a);
 

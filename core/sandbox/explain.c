@@ -210,3 +210,22 @@ decision_return(const struct decision *d, const struct value **text)
     *text = b->conf->return_text;
     return b->conf->return_code;
 }
+
+unsigned
+decision_status(const struct decision *d)
+{
+    const struct value *text;
+    switch (d->outcome) {
+    case DECIDE_ALLOW:
+        return 0;
+    case DECIDE_RETURN:
+        return decision_return(d, &text);
+    case DECIDE_METHOD:
+        return 405;
+    case DECIDE_BAD:
+        return 400;
+    case DECIDE_DENY:
+        break;
+    }
+    return 403;
+}

@@ -94,12 +94,35 @@ sentences(void **state)
         decision_explain(&decided, pc->arena), STR("nothing is decided yet")));
 }
 
+static unsigned
+status_of(void **state, const char *method, const char *host, const char *path)
+{
+    decide_ask(state, method, host, path);
+    return decision_status(&decided);
+}
+
+static void
+statuses(void **state)
+{
+    bind_class(state,
+        "allowed_hosts *.test; host m.test { methods PUT; location / { } }"
+        "host r.test { return 410; }",
+        "");
+    assert_int_equal(status_of(state, "GET", "x.test", "/"), 0);
+    assert_int_equal(status_of(state, "GET", "x.example", "/"), 403);
+    assert_int_equal(status_of(state, "GET", "m.test", "/"), 405);
+    assert_int_equal(status_of(state, "PUT", "m.test", "/"), 0);
+    assert_int_equal(status_of(state, "PUT", "m.test", "/%00"), 400);
+    assert_int_equal(status_of(state, "GET", "r.test", "/"), 410);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(ports),
         TEST(sentences),
+        TEST(statuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
