@@ -10,10 +10,6 @@
 #define MESSAGE_CLIENT_HELLO 1
 #define RECORD_MAX 16384
 
-/* A hello of HELLO_MAX in the smallest records that RFC 8449 knows. It is read
- * from its beginning whenever more of it has come. */
-#define RECORDS_MAX (HELLO_MAX / 64)
-
 enum extension {
     EXT_SERVER_NAME = 0,
     EXT_ALPN = 16,
@@ -166,15 +162,17 @@ read_message(struct reader m, struct hello *out)
     return ok ? HELLO_OK : HELLO_BAD;
 }
 
-/* Appends the payloads of the records to `to` until the message is whole.
- * *need is the message's size once it is known. */
+/* Appends the payloads of the records to `to` until the message is whole, from
+ * the first whenever more has come. *need is the message's size once it is
+ * known, *size that of the records. */
 static enum hello_result
-join_records(struct reader in, uint8_t *to, size_t *need)
+join_records(struct reader in, uint8_t *to, size_t *need, size_t *size)
 {
+    const uint8_t *begin = in.p;
     size_t have = 0;
     *need = 4;
     for (unsigned n = 0; have < *need; n++) {
-        if (n == RECORDS_MAX) {
+        if (n == HELLO_RECORDS_MAX) {
             return HELLO_BAD;
         }
         if (in.n != 0 && in.p[0] != RECORD_HANDSHAKE) {
@@ -186,11 +184,11 @@ join_records(struct reader in, uint8_t *to, size_t *need)
         if (in.n < 5) {
             return HELLO_MORE;
         }
-        size_t size = (size_t)(in.p[3] << 8 | in.p[4]);
-        if (size == 0 || size > RECORD_MAX) {
+        size_t payload = (size_t)(in.p[3] << 8 | in.p[4]);
+        if (payload == 0 || payload > RECORD_MAX) {
             return HELLO_BAD;
         }
-        size_t there = in.n - 5 < size ? in.n - 5 : size;
+        size_t there = in.n - 5 < payload ? in.n - 5 : payload;
         size_t room = HELLO_MAX + 4 - have;
         memcpy(to + have, in.p + 5, there < room ? there : room);
         have += there;
@@ -198,18 +196,19 @@ join_records(struct reader in, uint8_t *to, size_t *need)
             *need = 4 + ((size_t)to[1] << 16 | (size_t)to[2] << 8 | to[3]);
         }
         /* Nothing may follow it in its record, whether it has come or not. */
-        size_t will_have = have - there + size;
+        size_t will_have = have - there + payload;
         if ((have >= 1 && to[0] != MESSAGE_CLIENT_HELLO) ||
             *need > HELLO_MAX + 4 || (have >= 4 && will_have > *need)) {
             return HELLO_BAD;
         }
-        if (have < *need && there < size) {
+        if (have < *need && there < payload) {
             return HELLO_MORE;
         }
         in.p += 5 + there;
         in.n -= 5 + there;
     }
     AN(have == *need);
+    *size = (size_t)(in.p - begin);
     return HELLO_OK;
 }
 
@@ -221,7 +220,7 @@ hello_parse(struct str in, struct hello *out)
     struct reader all = { (const uint8_t *)in.p, in.n, false };
     memset(out, 0, sizeof *out);
     out->offers_h1 = true;
-    enum hello_result r = join_records(all, message, &need);
+    enum hello_result r = join_records(all, message, &need, &out->size);
     if (r != HELLO_OK) {
         return r;
     }

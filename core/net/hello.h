@@ -17,9 +17,14 @@ enum hello_result {
 /* Of the handshake message; OpenSSL itself takes 131,396. */
 #define HELLO_MAX (16 * 1024)
 
+/* In the smallest records that RFC 8449 knows, of which each has a head. */
+#define HELLO_RECORDS_MAX (HELLO_MAX / 64)
+#define HELLO_BYTES_MAX (HELLO_MAX + 4 + 5 * HELLO_RECORDS_MAX)
+
 struct hello {
     char sni[256];  /* host_name as sent; NUL-terminated */
     size_t sni_len; /* 0: none */
+    size_t size;    /* of its records: behind them is something else */
     bool has_ech;   /* encrypted_client_hello is offered (or greased) */
     bool offers_h1; /* ALPN has http/1.1, or there is no ALPN */
     bool offers_h2;

@@ -112,6 +112,10 @@ void conn_open_tunnel(
 bool conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
     const struct step **next);
 
+/* Its name alone; false, after a log line, where it can be nobody's. */
+must_check bool conn_read_sni(
+    struct conn *c, const struct hello *h, struct authority *au);
+
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
     printf_like(3, 4);
@@ -123,5 +127,6 @@ extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */
 extern const struct step conn_step_linger;    /* linger.c: to the end */
-extern const struct step conn_step_blind;     /* splice.c: from a hello on */
-extern const struct step conn_step_splice;    /* splice.c: from a 101 on */
+extern const struct step conn_step_blind;     /* blind.c: from a hello on */
+extern const struct step conn_step_splice;    /* splice.c: both ways, to both
+                                                 ends */

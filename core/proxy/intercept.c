@@ -94,9 +94,8 @@ run_handshake(struct task *t)
     return TASK_WAIT;
 }
 
-/* The name that the handshake is for. False when it can be nobody's. */
-static bool
-parse_name(struct conn *c, const struct hello *h, struct authority *au)
+bool
+conn_read_sni(struct conn *c, const struct hello *h, struct authority *au)
 {
     const char *why = NULL;
     *au = c->target;
@@ -125,7 +124,7 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
     }
     *next = &task_end;
     if (parsed == HELLO_OK) {
-        return parse_name(c, h, au);
+        return conn_read_sni(c, h, au);
     }
     bool may_come =
         parsed == HELLO_MORE && r == IO_AGAIN && c->in.n < c->in.max;

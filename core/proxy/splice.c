@@ -6,8 +6,6 @@
 #include "proxy/splice.h"
 
 #include "base/clock.h"
-#include "base/log.h"
-#include "net/hello.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
@@ -135,6 +133,17 @@ break_off(struct tx *tx, const char *why)
     return &tx_step_done;
 }
 
+/* blind.c: what the client says may not pass. */
+static const struct step *
+refuse(struct tx *tx)
+{
+    tx->response.status = 421; /* logged; nobody could read it */
+    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", tx->up.why);
+    upstream_close(tx);
+    tx->is_broken = true;
+    return &tx_step_done;
+}
+
 static double
 idle_deadline(const struct tx *tx)
 {
@@ -156,6 +165,9 @@ run_origin(struct task *t)
     if (!take_in(p->stream, &tx->down, t) ||
         !give_out(p->stream, &tx->up, &p->out, &tx->is_origin_shut)) {
         return break_off(tx, "origin broke off");
+    }
+    if (tx->up.has_error) {
+        return refuse(tx);
     }
     if (tx->is_client_shut && tx->is_origin_shut) {
         upstream_close(tx);
@@ -202,72 +214,5 @@ run_splice(struct task *t)
     return &step_client;
 }
 
-/* A blind tunnel is for the name that was judged, and shows it: without an SNI,
- * or with one that may hide another, it would be passed on trust (SPEC 6). */
-static const char *
-hello_refusal(
-    const struct conn *c, const struct hello *h, const struct authority *au)
-{
-    if (h->sni_len == 0) {
-        return "no SNI";
-    }
-    if (h->has_ech) {
-        return "an encrypted ClientHello";
-    }
-    return authority_eq(au, &c->target) ? NULL : "an SNI of another host";
-}
-
-static struct tx *
-blind_tx(struct conn *c)
-{
-    struct tx *tx = tx_new(c);
-    tx->is_blind = true;
-    tx->must_close = true;
-    tx->request.method = STR("CONNECT");
-    tx->request.method_id = METHOD_CONNECT;
-    tx->authority = c->target;
-    tx->path = STR("");
-    tx->t_request = clock_mono();
-    tx->is_head_ready = true; /* the CONNECT was answered */
-    tx->response.status = 200;
-    tx->task.step = &tx_step_blind;
-    return tx;
-}
-
-/* Whether the tunnel may be; the answer of a hook that says no is not sent, but
- * logged. */
-static bool
-is_allowed(
-    struct conn *c, struct tx *tx, const struct hello *h, struct target *target)
-{
-    const char *why = hello_refusal(c, h, &target->authority);
-    if (why == NULL) {
-        return hooks_target(c, target, &tx->hook_at) == V_NEXT;
-    }
-    tx->response.status = 421;
-    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", why);
-    return false;
-}
-
-static const struct step *
-run_blind(struct task *t)
-{
-    struct conn *c = conn_of(t);
-    const struct step *next;
-    struct hello h;
-    struct target target = { .kind = T_SNI };
-    if (!conn_read_hello(c, &h, &target.authority, &next)) {
-        return next;
-    }
-    c->tx = target.tx = blind_tx(c);
-    if (!is_allowed(c, c->tx, &h, &target)) {
-        c->tx->is_client_done = true;
-        c->tx->task.step = &tx_step_done;
-    }
-    task_wake(&c->tx->task);
-    return &conn_step_splice;
-}
-
-const struct step conn_step_blind = { "conn: blind", run_blind };
 const struct step conn_step_splice = { "conn: splice", run_splice };
 const struct step tx_step_splice = { "tx: splice", run_origin };

@@ -17,6 +17,7 @@
 #include "proxy/route.h"
 #include "sandbox/decide.h"
 
+struct blind;
 struct conn;
 struct peer;
 struct dial;
@@ -81,6 +82,7 @@ struct tx {
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or
                                        in the arena; NULL: it does not say */
+    struct blind *blind;            /* blind.c's, of a blind tunnel */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
     bool is_broken;                      /* the response cannot be completed */
     bool must_close; /* the client's connection ends with this */

@@ -1,14 +1,14 @@
 /*
  * ClientHellos, as bytes from a socket and as a message of which the records
  * are made here: more bytes never change an answer, and no cut into records
- * does.
+ * does. The same bytes as a server's answer: no cut changes what they mean.
  */
 
 #include "fuzz.h"
 
 #include "net/hello.h"
+#include "net/server_hello.h"
 
-#define RECORDS_MAX 256  /* more are refused */
 #define PREFIXES_MAX 600 /* all of them up to here, then some */
 
 static void
@@ -103,10 +103,12 @@ check_cuts(struct arena *a, struct str message, enum hello_result want,
     struct hello got;
     for (size_t i = 0; i < LEN(sizes); i++) {
         struct str in = cut(a, message, sizes[i]);
-        if (count_records(in) > RECORDS_MAX) {
+        if (count_records(in) > HELLO_RECORDS_MAX) {
             continue;
         }
         AN(parse(in, &got) == want);
+        AN(want != HELLO_OK || got.size == in.n);
+        got.size = h->size;
         AN(want != HELLO_OK || memcmp(&got, h, sizeof got) == 0);
     }
 }
@@ -129,6 +131,19 @@ check_message(struct arena *a, struct str body)
     check_cuts(a, message, r, &h);
 }
 
+static void
+check_answer(struct str in)
+{
+    struct server_hello whole = { .n = 0 }, cut = { .n = 0 };
+    uint64_t x = cuts_begin(in);
+    enum server_answer answer = server_hello_read(&whole, in);
+    for (size_t i = 0, n; i < in.n; i += n) {
+        n = cuts_next(&x, in.n - i);
+        server_hello_read(&cut, str_n(in.p + i, n));
+    }
+    AN(cut.answer == answer);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -140,7 +155,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str in = arena_dup(a, str_n((const char *)data, size));
     enum hello_result r = parse(in, &h);
     check_prefixes(in, r, &h);
+    check_answer(in);
     if (r == HELLO_OK) {
+        AN(h.size <= in.n);
         struct str m = join(a, in, SIZE_MAX);
         size_t n = 4 + ((size_t)(uint8_t)m.p[1] << 16 |
                            (size_t)(uint8_t)m.p[2] << 8 | (uint8_t)m.p[3]);

@@ -1,0 +1,209 @@
+/*
+ * A blind tunnel (`intercept off`): what is inside is passed on as it is, as
+ * long as each ClientHello asks for the name that was judged. A server may want
+ * a second one (RFC 8446 4.1.4) and go by its name: it is held until it is
+ * whole. Called by sniff.c; splice.c carries the bytes.
+ */
+
+#include "base/clock.h"
+#include "net/hello.h"
+#include "net/server_hello.h"
+#include "proxy/conn.h"
+#include "proxy/hook.h"
+#include "proxy/tx.h"
+#include "proxy/upstream.h"
+
+#define HELLOS 2
+
+/* A record's head, and the type of the message in it. */
+#define RECORD_START 6
+#define RECORD_HANDSHAKE 22
+
+/* What the filters of both ways share. */
+struct blind {
+    struct conn *conn;
+    struct server_hello answer;
+    unsigned hellos; /* of the client, that were passed on */
+    size_t skip;     /* bytes of a record that need not be looked at */
+    bool is_over;    /* no other hello can follow */
+    const char *why; /* the client's bytes may not pass */
+};
+
+/* A blind tunnel is for the name that was judged, and shows it: without an SNI,
+ * or with one that may hide another, it would be passed on trust (SPEC 6). */
+static const char *
+hello_refusal(
+    const struct conn *c, const struct hello *h, const struct authority *au)
+{
+    if (h->sni_len == 0) {
+        return "no SNI";
+    }
+    if (h->has_ech) {
+        return "an encrypted ClientHello";
+    }
+    return authority_eq(au, &c->target) ? NULL : "an SNI of another host";
+}
+
+static void
+on_init(struct tx *tx, void *state)
+{
+    *(struct blind **)state = tx->blind;
+}
+
+static const char *
+on_why(const void *state)
+{
+    return (*(struct blind *const *)state)->why;
+}
+
+/* Passes on what is no handshake's: early data, change_cipher_spec. True where
+ * a handshake's record begins. */
+static bool
+pass_records(struct blind *b, struct bufq *in, struct bufq *out)
+{
+    for (;;) {
+        uint8_t start[RECORD_START];
+        b->skip -= bufq_move(out, in, b->skip);
+        if (b->skip != 0 ||
+            bufq_copy(in, (char *)start, sizeof start) < sizeof start) {
+            return false;
+        }
+        size_t size = (size_t)start[3] << 8 | start[4];
+        if (start[0] == RECORD_HANDSHAKE && size != 0) {
+            return true;
+        }
+        b->skip = sizeof start - 1 + size;
+    }
+}
+
+/* Until its handshake goes on, hellos are all that a client has to say in
+ * handshake records. */
+static enum hello_result
+judge_hello(struct blind *b, struct bufq *in)
+{
+    char bytes[HELLO_BYTES_MAX];
+    struct hello h;
+    struct authority au;
+    enum hello_result r =
+        hello_parse(str_n(bytes, bufq_copy(in, bytes, sizeof bytes)), &h);
+    if (r != HELLO_OK) {
+        b->why = "a malformed second ClientHello";
+        return r;
+    }
+    b->why = conn_read_sni(b->conn, &h, &au) ? hello_refusal(b->conn, &h, &au)
+                                             : "a malformed SNI";
+    b->skip = h.size;
+    b->is_over = ++b->hellos == HELLOS;
+    return b->why == NULL ? HELLO_OK : HELLO_BAD;
+}
+
+static enum flow
+pass_rest(struct bufq *in, struct bufq *out, enum need need)
+{
+    bufq_move(out, in, SIZE_MAX);
+    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
+}
+
+static enum flow
+on_client_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct blind *b = *(struct blind **)state;
+    while (!b->is_over && pass_records(b, in, out)) {
+        enum hello_result r = judge_hello(b, in);
+        if (r == HELLO_MORE && need != END) {
+            return F_NEED;
+        }
+        if (r != HELLO_OK) {
+            return F_ERROR;
+        }
+    }
+    if (b->is_over || need == END) { /* too little is left for a hello */
+        return pass_rest(in, out, need);
+    }
+    return bufq_is_full(out) ? F_FULL : F_NEED;
+}
+
+/* Read before it is passed on, so what the client says to it comes later. */
+static enum flow
+on_server_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct blind *b = *(struct blind **)state;
+    while (b->answer.answer == SERVER_UNKNOWN && !bufq_is_empty(in) &&
+           !bufq_is_full(out)) {
+        struct str bytes = bufq_peek(in);
+        bytes.n = bytes.n < bufq_room(out) ? bytes.n : bufq_room(out);
+        enum server_answer answer = server_hello_read(&b->answer, bytes);
+        b->is_over = b->is_over || answer == SERVER_HELLO;
+        size_t n = bufq_move(out, in, bytes.n);
+        AN(n == bytes.n);
+    }
+    return pass_rest(in, out, need);
+}
+
+static const struct filter client_filter = { .name = "blind",
+    .state_size = sizeof(struct blind *),
+    .init = on_init,
+    .run = on_client_bytes,
+    .why = on_why };
+
+static const struct filter server_filter = { .name = "blind",
+    .state_size = sizeof(struct blind *),
+    .init = on_init,
+    .run = on_server_bytes };
+
+static struct tx *
+blind_tx(struct conn *c)
+{
+    struct tx *tx = tx_new(c);
+    tx->is_blind = true;
+    tx->must_close = true;
+    tx->request.method = STR("CONNECT");
+    tx->request.method_id = METHOD_CONNECT;
+    tx->authority = c->target;
+    tx->path = STR("");
+    tx->t_request = clock_mono();
+    tx->is_head_ready = true; /* the CONNECT was answered */
+    tx->response.status = 200;
+    tx->task.step = &tx_step_blind;
+    tx->blind = arena_calloc(tx->arena, sizeof *tx->blind);
+    tx->blind->conn = c;
+    pump_add(&tx->up, tx, tx->arena, &client_filter);
+    pump_add(&tx->down, tx, tx->arena, &server_filter);
+    return tx;
+}
+
+/* Whether the tunnel may be; the answer of a hook that says no is not sent, but
+ * logged. */
+static bool
+is_allowed(
+    struct conn *c, struct tx *tx, const struct hello *h, struct target *target)
+{
+    const char *why = hello_refusal(c, h, &target->authority);
+    if (why == NULL) {
+        return hooks_target(c, target, &tx->hook_at) == V_NEXT;
+    }
+    tx->response.status = 421;
+    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", why);
+    return false;
+}
+
+static const struct step *
+run_blind(struct task *t)
+{
+    struct conn *c = conn_of(t);
+    const struct step *next;
+    struct hello h;
+    struct target target = { .kind = T_SNI };
+    if (!conn_read_hello(c, &h, &target.authority, &next)) {
+        return next;
+    }
+    c->tx = target.tx = blind_tx(c);
+    if (!is_allowed(c, c->tx, &h, &target)) {
+        c->tx->is_client_done = true;
+        c->tx->task.step = &tx_step_done;
+    }
+    task_wake(&c->tx->task);
+    return &conn_step_splice;
+}
+
+const struct step conn_step_blind = { "conn: blind", run_blind };
