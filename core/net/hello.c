@@ -14,7 +14,11 @@ enum extension {
     EXT_SERVER_NAME = 0,
     EXT_ALPN = 16,
     EXT_SUPPORTED_VERSIONS = 43,
-    EXT_ECH = 0xfe0d
+    EXT_ECH_FIRST = 0xfe08, /* each draft had one of its own */
+    EXT_ECH = 0xfe0d,
+    EXT_ECH_OLD = 0xff02,
+    EXT_ECH_OLDER = 0xff03,
+    EXT_ESNI = 0xffce /* what ECH was before */
 };
 
 struct reader {
@@ -98,6 +102,13 @@ read_versions(struct reader ext, struct hello *out)
 }
 
 static bool
+is_ech(unsigned type)
+{
+    return (type >= EXT_ECH_FIRST && type <= EXT_ECH) || type == EXT_ECH_OLD ||
+           type == EXT_ECH_OLDER || type == EXT_ESNI;
+}
+
+static bool
 read_extension(unsigned type, struct reader body, struct hello *out)
 {
     switch (type) {
@@ -107,10 +118,8 @@ read_extension(unsigned type, struct reader body, struct hello *out)
         return read_alpn(body, out);
     case EXT_SUPPORTED_VERSIONS:
         return read_versions(body, out);
-    case EXT_ECH:
-        out->has_ech = true;
-        return true;
     default:
+        out->has_ech = out->has_ech || is_ech(type);
         return true;
     }
 }

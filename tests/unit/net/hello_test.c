@@ -141,6 +141,27 @@ test_what_is_read(void **state)
 }
 
 static void
+test_names_that_are_hidden(void **state)
+{
+    static const unsigned drafts[] = { 0xfe08, 0xfe09, 0xfe0a, 0xfe0b, 0xfe0c,
+        0xfe0d, 0xff02, 0xff03, 0xffce };
+    static const unsigned others[] = { 0xfe07, 0xfe0e, 0xff01, 0xff04, 0xffcd };
+    struct hello h;
+    (void)state;
+    for (size_t i = 0; i < LEN(drafts); i++) {
+        EXT(drafts[i], "x");
+        EXT(others[i % LEN(others)], "");
+        assert_int_equal(parse_exts(&h), HELLO_OK);
+        assert_true(h.has_ech);
+    }
+    for (size_t i = 0; i < LEN(others); i++) {
+        EXT(others[i], "x");
+    }
+    assert_int_equal(parse_exts(&h), HELLO_OK);
+    assert_false(h.has_ech);
+}
+
+static void
 test_without_extensions(void **state)
 {
     (void)state;
@@ -474,6 +495,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_names_that_are_hidden),
         cmocka_unit_test(test_without_extensions),
         cmocka_unit_test(test_every_truncation_of_every_cut),
         cmocka_unit_test(test_every_short_message),
