@@ -33,7 +33,7 @@ enum h1_error_kind {
     H1_E_LENGTH_AND_CODING,
     H1_E_CODING,       /* Transfer-Encoding but `chunked`, or on 1.0 */
     H1_E_MIMIC,        /* content_length, transfer_encoding */
-    H1_E_CONNECTION,   /* nominates framing or Host; no tokens */
+    H1_E_CONNECTION,   /* nominates a coding, framing or Host; no tokens */
     H1_E_CONNECT_BODY, /* CONNECT with a body */
     H1_E_COUNT
 };

@@ -189,13 +189,14 @@ struct options {
     unsigned n;
 };
 
-/* One member of Connection. What frames or routes is for all recipients and
- * cannot be nominated (RFC 9110 7.6.1). */
+/* One member of Connection. What frames, routes or says how to read a body is
+ * for all recipients and cannot be nominated (RFC 9110 7.6.1). */
 static int
 take_option(struct options *o, struct str option, struct h1_error *err)
 {
     switch (field_lookup(option)) {
     case FIELD_HOST:
+    case FIELD_CONTENT_ENCODING:
     case FIELD_CONTENT_LENGTH:
     case FIELD_TRANSFER_ENCODING:
         return h1_refuse(err, H1_E_CONNECTION);

@@ -22,9 +22,11 @@
 
 /* Whether the byte at `p` may be the second symbol, or begin its escape. */
 static bool
-is_second(struct str secret, unsigned form, const unsigned char *p)
+is_second(
+    const struct echo_keys *keys, struct echo_thread k, const unsigned char *p)
 {
-    return *p == '%' || *p == '\\' || echo_is_plain_symbol(secret, form, 1, *p);
+    k.at = 1;
+    return *p == '%' || *p == '\\' || *p == '+' || echo_narrow(keys, &k, *p);
 }
 
 /* At each byte at which a form may begin. Those that the byte behind ends are
@@ -35,15 +37,15 @@ begin(struct echo_turn *t, const unsigned char *p)
     const struct echo_begin *all = t->keys->begins;
     struct echo_thread k = { .start = t->e->offset };
     for (uint32_t i = t->keys->first[*p]; i != 0; i = all[i].next) {
-        struct str secret = t->keys->secrets[all[i].secret];
-        if (p + 1 == t->end || is_second(secret, all[i].form, p + 1)) {
-            k.secret = all[i].secret;
-            k.form = all[i].form;
+        k.from = all[i].from;
+        k.to = all[i].to;
+        k.form = all[i].form;
+        if (p + 1 == t->end || is_second(t->keys, k, p + 1)) {
             echo_advance(t, k, 1);
         }
     }
     if (echo_may_begin_escaped(t->keys, p, t->end)) {
-        k.secret = 0;
+        k.from = k.to = 0;
         k.form = FORM_ANY;
         echo_begin_escape(t, k, *p);
     }
@@ -110,6 +112,53 @@ echo_reset(struct echo *e)
     e->missed_from = e->missed_to = 0;
 }
 
+/* Whether the secret at that place begins with the first `at` symbols. */
+static bool
+begins_alike(const struct echo_keys *keys, const struct echo_thread *k,
+    struct str secret, unsigned place)
+{
+    struct str other = echo_secret(keys, k->form, place);
+    bool is_alike = form_length(other, k->form) > k->at;
+    for (size_t i = 0; is_alike && i < k->at; i++) {
+        is_alike =
+            form_symbol(other, k->form, i) == form_symbol(secret, k->form, i);
+    }
+    return is_alike;
+}
+
+/* A thread of the old keys to one of the new: of all that begin as those did,
+ * but one secret's stays its own. False: none is among the first `n`. */
+static bool
+translate(const struct echo_keys *old, const struct echo_keys *keys, unsigned n,
+    struct echo_thread *k)
+{
+    const uint16_t *before = old->order + (size_t)k->form * old->n;
+    const uint16_t *order = keys->order + (size_t)k->form * keys->n;
+    bool is_one = k->to - k->from == 1;
+    while (k->from < k->to && before[k->from] >= n) {
+        k->from++;
+    }
+    if (k->from == k->to) {
+        return false;
+    }
+    unsigned which = before[k->from], from = 0, to;
+    while (order[from] != which) {
+        from++;
+    }
+    struct str secret = keys->secrets[which];
+    for (to = from + 1; !is_one && to < keys->n; to++) {
+        if (!begins_alike(keys, k, secret, to)) {
+            break;
+        }
+    }
+    while (!is_one && from > 0 && begins_alike(keys, k, secret, from - 1)) {
+        from--;
+    }
+    k->from = (uint16_t)from;
+    k->to = (uint16_t)to;
+    return true;
+}
+
 void
 echo_change(struct echo *e, struct echo_keys *keys, unsigned n)
 {
@@ -125,8 +174,9 @@ echo_change(struct echo *e, struct echo_keys *keys, unsigned n)
     e->threads = NULL;
     threads_alloc(e);
     for (unsigned i = 0; i < old.n && e->n < e->max; i++) {
-        if (old.threads[i].secret < n) {
-            e->threads[e->n++] = old.threads[i];
+        struct echo_thread k = old.threads[i];
+        if (k.form == FORM_ANY || translate(old.keys, keys, n, &k)) {
+            e->threads[e->n++] = k;
         }
     }
     threads_free(&old);

@@ -28,10 +28,11 @@
 
 struct echo_grams;
 
-/* A form whose first symbol may be some byte; the next such, or 0. */
+/* Secrets of one form, [from, to) in its order, whose first symbol may be some
+ * byte; the next such, or 0. */
 struct echo_begin {
     uint32_t next;
-    uint16_t secret;
+    uint16_t from, to;
     uint8_t form;
 };
 
@@ -39,6 +40,7 @@ struct echo_begin {
 struct echo_keys {
     const struct str *secrets;
     unsigned n;
+    uint16_t *order;          /* of each form: all secrets by its symbols */
     size_t shortest, longest; /* bytes that a form has */
     uint8_t may_be[256];      /* what a byte may be: echo.c's FIRST, SECOND */
     uint32_t first[256]; /* of begins, by the byte that begins it; 0: none */
@@ -53,11 +55,14 @@ struct echo_keys {
 void echo_keys_init(struct echo_keys *k, const struct str *secrets, unsigned n);
 void echo_keys_fini(struct echo_keys *k); /* wipes what it knows of them */
 
+/* Of all secrets that begin alike, so far: credentials of one issuer do, and
+ * one thread each would let who repeats what they begin with hold a worker. */
 struct echo_thread {
-    uint64_t start;  /* offset of its first byte */
-    uint32_t at;     /* symbols of the form that were seen */
-    uint16_t secret; /* its place among the keys */
-    uint16_t value;  /* of an escape's digits so far */
+    uint64_t start;    /* offset of its first byte */
+    uint32_t at;       /* symbols of the form that were seen */
+    uint16_t from, to; /* the secrets, in the form's order; where they are more
+                          than one none has ended */
+    uint16_t value;    /* of an escape's digits so far */
     uint8_t form;
     uint8_t escape; /* how far into it */
 };
@@ -89,6 +94,6 @@ void echo_feed(struct echo *e, struct str bytes, echo_found *found, void *arg);
  * what a filter has to hold back. At the text's end they are none. */
 size_t echo_held(const struct echo *e);
 
-/* Other keys (or the same struct, made anew) from here on, of which the first
- * `n` are the first of the old ones: what began of those goes on. */
+/* Other keys from here on, of which the first `n` are the first of the old
+ * ones, which are there yet: what began of those goes on. */
 void echo_change(struct echo *e, struct echo_keys *keys, unsigned n);

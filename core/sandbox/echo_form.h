@@ -49,6 +49,25 @@ form_sextet(struct str secret, unsigned form, size_t i, unsigned *mask)
     return (word >> (10 - at % 8)) & 0x3f;
 }
 
+/* A whole symbol, as forms are sorted. */
+static inline int
+form_symbol(struct str secret, unsigned form, size_t i)
+{
+    unsigned mask;
+    return form == FORM_TEXT ? (unsigned char)secret.p[i]
+                             : (int)form_sextet(secret, form, i, &mask);
+}
+
+/* How many symbols the secret's first `n` bytes determine wholly. */
+static inline size_t
+form_symbols_in(size_t n, unsigned form)
+{
+    if (form == FORM_TEXT) {
+        return n;
+    }
+    return n != 0 ? (n * 8 - form_first_bit(form)) / 6 : 0;
+}
+
 /* The bytes that a whole symbol may be when it is not escaped: in base64 both
  * alphabets; a form's "+" stands for a space. */
 static inline void

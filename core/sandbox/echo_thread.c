@@ -34,13 +34,45 @@ is_symbol(struct str secret, unsigned form, size_t at, unsigned char c)
     return value >= 0 && (((unsigned)value ^ want) & mask) == 0;
 }
 
-/* Unescaped, a form's "+" stands for a space. */
-bool
-echo_is_plain_symbol(
-    struct str secret, unsigned form, size_t at, unsigned char c)
+/* The first place from `from` on whose symbol is `value` or above. */
+static unsigned
+first_place(
+    const struct echo_keys *keys, const struct echo_thread *k, int value)
 {
-    return is_symbol(secret, form, at, c) ||
-           (c == '+' && form == FORM_TEXT && secret.p[at] == ' ');
+    unsigned from = k->from, to = k->to;
+    while (from < to) {
+        unsigned mid = from + (to - from) / 2;
+        struct str secret = echo_secret(keys, k->form, mid);
+        if (form_symbol(secret, k->form, k->at) < value) {
+            from = mid + 1;
+        } else {
+            to = mid;
+        }
+    }
+    return from;
+}
+
+bool
+echo_narrow(
+    const struct echo_keys *keys, struct echo_thread *k, unsigned char c)
+{
+    struct str secret = echo_secret(keys, k->form, k->from);
+    if (k->to - k->from == 1) {
+        return is_symbol(secret, k->form, k->at, c);
+    }
+    struct str last = echo_secret(keys, k->form, k->to - 1u);
+    int value = k->form == FORM_TEXT ? c : form_sextet_of(c);
+    int low = form_symbol(secret, k->form, k->at);
+    int high = form_symbol(last, k->form, k->at);
+    if (value < low || value > high) {
+        return false;
+    }
+    if (low != high) {
+        unsigned from = first_place(keys, k, value);
+        k->to = (uint16_t)first_place(keys, k, value + 1);
+        k->from = (uint16_t)from;
+    }
+    return k->from < k->to;
 }
 
 static bool
@@ -49,7 +81,7 @@ is_known(const struct echo_turn *t, const struct echo_thread *k)
     for (unsigned i = 0; i < t->n; i++) {
         const struct echo_thread *o = &t->e->next[i];
         if (o->at == k->at && o->form == k->form && o->escape == k->escape &&
-            o->value == k->value && o->secret == k->secret) {
+            o->value == k->value && o->from == k->from && o->to == k->to) {
             return true;
         }
     }
@@ -66,7 +98,9 @@ miss(struct echo *e, const struct echo_thread *k)
         e->missed_from = k->start;
     }
     e->missed_to = to > e->missed_to ? to : e->missed_to;
-    e->missed = k->secret;
+    e->missed = k->form != FORM_ANY
+                    ? e->keys->order[k->form * e->keys->n + k->from]
+                    : 0;
     e->has_missed = true;
 }
 
@@ -93,44 +127,78 @@ push_escape(
     push(t, k);
 }
 
-/* Symbols were seen. Behind the last whole one there may be one that shares
- * its bits with what follows: it goes too, and nothing is held for it. */
-void
-echo_advance(struct echo_turn *t, struct echo_thread k, size_t symbols)
+/* The first of a thread's secrets ends here. Behind its last whole symbol there
+ * may be one that shares its bits with what follows: it goes too, and nothing
+ * is held for it. */
+static void
+end_first(struct echo_turn *t, struct echo_thread k)
 {
-    struct str secret = t->keys->secrets[k.secret];
-    size_t length = form_length(secret, k.form);
+    struct str secret = echo_secret(t->keys, k.form, k.from);
     uint64_t end = t->e->offset + 1;
-    k.at += (uint32_t)symbols;
-    k.escape = PLAIN;
-    k.value = 0;
-    if (k.at >= length) {
-        t->found(t->arg, k.secret, k.start, end);
-        k.start = end;
-    }
-    bool has_rest = k.form != FORM_TEXT && k.at == length &&
-                    form_first_bit(k.form) + length * 6 < secret.n * 8;
-    if (k.at < length || has_rest) {
+    size_t length = form_length(secret, k.form);
+    t->found(
+        t->arg, t->keys->order[k.form * t->keys->n + k.from], k.start, end);
+    k.start = end;
+    k.to = (uint16_t)(k.from + 1);
+    if (k.form != FORM_TEXT && k.at == length &&
+        form_first_bit(k.form) + length * 6 < secret.n * 8) {
         push(t, k);
     }
 }
 
-/* How many of the secret's bytes from `at` on are that character in UTF-8. */
-static size_t
-utf8_symbols(struct str secret, size_t at, uint32_t c)
+/* Symbols were seen. The shortest come first. */
+void
+echo_advance(struct echo_turn *t, struct echo_thread k, size_t symbols)
 {
-    char text[4];
+    k.at += (uint32_t)symbols;
+    k.escape = PLAIN;
+    k.value = 0;
+    for (; k.from < k.to; k.from++) {
+        struct str secret = echo_secret(t->keys, k.form, k.from);
+        if (k.at < form_length(secret, k.form)) {
+            push(t, k);
+            return;
+        }
+        end_first(t, k);
+    }
+}
+
+/* That character in UTF-8, if it is more than a byte; its length. */
+static size_t
+utf8_of(uint32_t c, unsigned char text[4])
+{
     size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
     static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
     if (c < 0x80 || (c >= 0xd800 && c < 0xe000)) {
         return 0;
     }
     for (size_t i = n; i-- > 1; c >>= 6) {
-        text[i] = (char)(0x80 | (c & 0x3f));
+        text[i] = (unsigned char)(0x80 | (c & 0x3f));
     }
-    text[0] = (char)(lead[n] | c);
-    bool is_it = secret.n - at >= n && memcmp(secret.p + at, text, n) == 0;
-    return is_it ? n : 0;
+    text[0] = (unsigned char)(lead[n] | c);
+    return n;
+}
+
+/* Those that go on with that character in UTF-8. */
+static void
+take_utf8(struct echo_turn *t, struct echo_thread k, uint32_t c)
+{
+    unsigned char text[4];
+    size_t n = utf8_of(c, text);
+    uint32_t at = k.at;
+    for (size_t i = 0; i < n; i++, k.at++) {
+        while (
+            k.from < k.to && echo_secret(t->keys, k.form, k.from).n <= k.at) {
+            k.from++;
+        }
+        if (k.from == k.to || !echo_narrow(t->keys, &k, text[i])) {
+            return;
+        }
+    }
+    if (n != 0) {
+        k.at = at;
+        echo_advance(t, k, n);
+    }
 }
 
 /* The first byte of that character in UTF-8. */
@@ -148,13 +216,12 @@ utf8_lead(uint32_t c)
 static void
 symbol_ends(struct echo_turn *t, struct echo_thread k, uint32_t c)
 {
-    struct str secret = t->keys->secrets[k.secret];
-    if (c < 256 && is_symbol(secret, k.form, k.at, (unsigned char)c)) {
-        echo_advance(t, k, 1);
+    struct echo_thread one = k;
+    if (c < 256 && echo_narrow(t->keys, &one, (unsigned char)c)) {
+        echo_advance(t, one, 1);
     }
-    size_t n = k.form == FORM_TEXT ? utf8_symbols(secret, k.at, c) : 0;
-    if (n != 0) {
-        echo_advance(t, k, n);
+    if (k.form == FORM_TEXT) {
+        take_utf8(t, k, c);
     }
 }
 
@@ -171,7 +238,8 @@ for_each_form(struct echo_turn *t, struct echo_thread k, unsigned char byte,
     }
     const struct echo_begin *all = t->keys->begins;
     for (uint32_t i = t->keys->first[byte]; i != 0; i = all[i].next) {
-        k.secret = all[i].secret;
+        k.from = all[i].from;
+        k.to = all[i].to;
         k.form = all[i].form;
         fn(t, k, c);
     }
@@ -211,11 +279,12 @@ json_short(unsigned char c)
     }
 }
 
-/* The character of four bytes at the thread's place; 0: there is none. */
+/* The character of four bytes at the place of a thread of one secret; 0: there
+ * is none. */
 static uint32_t
 high_character(const struct echo_turn *t, const struct echo_thread *k)
 {
-    struct str s = t->keys->secrets[k->secret];
+    struct str s = echo_secret(t->keys, k->form, k->from);
     const unsigned char *p = (const unsigned char *)s.p + k->at;
     if (k->form != FORM_TEXT || s.n - k->at < 4 || (p[0] & 0xf8) != 0xf0) {
         return 0;
@@ -243,13 +312,17 @@ pair_first(unsigned high)
     return 0x10000 + ((high - 0xd800) << 10);
 }
 
-/* The upper half: goes on if it is of the character that the secret has. */
+/* The upper half: each goes on whose character it is of. */
 static void
 pair_begins(struct echo_turn *t, struct echo_thread k, uint32_t high)
 {
-    uint32_t c = high_character(t, &k);
-    if (c != 0 && 0xd800 + ((c - 0x10000) >> 10) == high) {
-        push_escape(t, k, PAIR, 0);
+    unsigned to = k.to;
+    for (; k.from < to; k.from++) {
+        uint32_t c = high_character(t, &k);
+        k.to = (uint16_t)(k.from + 1);
+        if (c != 0 && 0xd800 + ((c - 0x10000) >> 10) == high) {
+            push_escape(t, k, PAIR, 0);
+        }
     }
 }
 
@@ -323,8 +396,13 @@ echo_step(struct echo_turn *t, struct echo_thread k, unsigned char c)
         step_escape(t, k, c);
         return;
     }
-    if (echo_is_plain_symbol(t->keys->secrets[k.secret], k.form, k.at, c)) {
-        echo_advance(t, k, 1);
+    struct echo_thread one = k;
+    if (echo_narrow(t->keys, &one, c)) {
+        echo_advance(t, one, 1);
+    }
+    one = k;
+    if (c == '+' && k.form == FORM_TEXT && echo_narrow(t->keys, &one, ' ')) {
+        echo_advance(t, one, 1); /* in a form */
     }
     echo_begin_escape(t, k, c);
 }

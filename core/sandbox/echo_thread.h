@@ -18,9 +18,16 @@ struct echo_turn {
     bool has_merged; /* an escape ended: threads may meet */
 };
 
-/* Whether symbol `at` of the form may be that byte unescaped. */
-bool echo_is_plain_symbol(
-    struct str secret, unsigned form, size_t at, unsigned char c);
+/* Those of the thread's secrets whose symbol `at` is the byte, escaped or not.
+ * False: none. */
+bool echo_narrow(
+    const struct echo_keys *keys, struct echo_thread *k, unsigned char c);
+
+static inline struct str
+echo_secret(const struct echo_keys *keys, unsigned form, unsigned place)
+{
+    return keys->secrets[keys->order[(size_t)form * keys->n + place]];
+}
 
 /* Whether the escape that begins at `p` may be of some form, as far as can be
  * seen: most are not. */

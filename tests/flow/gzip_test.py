@@ -368,6 +368,18 @@ def test_a_coding_that_is_not_read(weir, origin, coding):
     w.wait_log("content coding that cannot be read")
 
 
+def test_a_coding_that_is_nominated_away(weir, origin):
+    """Without the field the body would pass as what it is not."""
+    origin.on("/", coded(pack(SECRET), headers=[
+        ("Connection", "Content-Encoding")]))  # fmt: skip
+    w = start(weir)
+    for method in ("GET", "HEAD"):
+        r = fetch(w, origin, method=method)
+        assert r.status == 502
+        assert pack(SECRET) not in r.body
+    w.wait_log("malformed Connection field")
+
+
 def test_a_coding_passes_where_nothing_looks(weir, origin):
     """Byte for byte, with all that is said of it."""
     fields = [("ETag", '"1"'), ("Accept-Ranges", "bytes"),

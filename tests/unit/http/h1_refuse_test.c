@@ -404,6 +404,7 @@ static const struct refusal bad_responses[] = {
                         "Transfer-Encoding: chunked\r\n\r\n"),
     BAD(H1_E_CODING, "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
     BAD(H1_E_CONNECTION, OK "Connection: content-length\r\n\r\n"),
+    BAD(H1_E_CONNECTION, OK "Connection: a, Content-Encoding\r\n\r\n"),
 };
 
 static void

@@ -428,6 +428,136 @@ long_secret(void **state)
     free(mask);
 }
 
+/* Secrets that begin alike, some as a whole with another: what is found of all
+ * is what is found of each alone. */
+static void
+that_begin_alike(void **state)
+{
+    static const char *const pieces[] = { "ghp_", "a", "b ", "b+",
+        "\xf0\x9f"
+        "\x98\x80",
+        "\xf0\x9f\x98\x81", "\xc3\xbc", "/", "Q", "\xff" };
+    char bytes[8][64], text[4096];
+    struct str secrets[8];
+    (void)state;
+    srand(11);
+    for (int round = 0; round < 500; round++) {
+        unsigned n = 0;
+        for (unsigned i = 0; i < LEN(secrets); i++) {
+            size_t keep = i != 0 ? chance((unsigned)secrets[n - 1].n + 1) : 0;
+            memmove(bytes[n], i != 0 ? bytes[n - 1] : "", keep);
+            for (size_t to = ECHO_MIN + chance(8); keep < to;) {
+                const char *p = pieces[chance(LEN(pieces))];
+                memcpy(bytes[n] + keep, p, strlen(p));
+                keep += strlen(p);
+            }
+            secrets[n] = str_n(bytes[n], keep);
+            bool is_new = true;
+            for (unsigned k = 0; k < n; k++) {
+                is_new = is_new && !str_eq(secrets[k], secrets[n]);
+            }
+            n += is_new;
+        }
+        size_t size = 0;
+        for (unsigned i = 0; i < 12; i++) {
+            size += put_noise(text + size, secrets[chance(n)]);
+            size += put_form(text + size, secrets[chance(n)]);
+        }
+        compare_several(secrets, n, str_n(text, size));
+    }
+}
+
+/* An escape stands for bytes of some of them, and ends none in its midst. */
+static void
+that_begin_alike_in_utf8(void **state)
+{
+    const struct str secrets[] = { STR("gr\xc3\xbc-\xf0\x9f\x98\x80-0123"),
+        STR("gr\xc3\xbc-\xf0\x9f\x98\x81-0123"), STR("0123456789-\xc3"),
+        STR("0123456789-\xc3\xbc"), STR("0123456789-\xc3\xbd") };
+    (void)state;
+    compare_several(secrets, LEN(secrets),
+        STR("gr\\u00fc-\\ud83d\\ude00-0123 gr\\u00fc-\\ud83d\\ude01-0123 "
+            "gr\\u00fc-\\ud83d\\ude02-0123 0123456789-\\u00fc "
+            "0123456789-\\u00fd 0123456789-\\u00c3\\u00bd"));
+}
+
+static void
+found_none(void *arg, unsigned secret, uint64_t from, uint64_t to)
+{
+    (void)arg;
+    fail_msg("%u at %d to %d", secret, (int)from, (int)to);
+}
+
+/* A text that repeats what they begin with costs what it costs with one. */
+static void
+threads_of_many(void **state)
+{
+    static char bytes[500][20];
+    struct str secrets[LEN(bytes)];
+    struct echo_keys keys;
+    struct echo e;
+    (void)state;
+    for (unsigned i = 0; i < LEN(bytes); i++) {
+        int n =
+            snprintf(bytes[i], sizeof bytes[i], "ghp_%u-%03u-0123", i % 10, i);
+        secrets[i] = str_n(bytes[i], (size_t)n);
+    }
+    echo_keys_init(&keys, secrets, LEN(secrets));
+    echo_init(&e, &keys);
+    for (int i = 0; i < 8; i++) {
+        echo_feed(
+            &e, i % 2 ? STR("%67%68%70%5f") : STR("ghp_"), found_none, NULL);
+        assert_in_range(e.n, 1, 4);
+        assert_in_range(echo_held(&e), 4, 12);
+    }
+    echo_fini(&e);
+    echo_keys_fini(&keys);
+}
+
+static void
+found_one(void *arg, unsigned secret, uint64_t from, uint64_t to)
+{
+    unsigned *counts = arg;
+    assert_int_equal(to - from, 16);
+    counts[secret]++;
+}
+
+/* What began of many goes on with those that are looked for then. */
+static void
+keys_that_change(void **state)
+{
+    const struct str old[] = { STR("ghp_bbbb-1111111"), STR("ghp_aaaa-2222222"),
+        STR("ghp_aaaa-3333333"), STR("ghp_aaaa-4444444") };
+    const struct str now[] = { old[0], old[1], STR("ghp_aaaa-1234567"),
+        STR("ghp_cccc-1234567") };
+    (void)state;
+    for (size_t cut = 1; cut < 16; cut++) {
+        static const unsigned alike[] = { 1, 1, 1, 0 },
+                              other[] = { 1, 2, 0, 0 };
+        unsigned counts[LEN(now)] = { 0 };
+        struct echo_keys before, keys, again;
+        struct echo e;
+        echo_keys_init(&before, old, LEN(old));
+        echo_keys_init(&keys, now, 2);
+        echo_keys_init(&again, now, LEN(now));
+        echo_init(&e, &before);
+        echo_feed(&e, str_n(old[1].p, cut), found_one, counts);
+        echo_change(&e, &keys, 2);
+        echo_keys_fini(&before);
+        bool is_alike = cut <= strlen("ghp_");
+        echo_feed(&e, str_skip(old[1], cut), found_one, counts);
+        echo_feed(&e, str_n(old[1].p, cut), found_one, counts);
+        echo_change(&e, &again, 2);
+        echo_feed(&e, str_skip(now[is_alike ? 2 : 1], cut), found_one, counts);
+        echo_feed(&e, old[2], found_one, counts);
+        echo_feed(&e, old[0], found_one, counts);
+        assert_memory_equal(counts, is_alike ? alike : other, sizeof counts);
+        echo_fini(&e);
+        echo_keys_fini(&keys);
+        echo_keys_fini(&again);
+    }
+}
+
 int
 main(void)
 {
@@ -444,6 +574,10 @@ main(void)
         cmocka_unit_test(too_many_repetitions),
         cmocka_unit_test(several_secrets),
         cmocka_unit_test(long_secret),
+        cmocka_unit_test(that_begin_alike),
+        cmocka_unit_test(that_begin_alike_in_utf8),
+        cmocka_unit_test(threads_of_many),
+        cmocka_unit_test(keys_that_change),
     };
     return cmocka_run_group_tests_name("echo", tests, NULL, NULL);
 }
