@@ -18,7 +18,6 @@ struct h1_side {
     double looked;   /* clock_mono() when the end of the connection was looked
                         for behind bytes that there is no room for */
     double ended;    /* ... and seen; 0: it was not */
-    uint64_t sent;   /* body bytes written */
     unsigned long turn;  /* of the loop, in which ... */
     uint64_t turn_bytes; /* ... so much of the body came */
 };

@@ -72,7 +72,6 @@ struct tx {
 
     /* for the conn */
     bool is_head_ready;  /* response is final and may be written */
-    bool is_local;       /* weir's own answer */
     bool is_tunnel_open; /* a 200 to CONNECT: the conn becomes a tunnel */
     bool is_blind;       /* ... a blind one; or the tx that carries it */
     bool is_upgraded;    /* a 101 that was asked for: splice.c's from here */
@@ -93,7 +92,7 @@ struct tx {
     /* figures, for the log; clock_mono(), 0: did not happen */
     double t_start, t_request, t_queued, t_slot; /* queued for a slot, got it
                                                     or gave up */
-    double t_connect, t_connected, t_sent, t_head, t_end;
+    double t_connect, t_connected, t_sent, t_head;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at;                   /* the module that waits in a hook */
     void **module_state;
@@ -145,9 +144,9 @@ bool tx_body_is_too_large(const struct tx *tx);
  * returned; NULL: it can. */
 const struct step *tx_body_failed(struct tx *tx);
 
-/* Records the first cause and where it lies; later ones are swallowed.
- * Returns -1. */
-int tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
+/* Records the first cause, for the logs alone, and where it lies; later ones
+ * are swallowed. What the client is told is tx_reply()'s. */
+void tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     printf_like(3, 4);
 
 /* The struct of a part for this exchange: along the where-chain (location,

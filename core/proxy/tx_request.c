@@ -98,7 +98,6 @@ open_tunnel(struct tx *tx)
     tx->response.status = 200;
     tx->response.reason = STR("Connection Established");
     tx->response.minor = 1;
-    tx->is_local = true;
     tx->is_tunnel_open = true;
     tx->is_blind = is_blind(tx);
     pump_end(&tx->down);

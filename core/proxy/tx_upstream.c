@@ -114,7 +114,6 @@ use_peer(struct tx *tx, struct peer *p)
     tx->peer_addr = p->addr;
     peer_begin(p, &tx->task);
     tx->t_connected = clock_mono();
-    tx->t_sent = tx->t_connected;
     tx->up.last_progress = tx->t_connected; /* it could not, before */
 }
 

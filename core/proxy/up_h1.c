@@ -78,9 +78,7 @@ send_body(struct peer *p, struct tx *tx)
         return;
     }
     while (!bufq_is_empty(from) && !bufq_is_full(&p->out)) {
-        size_t n = move_body(p, tx, from);
-        p->sent += n;
-        pump_took(&tx->up, n);
+        pump_took(&tx->up, move_body(p, tx, from));
     }
     if (pump_is_done(&tx->up) && !tx->up.has_error) {
         if (tx->request.body == BODY_CHUNKED) {
