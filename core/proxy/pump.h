@@ -13,14 +13,14 @@
 
 struct tx;
 
-/* What a filter is told of its input, and what it answers. */
+/* What a filter is told of its input. */
 enum need {
-    MORE,
-    FLUSH,
-    END
-}; /* FLUSH: the input is dry this turn; END: it
-      is the last, and the answer F_DONE once the
-      output took all */
+    MORE,  /* more will come in this turn */
+    FLUSH, /* the input is dry this turn */
+    END    /* it is the last: F_DONE is the answer once the output took all */
+};
+
+/* What it answers. */
 enum flow {
     F_NEED, /* took what it could; more input, please */
     F_FULL, /* the output is full */

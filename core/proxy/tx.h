@@ -60,8 +60,8 @@ struct tx {
     struct pool_host *pool_host;
     struct dial *dial;
     struct peer *peer;
-    struct addr peer_addr; /* that was dialled */
-    bool is_upstream;      /* on_upstream was asked, on_upstream_end was not */
+    struct addr peer_addr;  /* that was dialled */
+    bool owes_upstream_end; /* on_upstream was asked, on_upstream_end not */
     bool is_retried;
     struct bufq held;     /* of the body: sent, and not yet answered */
     bool is_held_short;   /* ... but more was sent than is held */
@@ -164,5 +164,6 @@ extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */
-extern const struct step tx_step_reply;    /* tx_response.c: weir's answer */
+extern const struct step tx_step_reply;    /* tx_response.c: weir's own, or
+                                              all of the origin's, is set */
 extern const struct step tx_step_done;     /* tx.c: log, end */
