@@ -127,6 +127,15 @@ tx_client_at_fault(struct tx *tx, unsigned status)
     task_wake(&tx->task);
 }
 
+const struct step *
+tx_break(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->is_broken = true;
+    tx->must_close = true;
+    return &tx_step_reply;
+}
+
 unsigned
 tx_status(const struct tx *tx)
 {

@@ -133,6 +133,10 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
+/* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
+ * client, and its connection ends. Returns the step. */
+must_check const struct step *tx_break(struct tx *tx);
+
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
 

@@ -68,10 +68,7 @@ break_off(struct tx *tx, const char *why)
 {
     tx_fail(tx, FAULT_ORIGIN, "%s", why);
     upstream_close(tx);
-    tx->is_broken = true;
-    tx->must_close = true;
-    task_wake(&tx->conn->task);
-    return &tx_step_reply;
+    return tx_break(tx);
 }
 
 static const struct step *
@@ -152,10 +149,7 @@ run_reply(struct task *t)
     if (tx->down.has_error && !tx->is_broken) {
         return filter_failed(tx);
     }
-    if (!tx->is_head_ready && !tx->is_broken) {
-        tx->is_head_ready = true;
-        task_wake(&tx->conn->task);
-    }
+    tx->is_head_ready = tx->is_head_ready || !tx->is_broken;
     if (tx->is_client_done) {
         return &tx_step_done;
     }

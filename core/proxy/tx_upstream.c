@@ -180,9 +180,7 @@ run_upstream(struct task *t)
         break;
     }
     hooks_upstream_end(tx);
-    tx->is_broken = true;
-    tx->must_close = true;
-    return &tx_step_reply;
+    return tx_break(tx);
 }
 
 static const struct step *
