@@ -68,20 +68,6 @@ feed_once(struct conn *c, struct h1_side *side)
     return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
 }
 
-/* A fast sender to a fast origin: others have their turn in between. */
-static void
-count_turn(struct conn *c, struct h1_side *side, uint64_t n)
-{
-    if (side->turn != c->task.loop->turns) {
-        side->turn = c->task.loop->turns;
-        side->turn_bytes = 0;
-    }
-    side->turn_bytes += n;
-    if (side->turn_bytes >= TURN_BYTES) {
-        task_yield(&c->task);
-    }
-}
-
 /* The request's body, as far as the pump has room. */
 static void
 feed_body(struct conn *c, struct h1_side *side)
@@ -118,5 +104,5 @@ h1_side_feed(struct conn *c, struct h1_side *side)
     AN(!side->is_body_done);
     uint64_t had = c->tx->up.bytes_in;
     feed_body(c, side);
-    count_turn(c, side, c->tx->up.bytes_in - had);
+    turn_spend(&side->turn, &c->task, c->tx->up.bytes_in - had, TURN_BYTES);
 }

@@ -71,8 +71,7 @@ struct pump {
     bool is_stopped;          /* the source met a full queue */
     bool has_error;           /* a filter's: nothing more will come out */
     const char *failed, *why; /* that filter's name, and what it said */
-    unsigned long turn;       /* of the loop, in which ... */
-    size_t turn_bytes;        /* ... so much came out of all stages */
+    struct turn turn;         /* of what came out of all stages */
     double last_progress;     /* clock_mono() of the last byte in or out */
     uint64_t bytes_in, bytes_out;
 };

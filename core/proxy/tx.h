@@ -67,8 +67,7 @@ struct tx {
     bool is_held_short;   /* ... but more was sent than is held */
     bool is_request_sent; /* head and body have left */
     unsigned interims;    /* 1xx heads so far */
-    unsigned long turn;   /* of the loop, in which ... */
-    uint64_t turn_bytes;  /* ... so much was moved */
+    struct turn turn;     /* of the response's body */
 
     /* for the conn */
     bool is_head_ready;  /* response is final and may be written */

@@ -6,7 +6,6 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
-#include "net/loop.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
@@ -117,13 +116,8 @@ run_body(struct task *t)
         return filter_failed(tx);
     }
     uint64_t had = tx->down.bytes_in;
-    if (tx->turn != t->loop->turns) {
-        tx->turn = t->loop->turns;
-        tx->turn_bytes = 0;
-    }
     upstream_send(tx);
     enum peer_io r = tx->peer->ops->recv_body(tx->peer, tx);
-    tx->turn_bytes += tx->down.bytes_in - had;
     switch (r) {
     case P_OK:
         return body_ended(tx);
@@ -135,9 +129,7 @@ run_body(struct task *t)
     case P_BAD:
         return break_off(tx, "upstream sent a malformed body");
     }
-    if (tx->turn_bytes >= TURN_BYTES) {
-        task_yield(t);
-    }
+    turn_spend(&tx->turn, t, tx->down.bytes_in - had, TURN_BYTES);
     return body_wait(tx);
 }
 
