@@ -25,3 +25,11 @@ struct h1_side {
 /* What there is of the request's body, as far as the pump has room; one client
  * that sends fast has its share of a turn. Failures are told to the tx. */
 void h1_side_feed(struct conn *c, struct h1_side *side);
+
+/* The head alone, into c->out: of a 101, which no body follows. Decides whether
+ * the connection may be used again. */
+void h1_side_write_head(struct conn *c, struct h1_side *side);
+
+/* What there is of the response, as far as the client takes it. IO_OK: it took
+ * all; IO_AGAIN: some is in c->out. */
+must_check enum io h1_side_write(struct conn *c, struct h1_side *side);
