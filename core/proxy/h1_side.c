@@ -77,7 +77,7 @@ static void
 feed_body(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    while (!side->is_body_done && !pump_is_full(&tx->up)) {
+    while (!side->is_body_done && !pump_stop_if_full(&tx->up)) {
         enum io r = feed_once(c, side);
         if (tx_body_is_too_large(tx)) {
             tx_client_at_fault(tx, 413);

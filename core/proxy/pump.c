@@ -89,7 +89,7 @@ pump_end(struct pump *p)
 }
 
 bool
-pump_is_full(struct pump *p)
+pump_stop_if_full(struct pump *p)
 {
     p->is_stopped = bufq_is_full(&p->in);
     return p->is_stopped;

@@ -97,8 +97,9 @@ struct bufq *pump_in(struct pump *p);
 void pump_filled(struct pump *p, size_t n);
 void pump_end(struct pump *p);
 
-/* True when the source must stop; it is woken when there is room. */
-bool pump_is_full(struct pump *p);
+/* The source asks before it gives more. True: the queue is full, the source
+ * must stop, and it is woken when there is room. */
+must_check bool pump_stop_if_full(struct pump *p);
 
 /* Runs the filters, in the sink's own step: until nothing moves, so that what
  * does not come out now needs more input or a sink that takes; beyond

@@ -161,10 +161,10 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_upstream; /* tx_upstream.c */
+extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
+                                              until the response's head */
 extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
-extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */
 extern const struct step tx_step_reply;    /* tx_response.c: weir's own, or
