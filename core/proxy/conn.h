@@ -111,8 +111,8 @@ void conn_open_tunnel(
 /* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
  * *au (the tunnel's own host where there is none). False: *next says to wait,
  * or to end. */
-bool conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
-    const struct step **next);
+must_check bool conn_read_hello(struct conn *c, struct hello *h,
+    struct authority *au, const struct step **next);
 
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)

@@ -145,7 +145,7 @@ bool tx_body_is_too_large(const struct tx *tx);
 
 /* The request's body cannot go on: weir's answer is set, and its step is
  * returned; NULL: it can. */
-const struct step *tx_body_failed(struct tx *tx);
+must_check const struct step *tx_body_failed(struct tx *tx);
 
 /* Records the first cause, for the logs alone, and where it lies; later ones
  * are swallowed. What the client is told is tx_reply()'s. */

@@ -5,6 +5,8 @@
  * tx_response.c.
  */
 
+#include "base/obj.h"
+
 struct tx;
 struct step;
 
@@ -22,4 +24,4 @@ void upstream_give_up(struct tx *tx);
 
 /* Nobody is left to answer, or a hook wants no answer: closes, and goes to the
  * last step. */
-const struct step *upstream_abandon(struct tx *tx);
+must_check const struct step *upstream_abandon(struct tx *tx);
