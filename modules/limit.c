@@ -108,7 +108,7 @@ count_connection(struct conn *c)
         return V_ABORT;
     }
     c->counted = CONN_SANDBOXS;
-    c->is_over = n.all > limit;
+    c->is_beyond_limit = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
         conn_log(c, LOG_WARN, "connections: more than %u", limit);
         return V_ABORT;
@@ -212,7 +212,7 @@ on_target(struct conn *c, const struct target *t)
         nobodys--;
         v = count_connection(c);
     }
-    if (v == V_NEXT && c->is_over) {
+    if (v == V_NEXT && c->is_beyond_limit) {
         return refuse_connection(t->tx);
     }
     const struct limit *l = module_who(t->tx, limit_module_index);

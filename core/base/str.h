@@ -16,6 +16,11 @@ struct str {
 
 /* A literal; for an existing char array or pointer use str_of(). */
 #define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
+/* The same where an initializer must be constant. */
+#define STR_INIT(lit)                                                          \
+    {                                                                          \
+        "" lit, sizeof(lit) - 1                                                \
+    }
 #define STR_NONE ((struct str){ NULL, 0 })
 
 /* For printf: "%.*s", STR_ARG(s). */

@@ -310,7 +310,6 @@ run_tls(struct task *t)
     struct dial *d = dial_of(t);
     switch (stream_handshake(d->stream)) {
     case IO_OK:
-        d->result.is_resumed = tls_is_resumed(d->stream);
         return finish(d);
     case IO_AGAIN:
         break;

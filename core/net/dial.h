@@ -44,7 +44,6 @@ struct dial_result {
     const char *proxy_error; /* RFC 9209 2.3's type; NULL on success */
     char text[256];          /* for the log and for details */
     struct addr addr;        /* dialled last, with its port */
-    bool is_resumed;         /* the TLS session */
     bool is_exhausted;       /* DIAL_OWN for want of a descriptor or memory */
 };
 

@@ -122,6 +122,20 @@ task_yield(struct task *t)
     list_add_tail(&t->loop->yielded, &t->queued);
 }
 
+bool
+turn_spend(struct turn *turn, struct task *t, uint64_t n, uint64_t max)
+{
+    if (turn->number != t->loop->turns) {
+        *turn = (struct turn){ .number = t->loop->turns };
+    }
+    turn->bytes += n;
+    if (turn->bytes >= max) {
+        task_yield(t);
+        return true;
+    }
+    return false;
+}
+
 void
 task_run(struct task *t)
 {

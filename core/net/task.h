@@ -65,5 +65,16 @@ void task_grant(struct task *t);
 /* In a step: run again in the next turn, after others had theirs. */
 void task_yield(struct task *t);
 
+/* Bytes that one task moves in a turn of the loop, so that one who is fast
+ * does not keep it from all others; zeroed to begin with. */
+struct turn {
+    unsigned long number;
+    uint64_t bytes;
+};
+
+/* In a step, when `n` more bytes were moved: task_yield() once there are `max`
+ * in this turn; true then. */
+bool turn_spend(struct turn *turn, struct task *t, uint64_t n, uint64_t max);
+
 /* For the loop alone. */
 void task_run(struct task *t);

@@ -2,8 +2,10 @@
 
 /*
  * A client's connection: its stream, the sandbox it belongs to, the tunnel it
- * opened, and the codec that turns its bytes into exchanges. One task; the
- * steps stand in sniff.c, intercept.c and serve_h1.c.
+ * opened, and the codec that turns its bytes into exchanges. One task; its
+ * steps stand in front.c, serve_h1.c, sniff.c, intercept.c, splice.c and
+ * linger.c, and a tunnel goes through serve_h1.c twice: to its CONNECT, and
+ * for what is in it.
  */
 
 #include "base/addr.h"
@@ -62,10 +64,10 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool has_client;     /* peer is one */
-    bool is_half_closed; /* the client will say no more, and may yet read */
-    bool is_over;        /* beyond its sandbox's limit: told so, and closed */
-    bool must_close;     /* after this response */
+    bool has_client;      /* peer is one */
+    bool is_half_closed;  /* the client will say no more, and may yet read */
+    bool is_beyond_limit; /* its sandbox's: told so, and closed */
+    bool must_close;      /* after this response */
     enum conn_count counted;
 };
 
@@ -109,8 +111,8 @@ void conn_open_tunnel(
 /* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
  * *au (the tunnel's own host where there is none). False: *next says to wait,
  * or to end. */
-bool conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
-    const struct step **next);
+must_check bool conn_read_hello(struct conn *c, struct hello *h,
+    struct authority *au, const struct step **next);
 
 /* Its name alone; false, after a log line, where it can be nobody's. */
 must_check bool conn_read_sni(

@@ -1,14 +1,18 @@
 /*
- * A request's body, from the client's bytes into the pump: straight from the
- * stream where no framing lies between. Called by serve_h1.c, which owns the
- * rest of the exchange's client side.
+ * The bytes of one exchange on the client's side. A request's body into the
+ * pump, straight from the stream where no framing lies between; the response's
+ * head and body out of tx and pump, framed for this client. Called by
+ * serve_h1.c, which owns all else; closes nothing itself.
  */
 
 #include "proxy/h1_side.h"
 
 #include "base/clock.h"
+#include "http/h1_write.h"
 #include "proxy/conn.h"
+#include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
+#include "proxy/worker.h"
 
 /* Body bytes that one client moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
@@ -68,26 +72,12 @@ feed_once(struct conn *c, struct h1_side *side)
     return h == H1_MORE && c->in.n == had ? conn_fill(c, c->in.max) : IO_OK;
 }
 
-/* A fast sender to a fast origin: others have their turn in between. */
-static void
-count_turn(struct conn *c, struct h1_side *side, uint64_t n)
-{
-    if (side->turn != c->task.loop->turns) {
-        side->turn = c->task.loop->turns;
-        side->turn_bytes = 0;
-    }
-    side->turn_bytes += n;
-    if (side->turn_bytes >= TURN_BYTES) {
-        task_yield(&c->task);
-    }
-}
-
 /* The request's body, as far as the pump has room. */
 static void
 feed_body(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    while (!side->is_body_done && !pump_is_full(&tx->up)) {
+    while (!side->is_body_done && !pump_stop_if_full(&tx->up)) {
         enum io r = feed_once(c, side);
         if (tx_body_is_too_large(tx)) {
             tx_client_at_fault(tx, 413);
@@ -118,5 +108,112 @@ h1_side_feed(struct conn *c, struct h1_side *side)
     AN(!side->is_body_done);
     uint64_t had = c->tx->up.bytes_in;
     feed_body(c, side);
-    count_turn(c, side, c->tx->up.bytes_in - had);
+    turn_spend(&side->turn, &c->task, c->tx->up.bytes_in - had, TURN_BYTES);
+}
+
+/* An answer that came before the request's end: whether the rest is little
+ * enough to be thrown away. A client that waits for a 100 may never send it,
+ * and what it sends then is another request (RFC 9110 10.1.1). */
+static bool
+may_drain(const struct conn *c, const struct h1_side *side)
+{
+    return side->body.kind == BODY_LENGTH && side->body.left <= LINGER_BYTES &&
+           !c->tx->request.expects_continue;
+}
+
+static bool
+may_keep_alive(const struct conn *c, const struct h1_side *side)
+{
+    const struct tx *tx = c->tx;
+    return tx->request.keep_alive && !tx->must_close && !c->must_close &&
+           !c->is_quitting && (side->is_body_done || may_drain(c, side)) &&
+           c->requests < worker_conf(c->worker)->keepalive_requests;
+}
+
+/* Chooses the framing that this client can read (RFC 9112 6.3). */
+static enum body_kind
+response_framing(struct conn *c)
+{
+    const struct tx *tx = c->tx;
+    if (tx->is_tunnel_open) {
+        return BODY_NONE;
+    }
+    if (!head_response_has_body(&tx->response, tx->request.method_id)) {
+        return BODY_NONE;
+    }
+    if (tx->response.body == BODY_LENGTH) {
+        return BODY_LENGTH;
+    }
+    return tx->request.minor >= 1 ? BODY_CHUNKED : BODY_UNTIL_CLOSE;
+}
+
+void
+h1_side_write_head(struct conn *c, struct h1_side *side)
+{
+    CHECK(c, CONN_MAGIC);
+    AZ(side->is_head_written);
+    struct tx *tx = c->tx;
+    enum body_kind kind = response_framing(c);
+    if (kind == BODY_UNTIL_CLOSE) {
+        tx->must_close = true;
+    }
+    if (!tx->is_tunnel_open && !may_keep_alive(c, side)) {
+        tx->must_close = true;
+    }
+    struct h1_framing f = { .kind = kind,
+        .length = tx->response.length,
+        .close = tx->must_close && !tx->is_upgraded,
+        .keep_alive = !tx->must_close && tx->request.minor == 0,
+        .upgrade = tx->is_upgraded ? STR("websocket") : STR_NONE };
+    size_t had = c->out.len;
+    h1_write_response(&tx->response, &f, &c->out);
+    tx->bytes_sent += c->out.len - had;
+    side->is_head_written = true;
+    side->is_chunked = kind == BODY_CHUNKED;
+    side->is_bare = kind == BODY_NONE;
+    side->progress = clock_mono();
+}
+
+static void
+write_body(struct conn *c, struct h1_side *side)
+{
+    struct tx *tx = c->tx;
+    struct bufq *from = pump_out(&tx->down);
+    size_t had = c->out.len;
+    if (side->is_bare) { /* weir's own answers always have one */
+        bufq_consume(from, from->len);
+    }
+    size_t n = side->is_chunked ? bufq_move_chunked(&c->out, from, SIZE_MAX)
+                                : bufq_move(&c->out, from, SIZE_MAX);
+    if (n != 0) {
+        pump_took(&tx->down, n);
+    }
+    if (pump_is_done(&tx->down) && !side->is_end_written && !tx->is_broken) {
+        if (side->is_chunked) {
+            h1_write_last_chunk(&tx->response, &c->out);
+        }
+        side->is_end_written = true;
+    }
+    tx->bytes_sent += c->out.len - had;
+}
+
+enum io
+h1_side_write(struct conn *c, struct h1_side *side)
+{
+    CHECK(c, CONN_MAGIC);
+    struct tx *tx = c->tx;
+    if (tx->is_head_ready && !side->is_head_written) {
+        h1_side_write_head(c, side);
+    }
+    enum io r = IO_OK;
+    size_t before = SIZE_MAX;
+    while (r == IO_OK && c->out.len != before) {
+        if (side->is_head_written && pump_run(&tx->down)) {
+            write_body(c, side);
+        }
+        before = c->out.len;
+        r = before != 0 ? stream_flush(c->stream, &c->out) : IO_OK;
+        side->progress = c->out.len != before ? clock_mono() : side->progress;
+    }
+    return r;
 }

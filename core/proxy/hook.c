@@ -164,7 +164,7 @@ hooks_upstream(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     enum verdict v = V_NEXT;
-    tx->is_upstream = true;
+    tx->owes_upstream_end = true;
     while (tx->hook_at < hook_count[H_UPSTREAM] && v == V_NEXT) {
         v = hook_module(H_UPSTREAM, tx->hook_at)->on_upstream(tx);
         tx->hook_at += v == V_NEXT;
@@ -179,11 +179,11 @@ void
 hooks_upstream_end(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    for (unsigned i = 0; i < hook_count[H_UPSTREAM_END] && tx->is_upstream;
-         i++) {
+    for (unsigned i = 0;
+         i < hook_count[H_UPSTREAM_END] && tx->owes_upstream_end; i++) {
         hook_module(H_UPSTREAM_END, i)->on_upstream_end(tx);
     }
-    tx->is_upstream = false;
+    tx->owes_upstream_end = false;
 }
 
 enum verdict

@@ -87,15 +87,16 @@ void hooks_init(void);
 
 must_check int hooks_worker_init(struct worker *w);
 void hooks_worker_exit(struct worker *w);
-enum verdict hooks_accept(struct conn *c);
+must_check enum verdict hooks_accept(struct conn *c);
 void hooks_close(struct conn *c);
 
 /* `at` keeps the place of a hook that waits; 0 to begin. */
-enum verdict hooks_target(struct conn *c, const struct target *t, unsigned *at);
-enum verdict hooks_request(struct tx *tx);
-enum verdict hooks_upstream(struct tx *tx);
+must_check enum verdict hooks_target(
+    struct conn *c, const struct target *t, unsigned *at);
+must_check enum verdict hooks_request(struct tx *tx);
+must_check enum verdict hooks_upstream(struct tx *tx);
 void hooks_upstream_end(struct tx *tx); /* where it has begun, once */
-enum verdict hooks_response(struct tx *tx);
+must_check enum verdict hooks_response(struct tx *tx);
 void hooks_interim(struct tx *tx);
 void hooks_trailers(struct tx *tx); /* of the response */
 void hooks_log(const struct tx *tx);

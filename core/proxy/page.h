@@ -12,7 +12,7 @@ struct pages;
 
 /* Reads what there is; a directory without pages is fine. A page over 64 KiB
  * is an error: NULL with a message. In the arena. */
-struct pages *pages_read(
+must_check struct pages *pages_read(
     struct arena *a, struct str dir, char *err, size_t err_size);
 
 /* The page for a status, or the general one; n 0: none. */

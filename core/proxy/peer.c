@@ -47,7 +47,6 @@ peer_begin(struct peer *p, struct task *t)
     p->is_head_sent = p->is_end_sent = false;
     p->is_head_done = p->is_body_done = false;
     p->has_sent = p->has_answered = false;
-    p->sent = 0;
     p->scanned = p->heads = 0;
     stream_set_task(p->stream, t);
 }

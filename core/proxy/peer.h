@@ -47,7 +47,6 @@ struct peer {
     struct h1_body body; /* of the response */
     double progress;     /* clock_mono() when the origin last took of `out`, or
                             when that was empty; a client's bytes do not count */
-    uint64_t sent;       /* body bytes of this request */
     unsigned requests;
     bool is_reused;
     bool is_head_sent, is_end_sent;

@@ -89,7 +89,7 @@ pump_end(struct pump *p)
 }
 
 bool
-pump_is_full(struct pump *p)
+pump_stop_if_full(struct pump *p)
 {
     p->is_stopped = bufq_is_full(&p->in);
     return p->is_stopped;
@@ -159,7 +159,7 @@ pump_pass(struct pump *p)
             return false;
         }
         has_moved = has_moved || in->len != had_in || s->out.len != had_out;
-        p->turn_bytes += s->out.len - had_out;
+        p->turn.bytes += s->out.len - had_out;
         bool is_dry = need != MORE && s->is_dry;
         need = s->is_done ? END : is_dry ? FLUSH : MORE;
         in = &s->out;
@@ -172,18 +172,7 @@ pump_pass(struct pump *p)
 static bool
 pump_has_had_turn(struct pump *p)
 {
-    if (p->sink == NULL) {
-        return false;
-    }
-    if (p->turn != p->sink->loop->turns) {
-        p->turn = p->sink->loop->turns;
-        p->turn_bytes = 0;
-    }
-    if (p->turn_bytes < PUMP_TURN_BYTES) {
-        return false;
-    }
-    task_yield(p->sink);
-    return true;
+    return p->sink != NULL && turn_spend(&p->turn, p->sink, 0, PUMP_TURN_BYTES);
 }
 
 bool

@@ -13,14 +13,14 @@
 
 struct tx;
 
-/* What a filter is told of its input, and what it answers. */
+/* What a filter is told of its input. */
 enum need {
-    MORE,
-    FLUSH,
-    END
-}; /* FLUSH: the input is dry this turn; END: it
-      is the last, and the answer F_DONE once the
-      output took all */
+    MORE,  /* more will come in this turn */
+    FLUSH, /* the input is dry this turn */
+    END    /* it is the last: F_DONE is the answer once the output took all */
+};
+
+/* What it answers. */
 enum flow {
     F_NEED, /* took what it could; more input, please */
     F_FULL, /* the output is full */
@@ -71,8 +71,7 @@ struct pump {
     bool is_stopped;          /* the source met a full queue */
     bool has_error;           /* a filter's: nothing more will come out */
     const char *failed, *why; /* that filter's name, and what it said */
-    unsigned long turn;       /* of the loop, in which ... */
-    size_t turn_bytes;        /* ... so much came out of all stages */
+    struct turn turn;         /* of what came out of all stages */
     double last_progress;     /* clock_mono() of the last byte in or out */
     uint64_t bytes_in, bytes_out;
 };
@@ -98,8 +97,9 @@ struct bufq *pump_in(struct pump *p);
 void pump_filled(struct pump *p, size_t n);
 void pump_end(struct pump *p);
 
-/* True when the source must stop; it is woken when there is room. */
-bool pump_is_full(struct pump *p);
+/* The source asks before it gives more. True: the queue is full, the source
+ * must stop, and it is woken when there is room. */
+must_check bool pump_stop_if_full(struct pump *p);
 
 /* Runs the filters, in the sink's own step: until nothing moves, so that what
  * does not come out now needs more input or a sink that takes; beyond

@@ -236,7 +236,6 @@ reply_begin(struct tx *tx, unsigned status)
     h->minor = 1;
     head_add(h, STR("Server"), STR("weir"));
     head_add(h, STR("Date"), arena_dup(tx->arena, clock_http()));
-    tx->is_local = true;
     return h;
 }
 

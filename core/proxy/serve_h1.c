@@ -1,18 +1,17 @@
 /*
  * The client's side of HTTP/1.1: reads a head into an exchange, has its body
- * fed (h1_side.c), writes the response. One exchange at a time; what a client
- * pipelines waits in c->in.
+ * fed and the response written (h1_side.c), watches the client meanwhile, and
+ * says what follows. One exchange at a time; what a client pipelines waits in
+ * c->in.
  */
 
 #include "proxy/conn.h"
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
 #include "net/tcp.h"
 #include "proxy/h1_side.h"
-#include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
@@ -235,112 +234,6 @@ has_left_out_of_sight(const struct conn *c, struct h1_side *side)
     return now >= later(side->ended, side->progress) + pc->lingering_time;
 }
 
-/* An answer that came before the request's end: whether the rest is little
- * enough to be thrown away. A client that waits for a 100 may never send it,
- * and what it sends then is another request (RFC 9110 10.1.1). */
-static bool
-may_drain(const struct conn *c, const struct h1_side *side)
-{
-    return side->body.kind == BODY_LENGTH && side->body.left <= LINGER_BYTES &&
-           !c->tx->request.expects_continue;
-}
-
-static bool
-may_keep_alive(const struct conn *c, const struct h1_side *side)
-{
-    const struct tx *tx = c->tx;
-    return tx->request.keep_alive && !tx->must_close && !c->must_close &&
-           !c->is_quitting && (side->is_body_done || may_drain(c, side)) &&
-           c->requests < worker_conf(c->worker)->keepalive_requests;
-}
-
-/* Chooses the framing that this client can read (RFC 9112 6.3). */
-static enum body_kind
-response_framing(struct conn *c)
-{
-    const struct tx *tx = c->tx;
-    if (tx->is_tunnel_open) {
-        return BODY_NONE;
-    }
-    if (!head_response_has_body(&tx->response, tx->request.method_id)) {
-        return BODY_NONE;
-    }
-    if (tx->response.body == BODY_LENGTH) {
-        return BODY_LENGTH;
-    }
-    return tx->request.minor >= 1 ? BODY_CHUNKED : BODY_UNTIL_CLOSE;
-}
-
-static void
-write_head(struct conn *c, struct h1_side *side)
-{
-    AZ(side->is_head_written);
-    struct tx *tx = c->tx;
-    enum body_kind kind = response_framing(c);
-    if (kind == BODY_UNTIL_CLOSE) {
-        tx->must_close = true;
-    }
-    if (!tx->is_tunnel_open && !may_keep_alive(c, side)) {
-        tx->must_close = true;
-    }
-    struct h1_framing f = { .kind = kind,
-        .length = tx->response.length,
-        .close = tx->must_close && !tx->is_upgraded,
-        .keep_alive = !tx->must_close && tx->request.minor == 0,
-        .upgrade = tx->is_upgraded ? STR("websocket") : STR_NONE };
-    size_t had = c->out.len;
-    h1_write_response(&tx->response, &f, &c->out);
-    tx->bytes_sent += c->out.len - had;
-    side->is_head_written = true;
-    side->is_chunked = kind == BODY_CHUNKED;
-    side->is_bare = kind == BODY_NONE;
-    side->progress = clock_mono();
-}
-
-static void
-write_body(struct conn *c, struct h1_side *side)
-{
-    struct tx *tx = c->tx;
-    struct bufq *from = pump_out(&tx->down);
-    size_t had = c->out.len;
-    if (side->is_bare) { /* weir's own answers always have one */
-        bufq_consume(from, from->len);
-    }
-    size_t n = side->is_chunked ? bufq_move_chunked(&c->out, from, SIZE_MAX)
-                                : bufq_move(&c->out, from, SIZE_MAX);
-    if (n != 0) {
-        pump_took(&tx->down, n);
-    }
-    if (pump_is_done(&tx->down) && !side->is_end_written && !tx->is_broken) {
-        if (side->is_chunked) {
-            h1_write_last_chunk(&tx->response, &c->out);
-        }
-        side->is_end_written = true;
-    }
-    tx->bytes_sent += c->out.len - had;
-}
-
-/* What there is of the response, as far as the client takes it. */
-static enum io
-write_response(struct conn *c, struct h1_side *side)
-{
-    struct tx *tx = c->tx;
-    if (tx->is_head_ready && !side->is_head_written) {
-        write_head(c, side);
-    }
-    enum io r = IO_OK;
-    size_t before = SIZE_MAX;
-    while (r == IO_OK && c->out.len != before) {
-        if (side->is_head_written && pump_run(&tx->down)) {
-            write_body(c, side);
-        }
-        before = c->out.len;
-        r = before != 0 ? stream_flush(c->stream, &c->out) : IO_OK;
-        side->progress = c->out.len != before ? clock_mono() : side->progress;
-    }
-    return r;
-}
-
 static double
 exchange_deadline(const struct conn *c, const struct h1_side *side)
 {
@@ -444,7 +337,7 @@ run_exchange(struct task *t)
         return end_tx(c, side);
     }
     if (tx->is_upgraded && tx->is_head_ready) {
-        write_head(c, side);
+        h1_side_write_head(c, side);
         return &conn_step_splice;
     }
     if (!side->is_body_done && tx->body_fault == 0) {
@@ -458,7 +351,7 @@ run_exchange(struct task *t)
     if (tx->is_client_done) {
         return wait_until(c, TASK_NEVER);
     }
-    enum io r = write_response(c, side);
+    enum io r = h1_side_write(c, side);
     if (r == IO_ERR || r == IO_EOF) {
         tx_client_gone(tx, STR("client closed in the response"));
     } else if (r == IO_OK && (side->is_end_written || tx->is_broken)) {

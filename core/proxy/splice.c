@@ -31,7 +31,7 @@ static bool
 take_in(struct stream *s, struct pump *p, struct task *t)
 {
     size_t moved = 0;
-    while (!p->is_ended && !pump_is_full(p)) {
+    while (!p->is_ended && !pump_stop_if_full(p)) {
         size_t room, got = 0;
         char *to = bufq_reserve(pump_in(p), CHUNK_SIZE, &room);
         enum io r = stream_read(s, to, room, &got);

@@ -96,7 +96,7 @@ tx_client_gone(struct tx *tx, struct str cause)
     task_wake(&tx->task);
 }
 
-int
+void
 tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
 {
     CHECK(tx, TX_MAGIC);
@@ -105,7 +105,7 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     char text[512];
     va_list ap;
     if (tx->fault != FAULT_NONE) {
-        return -1;
+        return;
     }
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
@@ -116,7 +116,6 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
         "%s, request: \"%.*s %.*s\", host: \"%.*s\"", text,
         STR_ARG(tx->request.method), STR_ARG(tx->path),
         STR_ARG(tx->authority.host));
-    return -1;
 }
 
 void
@@ -126,6 +125,15 @@ tx_client_at_fault(struct tx *tx, unsigned status)
     tx->body_fault = status;
     tx->must_close = true;
     task_wake(&tx->task);
+}
+
+const struct step *
+tx_break(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->is_broken = true;
+    tx->must_close = true;
+    return &tx_step_reply;
 }
 
 unsigned
@@ -153,7 +161,6 @@ static const struct step *
 tx_run_done(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    tx->t_end = clock_mono();
     hooks_log(tx);
     return &task_end;
 }

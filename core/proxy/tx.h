@@ -61,19 +61,17 @@ struct tx {
     struct pool_host *pool_host;
     struct dial *dial;
     struct peer *peer;
-    struct addr peer_addr; /* that was dialled */
-    bool is_upstream;      /* on_upstream was asked, on_upstream_end was not */
+    struct addr peer_addr;  /* that was dialled */
+    bool owes_upstream_end; /* on_upstream was asked, on_upstream_end not */
     bool is_retried;
     struct bufq held;     /* of the body: sent, and not yet answered */
     bool is_held_short;   /* ... but more was sent than is held */
     bool is_request_sent; /* head and body have left */
     unsigned interims;    /* 1xx heads so far */
-    unsigned long turn;   /* of the loop, in which ... */
-    uint64_t turn_bytes;  /* ... so much was moved */
+    struct turn turn;     /* of the response's body */
 
     /* for the conn */
     bool is_head_ready;  /* response is final and may be written */
-    bool is_local;       /* weir's own answer */
     bool is_tunnel_open; /* a 200 to CONNECT: the conn becomes a tunnel */
     bool is_blind;       /* ... a blind one; or the tx that carries it */
     bool is_upgraded;    /* a 101 that was asked for: splice.c's from here */
@@ -95,7 +93,7 @@ struct tx {
     /* figures, for the log; clock_mono(), 0: did not happen */
     double t_start, t_request, t_queued, t_slot; /* queued for a slot, got it
                                                     or gave up */
-    double t_connect, t_connected, t_sent, t_head, t_end;
+    double t_connect, t_connected, t_sent, t_head;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at;                   /* the module that waits in a hook */
     void **module_state;
@@ -136,6 +134,10 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
+/* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
+ * client, and its connection ends. Returns the step. */
+must_check const struct step *tx_break(struct tx *tx);
+
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
 
@@ -145,11 +147,11 @@ bool tx_body_is_too_large(const struct tx *tx);
 
 /* The request's body cannot go on: weir's answer is set, and its step is
  * returned; NULL: it can. */
-const struct step *tx_body_failed(struct tx *tx);
+must_check const struct step *tx_body_failed(struct tx *tx);
 
-/* Records the first cause and where it lies; later ones are swallowed.
- * Returns -1. */
-int tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
+/* Records the first cause, for the logs alone, and where it lies; later ones
+ * are swallowed. What the client is told is tx_reply()'s. */
+void tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     printf_like(3, 4);
 
 /* The struct of a part for this exchange: along the where-chain (location,
@@ -161,11 +163,12 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_upstream; /* tx_upstream.c */
+extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
+                                              until the response's head */
 extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
-extern const struct step tx_step_exchange; /* tx_upstream.c: until the head */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */
-extern const struct step tx_step_reply;    /* tx_response.c: weir's answer */
+extern const struct step tx_step_reply;    /* tx_response.c: weir's own, or
+                                              all of the origin's, is set */
 extern const struct step tx_step_done;     /* tx.c: log, end */

@@ -25,16 +25,16 @@ client_fault(unsigned status)
     static const struct reply bad = { .status = 400,
         .error = "http_request_error",
         .rule = "request",
-        .detail = { "malformed request body", 22 } };
+        .detail = STR_INIT("malformed request body") };
     static const struct reply late = { .status = 408,
         .error = "http_request_error",
         .rule = "client_body_timeout",
-        .detail = { "the request body did not arrive in time", 39 } };
+        .detail = STR_INIT("the request body did not arrive in time") };
     static const struct reply large = { .status = 413,
         .error = "http_request_error",
         .rule = "client_max_body_size",
-        .detail = {
-            "the request body is larger than client_max_body_size", 52 } };
+        .detail =
+            STR_INIT("the request body is larger than client_max_body_size") };
     AN(status == 400 || status == 408 || status == 413);
     return status == 400 ? &bad : status == 413 ? &large : &late;
 }
@@ -45,7 +45,7 @@ tx_body_failed(struct tx *tx)
     static const struct reply gave_up = { .status = 502,
         .error = "proxy_internal_error",
         .rule = "upstream",
-        .detail = { "a filter gave up on the request's body", 38 } };
+        .detail = STR_INIT("a filter gave up on the request's body") };
     const struct reply *r;
     CHECK(tx, TX_MAGIC);
     if (tx->body_fault != 0) {

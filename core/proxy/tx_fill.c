@@ -84,15 +84,15 @@ tx_fill_run(void *tx_fill, struct bufq *in, struct bufq *out, enum need need)
     static const struct reply malformed = { .status = 400,
         .error = "http_request_error",
         .rule = "substitute",
-        .detail = { "a placeholder stands in a malformed body", 40 } };
+        .detail = STR_INIT("a placeholder stands in a malformed body") };
     static const struct reply too_long = { .status = 400,
         .error = "http_request_error",
         .rule = "substitute",
-        .detail = { "too many placeholders stand in the body", 39 } };
+        .detail = STR_INIT("too many placeholders stand in the body") };
     static const struct reply missing = { .status = 502,
         .error = "proxy_configuration_error",
         .rule = "substitute",
-        .detail = { "the credential for this host is missing", 39 } };
+        .detail = STR_INIT("the credential for this host is missing") };
     struct tx_fill *f = tx_fill;
     switch (fill_run(&f->fill, in, out, need == END)) {
     case FILL_MORE:

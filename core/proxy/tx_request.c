@@ -98,7 +98,6 @@ open_tunnel(struct tx *tx)
     tx->response.status = 200;
     tx->response.reason = STR("Connection Established");
     tx->response.minor = 1;
-    tx->is_local = true;
     tx->is_tunnel_open = true;
     tx->is_blind = is_blind(tx);
     pump_end(&tx->down);
@@ -136,9 +135,7 @@ run_target(struct task *t)
     case V_ABORT:
         break;
     }
-    tx->is_broken = true;
-    tx->must_close = true;
-    return &tx_step_reply;
+    return tx_break(tx);
 }
 
 /* A secret leaves over verified TLS, or to a service on this host. */
@@ -224,9 +221,7 @@ run_request(struct task *t)
     case V_REPLY:
         return &tx_step_reply;
     case V_ABORT:
-        tx->is_broken = true;
-        tx->must_close = true;
-        return &tx_step_reply;
+        return tx_break(tx);
     }
     const struct step *refused = keep_secret_safe(tx);
     if (refused != NULL) {

@@ -6,7 +6,6 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
-#include "net/loop.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
@@ -68,10 +67,7 @@ break_off(struct tx *tx, const char *why)
 {
     tx_fail(tx, FAULT_ORIGIN, "%s", why);
     upstream_close(tx);
-    tx->is_broken = true;
-    tx->must_close = true;
-    task_wake(&tx->conn->task);
-    return &tx_step_reply;
+    return tx_break(tx);
 }
 
 static const struct step *
@@ -120,13 +116,8 @@ run_body(struct task *t)
         return filter_failed(tx);
     }
     uint64_t had = tx->down.bytes_in;
-    if (tx->turn != t->loop->turns) {
-        tx->turn = t->loop->turns;
-        tx->turn_bytes = 0;
-    }
     upstream_send(tx);
     enum peer_io r = tx->peer->ops->recv_body(tx->peer, tx);
-    tx->turn_bytes += tx->down.bytes_in - had;
     switch (r) {
     case P_OK:
         return body_ended(tx);
@@ -138,9 +129,7 @@ run_body(struct task *t)
     case P_BAD:
         return break_off(tx, "upstream sent a malformed body");
     }
-    if (tx->turn_bytes >= TURN_BYTES) {
-        task_yield(t);
-    }
+    turn_spend(&tx->turn, t, tx->down.bytes_in - had, TURN_BYTES);
     return body_wait(tx);
 }
 
@@ -152,10 +141,7 @@ run_reply(struct task *t)
     if (tx->down.has_error && !tx->is_broken) {
         return filter_failed(tx);
     }
-    if (!tx->is_head_ready && !tx->is_broken) {
-        tx->is_head_ready = true;
-        task_wake(&tx->conn->task);
-    }
+    tx->is_head_ready = tx->is_head_ready || !tx->is_broken;
     if (tx->is_client_done) {
         return &tx_step_done;
     }

@@ -23,7 +23,7 @@
 /* RFC 9110 15.2: any number may come; a storm may not. */
 #define INTERIMS_MAX 32
 
-static const struct step step_connect, step_dial;
+static const struct step step_connect, step_dial, step_head;
 
 static const struct proxy_conf *
 conf_of(const struct tx *tx)
@@ -114,7 +114,6 @@ use_peer(struct tx *tx, struct peer *p)
     tx->peer_addr = p->addr;
     peer_begin(p, &tx->task);
     tx->t_connected = clock_mono();
-    tx->t_sent = tx->t_connected;
     tx->up.last_progress = tx->t_connected; /* it could not, before */
 }
 
@@ -181,9 +180,7 @@ run_upstream(struct task *t)
         break;
     }
     hooks_upstream_end(tx);
-    tx->is_broken = true;
-    tx->must_close = true;
-    return &tx_step_reply;
+    return tx_break(tx);
 }
 
 static const struct step *
@@ -208,7 +205,7 @@ run_connect(struct task *t)
         tx->is_retried ? NULL : pool_take(w->pool, tx->pool_host, &policy);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
-        return &tx_step_exchange;
+        return &step_head;
     }
     start_dial(tx);
     return &step_dial;
@@ -266,7 +263,7 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return tx->is_blind ? &tx_step_splice : &tx_step_exchange;
+    return tx->is_blind ? &tx_step_splice : &step_head;
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
@@ -336,7 +333,7 @@ head_arrived(struct tx *tx)
 }
 
 static const struct step *
-exchange_wait(struct tx *tx)
+head_wait(struct tx *tx)
 {
     const struct proxy_conf *pc = conf_of(tx);
     double now = clock_mono(), deadline = TASK_NEVER, again = TASK_NEVER;
@@ -358,7 +355,7 @@ exchange_wait(struct tx *tx)
 }
 
 static const struct step *
-run_exchange(struct task *t)
+run_head(struct task *t)
 {
     struct tx *tx = tx_of(t);
     const struct step *ended = ended_early(tx);
@@ -372,7 +369,7 @@ run_exchange(struct task *t)
     for (;;) {
         enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);
         if (r == P_AGAIN) {
-            return exchange_wait(tx);
+            return head_wait(tx);
         }
         if (r != P_OK) {
             return peer_lost(tx, r);
@@ -398,4 +395,4 @@ const struct step tx_step_blind = { "tx: tunnel", run_tunnel };
 const struct step tx_step_upstream = { "tx: upstream", run_upstream };
 static const struct step step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };
-const struct step tx_step_exchange = { "tx: exchange", run_exchange };
+static const struct step step_head = { "tx: head", run_head };

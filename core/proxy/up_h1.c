@@ -78,9 +78,7 @@ send_body(struct peer *p, struct tx *tx)
         return;
     }
     while (!bufq_is_empty(from) && !bufq_is_full(&p->out)) {
-        size_t n = move_body(p, tx, from);
-        p->sent += n;
-        pump_took(&tx->up, n);
+        pump_took(&tx->up, move_body(p, tx, from));
     }
     if (pump_is_done(&tx->up) && !tx->up.has_error) {
         if (tx->request.body == BODY_CHUNKED) {
@@ -283,7 +281,7 @@ h1_recv_body(struct peer *p, struct tx *tx)
 {
     CHECK(p, PEER_MAGIC);
     enum peer_io r = P_OK;
-    while (!p->is_body_done && r == P_OK && !pump_is_full(&tx->down)) {
+    while (!p->is_body_done && r == P_OK && !pump_stop_if_full(&tx->down)) {
         p->is_body_done = h1_body_is_done(&p->body);
         if (!p->is_body_done) {
             r = recv_some(p, tx);

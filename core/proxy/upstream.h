@@ -5,6 +5,8 @@
  * tx_response.c.
  */
 
+#include "base/obj.h"
+
 struct tx;
 struct step;
 
@@ -20,5 +22,6 @@ void upstream_close(struct tx *tx);
 /* The same where no head will come any more: what waits for one is told. */
 void upstream_give_up(struct tx *tx);
 
-/* The client left: closes and goes to the last step. */
-const struct step *upstream_abandon(struct tx *tx);
+/* Nobody is left to answer, or a hook wants no answer: closes, and goes to the
+ * last step. */
+must_check const struct step *upstream_abandon(struct tx *tx);

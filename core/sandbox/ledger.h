@@ -123,7 +123,7 @@ bool ledger_is_touched(const struct ledger *l, unsigned index);
 
 /* The record of a sandbox, locked; a record of an older serial starts anew.
  * NULL where a newer sandbox has that index, or there is no such index. */
-struct ledger_record *ledger_lock(
+must_check struct ledger_record *ledger_lock(
     struct ledger *l, unsigned index, uint64_t serial);
 
 /* Rows that are to be woken, but for one's own. */

@@ -25,5 +25,5 @@ void ledger_count_less(
 /* Takes one token from a bucket that holds `burst` at most and gets `rate` a
  * second. `now` is clock_mono(). 0, or the seconds until there is one; then
  * nothing was taken. */
-double ledger_bucket_take(
+must_check double ledger_bucket_take(
     struct ledger_bucket *b, double rate, double burst, double now);

@@ -28,17 +28,20 @@ enum ledger_slot { LEDGER_SLOT_TAKEN, LEDGER_SLOT_QUEUED, LEDGER_SLOT_FULL };
 void ledger_slot_limit(struct ledger_record *r,
     const struct ledger_slot_limits *limits, struct ledger_wakes *wakes);
 
-/* One for `row` at once, or an entry at the end of the list. */
-enum ledger_slot ledger_slot_take(struct ledger_record *r, unsigned row,
-    const struct ledger_slot_limits *limits, struct ledger_wakes *wakes);
+/* One for `row` at once (TAKEN), an entry at the end of the list (QUEUED), or
+ * nothing, as `limits->queue` are waiting (FULL). */
+must_check enum ledger_slot ledger_slot_take(struct ledger_record *r,
+    unsigned row, const struct ledger_slot_limits *limits,
+    struct ledger_wakes *wakes);
 
 /* A slot of `row` goes back, and to whoever waits longest. */
 void ledger_slot_give(
     struct ledger_record *r, unsigned row, struct ledger_wakes *wakes);
 
-/* What `row` was granted since is its own from here on: so many of its waiters
- * have a slot, the oldest first. */
-unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
+/* What `row` was granted since the last call is its own from here on: so many
+ * of its waiters, the oldest first, have a slot; for those that it has no
+ * waiter for it owes a ledger_slot_give(). */
+must_check unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
 
 /* The k-th (from 0) of the row's entries is taken out of the list. */
 void ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k);

@@ -46,7 +46,7 @@ comes_again(void **state)
     pump_give_back(&p, &back);
     assert_true(bufq_is_empty(&back));
     assert_int_equal(p.bytes_out, 0);
-    assert_true(pump_is_full(&p));
+    assert_true(pump_stop_if_full(&p));
     assert_false(pump_is_done(&p));
     take(&p, block, sizeof block);
     assert_memory_equal(block, "abcdef", 6);
