@@ -2,6 +2,7 @@
 its name is the one that such a server goes by."""
 
 import hashlib
+import random
 import ssl
 
 import pytest
@@ -174,3 +175,44 @@ def test_a_second_hello_that_breaks_off(weir, server, rest):
         c.read_eof()
     assert server.conns[0].done.wait(20)
     assert server.raw == FIRST + (rest if len(rest) < 6 else b"")
+
+
+def any_records(rng):
+    """What may or may not be TLS, among it hellos for the name and others."""
+    pieces = [
+        CCS, WARNING, EARLY[:305], KEY_EXCHANGE, FINISHED, FIRST, OTHER,
+        b"\x16\3\3\0\0", b"\x17\3\3\0\0", b"\x16\3\3\xff\xff" + b"\1" * 70,
+        FIRST[: rng.randrange(len(FIRST))], rng.randbytes(rng.randrange(40)),
+        b"".join(records(message_of(rng.choice([FIRST, OTHER])), [90])),
+    ]  # fmt: skip
+    return b"".join(rng.choices(pieces, k=rng.randrange(1, 7)))
+
+
+def test_whatever_follows_the_first_hello(weir, origin):
+    """What arrives of it is what was sent, as far as it came."""
+    rng = random.Random(7)
+    w = weir(egress=BLIND)
+    origin.context = None
+
+    def script(conn):
+        conn.reader.exactly(len(FIRST))
+        conn.send(conn.origin.answer)
+        conn.reader.to_eof()
+
+    origin.script = script
+    for n in range(60):
+        said = any_records(rng)
+        origin.answer = rng.choice([b"x", WARNING + server_hello(RETRY)])
+        with w.client() as c:
+            assert c.connect(host(origin)).status == 200
+            c.send(FIRST)
+            c.reader.exactly(len(origin.answer))
+            assert origin.conns[n].raw == FIRST
+            c.send(said)
+            c.half_close()
+            c.read_eof()
+        assert origin.conns[n].done.wait(20)
+        came = bytes(origin.conns[n].raw)
+        assert (FIRST + said).startswith(came), (n, said)
+    with w.client() as c:
+        assert c.connect(host(origin)).status == 200, "weir goes on"
