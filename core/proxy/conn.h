@@ -3,8 +3,8 @@
 /*
  * A client's connection: its stream, the sandbox it belongs to, the tunnel it
  * opened, and the codec that turns its bytes into exchanges. One task; its
- * steps stand in front.c, serve_h1.c, sniff.c, intercept.c, splice.c and
- * linger.c, and a tunnel goes through serve_h1.c twice: to its CONNECT, and
+ * steps stand in front.c, serve_h1.c, sniff.c, intercept.c, blind.c, splice.c
+ * and linger.c; a tunnel goes through serve_h1.c twice: to its CONNECT, and
  * for what is in it.
  */
 

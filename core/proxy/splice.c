@@ -1,13 +1,12 @@
 /*
  * Both sides of a spliced exchange. The client's steps follow serve_h1.c or
- * sniff.c, the exchange's follow tx_response.c or tx_upstream.c.
+ * blind.c, the exchange's follow tx_response.c or tx_upstream.c.
  */
 
 #include "proxy/splice.h"
 
 #include "base/clock.h"
 #include "proxy/conn.h"
-#include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
