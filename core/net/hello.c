@@ -6,7 +6,8 @@
 
 #include "net/hello.h"
 
-#define RECORD_HANDSHAKE 22
+#include "net/tls_record.h"
+
 #define MESSAGE_CLIENT_HELLO 1
 #define RECORD_MAX 16384
 
@@ -184,22 +185,23 @@ join_records(struct reader in, uint8_t *to, size_t *need, size_t *size)
         if (n == HELLO_RECORDS_MAX) {
             return HELLO_BAD;
         }
-        if (in.n != 0 && in.p[0] != RECORD_HANDSHAKE) {
+        if (in.n != 0 && in.p[0] != TLS_RECORD_HANDSHAKE) {
             return have == 0 ? HELLO_NOT_TLS : HELLO_BAD;
         }
         if (in.n > 1 && in.p[1] != 3) {
             return HELLO_NOT_TLS;
         }
-        if (in.n < 5) {
+        if (in.n < TLS_RECORD_HEAD) {
             return HELLO_MORE;
         }
-        size_t payload = (size_t)(in.p[3] << 8 | in.p[4]);
+        size_t payload = tls_record_size(in.p);
         if (payload == 0 || payload > RECORD_MAX) {
             return HELLO_BAD;
         }
-        size_t there = in.n - 5 < payload ? in.n - 5 : payload;
+        size_t there =
+            in.n - TLS_RECORD_HEAD < payload ? in.n - TLS_RECORD_HEAD : payload;
         size_t room = HELLO_MAX + 4 - have;
-        memcpy(to + have, in.p + 5, there < room ? there : room);
+        memcpy(to + have, in.p + TLS_RECORD_HEAD, there < room ? there : room);
         have += there;
         if (have >= 4) {
             *need = 4 + ((size_t)to[1] << 16 | (size_t)to[2] << 8 | to[3]);
@@ -213,8 +215,8 @@ join_records(struct reader in, uint8_t *to, size_t *need, size_t *size)
         if (have < *need && there < payload) {
             return HELLO_MORE;
         }
-        in.p += 5 + there;
-        in.n -= 5 + there;
+        in.p += TLS_RECORD_HEAD + there;
+        in.n -= TLS_RECORD_HEAD + there;
     }
     AN(have == *need);
     *size = (size_t)(in.p - begin);

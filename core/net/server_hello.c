@@ -4,8 +4,8 @@
 
 #include "net/server_hello.h"
 
-#define RECORD_HEAD 5
-#define RECORD_HANDSHAKE 22
+#include "net/tls_record.h"
+
 #define MESSAGE_SERVER_HELLO 2
 
 /* The random of a HelloRetryRequest: SHA-256 of that word (4.1.3). */
@@ -14,23 +14,16 @@ static const uint8_t retry_random[32] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a,
     0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8,
     0x33, 0x9c };
 
-/* Of the record at hand, once its head is there. */
-static size_t
-record_size(const struct server_hello *s)
-{
-    return (size_t)s->head[3] << 8 | s->head[4];
-}
-
 /* The record's head is there, and nothing more: what is no handshake's is
  * passed over, a warning say. */
 static void
 begin_record(struct server_hello *s)
 {
-    size_t size = record_size(s);
-    if (s->head[0] != RECORD_HANDSHAKE) {
+    size_t size = tls_record_size(s->head);
+    if (s->head[0] != TLS_RECORD_HANDSHAKE) {
         s->skip = size;
         s->n = 0;
-    } else if (size < SERVER_HELLO_HEAD - RECORD_HEAD) {
+    } else if (size < SERVER_HELLO_HEAD - TLS_RECORD_HEAD) {
         s->answer = SERVER_RETRY; /* in pieces */
     }
 }
@@ -39,7 +32,7 @@ static void
 judge_message(struct server_hello *s)
 {
     const uint8_t *random = s->head + SERVER_HELLO_HEAD - sizeof retry_random;
-    bool is_final = s->head[RECORD_HEAD] == MESSAGE_SERVER_HELLO &&
+    bool is_final = s->head[TLS_RECORD_HEAD] == MESSAGE_SERVER_HELLO &&
                     memcmp(random, retry_random, sizeof retry_random) != 0;
     s->answer = is_final ? SERVER_HELLO : SERVER_RETRY;
 }
@@ -48,9 +41,9 @@ enum server_answer
 server_hello_read(struct server_hello *s, struct str bytes)
 {
     while (bytes.n != 0 && s->answer == SERVER_UNKNOWN) {
-        size_t want = s->skip != 0         ? s->skip
-                      : s->n < RECORD_HEAD ? RECORD_HEAD - s->n
-                                           : SERVER_HELLO_HEAD - s->n;
+        size_t want = s->skip != 0             ? s->skip
+                      : s->n < TLS_RECORD_HEAD ? TLS_RECORD_HEAD - s->n
+                                               : SERVER_HELLO_HEAD - s->n;
         size_t n = bytes.n < want ? bytes.n : want;
         if (s->skip != 0) {
             s->skip -= n;
@@ -59,7 +52,7 @@ server_hello_read(struct server_hello *s, struct str bytes)
             s->n += n;
         }
         bytes = str_skip(bytes, n);
-        if (s->n == RECORD_HEAD) {
+        if (s->n == TLS_RECORD_HEAD) {
             begin_record(s);
         } else if (s->n == SERVER_HELLO_HEAD) {
             judge_message(s);

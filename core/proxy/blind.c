@@ -8,16 +8,13 @@
 #include "base/clock.h"
 #include "net/hello.h"
 #include "net/server_hello.h"
+#include "net/tls_record.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
 
 #define HELLOS 2
-
-/* A record's head, and the type of the message in it. */
-#define RECORD_START 6
-#define RECORD_HANDSHAKE 22
 
 /* What the filters of both ways share. */
 struct blind {
@@ -62,17 +59,17 @@ static bool
 pass_records(struct blind *b, struct bufq *in, struct bufq *out)
 {
     for (;;) {
-        uint8_t start[RECORD_START];
+        uint8_t head[TLS_RECORD_HEAD];
         b->skip -= bufq_move(out, in, b->skip);
         if (b->skip != 0 ||
-            bufq_copy(in, (char *)start, sizeof start) < sizeof start) {
+            bufq_copy(in, (char *)head, sizeof head) < sizeof head) {
             return false;
         }
-        size_t size = (size_t)start[3] << 8 | start[4];
-        if (start[0] == RECORD_HANDSHAKE && size != 0) {
+        size_t size = tls_record_size(head);
+        if (head[0] == TLS_RECORD_HANDSHAKE && size != 0) {
             return true;
         }
-        b->skip = sizeof start - 1 + size;
+        b->skip = sizeof head + size;
     }
 }
 

@@ -9,7 +9,7 @@
 #include "http/url.h"
 #include "sandbox/decide.h"
 
-/* `q` without host and literal, which are those of `au`; `au` must outlive the
- * decision. `egress` rules where the decision names no scope of its own. */
+/* `q` without host and literal, which are those of `au`; its host must outlive
+ * the decision. `egress` rules where the decision names no scope of its own. */
 void judge(const struct decide_query *q, const struct authority *au,
     const struct scope *egress, struct decision *d);

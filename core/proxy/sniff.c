@@ -8,8 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-
-#define TLS_HANDSHAKE 0x16
+#include "net/tls_record.h"
 
 static const struct step *
 run_sniff(struct task *t)
@@ -21,7 +20,7 @@ run_sniff(struct task *t)
         return &conn_step_blind;
     }
     if (r == IO_OK) {
-        bool is_tls = (unsigned char)c->in.p[0] == TLS_HANDSHAKE;
+        bool is_tls = (unsigned char)c->in.p[0] == TLS_RECORD_HANDSHAKE;
         return is_tls ? &conn_step_intercept : &conn_step_serve;
     }
     if (r != IO_AGAIN || clock_mono() >= deadline) {

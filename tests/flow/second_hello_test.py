@@ -159,6 +159,13 @@ def test_after_a_server_hello_all_is_passed(weir, server, answer):
     assert server.raw == FIRST + then
 
 
+def test_what_is_no_hello_is_not_held(weir, server):
+    """Records without a byte in them, too."""
+    w = weir(egress=BLIND)
+    for then in (b"\x17\3\3\0\0", b"\x16\3\3\0\0", EARLY[:7], CCS):
+        assert talk(w, server, server_hello(RETRY), then)
+
+
 @pytest.mark.parametrize(
     "rest", [OTHER[:-1], OTHER[:5], b"\x16"], ids=["hello", "head", "byte"]
 )
@@ -174,7 +181,7 @@ def test_a_second_hello_that_breaks_off(weir, server, rest):
         c.half_close()
         c.read_eof()
     assert server.conns[0].done.wait(20)
-    assert server.raw == FIRST + (rest if len(rest) < 6 else b"")
+    assert server.raw == FIRST + (rest if len(rest) < 5 else b"")
 
 
 def any_records(rng):

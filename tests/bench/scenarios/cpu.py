@@ -128,7 +128,7 @@ def musts(bench, chosen):
         if key in LIMITS and bench.pick(Weir) and bench.pick(other):
             ratio = bench.report.ratio(name, other.name)
             must(bench, f"CPU: {key}", ratio, LIMITS[key], other.name)
-    if {"mint", "new"} <= set(chosen) and bench.pick(Weir, Nginx):
+    if {"mint", "new"} <= set(chosen) and bench.pick(Weir):
         mint, new = (MEASURES[key][0] for key in ("mint", "new"))
         for kind in bench.pick(*MINT_LIMITS):
             ratio = bench.report.quotient((mint, "weir"), (new, kind.name))
