@@ -365,7 +365,9 @@ static const struct cmd cmds[] = {
     { 0 },
 };
 
-static const struct redact defaults = { .is_on = true };
+/* Off: what is held back shows how far a text agrees with a secret, so that a
+ * sandbox with an origin that sends what it likes can read one out. */
+static const struct redact defaults = { .is_on = false };
 
 const struct module redact_module = {
     .conf = { .name = "redact",

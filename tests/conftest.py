@@ -132,6 +132,7 @@ def weir(request, session_dir, pki, origins):
     env={…}, files={name: text}, values={name: value}, start=True). All
     origins that the test made before are resolved and their ports open."""
     made = []
+    mark = request.node.get_closest_marker("egress")
     if not os.path.exists(BINARY):
         pytest.fail(f"no program {BINARY}: build it or set WEIR_BIN")
 
@@ -142,6 +143,8 @@ def weir(request, session_dir, pki, origins):
         made.append(w)
         w.env.update(env or {})
         w.values.update(values or {})
+        if mark is not None:
+            parts["egress"] = f"{mark.args[0]}\n{parts.get('egress', '')}"
         for name, text in (files or {}).items():
             w.write(name, text)
         conf = parts.pop("conf", None)

@@ -82,6 +82,7 @@ egress {{
     keepalive_timeout  600s;
     keepalive_requests  1000000000;
     mint_rate  100000;
+    redact  on;
     {resolve}
     {egress}
     secret  bench  file:{{{{dir}}}}/token  hosts=*.{domain};

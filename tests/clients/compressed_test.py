@@ -11,6 +11,8 @@ from lib.git import GitBackend, git, make_repository
 from lib.http import reply
 from lib.wait import DEADLINE, until
 
+pytestmark = pytest.mark.egress("redact on;")
+
 LINES = "".join(f"line {i} {'of many' if i % 7 else TOKEN}\n" for i in range(5000))
 CLEAN = LINES.replace(TOKEN, "*" * len(TOKEN))
 

@@ -18,6 +18,8 @@ import pytest
 from lib.http import Response, Truncated, reply
 from lib.wait import SLOW, until
 
+pytestmark = pytest.mark.egress("redact on;")
+
 SECRET = 's3cret"0123/456\\789-value'
 STARS = "*" * len(SECRET)
 BEARER = """

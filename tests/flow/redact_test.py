@@ -10,6 +10,8 @@ import pytest
 
 from lib.http import reply
 
+pytestmark = pytest.mark.egress("redact on;")
+
 SECRET = 's3cret"0123/456\\789-value'
 STARS = "*" * len(SECRET)
 BEARER = """
@@ -191,6 +193,15 @@ def test_redact_off(weir, origin):
     with w.tunnel("origin.test", origin.port) as c:
         assert c.get("/", host(origin)).all("x-echo") == [SECRET]
         assert c.get("/on", host(origin)).all("x-echo") == [STARS]
+
+
+def test_off_by_default(weir, origin):
+    origin.on("/", answer(("X-Echo", SECRET)))
+    w = weir(egress=BEARER, env={"TOKEN": SECRET}, start=False)
+    w.configure(w.config(egress=BEARER))
+    w.start()
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).all("x-echo") == [SECRET]
 
 
 def test_hosts_that_it_is_bound_to(weir, origins):

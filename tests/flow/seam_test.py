@@ -12,6 +12,8 @@ import pytest
 from lib.http import reply
 from lib.wait import until
 
+pytestmark = pytest.mark.egress("redact on;")
+
 SECRET = "s3cret-0123456789-value"
 STARS = "*" * len(SECRET)
 HOLD = "PLACE-HOLDER-0"
