@@ -275,8 +275,8 @@ static const struct cmd block_cmds[] = {
         unsigned, set_return),
     CMD_LISTED("methods", BLOCK_CONTEXTS, 1, 255, struct block_conf, methods,
         struct str_list, set_methods),
-    CMD_LISTED("classes", CONF_HOST | CONF_HANDLER, 1, 255, struct block_conf,
-        classes, struct str_list, set_classes),
+    CMD_LISTED_FREE("classes", CONF_HOST | CONF_HANDLER, 1, 255,
+        struct block_conf, classes, struct str_list, set_classes),
     { 0 },
 };
 

@@ -1,6 +1,7 @@
 """The command line and the config's errors."""
 
 import os
+import re
 import subprocess
 
 import pytest
@@ -21,6 +22,61 @@ BAD_CONFIGS = {
     "open quote": ('pid "a;', None, "unexpected end"),
     "missing include": ("include nowhere.conf;", 1, "nowhere.conf"),
 }
+
+
+# A missing ";" or "{": (a class's text, the line, what is said).
+SLIPS = {
+    "list": ("""
+        allowed_hosts github.com
+        denied_hosts  gist.github.com;""", 3, "denied_hosts"),
+    "flag": ("""
+        internet on
+        internet off;""", 3, "internet"),
+    "include": ("""
+        allowed_hosts github.com
+        include more.conf;""", 3, "include"),
+    "one line": ("""
+        allowed_hosts github.com denied_hosts gist.github.com;""", 2,
+        "denied_hosts"),
+    "block": ("""
+        host github.com
+            return 403;
+        """, 3, "return"),
+    "names": ("""
+        host github.com return { }""", 2, "return"),
+    "rules": ("""
+        host github.com { deny gist.github.com allow all; }""", 2, "allow"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLIPS)
+def test_a_slip_opens_nothing(weir, name):
+    text, line, what = SLIPS[name]
+    conf = f"events {{}} egress {{ sandbox_class a {{{text} }} }}"
+    w = weir(conf=conf, start=False)
+    done = w.run("-t")
+    assert done.returncode == 1
+    assert f'"{what}" ' in done.stderr and "must be in quotes" in done.stderr
+    assert f"weir.conf:{line}" in done.stderr
+
+
+def test_warnings(weir):
+    """With -t, at the start and at a reload, and each but once."""
+    name = "is a \";\" missing before it?"
+    before = "allowed_hosts a.test\ndenied_host;\n"
+    w = weir(cls=before)
+    assert w.stderr().count(name) == 1
+    done = w.run("-t")
+    assert done.returncode == 0
+    assert len(re.findall(r"\[warn\] \d+: \"denied_host\".*weir.conf:\d+",
+                          done.stderr)) == 1
+    w.signal("HUP")
+    w.wait_log("gracefully shutting down|exited with code 0")
+    assert name not in w.error_log()
+    w.configure(w.config(cls=before + "denied_hosts b.test\nlog_forma;\n"))
+    w.signal("HUP")
+    w.wait_log("log_forma")
+    assert w.error_log().count(name) == 1
 
 
 @pytest.mark.parametrize("name", BAD_CONFIGS)
