@@ -60,6 +60,18 @@ def test_a_slip_opens_nothing(weir, name):
     assert f"weir.conf:{line}" in done.stderr
 
 
+def test_a_credential_is_a_secret(weir):
+    """One that is written out went in the clear, to any host (case A15)."""
+    token = "sk-live-0123456789abcdef"
+    w = weir(egress=f"host *.test {{ bearer {token}; }}", start=False)
+    for args in ([], ["-t"]):
+        done = w.run(*args)
+        assert done.returncode == 1
+        assert 'written out in "bearer"' in done.stderr
+        assert "file:PATH" in done.stderr and "weir.conf:" in done.stderr
+        assert token not in done.stderr
+
+
 def test_warnings(weir):
     """With -t, at the start and at a reload, and each but once."""
     name = "is a \";\" missing before it?"
