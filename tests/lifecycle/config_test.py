@@ -72,6 +72,45 @@ def test_a_credential_is_a_secret(weir):
         assert token not in done.stderr
 
 
+# What is no error and cannot be meant: (egress, what is said).
+ODD = {
+    "unreachable": ("host gist.test { }\nsandbox_class test {\n"
+                    "    allowed_hosts github.test; }\n",
+                    "no request can reach this block"),
+    "unbound": ("secret s file:key hosts=a.test;\nhost b.test { "
+                "bearer $secret_s; }", "bound to none of the hosts"),
+    "method": ("host a.test { methods GTE; }", '"GTE" is no method'),
+    "strangers": ("handler h { allow *github.com; }",
+                  'write "github.com *.github.com"'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_cannot_be_meant_is_warned_of(weir, name):
+    egress, what = ODD[name]
+    w = weir(egress=egress, files={"key": "a-key-of-the-test"}, start=False)
+    os.chmod(w.path("key"), 0o600)
+    done = w.run("-t")
+    assert done.returncode == 0, done.stderr
+    (line,) = [s for s in done.stderr.splitlines() if "[warn]" in s]
+    assert what in line and re.search(r" in \S*weir\.conf:\d+$", line)
+
+
+def test_nothing_listens(weir):
+    w = weir(conf="events {}\negress {\n}\n", start=False)
+    done = w.run("-t")
+    assert done.returncode == 0
+    assert 'no "listen"' in done.stderr and "weir.conf:2" in done.stderr
+
+
+def test_an_address_with_a_star(weir):
+    """It looked as if it judged resolved addresses, and matched names."""
+    w = weir(cls="denied_hosts 10.0.5.*;", start=False)
+    done = w.run("-t")
+    assert done.returncode == 1
+    assert '"10.0.5.0/24"' in done.stderr and "weir.conf:" in done.stderr
+
+
 def test_warnings(weir):
     """With -t, at the start and at a reload, and each but once."""
     name = "is a \";\" missing before it?"
