@@ -116,7 +116,7 @@ warn_block(struct reach *r, const struct block *b, const struct class *k,
                    "away",
         [NOT_ALLOWED] = "\"allowed_hosts\" does not have it: name it there",
         [SHADOWED] = "the class has a host block of its own for it, which goes "
-                     "first: give this one other \"classes\"",
+                     "first: take one of the two away",
         [NOTHING_ALLOWS] = "nothing lets it leave: name it in "
                            "\"allowed_hosts\", or write \"allow all;\" in "
                            "this block",

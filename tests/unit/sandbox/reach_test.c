@@ -43,8 +43,9 @@ warnings(void **state, const char *text)
 #define NOT_ALLOWED "\"allowed_hosts\" does not have it: name it there"
 #define DENIED "\"denied_hosts\" has it: take it out there, or this block away"
 #define SHADOWED                                                               \
-    "the class has a host block of its own for it, which goes first: give "    \
-    "this one other \"classes\""
+    "the class has a host block of its own for it, which goes first: take "    \
+    "one "                                                                     \
+    "of the two away"
 #define NOTHING                                                                \
     "nothing lets it leave: name it in \"allowed_hosts\", or write \"allow "   \
     "all;\" in this block"
