@@ -197,7 +197,9 @@ add_name(struct pattern_set *s, struct str text, void *value,
     struct pattern_error *err)
 {
     if (pattern_ends_in_number(text)) {
-        return pattern_refuse(err, "an address in ambiguous form");
+        return pattern_refuse(err,
+            "an address in ambiguous form: write all of its four "
+            "parts, or a CIDR");
     }
     return add_hashed(s, &s->exact, text, text, value, err);
 }

@@ -37,6 +37,8 @@ pattern_byte_reason(unsigned char c)
     case '[':
     case ']':
         return "brackets may stand around an IPv6 address only";
+    case ',':
+        return "blanks separate host patterns, and no comma";
     case '~':
         return "no regular expression may stand in this list";
     case '$':
@@ -150,6 +152,12 @@ pattern_range_check(struct str s, struct pattern_error *err)
 {
     static const char *const zeros[] = { "", ".0.0.0", ".0.0", ".0" };
     struct str octets = STR_NONE;
+    struct addr a;
+    if (addr_parse(str_n(s.p, str_find(s, '/')), &a)) {
+        return pattern_refuse(err, "no CIDR: the prefix is too long, or the "
+                                   "address goes on behind it; a range is "
+                                   "written as \"10.0.5.0/24\"");
+    }
     if (is_range6(s)) {
         return pattern_refuse(err,
             "no IPv6 address; a range of them is "

@@ -188,8 +188,10 @@ static const struct refused {
     { "0x7f.1", "ambiguous", true, true },
     { "127.1", "ambiguous", true, true },
     { "2130706433", "ambiguous", true, true },
-    { "10.0.0.1/8", "no URL", true, true }, /* bits behind the prefix */
-    { "10.0.0.0/33", "no URL", true, true },
+    { "10.0.0.1/8", "no CIDR: the prefix", true, false },
+    { "10.0.0.0/33", "no CIDR: the prefix", true, false },
+    { "fd00::1/64", "no CIDR: the prefix", true, false },
+    { "a.test,b.test", "no comma", true, true },
     { "10.0.0.0/8", "range", false, true },
     { "10.0.5.*", "written \"10.0.5.0/24\"", true, false },
     { "10.0.*", "written \"10.0.0.0/16\"", true, false },
