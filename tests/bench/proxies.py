@@ -12,10 +12,10 @@ import subprocess
 import lib.weir
 from lib.wait import until
 
-from . import process
+from . import bodies, process
 from .lab import DOMAIN
 
-TOKEN = "bench-token-0123456789abcdef"
+TOKEN = bodies.secrets(1)[0]
 IS_ROOT = os.geteuid() == 0
 
 

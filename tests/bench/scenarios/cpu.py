@@ -9,6 +9,7 @@ disturbs the machine for seconds then disturbs both sides of a ratio.
 import contextlib
 import statistics
 
+from ..lab import FEW_NAMES
 from ..proxies import Nginx, NginxUnbuffered, Weir
 
 N_NAMES = 8000
@@ -143,7 +144,7 @@ def musts(bench, chosen):
 
 def run(bench, chosen):
     bench.busy = {}
-    bench.lab.n_names = N_NAMES if "mint" in chosen else 1
+    bench.lab.n_names = N_NAMES if "mint" in chosen else FEW_NAMES
     for _ in range(bench.reps):
         with contextlib.ExitStack() as running:
             proxies = [
@@ -152,6 +153,6 @@ def run(bench, chosen):
             for key in chosen:
                 for proxy in proxies:
                     measure(bench, proxy, key)
-    bench.lab.n_names = 1
+    bench.lab.n_names = FEW_NAMES
     note_load(bench)
     musts(bench, chosen)

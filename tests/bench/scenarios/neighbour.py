@@ -1,11 +1,12 @@
 """One sandbox at all its limits beside another that does little: the other's
-p99 stays under twice what it is alone.
+p99, and what it is alone.
 
 At its limits is: as many connections as it may have, all but a few of them
 streams that stay open; more attempts that are refused; requests and new
-connections at a rate that a limit would let through. What a sandbox does that
-has no such limit, as many requests and handshakes as the worker can bear, is a
-figure beside it and no must.
+connections at a rate that a limit would let through. Beside it what a sandbox
+does that has no such limit, as many requests and handshakes as the worker can
+bear. Figures: a delay has no bound on a machine that does other work, and the
+least of several has none where that work never ends.
 """
 
 from ..proxies import Weir, WeirTwo
@@ -15,7 +16,6 @@ LIMITS = f"connections  {CONNECTIONS};"
 BUSY = 16
 SECONDS = 60  # at most; they are ended before
 RATE = 100
-ATTEMPTS = 3  # what else the machine does is no must of ours
 
 AT_LIMITS = (
     {"connections": CONNECTIONS - BUSY, "path": "/hold", "hold": True},
@@ -62,21 +62,10 @@ def beside(bench, one, two, floods):
 
 
 def run(bench, _):
-    name = "p99 of a sandbox beside another "
+    name = "p99 of a sandbox beside another that "
     with Weir(bench.lab, limits=LIMITS, others=WeirTwo.SANDBOX) as one:
         two = WeirTwo(one)
-        for _ in range(ATTEMPTS):
-            alone = p99(bench, two)
-            limited = beside(bench, one, two, AT_LIMITS)
-            if limited < 2 * alone:
-                break
-        if not bench.is_quick:
-            flooded = beside(bench, one, two, WITHOUT) / alone
-            bench.report.figure(name + "that floods / alone", "", "weir", flooded)
-    bench.report.figure(name + "at its limits / alone", "", "weir", limited / alone)
-    bench.report.must(
-        "neighbour",
-        limited < 2 * alone,
-        f"p99 {limited:.0f} µs beside a sandbox at its limits, "
-        f"{alone:.0f} µs alone",
-    )
+        alone = p99(bench, two)
+        for what, floods in (("is at its limits", AT_LIMITS), ("floods", WITHOUT)):
+            delay = beside(bench, one, two, floods)
+            bench.report.figure(name + what + " / alone", "", "weir", delay / alone)

@@ -9,6 +9,7 @@
  * and a delay counts from then, so that a stall counts for all it delayed.
  * Held (--hold): connections are opened, used once and kept, while somebody
  * else looks at the proxy; each line on standard input asks once more on all.
+ * SIGTERM ends a closed or an open loop, with its line of JSON.
  */
 
 #include <errno.h>
@@ -26,7 +27,6 @@
 #define EVENTS_MAX 256
 #define FAILURES_MAX 50000   /* of a proxy that is gone, or refuses */
 #define RETRY_NS 10000000ull /* a client that was refused tries again then */
-#define OPENING_MAX 64       /* handshakes at a time of a held load */
 
 static struct plan opt;
 static struct client_run run;
@@ -47,6 +47,7 @@ static uint64_t n_taken;   /* of its requests */
 static uint64_t n_settled; /* held connections: there, or failed */
 static uint64_t n_started; /* … and how many were begun */
 static uint64_t n_failed;  /* since the start */
+static volatile sig_atomic_t must_end;
 
 static const char *const failure_names[] = {
     [F_CONNECT] = "connect",
@@ -194,6 +195,11 @@ on_done(struct client *c)
     hist_add(&window.whole, now_ns() - c->due);
     window.responses++;
     window.tokens += c->has_token;
+    if (opt.must_tell) {
+        opt.must_tell = false;
+        puts("{}");
+        fflush(stdout);
+    }
     if (opt.is_held) {
         n_settled++;
         return;
@@ -250,6 +256,13 @@ tls_init(const char *ca)
             run.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(run.ctx, on_session);
     }
+}
+
+static void
+on_term(int sig)
+{
+    (void)sig;
+    must_end = 1;
 }
 
 static int
@@ -311,6 +324,7 @@ run_timed(void)
     uint64_t edge = began_all + (uint64_t)(opt.warm * 1e9);
     uint64_t end = edge + (uint64_t)(opt.seconds * 1e9);
     int timers[3], n_timers = 0;
+    signal(SIGTERM, on_term);
     if (opt.seconds > 0) {
         timers[n_timers++] = timer_of(edge, 0);
         timers[n_timers++] = timer_of(end, 0);
@@ -335,13 +349,13 @@ run_timed(void)
         if (!window.is_open && now_ns() >= edge) {
             window_begin();
         }
-        if (opt.seconds > 0 && now_ns() >= end) {
+        if (must_end || (opt.seconds > 0 && now_ns() >= end)) {
             window_end();
         }
     }
 }
 
-/* Opens connections, or asks once more on each, OPENING_MAX at a time, until
+/* Opens connections, or asks once more on each, at_once at a time, until
  * all are there or have failed. */
 static void
 settle(void)
@@ -352,7 +366,7 @@ settle(void)
     window_begin();
     while (n_settled < opt.connections) {
         while (n_started < opt.connections &&
-               n_started - n_settled < OPENING_MAX) {
+               n_started - n_settled < opt.at_once) {
             struct client *c = &clients[n_started++];
             if (is_first) {
                 reopen(c);

@@ -40,6 +40,8 @@ usage(void)
           "  --path /bytes/N | /sse/N/US | /hold …   --upload BYTES\n"
           "  --label L --domain D --first N --names N    hosts LN.D\n"
           "  --connections N    --new | --resume | --mint | --hold\n"
+          "  --at-once N        of the held: requests at a time\n"
+          "  --tell             a line at the first answer\n"
           "  --abort            each connection is cut within the response\n"
           "  --rate N           open loop: requests a second in all\n"
           "  --seconds S --warm S | --requests N\n"
@@ -83,6 +85,8 @@ enum {
     O_RESUME,
     O_MINT,
     O_HOLD,
+    O_AT_ONCE,
+    O_TELL,
     O_ABORT,
     O_RATE,
     O_SECONDS,
@@ -107,6 +111,8 @@ static const struct option options[] = {
     { "resume", 0, NULL, O_RESUME },
     { "mint", 0, NULL, O_MINT },
     { "hold", 0, NULL, O_HOLD },
+    { "at-once", 1, NULL, O_AT_ONCE },
+    { "tell", 0, NULL, O_TELL },
     { "abort", 0, NULL, O_ABORT },
     { "rate", 1, NULL, O_RATE },
     { "seconds", 1, NULL, O_SECONDS },
@@ -129,6 +135,8 @@ number_option(struct plan *plan, struct client_run *run, int o)
         return &plan->names;
     case O_CONNECTIONS:
         return &plan->connections;
+    case O_AT_ONCE:
+        return &plan->at_once;
     case O_RATE:
         return &plan->rate;
     case O_REQUESTS:
@@ -187,6 +195,9 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
     case O_HOLD:
         plan->is_held = true;
         break;
+    case O_TELL:
+        plan->must_tell = true;
+        break;
     case O_ABORT:
         run->does_abort = true;
         break;
@@ -199,14 +210,15 @@ void
 plan_parse(struct plan *plan, struct client_run *run, int argc, char **argv)
 {
     int o;
-    *plan = (struct plan){ .connections = 1, .names = 1 };
+    *plan = (struct plan){ .connections = 1, .names = 1, .at_once = 64 };
     *run = (struct client_run){ .path = "/bytes/1024", .label = "h" };
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         take_option(plan, run, o, optarg);
     }
     run->does_hold = plan->is_held && strstr(run->path, "hold") != NULL;
     if (run->port == 0 || optind != argc || plan->connections == 0 ||
-        plan->names == 0 || run->domain == NULL || plan->ca == NULL) {
+        plan->at_once == 0 || plan->names == 0 || run->domain == NULL ||
+        plan->ca == NULL) {
         usage();
     }
 }

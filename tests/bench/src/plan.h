@@ -25,10 +25,12 @@ struct group {
 struct plan {
     const char *ca;
     uint64_t connections, requests, rate;
+    uint64_t at_once; /* requests of a held load that wait for an answer */
     double seconds, warm;
     bool is_new;  /* a connection for each request */
     bool is_mint; /* … and a host */
     bool is_held;
+    bool must_tell;        /* that the first answer has come */
     uint64_t first, names; /* numbers of the hosts */
     struct group groups[GROUPS_MAX];
     size_t n_groups;
