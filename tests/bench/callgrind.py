@@ -80,9 +80,10 @@ class Callgrind:
         self.proxy.weir.signal("USR1")
         return until(self.written, "callgrind's counts", DEADLINE)
 
-    def each(self, turns, warm=2, **options):
+    def least(self, times, turns, warm=2, **options):
         """Counts of `turns` requests, one at a time on a connection that is
-        kept, when `warm` were before them."""
+        kept, when `warm` were before them. The least of so many times: a
+        timer that is due meanwhile only adds."""
         held = self.lab.start_load(
             self.proxy, hold=True, seconds=DEADLINE, at_once=1, **options
         )
@@ -90,7 +91,9 @@ class Callgrind:
         assert not result["failures"], result["failures"]
         held.again(warm)
         self.mark()
-        held.again(turns)
-        counts = Counts(self.mark())
+        found = []
+        for _ in range(times):
+            held.again(turns)
+            found.append(Counts(self.mark()))
         held.end()
-        return counts
+        return min(found, key=lambda counts: counts.own)

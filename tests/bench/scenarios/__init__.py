@@ -40,6 +40,7 @@ QUICK = (
     "instructions",
     "mixed",
     "reload",
+    "neighbour",
     "idle",
     "streams",
 )

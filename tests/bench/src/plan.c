@@ -41,6 +41,7 @@ usage(void)
           "  --label L --domain D --first N --names N    hosts LN.D\n"
           "  --connections N    --new | --resume | --mint | --hold\n"
           "  --at-once N        of the held: requests at a time\n"
+          "  --beside ADDRESS --beside-ca FILE    of the first connection\n"
           "  --tell             a line at the first answer\n"
           "  --abort            each connection is cut within the response\n"
           "  --rate N           open loop: requests a second in all\n"
@@ -86,6 +87,8 @@ enum {
     O_MINT,
     O_HOLD,
     O_AT_ONCE,
+    O_BESIDE,
+    O_BESIDE_CA,
     O_TELL,
     O_ABORT,
     O_RATE,
@@ -112,6 +115,8 @@ static const struct option options[] = {
     { "mint", 0, NULL, O_MINT },
     { "hold", 0, NULL, O_HOLD },
     { "at-once", 1, NULL, O_AT_ONCE },
+    { "beside", 1, NULL, O_BESIDE },
+    { "beside-ca", 1, NULL, O_BESIDE_CA },
     { "tell", 0, NULL, O_TELL },
     { "abort", 0, NULL, O_ABORT },
     { "rate", 1, NULL, O_RATE },
@@ -169,6 +174,12 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
         break;
     case O_PATH:
         run->path = arg;
+        break;
+    case O_BESIDE:
+        plan->beside = arg;
+        break;
+    case O_BESIDE_CA:
+        plan->beside_ca = arg;
         break;
     case O_LABEL:
         run->label = arg;

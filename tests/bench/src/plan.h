@@ -24,6 +24,8 @@ struct group {
 
 struct plan {
     const char *ca;
+    const char *beside; /* source address of the first connection, or NULL */
+    const char *beside_ca;
     uint64_t connections, requests, rate;
     uint64_t at_once; /* requests of a held load that wait for an answer */
     double seconds, warm;
