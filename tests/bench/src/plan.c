@@ -151,12 +151,39 @@ number_option(struct plan *plan, struct client_run *run, int o)
     }
 }
 
+/* Options of the form --NAME TEXT; NULL: another. */
+static const char **
+text_option(struct plan *plan, struct client_run *run, int o)
+{
+    switch (o) {
+    case O_CA:
+        return &plan->ca;
+    case O_BESIDE:
+        return &plan->beside;
+    case O_BESIDE_CA:
+        return &plan->beside_ca;
+    case O_PATH:
+        return &run->path;
+    case O_LABEL:
+        return &run->label;
+    case O_DOMAIN:
+        return &run->domain;
+    default:
+        return NULL;
+    }
+}
+
 static void
 take_option(struct plan *plan, struct client_run *run, int o, char *arg)
 {
     uint64_t *number = number_option(plan, run, o);
     if (number != NULL) {
         *number = number_of("an option", arg);
+        return;
+    }
+    const char **text = text_option(plan, run, o);
+    if (text != NULL) {
+        *text = arg;
         return;
     }
     switch (o) {
@@ -168,24 +195,6 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
         break;
     case O_FROM:
         run->from = inet_addr(arg);
-        break;
-    case O_CA:
-        plan->ca = arg;
-        break;
-    case O_PATH:
-        run->path = arg;
-        break;
-    case O_BESIDE:
-        plan->beside = arg;
-        break;
-    case O_BESIDE_CA:
-        plan->beside_ca = arg;
-        break;
-    case O_LABEL:
-        run->label = arg;
-        break;
-    case O_DOMAIN:
-        run->domain = arg;
         break;
     case O_SECONDS:
         plan->seconds = strtod(arg, NULL);
@@ -229,7 +238,8 @@ plan_parse(struct plan *plan, struct client_run *run, int argc, char **argv)
     run->does_hold = plan->is_held && strstr(run->path, "hold") != NULL;
     if (run->port == 0 || optind != argc || plan->connections == 0 ||
         plan->at_once == 0 || plan->names == 0 || run->domain == NULL ||
-        plan->ca == NULL) {
+        plan->ca == NULL ||
+        (plan->beside == NULL) != (plan->beside_ca == NULL)) {
         usage();
     }
 }
