@@ -12,7 +12,7 @@ from .. import bodies, callgrind, redacted
 from ..redacted import HOSTS, N_SECRETS, setup
 
 TIMES, TURNS = 3, 20
-N_IDLE = 40
+N_IDLE = 25
 SIZE = 65536
 REQUEST_LIMIT = 38000
 IDLE_LIMIT = 40  # for each idle connection; less is within what timers add

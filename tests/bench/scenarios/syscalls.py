@@ -19,7 +19,7 @@ from ..proxies import Nginx, Weir
 
 LIMIT = 4.2  # two receive, two send
 ONE, MANY = 1, 50
-REQUESTS = 500
+REQUESTS = 200
 LEFT_OUT = {
     *("epoll_wait", "epoll_pwait", "epoll_pwait2"),
     *("brk", "madvise", "mmap", "munmap"),
