@@ -33,10 +33,10 @@ def measure(bench, proxy, kind, n_secrets, is_packed=False):
     )
     if result["failures"]:
         bench.report.note(f"{name}: failures {result['failures']}")
-    if result["requests"] == 0:
-        bench.report.note(f"{name}: no request succeeded")
-        return
     done = result["requests"] * size if is_packed else result["bytes"]
+    if done == 0:
+        bench.report.note(f"{name}: nothing was answered")
+        return
     bench.report.figure(
         name,
         "s/GB",
@@ -68,7 +68,7 @@ def report_ratios(bench, kind):
         name = f"bodies: {kind}, {n_secrets}"
         limit = BODY_LIMITS[kind]
         if ratio is None:
-            bench.report.unmeasured(name, "no request succeeded")
+            bench.report.unmeasured(name, "nothing was answered")
         else:
             text = f"{ratio:.2f} times one that is passed on, at most {limit}"
             bench.report.must(name, ratio <= limit, text)

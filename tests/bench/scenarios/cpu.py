@@ -87,8 +87,8 @@ def measure(bench, proxy, key):
     if key == "mint" and not proxy.may_mint:
         return
     result = bench.lab.timed(proxy, **options)
-    if result["requests"] == 0:
-        bench.report.note(f"{proxy.name}, {name}: no request succeeded")
+    if result["requests" if unit == "µs" else "bytes"] == 0:
+        bench.report.note(f"{proxy.name}, {name}: nothing was answered")
         return
     check(bench, name, proxy, result)
     if proxy.name == "weir":
