@@ -22,19 +22,67 @@ struct range {
     bool is_exact;
 };
 
+#define METADATA "metadata service"
+
+/* The first that holds an address and is not opened says why. */
 static const struct range ranges[] = {
+    /* Services that give the machine's own credentials, or what it was started
+     * with, to whoever asks from it. Each stands inside a range that somebody
+     * opens for something else, or in none. Names such as
+     * metadata.google.internal lead to them. Where they are, by the clouds'
+     * own documents: */
+
+    /* AWS, "Use IMDS" and most clouds after it: Google, "VM metadata"; Azure,
+     * "Instance Metadata Service"; Oracle, "Instance Metadata"; IBM, "VPC
+     * Instance Metadata"; DigitalOcean, Hetzner, Huawei, OpenStack, ... */
+    { "169.254.169.254/32", METADATA, EXACT },
+    { "fd00:ec2::254/128", METADATA, EXACT },
+    { "fe80::a9fe:a9fe/128", METADATA, EXACT }, /* OpenStack Nova; Akamai */
+
+    /* AWS, "Amazon ECS task metadata" and "EKS Pod Identity" */
+    { "169.254.170.2/32", METADATA, EXACT },
+    { "169.254.170.23/32", METADATA, EXACT },
+    { "fd00:ec2::23/128", METADATA, EXACT },
+
+    /* Google, "VM metadata" (IPv6); "About the GKE metadata server" */
+    { "fd20:ce::254/128", METADATA, EXACT },
+    { "169.254.169.252/32", METADATA, EXACT },
+
+    /* Azure, "What is IP address 168.63.129.16?" */
+    { "168.63.129.16/32", METADATA, EXACT },
+
+    /* Oracle, "Getting Instance Metadata" (IPv6); "Oracle Cloud
+     * Infrastructure Classic: Retrieving Instance Metadata" */
+    { "fd00:c1::a9fe:a9fe/128", METADATA, EXACT },
+    { "192.0.0.192/32", METADATA, EXACT },
+
+    /* Alibaba Cloud, "Instance metadata" */
+    { "100.100.100.200/32", METADATA, EXACT },
+    { "fd00:100::100:200/128", METADATA, EXACT },
+
+    /* Tencent Cloud, "Querying Instance Metadata": metadata.tencentyun.com */
+    { "169.254.0.23/32", METADATA, EXACT },
+    { "169.254.10.10/32", METADATA, EXACT },
+
+    /* Akamai (Linode), "Metadata Service API" */
+    { "fd00:a9fe:a9fe::1/128", METADATA, EXACT },
+
+    /* Scaleway, "Instance metadata"; cloud-init, "Scaleway" */
+    { "169.254.42.42/32", METADATA, EXACT },
+    { "fd00:42::42/128", METADATA, EXACT },
+
+    /* Volcengine, "Instance metadata"; UCloud, "Metadata server" */
+    { "100.96.0.96/32", METADATA, EXACT },
+    { "100.80.80.80/32", METADATA, EXACT },
+
+    /* IANA's special-purpose registries, and what is around them */
     { "0.0.0.0/32", "this host", EXACT }, /* Linux dials loopback */
     { "0.0.0.0/8", "this network", false },
     { "10.0.0.0/8", "private", false },
-    { "100.100.100.200/32", "metadata service", EXACT },
     { "100.64.0.0/10", "carrier-grade NAT", false },
     { "127.0.0.0/8", "loopback", EXACT },
-    { "168.63.129.16/32", "metadata service", EXACT }, /* Azure's */
-    { "169.254.169.254/32", "metadata service", EXACT },
-    { "169.254.170.2/32", "metadata service", EXACT },
     { "169.254.0.0/16", "link-local", false },
     { "172.16.0.0/12", "private", false },
-    { "192.0.0.192/32", "metadata service", EXACT },
     { "192.0.0.0/24", "IETF protocol assignments", false },
     { "192.0.2.0/24", "documentation", false },
     { "192.31.196.0/24", "AS112", false },
@@ -60,8 +108,6 @@ static const struct range ranges[] = {
     { "2620:4f:8000::/48", "AS112", false },
     { "3fff::/20", "documentation", false },
     { "5f00::/16", "segment routing", false },
-    { "fd00:ec2::254/128", "metadata service", EXACT },
-    { "fd20:ce::254/128", "metadata service", EXACT },
     { "fc00::/7", "private", false },
     { "fe80::/10", "link-local", false },
     { "fec0::/10", "site-local", false },
@@ -90,6 +136,7 @@ struct guard {
     unsigned n_own;
     struct addr *listeners;
     unsigned n_listeners;
+    struct guard_sandboxes sandboxes;
 };
 
 static struct own *
@@ -261,6 +308,18 @@ guard_add_listener(struct guard *g, const struct addr *a)
     g->listeners[g->n_listeners++] = *a;
 }
 
+void
+guard_set_sandboxes(struct guard *g, const struct guard_sandboxes *s)
+{
+    g->sandboxes = *s;
+}
+
+static bool
+is_sandbox(const struct guard *g, const struct addr *a)
+{
+    return g->sandboxes.has != NULL && g->sandboxes.has(g->sandboxes.arg, a);
+}
+
 static bool
 is_own(const struct guard *g, const struct addr *a)
 {
@@ -347,6 +406,10 @@ check_ip(const struct guard *g, const struct addr *a,
     }
     if (is_own(g, a) && !is_opened(p, a, EXACT)) {
         *why = "this host";
+        return false;
+    }
+    if (is_sandbox(g, a) && !is_opened(p, a, EXACT)) {
+        *why = "a sandbox's";
         return false;
     }
     for (size_t i = 0; i < LEN(ranges); i++) {

@@ -34,6 +34,14 @@ void guard_free(struct guard *g);
  * at that port. */
 void guard_add_listener(struct guard *g, const struct addr *a);
 
+/* Who knows which addresses are registered as sandboxes'; borrowed. Without
+ * it none is. */
+struct guard_sandboxes {
+    bool (*has)(const void *arg, const struct addr *a);
+    const void *arg;
+};
+void guard_set_sandboxes(struct guard *g, const struct guard_sandboxes *s);
+
 /* False with a static `*why`. `a` carries the port to be dialled. */
 must_check bool guard_allows(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why);

@@ -259,6 +259,82 @@ test_what_opens(void **state)
     assert_refused(&p, "fc00::1", "private");
 }
 
+static bool
+on_is_sandbox(const void *arg, const struct addr *a)
+{
+    return cidr_contains(arg, a);
+}
+
+/* Another's port is not the Internet, in whatever range it lies. */
+static void
+test_addresses_of_sandboxes(void **state)
+{
+    (void)state;
+    struct cidr range;
+    struct guard_sandboxes s = { on_is_sandbox, &range };
+    const char *why = "a sandbox's";
+    struct guard_policy p = opens("10.0.0.0/8 64:ff9b::/96 10.1.9.9 "
+                                  "2002::/16");
+    assert_true(cidr_parse(STR("10.1.0.0/16"), &range));
+    assert_allowed(&p, "10.1.0.8");
+    guard_set_sandboxes(guard, &s);
+    assert_refused(&p, "10.1.0.8", why);
+    assert_refused(&p, "::ffff:10.1.0.8", why);
+    assert_refused(&p, "64:ff9b::10.1.0.8", why);
+    assert_refused(&p, "2002:a01:8::1", why);
+    assert_allowed(&p, "10.2.0.8");
+    assert_allowed(&p, "10.1.9.9"); /* an entry of one address */
+    assert_true(cidr_parse(STR("2a01:4f8::8"), &range));
+    assert_refused(&closed, "2a01:4f8::8", why); /* of the Internet */
+    assert_allowed(&closed, "2a01:4f8::9");
+    p.is_own_service = true;
+    assert_allowed(&p, "2a01:4f8::8");
+}
+
+/* Where the clouds hand out credentials: by a table of its own, so that one
+ * that is gone from the guard's is missed. A range that somebody opens for
+ * another service beside it does not open it, in no form. */
+static void
+test_services_of_clouds(void **state)
+{
+    static const struct {
+        const char *addr, *range;
+    } all[] = {
+        { "169.254.169.254", "169.254.0.0/16" },
+        { "169.254.170.2", "169.254.170.0/24" },
+        { "169.254.170.23", "169.254.170.0/24" },
+        { "169.254.169.252", "169.254.169.252/31" },
+        { "169.254.0.23", "169.254.0.0/24" },
+        { "169.254.10.10", "169.254.0.0/16" },
+        { "169.254.42.42", "169.254.42.0/24" },
+        { "100.100.100.200", "100.64.0.0/10" },
+        { "100.96.0.96", "100.64.0.0/10" },
+        { "100.80.80.80", "100.80.80.0/24" },
+        { "168.63.129.16", "168.63.129.16/31" },
+        { "192.0.0.192", "192.0.0.0/24" },
+        { "fd00:ec2::254", "fd00:ec2::/32" },
+        { "fd00:ec2::23", "fd00:ec2::/32" },
+        { "fd20:ce::254", "fd20::/16" },
+        { "fd00:c1::a9fe:a9fe", "fd00::/8" },
+        { "fd00:100::100:200", "fc00::/7" },
+        { "fd00:a9fe:a9fe::1", "fd00:a9fe:a9fe::/64" },
+        { "fd00:42::42", "fd00:42::/32" },
+        { "fe80::a9fe:a9fe", "fe80::/10" },
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(all); i++) {
+        struct addr a = addr_of(all[i].addr), other = a;
+        struct guard_policy p = opens(all[i].range);
+        const char *why;
+        assert_refused(&closed, all[i].addr, "metadata service");
+        assert_refused(&p, all[i].addr, "metadata service");
+        other.ip[a.family == 4 ? 3 : 15] ^= 1; /* its neighbour is opened */
+        assert_true(guard_allows(guard, &other, &p, &why));
+        p = opens(all[i].addr);
+        assert_allowed(&p, all[i].addr);
+    }
+}
+
 /* Loopback and metadata services are not opened by a range. */
 static void
 test_what_only_a_single_address_opens(void **state)
@@ -429,6 +505,10 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_carried_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_opens, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_addresses_of_sandboxes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_services_of_clouds, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_what_only_a_single_address_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_denied_ranges, setup, teardown),
