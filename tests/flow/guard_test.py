@@ -108,6 +108,37 @@ def test_an_address_of_this_host_is_not_dialled(weir, netns, everywhere):
     until(lambda: status(w, o, "later.test") == 200, "the end of the address")
 
 
+def test_an_address_that_is_this_hosts_by_a_route_alone(
+    weir, netns, everywhere
+):
+    """The routing table `local`, followed too: also where the route ends with
+    its link, of which the kernel says nothing."""
+    o = everywhere
+    route = ("route", "add", "local", "93.184.215.0/24", "dev")
+    netns.ip(*route, "lo")
+    w = weir(
+        egress=f"""
+        allow_address 93.184.0.0/16 93.184.215.20/32;
+        resolve own.test {OPEN}; resolve later.test 93.184.216.9;
+        """,
+        cls="allowed_hosts *;",
+    )
+    for name in ("own.test", OPEN, "93.184.215.255", f"64:ff9b::{OPEN}"):
+        assert status(w, o, name) == 403, name
+    w.wait_log(f"address {OPEN} is not allowed: this host")
+    assert o.conns == []
+    assert status(w, o, "93.184.215.20") == 200
+    assert status(w, o, "later.test") == 200
+    netns.add_link("out0")
+    netns.ip("route", "add", "local", "93.184.216.0/24", "dev", "out0")
+    netns.ip("-6", "route", "add", "local", "2606:2800::/32", "dev", "out0")
+    until(lambda: status(w, o, "later.test") == 403, "the new route")
+    assert status(w, o, OPEN6) == 403
+    netns.ip("link", "del", "out0")
+    until(lambda: status(w, o, "later.test") == 200, "the end of the route")
+    until(lambda: status(w, o, OPEN6) == 200, "the end of the other")
+
+
 def test_weirs_own_listener_by_every_address(weir, netns):
     """Not even where allow_address has the address itself."""
     netns.add_link("out0")

@@ -2,12 +2,11 @@
 
 #include "net/guard.h"
 
-#include <linux/rtnetlink.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <unistd.h>
 #include <cmocka.h>
+
+#include "rtnl.h"
 
 static struct loop *loop;
 static struct guard *guard;
@@ -420,36 +419,6 @@ test_a_wildcard_listener(void **state)
     assert_allowed(&p, "127.0.0.1:3130");
 }
 
-/* Adds or deletes 8.8.8.8 on the loopback link. */
-static void
-change_addr(int type, uint8_t prefix)
-{
-    struct {
-        struct nlmsghdr head;
-        struct ifaddrmsg body;
-        struct rtattr attr;
-        uint8_t ip[4];
-    } m = { .head = { .nlmsg_len = sizeof m,
-                .nlmsg_type = (uint16_t)type,
-                .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE },
-        .body = { .ifa_family = AF_INET,
-            .ifa_prefixlen = prefix,
-            .ifa_index = 1 },
-        .attr = { RTA_LENGTH(4), IFA_LOCAL },
-        .ip = { 8, 8, 8, 8 } };
-    struct {
-        struct nlmsghdr head;
-        struct nlmsgerr err;
-        char rest[256];
-    } answer;
-    int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-    assert_int_equal(send(fd, &m, sizeof m, 0), sizeof m);
-    assert_true(recv(fd, &answer, sizeof answer, 0) > 0);
-    assert_int_equal(answer.head.nlmsg_type, NLMSG_ERROR);
-    assert_int_equal(answer.err.error, 0);
-    close(fd);
-}
-
 /* A turn after which the guard has heard of it: the message was in its socket
  * when the kernel acknowledged the change. */
 static void
@@ -475,24 +444,40 @@ test_addresses_that_come_and_go(void **state)
         skip();
     }
     assert_allowed(&closed, "8.8.8.8");
-    change_addr(RTM_NEWADDR, 24);
+    rtnl_addr(RTM_NEWADDR, "8.8.8.8", 24);
     hear();
     struct guard_policy p = opens("0.0.0.0/0");
     assert_refused(&p, "8.8.8.8", "this host");
     p = opens("8.8.8.8");
     assert_allowed(&p, "8.8.8.8");
-    change_addr(RTM_NEWADDR, 32);
-    change_addr(RTM_DELADDR, 24);
+    p = opens("64:ff9b::/96");
+    assert_refused(&p, "64:ff9b::8.8.8.8", "this host");
+    rtnl_addr(RTM_DELADDR, "8.8.8.8", 24);
+}
+
+/* A route of everything takes no address out of the Internet, but weir's own
+ * wildcard listener is behind each. */
+static void
+test_what_a_route_takes_in(void **state)
+{
+    (void)state;
+    if (!has_own_net) {
+        skip();
+    }
+    struct addr a = addr_of("0.0.0.0:3128");
+    struct guard_policy p = opens("0.0.0.0/0");
+    guard_add_listener(guard, &a);
+    assert_allowed(&p, "9.9.9.9:3128");
+    rtnl_lo(true);
+    rtnl_route(RTM_NEWROUTE, "9.9.9.0/24", RT_TABLE_LOCAL, RTN_LOCAL);
+    rtnl_route(RTM_NEWROUTE, "0.0.0.0/0", RT_TABLE_LOCAL, RTN_LOCAL);
     hear();
-    assert_refused(&closed, "8.8.8.8", "this host");
-    struct guard *other = guard_new(loop); /* by the dump */
-    const char *why;
-    struct addr a = addr_of("8.8.8.8");
-    assert_false(guard_allows(other, &a, &closed, &why));
-    guard_free(other);
-    change_addr(RTM_DELADDR, 32);
-    hear();
-    assert_allowed(&closed, "8.8.8.8");
+    assert_refused(&p, "9.9.9.9:3129", "this host");
+    assert_refused(&p, "9.9.8.9:3128", "weir's own listener");
+    assert_allowed(&p, "9.9.8.9:3129");
+    p = opens("9.9.9.9");
+    assert_allowed(&p, "9.9.9.9:3129");
+    rtnl_lo(false);
 }
 
 int
@@ -520,8 +505,9 @@ main(void)
             test_a_wildcard_listener, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_addresses_that_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_what_a_route_takes_in, setup, teardown),
     };
-    has_own_net = unshare(CLONE_NEWNET) == 0 ||
-                  unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+    has_own_net = rtnl_unshare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
