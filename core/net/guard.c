@@ -226,7 +226,6 @@ is_denied(const struct guard_policy *p, const struct addr *a)
     return false;
 }
 
-/* The address itself, and the IPv4 address that it carries. */
 static bool
 check_ip(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)
@@ -256,11 +255,23 @@ check_ip(const struct guard *g, const struct addr *a,
     return true;
 }
 
+/* All of the above, of one address at one port. */
+static bool
+check_one(const struct guard *g, const struct addr *a,
+    const struct guard_policy *p, const char **why)
+{
+    if (is_listener(g, a)) {
+        *why = "weir's own listener";
+        return false;
+    }
+    return check_ip(g, a, p, why);
+}
+
 bool
 guard_allows(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)
 {
-    struct addr inner;
+    struct addr_carried carried;
     if (a->family == ADDR_UNIX) {
         *why = "a unix socket";
         return p->is_own_service;
@@ -269,11 +280,11 @@ guard_allows(const struct guard *g, const struct addr *a,
         *why = "a secret would leave this host without TLS";
         return false;
     }
-    bool carries = addr_embedded_ipv4(a, &inner);
-    inner.port = a->port;
-    if (is_listener(g, a) || (carries && is_listener(g, &inner))) {
-        *why = "weir's own listener";
-        return false;
+    addr_carries(a, &carried);
+    bool is_allowed = check_one(g, a, p, why);
+    for (unsigned i = 0; i < carried.n && is_allowed; i++) {
+        carried.items[i].port = a->port;
+        is_allowed = check_one(g, &carried.items[i], p, why);
     }
-    return check_ip(g, a, p, why) && (!carries || check_ip(g, &inner, p, why));
+    return is_allowed;
 }

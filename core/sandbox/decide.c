@@ -16,10 +16,10 @@ struct walk {
     struct decision *d;
     const struct policy *policy;
 
-    /* The IPv4 address that an IPv6 literal carries (NAT64, 6to4, Teredo), by
-     * which it is judged too; family 0: none. */
-    struct addr carried;
-    struct str carried_text;
+    /* The IPv4 addresses that an IPv6 literal may lead to. Each may deny it;
+     * one that is not sure opens nothing, and chooses no block. */
+    struct addr_carried carried;
+    char texts[LEN(((struct addr_carried *)0)->items)][ADDR_TEXT_MAX];
 
     bool is_allowed; /* it matched allowed_hosts */
     struct str allowed;
@@ -45,17 +45,35 @@ denied_by_default(struct walk *w)
     return decided(w, DECIDE_DENY, REASON_DEFAULT);
 }
 
+/* By what it may lead to. */
+static enum pattern_result
+match_carried(
+    const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
+{
+    enum pattern_result r = PATTERN_NONE;
+    for (unsigned i = 0; i < w->carried.n && r == PATTERN_NONE; i++) {
+        r = pattern_match(s, str_of(w->texts[i]), &w->carried.items[i], hit);
+        hit->is_regex = false; /* the captures would point into this walk */
+    }
+    return r;
+}
+
 static enum pattern_result
 match(
     const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
 {
     *hit = (struct pattern_hit){ .value = NULL };
     enum pattern_result r = pattern_match(s, w->q->host, w->q->literal, hit);
-    if (r == PATTERN_NONE && w->carried.family != 0) {
-        r = pattern_match(s, w->carried_text, &w->carried, hit);
-        hit->is_regex = false; /* the captures would point into this walk */
-    }
-    return r;
+    return r == PATTERN_NONE && w->carried.is_sure ? match_carried(w, s, hit)
+                                                   : r;
+}
+
+static bool
+is_listed(
+    const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
+{
+    return match(w, s, hit) != PATTERN_NONE ||
+           match_carried(w, s, hit) != PATTERN_NONE;
 }
 
 /* What the block's rules say; of an address in an address both must please. */
@@ -64,13 +82,14 @@ access_of(const struct walk *w, const struct block *b, struct str *pattern)
 {
     struct str other;
     enum access a = block_access(b, w->q->host, w->q->literal, pattern);
-    if (w->carried.family == 0 || a == ACCESS_DENY) {
-        return a;
-    }
-    enum access carried = block_access(b, w->carried_text, &w->carried, &other);
-    if (carried == ACCESS_DENY || a == ACCESS_NONE) {
-        *pattern = other;
-        return carried;
+    for (unsigned i = 0; i < w->carried.n && a != ACCESS_DENY; i++) {
+        enum access carried =
+            block_access(b, str_of(w->texts[i]), &w->carried.items[i], &other);
+        if (carried == ACCESS_DENY ||
+            (a == ACCESS_NONE && w->carried.is_sure)) {
+            *pattern = other;
+            a = carried;
+        }
     }
     return a;
 }
@@ -89,8 +108,8 @@ static bool
 rule_denied_hosts(struct walk *w)
 {
     struct pattern_hit hit;
-    if (match(w, w->policy->denied, &hit) == PATTERN_NONE &&
-        match(w, w->policy->own_denied, &hit) == PATTERN_NONE) {
+    if (!is_listed(w, w->policy->denied, &hit) &&
+        !is_listed(w, w->policy->own_denied, &hit)) {
         return false;
     }
     w->d->pattern = hit.pattern;
@@ -327,7 +346,6 @@ decide(const struct decide_query *q, struct decision *d)
 {
     CHECK(q->sandbox, SANDBOX_MAGIC);
     CHECK(q->sandbox->policy, POLICY_MAGIC);
-    char text[ADDR_TEXT_MAX];
     struct walk w = { .q = q, .d = d, .policy = q->sandbox->policy };
     AN(!q->is_request || q->arena != NULL);
     memset(d, 0, sizeof *d);
@@ -335,8 +353,11 @@ decide(const struct decide_query *q, struct decision *d)
     d->sandbox = q->sandbox;
     d->path = q->path;
     d->pattern = STR("");
-    if (q->literal != NULL && addr_embedded_ipv4(q->literal, &w.carried)) {
-        w.carried_text = addr_format(&w.carried, false, text);
+    if (q->literal != NULL) {
+        addr_carries(q->literal, &w.carried);
+    }
+    for (unsigned i = 0; i < w.carried.n; i++) {
+        addr_format(&w.carried.items[i], false, w.texts[i]);
     }
     for (size_t i = 0; i < LEN(rules); i++) {
         d->rule = rules[i].number;

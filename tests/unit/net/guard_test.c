@@ -221,21 +221,34 @@ test_carried_addresses(void **state)
     } all[] = {
         { "64:ff9b::127.0.0.1", "loopback" },
         { "64:ff9b::169.254.169.254", "metadata service" },
-        { "64:ff9b:1::10.0.0.1", "private" }, { "2002:7f00:1::", "loopback" },
+        { "64:ff9b:1::10.0.0.1", "private" },
+        { "2002:7f00:1::", "loopback" },
         { "2002:a00:1::1", "private" },
         { "2002:a9fe:a9fe::1", "metadata service" },
         { "2001:0:808:808::f5ff:fffe", "private" },          /* 10.0.0.1 */
         { "2001:0:808:808::80ff:fffe", "loopback" },         /* 127.0.0.1 */
         { "2001:0:808:808::5601:5601", "metadata service" }, /* AWS's */
+        { "64:ff9b:1:a00:0:100::", "private" }, /* cut at 48 bits */
+        { "64:ff9b:1:a:0:1::", "private" },
+        { "64:ff9b:1:0:a:0:108:808", "private" },
+        { "::127.0.0.1", "loopback" },
+        { "::10.0.0.1", "private" },
+        { "::ffff:0:169.254.169.254", "metadata service" },
+        { "2a00::5efe:10.0.0.1", "private" }, /* ISATAP, of the Internet */
+        { "2a00::200:5efe:127.0.0.1", "loopback" },
+        { "2002:808:808::5efe:169.254.170.23", "metadata service" },
     };
     (void)state;
     struct guard_policy p = opens("64:ff9b::/96 64:ff9b:1::/48 2002::/16 "
-                                  "2001::/23");
+                                  "2001::/23 ::/96 ::ffff:0:0:0/96");
     for (size_t i = 0; i < LEN(all); i++) {
         assert_refused(&p, all[i].addr, all[i].why);
     }
     assert_allowed(&p, "64:ff9b::8.8.8.8");
+    assert_allowed(&p, "64:ff9b:1::8.8.8.8");
+    assert_allowed(&p, "64:ff9b:1:808:8:800::");
     assert_allowed(&p, "2002:808:808::1");
+    assert_allowed(&p, "2a00::5efe:8.8.8.8");
     assert_refused(&p, "::ffff:10.0.0.1", "private");
     p = opens("10.0.0.0/8");
     assert_refused(&p, "64:ff9b::10.0.0.1", "NAT64");
@@ -280,6 +293,7 @@ test_addresses_of_sandboxes(void **state)
     assert_refused(&p, "10.1.0.8", why);
     assert_refused(&p, "::ffff:10.1.0.8", why);
     assert_refused(&p, "64:ff9b::10.1.0.8", why);
+    assert_refused(&p, "2a00::5efe:10.1.0.8", why);
     assert_refused(&p, "2002:a01:8::1", why);
     assert_allowed(&p, "10.2.0.8");
     assert_allowed(&p, "10.1.9.9"); /* an entry of one address */

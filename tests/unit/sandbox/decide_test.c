@@ -278,7 +278,12 @@ addresses_in_addresses(void **state)
     expect_get(state, "64:ff9b::c000:209", "return 5 host");
     expect_get(state, "64:ff9b::c000:208", "deny 5 host");
     expect_both(state, "64:ff9b::808:808", "allow 9 internet");
+    expect_both(state, "2a00::5efe:a01:203", "deny 2 denied_hosts");
+    expect_both(state, "64:ff9b:1:0:a:102:308:808", "deny 2 denied_hosts");
+    expect_get(state, "2a00::5efe:c000:209", "allow 9 internet");
     bind_class(state, "allowed_hosts 192.0.2.0/24;", "");
+    expect_both(state, "2a00::5efe:c000:201", "deny 3 allowed_hosts");
+    expect_both(state, "::ffff:0:c000:201", "deny 3 allowed_hosts");
     expect_both(state, "64:ff9b::c000:201", "allow 8 allowed_hosts");
     expect_both(state, "64:ff9b::808:808", "deny 3 allowed_hosts");
     bind_class(state, "",
@@ -290,7 +295,9 @@ addresses_in_addresses(void **state)
     expect_both(state, "64:ff9b::c000:201", "deny 6 outbound");
     assert_true(str_eq(decided.pattern, STR("192.0.2.0/24")));
     expect_both(state, "64:ff9b::808:808", "allow 6 outbound");
+    expect_both(state, "2a00::5efe:c000:201", "deny 6 outbound");
     p->outbound = block_of(policy_egress(state, 3));
+    expect_both(state, "2a00::5efe:c000:201", "deny 10 default");
     expect_both(state, "64:ff9b::c000:201", "allow 6 outbound");
     expect_both(state, "64:ff9b::808:808", "deny 10 default");
     p->outbound = block_of(policy_egress(state, 4));
