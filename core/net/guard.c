@@ -227,11 +227,29 @@ is_denied(const struct guard_policy *p, const struct addr *a)
 }
 
 static bool
+is_denied_by_rule(const struct guard_policy *p, const struct addr *a)
+{
+    for (unsigned i = 0; i < p->n_rules; i++) {
+        const struct guard_rule *r = &p->rules[i];
+        for (unsigned k = 0; k < r->n; k++) {
+            if (cidr_contains(&r->items[k], a)) {
+                return !r->is_allow;
+            }
+        }
+    }
+    return false;
+}
+
+static bool
 check_ip(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)
 {
     if (is_denied(p, a)) {
-        *why = "denied_hosts";
+        *why = GUARD_DENIED_HOSTS;
+        return false;
+    }
+    if (is_denied_by_rule(p, a)) {
+        *why = GUARD_DENY;
         return false;
     }
     if (p->is_own_service) {

@@ -12,6 +12,13 @@
 
 struct guard;
 
+/* Ranges of an `allow` or `deny` of the block that serves a request. */
+struct guard_rule {
+    const struct cidr *items;
+    unsigned n;
+    bool is_allow;
+};
+
 /* What a scope of the configuration opens and closes; borrowed. */
 struct guard_policy {
     const struct cidr *allow; /* allow_address */
@@ -23,6 +30,11 @@ struct guard_policy {
         const struct cidr *items;
         unsigned n;
     } deny[2]; /* the ranges of denied_hosts: the class's, the sandbox's */
+    const struct guard_rule *rules; /* in order; the first that holds an address
+                                       says whether it is denied; what an
+                                       `allow` holds is still to be judged by
+                                       all the rest */
+    unsigned n_rules;
 };
 
 /* Reads this host's own addresses and follows them by netlink. NULL after a
@@ -41,6 +53,11 @@ struct guard_sandboxes {
     const void *arg;
 };
 void guard_set_sandboxes(struct guard *g, const struct guard_sandboxes *s);
+
+/* `*why` where a list or a rule of the configuration says so; else it is a kind
+ * of address. */
+#define GUARD_DENIED_HOSTS "denied_hosts"
+#define GUARD_DENY "deny"
 
 /* False with a static `*why`. `a` carries the port to be dialled. */
 must_check bool guard_allows(const struct guard *g, const struct addr *a,

@@ -238,7 +238,7 @@ tell_addresses(const struct request *r, bool has_secret, struct loop *loop)
     const struct addr *addrs;
     unsigned n = known_addresses(r, &addrs), n_allowed = 0;
     struct guard_policy p = route_guard(&r->route, has_secret,
-        scope_part(where_of(r), PART_PROXY), r->sandbox->policy);
+        scope_part(where_of(r), PART_PROXY), &r->decision);
     struct guard *g = n != 0 ? listen_guard(r->conf, loop) : NULL;
     char text[ADDR_TEXT_MAX];
     if (n == 0) {

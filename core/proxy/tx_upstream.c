@@ -121,7 +121,7 @@ static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
     return route_guard(
-        &tx->route, tx->needs_tls, conf_of(tx), tx->sandbox->policy);
+        &tx->route, tx->needs_tls, conf_of(tx), &tx->decision);
 }
 
 static struct pool_key

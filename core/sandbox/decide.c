@@ -78,19 +78,29 @@ is_listed(
 
 /* What the block's rules say; of an address in an address both must please. */
 static enum access
-access_of(const struct walk *w, const struct block *b, struct str *pattern)
+access_of(const struct walk *w, const struct block *b, struct access_hit *hit)
 {
-    struct str other;
-    enum access a = block_access(b, w->q->host, w->q->literal, pattern);
+    struct access_hit other;
+    enum access a = block_access(b, w->q->host, w->q->literal, hit);
     for (unsigned i = 0; i < w->carried.n && a != ACCESS_DENY; i++) {
         enum access carried =
             block_access(b, str_of(w->texts[i]), &w->carried.items[i], &other);
         if (carried == ACCESS_DENY ||
             (a == ACCESS_NONE && w->carried.is_sure)) {
-            *pattern = other;
+            *hit = other;
             a = carried;
         }
     }
+    return a;
+}
+
+/* The same, by the rules that the request is served by. */
+static enum access
+take_access(struct walk *w, const struct block *b, struct access_hit *hit)
+{
+    enum access a = access_of(w, b, hit);
+    w->d->ranges = hit->ranges;
+    w->d->n_ranges = hit->n_ranges;
     return a;
 }
 
@@ -185,7 +195,7 @@ static bool
 serve_request(struct walk *w, const struct block *b)
 {
     struct decision *d = w->d;
-    struct str pattern;
+    struct access_hit hit;
     if (b->conf->return_code != 0) {
         return decided(w, DECIDE_RETURN, REASON_BLOCK_RETURN);
     }
@@ -196,9 +206,9 @@ serve_request(struct walk *w, const struct block *b)
     if (inner->conf->return_code != 0) {
         return decided(w, DECIDE_RETURN, REASON_BLOCK_RETURN);
     }
-    enum access a = access_of(w, ruling(b, d->location), &pattern);
+    enum access a = take_access(w, ruling(b, d->location), &hit);
     if (a == ACCESS_DENY) {
-        d->pattern = pattern;
+        d->pattern = hit.pattern;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     if (a != ACCESS_ALLOW && !w->may_leave) {
@@ -214,11 +224,11 @@ serve_request(struct walk *w, const struct block *b)
 static bool
 could_leave(struct walk *w, const struct block *b, const struct block *location)
 {
-    struct str pattern;
+    struct access_hit hit;
     if (location != NULL && location->conf->return_code != 0) {
         return false;
     }
-    enum access a = access_of(w, ruling(b, location), &pattern);
+    enum access a = access_of(w, ruling(b, location), &hit);
     return a == ACCESS_ALLOW || (a == ACCESS_NONE && w->may_leave);
 }
 
@@ -227,7 +237,8 @@ could_leave(struct walk *w, const struct block *b, const struct block *location)
 static bool
 serve_target(struct walk *w, const struct block *b)
 {
-    struct str pattern;
+    struct access_hit hit;
+    enum access a = take_access(w, b, &hit);
     bool may = b->conf->return_code == 0 && could_leave(w, b, NULL);
     const struct scope *s =
         b->conf->return_code == 0 ? b->scope->children : NULL;
@@ -242,8 +253,8 @@ serve_target(struct walk *w, const struct block *b)
         w->d->may_leave = false;
         return true;
     }
-    if (access_of(w, b, &pattern) == ACCESS_DENY) {
-        w->d->pattern = pattern;
+    if (a == ACCESS_DENY) {
+        w->d->pattern = hit.pattern;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     return denied_by_default(w);

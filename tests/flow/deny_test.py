@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from lib.client import client_hello
+
 
 def test_denied_connect(weir, canary, dns):
     w = weir(egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};")
@@ -182,6 +184,64 @@ def test_address_guard(weir, canary, canaries, address):
     with w.client() as c:
         r = c.get(f"http://{host}/", host)
     assert r.status == 403, r
+    canary.assert_untouched()
+
+
+def test_deny_of_a_range_judges_what_a_name_is_resolved_to(
+    weir, plain_origin, canaries
+):
+    """As denied_hosts does; the first rule that matches holds, and rules of a
+    location replace those of its block."""
+    for last in (2, 3):
+        canaries(f"127.0.0.{last}", plain_origin.port)
+    w = weir(
+        egress="""
+        allow_address 127.0.0.1/32 127.0.0.2/32 127.0.0.3/32;
+        resolve one.test 127.0.0.1; resolve two.test 127.0.0.2;
+        resolve three.test 127.0.0.3; resolve both.test 127.0.0.2 127.0.0.1;
+        host one.test two.test three.test both.test {
+            deny  127.0.0.2/31;
+            allow all;
+            location /open/ { allow 127.0.0.1/32; deny 127.0.0.0/8; }
+            location /closed/ { deny 127.0.0.1; }
+        }
+        host named.test { allow named.test; deny 127.0.0.0/8; }
+        resolve named.test 127.0.0.1;
+        """
+    )
+
+    def status(name, path="/"):
+        host = f"{name}.test:{plain_origin.port}"
+        with w.client() as c:
+            return c.get(f"http://{host}{path}", host).status
+
+    for name in ("two", "three"):
+        assert status(name) == 403
+        assert status(name, "/open/") == 403
+    w.wait_log("address 127.0.0.2 is not allowed: deny")
+    for name in ("one", "both", "named"):
+        assert status(name) == 200
+    assert status("one", "/open/") == 200
+    assert status("one", "/closed/") == 403
+    assert {e["upstream_addr"] for e in w.access_log(9) if e["status"] == 200} == {
+        f"127.0.0.1:{plain_origin.port}"
+    }
+
+
+def test_deny_of_a_range_in_a_blind_tunnel(weir, canary):
+    """Where the connection is all that weir sees."""
+    w = weir(
+        egress=f"""
+        allow_address 127.0.0.1/32; ports {canary.port};
+        resolve a.test 127.0.0.1;
+        host a.test {{ intercept off; deny 127.0.0.0/8; allow all; }}
+        """
+    )
+    with w.client() as c:
+        assert c.connect(f"a.test:{canary.port}").status == 200
+        c.send(client_hello("a.test"))
+        c.read_eof()
+    w.wait_log("address 127.0.0.1 is not allowed: deny")
     canary.assert_untouched()
 
 

@@ -391,6 +391,34 @@ test_denied_ranges(void **state)
     assert_allowed(&p, "8.9.0.0");
 }
 
+/* Of a block's rules the first that holds the address. What an `allow` holds
+ * is not opened by it. */
+static void
+test_rules_of_a_block(void **state)
+{
+    (void)state;
+    struct cidr c[3];
+    assert_true(cidr_parse(STR("8.8.8.0/24"), &c[0]));
+    assert_true(cidr_parse(STR("8.8.0.0/16"), &c[1]));
+    assert_true(cidr_parse(STR("10.0.0.0/8"), &c[2]));
+    struct guard_rule rules[] = { { &c[0], 1, true }, { &c[1], 2, false },
+        { &c[2], 1, true } };
+    struct guard_policy p = opens("10.1.0.0/16 64:ff9b::/96");
+    p.rules = rules;
+    p.n_rules = LEN(rules);
+    assert_allowed(&p, "8.8.8.8");
+    assert_allowed(&p, "64:ff9b::8.8.8.8");
+    assert_refused(&p, "8.8.9.8", "deny");
+    assert_refused(&p, "64:ff9b::8.8.9.8", "deny");
+    assert_refused(&p, "10.1.0.1", "deny");
+    assert_allowed(&p, "9.9.9.9");
+    p.is_own_service = true;
+    assert_refused(&p, "10.1.0.1", "deny");
+    p.is_own_service = false;
+    rules[0].items = &c[2];
+    assert_refused(&p, "10.2.0.1", "private");
+}
+
 static void
 test_listeners_are_never_opened(void **state)
 {
@@ -511,6 +539,7 @@ main(void)
         cmocka_unit_test_setup_teardown(
             test_what_only_a_single_address_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_denied_ranges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rules_of_a_block, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_service_of_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(
