@@ -20,6 +20,7 @@
 #define TTL_NONE 5.0 /* a name that is not there */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
+#define NAME_MAX_BYTES 255 /* http/url.h takes no longer ones */
 
 struct waiter {
     struct list node;
@@ -34,7 +35,7 @@ struct name {
     uint64_t asker;
     struct dns_answer answer;
     enum dns_state state;
-    double expires;
+    double settled, expires;
     unsigned running; /* queries */
     bool had_failure, had_timeout;
     int ttl;
@@ -250,15 +251,16 @@ name_settle(struct name *n)
 {
     double ttl = n->ttl < TTL_MIN ? TTL_MIN : n->ttl;
     n->dns->n_running--;
+    n->settled = clock_mono();
     if (n->answer.n != 0) {
         n->state = DNS_READY;
-        n->expires = clock_mono() + (ttl < TTL_MAX ? ttl : TTL_MAX);
+        n->expires = n->settled + (ttl < TTL_MAX ? ttl : TTL_MAX);
     } else {
         n->state = n->had_timeout   ? DNS_TIMEOUT
                    : n->had_failure ? DNS_FAILED
                                     : DNS_NONE;
         n->expires =
-            clock_mono() + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
+            n->settled + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
     }
     if (!n->dns->is_closing) {
         name_wake(n);
@@ -384,21 +386,25 @@ name_wait(struct name *n, struct task *task)
     list_add_tail(&n->waiters, &w->node);
 }
 
-enum dns_state
-dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
-    struct dns_answer *out)
+static bool
+is_stale(const struct name *n, double since)
 {
-    if (static_get(d, name, out)) {
-        return out->n != 0 ? DNS_READY : DNS_NONE;
-    }
-    struct name *n = name_find(d, name);
-    bool is_stale =
-        n == NULL || (n->running == 0 && clock_mono() >= n->expires);
-    if (is_stale) {
+    return n == NULL ||
+           (n->running == 0 &&
+               (since > 0 ? n->settled < since : clock_mono() >= n->expires));
+}
+
+/* `key` begins with the name and a NUL. */
+static enum dns_state
+lookup(struct dns *d, uint64_t asker, struct str key, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    struct name *n = name_find(d, key);
+    if (is_stale(n, since)) {
         if (is_over_share(d, asker)) {
             return DNS_BUSY;
         }
-        n = n != NULL ? n : name_new(d, asker, name);
+        n = n != NULL ? n : name_new(d, asker, key);
         n->asker = asker;
         name_query(n); /* may be answered at once, by /etc/hosts */
     }
@@ -410,6 +416,35 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     }
     *out = n->answer;
     return n->state;
+}
+
+enum dns_state
+dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
+    struct dns_answer *out)
+{
+    if (static_get(d, name, out)) {
+        return out->n != 0 ? DNS_READY : DNS_NONE;
+    }
+    return lookup(d, asker, name, 0, waiter, out);
+}
+
+/* An entry of the asker's own beside the one that all share: what others have
+ * is neither seen nor asked for again. */
+enum dns_state
+dns_get_anew(struct dns *d, uint64_t asker, struct str name, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    char key[NAME_MAX_BYTES + 1 + sizeof asker];
+    AN(since > 0);
+    if (static_get(d, name, out)) {
+        return out->n != 0 ? DNS_READY : DNS_NONE;
+    }
+    AN(name.n <= NAME_MAX_BYTES);
+    memcpy(key, name.p, name.n);
+    key[name.n] = '\0';
+    memcpy(key + name.n + 1, &asker, sizeof asker);
+    return lookup(
+        d, asker, str_n(key, name.n + 1 + sizeof asker), since, waiter, out);
 }
 
 void

@@ -99,6 +99,7 @@ static enum access
 take_access(struct walk *w, const struct block *b, struct access_hit *hit)
 {
     enum access a = access_of(w, b, hit);
+    w->d->is_named |= a == ACCESS_ALLOW && hit->is_exact;
     w->d->ranges = hit->ranges;
     w->d->n_ranges = hit->n_ranges;
     return a;
@@ -138,6 +139,7 @@ rule_allowed_hosts(struct walk *w)
     }
     w->is_allowed = true;
     w->allowed = hit.pattern;
+    w->d->is_named = hit.is_exact;
     return false;
 }
 
@@ -288,6 +290,7 @@ serve_matched(
     if (r == PATTERN_FAILED) {
         return decided(w, DECIDE_DENY, REASON_REGEX);
     }
+    d->is_named |= hit.is_exact;
     d->has_captures = hit.is_regex;
     if (hit.is_regex) {
         d->captures = hit.captures;

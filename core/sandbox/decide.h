@@ -77,6 +77,8 @@ struct decision {
      * else the block's, else NULL (egress). */
     const struct block *block, *location;
     const struct scope *where;
+    bool is_named;  /* an entry that let it leave, or chose its block, is this
+                       very name or address, and not a pattern */
     bool may_leave; /* false with DECIDE_ALLOW: a CONNECT or SNI that only a
                        `return` will answer */
     const struct guard_rule *ranges; /* that judge what it is resolved to */

@@ -289,3 +289,81 @@ def test_return_in_a_host_block(weir, origin):
         r = c.get("/", f"origin.test:{origin.port}")
     assert (r.status, r.body) == (451, b"not here")
     assert origin.conns == []
+
+
+def told(r, name):
+    """All that a sandbox sees, but for the date and the name's own bytes."""
+    assert int(r.get("Content-Length")) == len(r.body)
+    fields = [
+        (k, v) for k, v in r.headers if k not in ("Date", "Content-Length")
+    ]
+    return r.status, r.reason, str(fields).replace(name, "N"), r.body.replace(
+        name.encode(), b"N"
+    )
+
+
+@pytest.mark.parametrize("how", ["plain", "intercepted"])
+@pytest.mark.parametrize(
+    "cls", ["internet on; denied_hosts 127.0.0.8/31;", "allowed_hosts *.test;"]
+)
+def test_whether_an_internal_name_exists(weir, dns, canary, how, cls):
+    """One that is refused and one that is not there, where no entry of the
+    policy is that name: the same answer, and the same work each time. weir's
+    own log tells them apart."""
+    port = canary.port
+    dns.records = {
+        "there.test": ["10.0.0.5"], "six.test": ["fd00::5"], "bare.test": [],
+        "listed.test": ["127.0.0.9"], "static.test": ["192.0.2.1"],
+    }  # fmt: skip
+    w = weir(
+        egress=f"resolver 127.0.0.1:{dns.port}; ports {port};"
+        "resolve static.test 10.0.0.6;",
+        cls=cls,
+    )
+
+    def ask(name):
+        host = f"{name}:{port}"
+        if how == "plain":
+            with w.client() as c:
+                return told(c.get(f"http://{host}/", host), name)
+        with w.tunnel(name, port) as c:
+            return told(c.get("/", host), name)
+
+    names = ["there.test", "six.test", "listed.test", "bare.test", "gone.test"]
+    answers = {ask(name) for name in [*names, "static.test"]}
+    assert len(answers) == 1 and next(iter(answers))[0] == 403
+    for n in (1, 2, 3):
+        assert {tuple(sorted(dns.asked(x))) for x in names} == {
+            (1,) * n + (28,) * n
+        }
+        assert {ask(name) for name in names} == answers
+    assert dns.asked("static.test") == []
+    log = w.error_log()
+    assert "address 10.0.0.5 is not allowed: private" in log
+    assert "the name does not exist" in log
+
+
+def test_a_name_that_is_allowed_by_name_is_told_of(weir, dns, canary):
+    """Whoever wrote it down wants to know which it is; so of an address."""
+    dns.records = {
+        "there.test": ["10.0.0.5"], "block.test": ["10.0.0.6"],
+        "listed.test": ["10.0.0.7"],
+    }  # fmt: skip
+    w = weir(
+        egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};"
+        "allow_address 10.0.0.6/32; host block.test { deny 10.0.0.0/8; }",
+        cls="allowed_hosts there.test gone.test listed.test block.test"
+        " 10.0.0.5;"
+        "denied_hosts 10.0.0.7;",
+    )
+
+    def ask(name):
+        host = f"{name}:{canary.port}"
+        with w.client() as c:
+            r = c.get(f"http://{host}/", host, [("Accept", "application/json")])
+            return r.status, json.loads(r.body)["rule"]
+
+    assert ask("there.test") == ask("10.0.0.5") == (403, "allow_address")
+    assert ask("gone.test") == (502, "upstream")
+    assert ask("block.test") == (403, "host")
+    assert ask("listed.test") == (403, "denied_hosts")
