@@ -27,6 +27,7 @@
 /* Before what may have gone is looked for: one reading for a burst. */
 #define SETTLE 0.05
 #define RETRY 1.0
+#define FIRST_TRIES 8
 
 enum {
     GROUPS = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
@@ -227,13 +228,17 @@ reading_begin(struct locals *o)
     return ask(o);
 }
 
-/* The reading came to its end, or to nothing. */
+/* The reading came to its end, or to nothing. One that was disturbed may lack
+ * something: what it found is added, and nothing is taken away. */
 static void
 reading_end(struct locals *o, bool is_whole)
 {
     o->step = READ_DONE;
     o->has_failed = !is_whole;
     if (is_whole) {
+        for (unsigned i = 0; o->is_disturbed && i < o->now.n; i++) {
+            cidrs_add(&o->next, &o->now.items[i]);
+        }
         cidrs_unique(&o->next);
         cidrs_fini(&o->now);
         o->now = o->next;
@@ -244,10 +249,25 @@ reading_end(struct locals *o, bool is_whole)
     }
 }
 
-/* A namespace that never had an IPv4 address has no such table. */
+static void
+may_have_gone(struct locals *o)
+{
+    o->is_disturbed = true; /* of a reading that runs; it begins the next */
+    if (o->step == READ_DONE && !timer_is_active(&o->timer)) {
+        timer_start(&o->timer, SETTLE);
+    }
+}
+
+/* A namespace that never had an IPv4 address has no such table. Busy: with a
+ * dump of which the end was lost. */
 static void
 dump_end(struct locals *o, int error)
 {
+    if (error == EBUSY) {
+        o->step = READ_DONE;
+        may_have_gone(o);
+        return;
+    }
     if (error != 0 && !(error == ENOENT && o->step != READ_ADDRS)) {
         errno = error;
         reading_end(o, false);
@@ -257,15 +277,6 @@ dump_end(struct locals *o, int error)
         reading_end(o, true);
     } else if (!ask(o)) {
         reading_end(o, false);
-    }
-}
-
-static void
-may_have_gone(struct locals *o)
-{
-    o->is_disturbed = true; /* of a reading that runs; it begins the next */
-    if (o->step == READ_DONE && !timer_is_active(&o->timer)) {
-        timer_start(&o->timer, SETTLE);
     }
 }
 
@@ -372,9 +383,8 @@ open_socket(struct locals *o)
     return true;
 }
 
-/* The first reading: nothing is dialled before it has ended. */
 static bool
-read_first(struct locals *o)
+read_once(struct locals *o)
 {
     _Alignas(struct nlmsghdr) char buf[32768];
     if (!reading_begin(o)) {
@@ -388,6 +398,18 @@ read_first(struct locals *o)
         take_datagram(o, buf, (size_t)n);
     }
     return !o->has_failed;
+}
+
+/* Nothing is dialled before it has ended. Where it is always disturbed the
+ * last one has to do, and the timer goes on. */
+static bool
+read_first(struct locals *o)
+{
+    bool is_read = read_once(o);
+    for (unsigned i = 0; i < FIRST_TRIES && is_read && o->is_disturbed; i++) {
+        is_read = read_once(o);
+    }
+    return is_read;
 }
 
 struct locals *
