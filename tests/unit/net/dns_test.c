@@ -100,6 +100,11 @@ answer(struct packet *k, const char *label, unsigned type)
         }
     } else if (strcmp(label, "none") == 0) {
         k->p[3] = 3;
+    } else if (strcmp(label, "torn") == 0) {
+        k->p[3] = type == TYPE_AAAA ? 2 : 3;
+    } else if (strcmp(label, "lame") == 0) {
+        k->p[3] = 3;
+        return type == TYPE_A;
     } else if (strcmp(label, "fail") == 0) {
         k->p[3] = 2;
     } else if (strcmp(label, "alias") == 0 || strcmp(label, "astray") == 0) {
@@ -255,6 +260,7 @@ test_answers(void **state)
     assert_true(a.n == 1 && has_addr(&a, "192.0.2.77"));
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "empty.example", &a), DNS_NONE);
+    assert_int_equal(ask(d, "torn.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "fail.example", &a), DNS_FAILED);
     dns_free(d);
 }
@@ -269,6 +275,7 @@ test_answers_that_are_none(void **state)
     assert_int_not_equal(ask(d, "cut.example", &a), DNS_READY);
     assert_int_equal(ask(d, "forged.example", &a), DNS_TIMEOUT);
     assert_int_equal(ask(d, "mute.example", &a), DNS_TIMEOUT);
+    assert_int_equal(ask(d, "lame.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     dns_free(d);
 }
