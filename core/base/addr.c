@@ -238,7 +238,8 @@ carry_by_look(struct addr_carried *c, const uint8_t *ip)
 void
 addr_carries(const struct addr *a, struct addr_carried *out)
 {
-    *out = (struct addr_carried){ .n = 0 };
+    out->n = 0;
+    out->is_sure = false;
     if (a->family != 6) {
         return;
     }

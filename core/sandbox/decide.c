@@ -19,7 +19,7 @@ struct walk {
     /* The IPv4 addresses that an IPv6 literal may lead to. Each may deny it;
      * one that is not sure opens nothing, and chooses no block. */
     struct addr_carried carried;
-    char texts[LEN(((struct addr_carried *)0)->items)][ADDR_TEXT_MAX];
+    char (*texts)[ADDR_TEXT_MAX]; /* of each */
 
     bool is_allowed; /* it matched allowed_hosts */
     struct str allowed;
@@ -360,7 +360,10 @@ decide(const struct decide_query *q, struct decision *d)
 {
     CHECK(q->sandbox, SANDBOX_MAGIC);
     CHECK(q->sandbox->policy, POLICY_MAGIC);
-    struct walk w = { .q = q, .d = d, .policy = q->sandbox->policy };
+    char texts[LEN(((struct addr_carried *)0)->items)][ADDR_TEXT_MAX];
+    struct walk w = {
+        .q = q, .d = d, .policy = q->sandbox->policy, .texts = texts
+    };
     AN(!q->is_request || q->arena != NULL);
     memset(d, 0, sizeof *d);
     d->host = q->host;

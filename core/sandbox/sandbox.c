@@ -278,7 +278,7 @@ sandbox_is_at(const struct sandbox_set *s, const struct addr *a)
     unsigned n = 0;
     struct cidr everything = { .addr = { .family = a->family }, .bits = 0 };
     prefix_map_visit(s->by_addr, a, count_range, &n);
-    return n > (prefix_map_get(s->by_addr, &everything) != NULL);
+    return n > 1 || (n == 1 && prefix_map_get(s->by_addr, &everything) == NULL);
 }
 
 struct sandbox *
