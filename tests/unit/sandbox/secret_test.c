@@ -530,6 +530,46 @@ lengths_are_required(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* Warned of with "WHAT in DIR/weir.conf:LINE", or of nothing. */
+static void
+warns(void **state, const char *text, const char *what, unsigned line)
+{
+    struct fixture *f = *state;
+    char expected[1024];
+    struct str warning;
+    bool is_warned = conf_warning(binds(state, text), 0, &warning);
+    assert_int_equal(is_warned, what != NULL);
+    if (is_warned) {
+        snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
+            f->dir.path, line);
+        assert_string_equal(warning.p, expected);
+    }
+}
+
+#define S "egress { secret s file:f hosts=a.test,*.b.test;\n"
+
+static void
+bound_to_odd_hosts(void **state)
+{
+    struct fixture *f = *state;
+    char expected[512];
+    snprintf(expected, sizeof expected,
+        "secret \"s\" is bound to none of the hosts of this block, so it is "
+        "never sent: name them in its \"hosts=\", which is in %sweir.conf:1",
+        f->dir.path);
+    warns(state, S "host c.test {\nuse $secret_s; } }", expected, 3);
+    warns(state, S "host *.a.test { location / { use $secret_s; } } }",
+        expected, 2);
+    warns(state, S "host c.test a.test { use $secret_s; } }", NULL, 0);
+    warns(state, S "host *.test { use $secret_s; } }", NULL, 0);
+    warns(state, S "host ~c { use $secret_s; } }", NULL, 0);
+    warns(state, S "handler h { use $secret_s; } }", NULL, 0);
+    warns(state, "egress {\nsecret s file:f hosts=a.test,*.com; }",
+        "secret \"s\" may go to hosts of strangers, for \"*.com\" is all that "
+        "anyone registers there: name its hosts",
+        2);
+}
+
 int
 main(void)
 {
@@ -549,6 +589,7 @@ main(void)
         T(class_hides_egress),
         T(all_that_is_bound),
         T(lengths_are_required),
+        T(bound_to_odd_hosts),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }
