@@ -20,6 +20,7 @@
 #define TTL_NONE 5.0 /* a name that is not there */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
+#define NAME_MAX_BYTES 255 /* http/url.h takes no longer ones */
 
 struct waiter {
     struct list node;
@@ -34,8 +35,9 @@ struct name {
     uint64_t asker;
     struct dns_answer answer;
     enum dns_state state;
-    double expires;
+    double settled, expires;
     unsigned running; /* queries */
+    bool is_unknown;  /* one of them was told that there is no such name */
     bool had_failure, had_timeout;
     int ttl;
 };
@@ -244,21 +246,24 @@ name_add_addrs(struct name *n, const struct ares_addrinfo *info)
 }
 
 /* Both queries have ended. An address is an answer, whatever became of the
- * other query. */
+ * other query, and so is that there is no such name (RFC 2308 2.1): a server
+ * that fails for one family must not show which names there are. */
 static void
 name_settle(struct name *n)
 {
     double ttl = n->ttl < TTL_MIN ? TTL_MIN : n->ttl;
     n->dns->n_running--;
+    n->settled = clock_mono();
     if (n->answer.n != 0) {
         n->state = DNS_READY;
-        n->expires = clock_mono() + (ttl < TTL_MAX ? ttl : TTL_MAX);
+        n->expires = n->settled + (ttl < TTL_MAX ? ttl : TTL_MAX);
     } else {
-        n->state = n->had_timeout   ? DNS_TIMEOUT
+        n->state = n->is_unknown    ? DNS_NONE
+                   : n->had_timeout ? DNS_TIMEOUT
                    : n->had_failure ? DNS_FAILED
                                     : DNS_NONE;
         n->expires =
-            clock_mono() + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
+            n->settled + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
     }
     if (!n->dns->is_closing) {
         name_wake(n);
@@ -276,6 +281,8 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
         ares_freeaddrinfo(info);
         break;
     case ARES_ENOTFOUND:
+        n->is_unknown = true;
+        break;
     case ARES_ENODATA:
         break;
     case ARES_ETIMEOUT:
@@ -294,7 +301,7 @@ name_query(struct name *n)
 {
     static const int families[] = { AF_INET6, AF_INET };
     n->answer.n = 0;
-    n->had_failure = n->had_timeout = false;
+    n->is_unknown = n->had_failure = n->had_timeout = false;
     n->ttl = (int)TTL_MAX;
     n->state = DNS_PENDING;
     n->running = LEN(families);
@@ -384,21 +391,25 @@ name_wait(struct name *n, struct task *task)
     list_add_tail(&n->waiters, &w->node);
 }
 
-enum dns_state
-dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
-    struct dns_answer *out)
+static bool
+is_stale(const struct name *n, double since)
 {
-    if (static_get(d, name, out)) {
-        return out->n != 0 ? DNS_READY : DNS_NONE;
-    }
-    struct name *n = name_find(d, name);
-    bool is_stale =
-        n == NULL || (n->running == 0 && clock_mono() >= n->expires);
-    if (is_stale) {
+    return n == NULL ||
+           (n->running == 0 &&
+               (since > 0 ? n->settled < since : clock_mono() >= n->expires));
+}
+
+/* `key` begins with the name and a NUL. */
+static enum dns_state
+lookup(struct dns *d, uint64_t asker, struct str key, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    struct name *n = name_find(d, key);
+    if (is_stale(n, since)) {
         if (is_over_share(d, asker)) {
             return DNS_BUSY;
         }
-        n = n != NULL ? n : name_new(d, asker, name);
+        n = n != NULL ? n : name_new(d, asker, key);
         n->asker = asker;
         name_query(n); /* may be answered at once, by /etc/hosts */
     }
@@ -410,6 +421,35 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     }
     *out = n->answer;
     return n->state;
+}
+
+enum dns_state
+dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
+    struct dns_answer *out)
+{
+    if (static_get(d, name, out)) {
+        return out->n != 0 ? DNS_READY : DNS_NONE;
+    }
+    return lookup(d, asker, name, 0, waiter, out);
+}
+
+/* An entry of the asker's own beside the one that all share: what others have
+ * is neither seen nor asked for again. */
+enum dns_state
+dns_get_anew(struct dns *d, uint64_t asker, struct str name, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    char key[NAME_MAX_BYTES + 1 + sizeof asker];
+    AN(since > 0);
+    if (static_get(d, name, out)) {
+        return out->n != 0 ? DNS_READY : DNS_NONE;
+    }
+    AN(name.n <= NAME_MAX_BYTES);
+    memcpy(key, name.p, name.n);
+    key[name.n] = '\0';
+    memcpy(key + name.n + 1, &asker, sizeof asker);
+    return lookup(
+        d, asker, str_n(key, name.n + 1 + sizeof asker), since, waiter, out);
 }
 
 void

@@ -54,5 +54,11 @@ void dns_free(struct dns *d);
 enum dns_state dns_get(struct dns *d, uint64_t asker, struct str name,
     struct task *waiter, struct dns_answer *out);
 
+/* The same for one asker alone, by what the servers say from `since` on
+ * (clock_mono()): how long an answer is kept, and whether another asked for
+ * it, shows in nothing. Names of `resolve` and /etc/hosts are as ever. */
+enum dns_state dns_get_anew(struct dns *d, uint64_t asker, struct str name,
+    double since, struct task *waiter, struct dns_answer *out);
+
 /* The waiter no longer waits; a task's cancel. */
 void dns_forget(struct dns *d, struct task *waiter);

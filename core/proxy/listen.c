@@ -8,6 +8,7 @@
 #include "conf/type.h"
 #include "net/guard.h"
 #include "proxy/parts.h"
+#include "sandbox/sandbox.h"
 
 #define BACKLOG 511
 
@@ -231,11 +232,21 @@ listen_count(const struct conf *c)
     return n;
 }
 
+static bool
+on_is_sandbox(const void *arg, const struct addr *a)
+{
+    return sandbox_is_at(arg, a);
+}
+
 struct guard *
 listen_guard(const struct conf *c, struct loop *loop)
 {
     struct guard *g = guard_new(loop);
     const struct listen *l = g != NULL ? listen_first(c) : NULL;
+    struct guard_sandboxes s = { on_is_sandbox, sandbox_set_of(c) };
+    if (g != NULL) {
+        guard_set_sandboxes(g, &s);
+    }
     for (; l != NULL; l = l->next) {
         if (l->addr.family != 0) {
             guard_add_listener(g, &l->addr);

@@ -264,6 +264,23 @@ sandbox_by_addr(const struct sandbox_set *s, const struct addr *a)
     return prefix_map_find(s->by_addr, a);
 }
 
+static void
+count_range(void *arg, void *value)
+{
+    (void)value;
+    ++*(unsigned *)arg;
+}
+
+bool
+sandbox_is_at(const struct sandbox_set *s, const struct addr *a)
+{
+    CHECK(s, SANDBOX_SET_MAGIC);
+    unsigned n = 0;
+    struct cidr everything = { .addr = { .family = a->family }, .bits = 0 };
+    prefix_map_visit(s->by_addr, a, count_range, &n);
+    return n > 1 || (n == 1 && prefix_map_get(s->by_addr, &everything) == NULL);
+}
+
 struct sandbox *
 sandbox_auth(const struct sandbox_set *s, struct str id,
     const uint8_t token[SHA256_SIZE])

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "drive.h"
 #include "time_shift.h"
@@ -99,6 +100,11 @@ answer(struct packet *k, const char *label, unsigned type)
         }
     } else if (strcmp(label, "none") == 0) {
         k->p[3] = 3;
+    } else if (strcmp(label, "torn") == 0) {
+        k->p[3] = type == TYPE_AAAA ? 2 : 3;
+    } else if (strcmp(label, "lame") == 0) {
+        k->p[3] = 3;
+        return type == TYPE_A;
     } else if (strcmp(label, "fail") == 0) {
         k->p[3] = 2;
     } else if (strcmp(label, "alias") == 0 || strcmp(label, "astray") == 0) {
@@ -254,6 +260,7 @@ test_answers(void **state)
     assert_true(a.n == 1 && has_addr(&a, "192.0.2.77"));
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "empty.example", &a), DNS_NONE);
+    assert_int_equal(ask(d, "torn.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "fail.example", &a), DNS_FAILED);
     dns_free(d);
 }
@@ -268,6 +275,7 @@ test_answers_that_are_none(void **state)
     assert_int_not_equal(ask(d, "cut.example", &a), DNS_READY);
     assert_int_equal(ask(d, "forged.example", &a), DNS_TIMEOUT);
     assert_int_equal(ask(d, "mute.example", &a), DNS_TIMEOUT);
+    assert_int_equal(ask(d, "lame.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     dns_free(d);
 }
@@ -297,6 +305,66 @@ test_an_answer_is_kept_for_its_ttl(void **state)
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(server.asked_a, 6);
+    dns_free(d);
+}
+
+struct anew {
+    struct ask ask;
+    double since;
+};
+
+static bool
+is_answered_anew(void *arg)
+{
+    struct anew *a = arg;
+    a->ask.state = dns_get_anew(a->ask.dns, a->ask.asker, a->ask.name, a->since,
+        &drive.task, &a->ask.answer);
+    return a->ask.state != DNS_PENDING;
+}
+
+static enum dns_state
+ask_anew(struct dns *d, uint64_t asker, const char *name, double since)
+{
+    struct anew a = { .ask = { .dns = d, .asker = asker, .name = str_of(name) },
+        .since = since };
+    drive_until(&drive, is_answered_anew, &a);
+    return a.ask.state;
+}
+
+/* One question each time, of what is there and of what is not, and what all
+ * share is neither looked at nor changed. */
+static void
+test_asked_anew(void **state)
+{
+    static const struct {
+        const char *name;
+        enum dns_state state;
+    } all[] = { { "both.example", DNS_READY }, { "none.example", DNS_NONE },
+        { "fail.example", DNS_FAILED } };
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ 0 });
+    struct dns_answer a;
+    for (size_t i = 0; i < LEN(all); i++) {
+        const char *name = all[i].name;
+        ask(d, name, &a);
+        server.asked_a = 0;
+        double since = clock_mono();
+        assert_int_equal(ask_anew(d, 1, name, since), all[i].state);
+        unsigned each = server.asked_a; /* failures are asked for again */
+        assert_int_equal(ask_anew(d, 1, name, since), all[i].state);
+        assert_int_equal(server.asked_a, each);
+        assert_int_equal(ask_anew(d, 2, name, since), all[i].state);
+        assert_int_equal(server.asked_a, 2 * each);
+        time_shift += 1;
+        clock_update();
+        assert_int_equal(ask_anew(d, 1, name, clock_mono()), all[i].state);
+        assert_true(server.asked_a >= 3 * each);
+        unsigned before = server.asked_a;
+        if (all[i].state != DNS_FAILED) {
+            assert_int_equal(ask(d, name, &a), all[i].state);
+            assert_int_equal(server.asked_a, before);
+        }
+    }
     dns_free(d);
 }
 
@@ -450,6 +518,7 @@ main(void)
         TEST(test_answers),
         TEST(test_answers_that_are_none),
         TEST(test_an_answer_is_kept_for_its_ttl),
+        TEST(test_asked_anew),
         TEST(test_an_alias_has_a_ttl_too),
         TEST(test_names_that_are_set),
         TEST(test_who_asks_meanwhile_waits_for_the_same),
