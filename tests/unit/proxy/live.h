@@ -75,7 +75,8 @@ void live_logs(struct live *l, const char *text);
 void live_says_why(struct live *l, const char *text);
 
 /* No connection is left, a client's or an origin's, no slot is held, nothing
- * is counted, the access log has no line that nobody looked at. */
+ * is counted, the access log has no line that nobody looked at. The ends are
+ * no more, either. */
 void live_is_back(struct live *l);
 
 /* For live_seams.h. */

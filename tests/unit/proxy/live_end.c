@@ -8,7 +8,9 @@
 #include <openssl/ssl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <linux/sockios.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -265,6 +267,15 @@ live_tunnel(struct live *l, const char *name)
     return e;
 }
 
+size_t
+live_answer_hello(struct live_end *e)
+{
+    while (take_in(e)) {
+    }
+    AN(SSL_do_handshake(e->ssl) < 0);
+    return BIO_ctrl_pending(SSL_get_wbio(e->ssl));
+}
+
 /* Requests */
 
 void
@@ -349,6 +360,23 @@ live_fill(struct live_end *e, size_t max)
         live_settle(e->live);
     }
     return sent;
+}
+
+/* More would be taken: the system has room for some that weir does not. */
+bool
+live_is_full(struct live_end *e)
+{
+    int n = 0;
+    AZ(ioctl(e->fd, SIOCOUTQ, &n));
+    return n != 0;
+}
+
+size_t
+live_unread(struct live_end *e)
+{
+    int n = 0;
+    AZ(ioctl(e->fd, FIONREAD, &n));
+    return (size_t)n;
 }
 
 size_t

@@ -54,6 +54,9 @@ void live_tls_client(struct live_end *e, const char *name);
 void live_tls_origin(struct live_end *e);
 void live_shake(struct live_end *e);
 
+/* The origin's answer to a hello, to be sent; its length. */
+size_t live_answer_hello(struct live_end *e);
+
 /* Sends it all, through TLS where there is. */
 void live_send(struct live_end *e, const char *text);
 void live_send_n(struct live_end *e, const void *p, size_t n);
@@ -71,6 +74,12 @@ void live_trickle(struct live_end *e, const char *text, unsigned every);
 
 /* As many zeroes as are taken, at most `max`; how many. */
 size_t live_fill(struct live_end *e, size_t max);
+
+/* Whether weir has not taken the last bytes, nor read what lies there. */
+bool live_is_full(struct live_end *e);
+
+/* Bytes of weir's that lie here unread. */
+size_t live_unread(struct live_end *e);
 
 /* Reads at most `n` bytes that are there, past TLS, and throws them away. */
 size_t live_waste(struct live_end *e, size_t n);
