@@ -267,6 +267,13 @@ live_tunnel(struct live *l, const char *name)
     return e;
 }
 
+void
+live_end_tls(struct live_end *e)
+{
+    SSL_free(e->ssl);
+    e->ssl = NULL;
+}
+
 size_t
 live_answer_hello(struct live_end *e)
 {

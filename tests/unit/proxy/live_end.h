@@ -54,6 +54,9 @@ void live_tls_client(struct live_end *e, const char *name);
 void live_tls_origin(struct live_end *e);
 void live_shake(struct live_end *e);
 
+/* From here on it says and hears bytes as they are. */
+void live_end_tls(struct live_end *e);
+
 /* The origin's answer to a hello, to be sent; its length. */
 size_t live_answer_hello(struct live_end *e);
 
