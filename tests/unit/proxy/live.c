@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "live_end.h"
 #include "net/pool.h"
+#include "net/tcp.h"
 #include "os/sock.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
@@ -300,6 +301,13 @@ live_set_up(void **state)
     return whole_set_up(&l->whole);
 }
 
+int
+live_set_up_one_byte(void **state)
+{
+    tcp_set_one_byte(true);
+    return live_set_up(state);
+}
+
 static void
 end_worker(struct live *l)
 {
@@ -327,6 +335,7 @@ live_tear_down(void **state)
         logfiles_close(((struct whole *)l->whole)->conf);
     }
     whole_tear_down(&l->whole);
+    tcp_set_one_byte(false);
     close(l->resolver);
     ev_check_stop(l->loop->ev, &l->probe);
     lf_teardown(state);

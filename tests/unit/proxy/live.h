@@ -45,8 +45,13 @@ struct live {
 int live_set_up(void **state);
 int live_tear_down(void **state);
 
+/* The same where every read and write of weir's moves one byte. */
+int live_set_up_one_byte(void **state);
+
 #define LIVE_TEST(f)                                                           \
     cmocka_unit_test_setup_teardown(f, live_set_up, live_tear_down)
+#define LIVE_TEST_BYTES(f)                                                     \
+    cmocka_unit_test_setup_teardown(f, live_set_up_one_byte, live_tear_down)
 
 /* A worker that serves, in place of one before. `egress` stands in that block,
  * `more` in the sandbox's class. There is one header slot, and nobody may wait

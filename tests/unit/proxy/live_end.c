@@ -390,9 +390,15 @@ size_t
 live_waste(struct live_end *e, size_t n)
 {
     static char bytes[1 << 20];
-    ssize_t r = recv(e->fd, bytes, n < sizeof bytes ? n : sizeof bytes, 0);
-    live_settle(e->live);
-    return r > 0 ? (size_t)r : 0;
+    size_t got = 0;
+    ssize_t r = 1;
+    while (r > 0 && got < n) {
+        size_t left = n - got;
+        r = recv(e->fd, bytes, left < sizeof bytes ? left : sizeof bytes, 0);
+        got += r > 0 ? (size_t)r : 0;
+        live_settle(e->live);
+    }
+    return got;
 }
 
 void

@@ -84,7 +84,7 @@ bool live_is_full(struct live_end *e);
 /* Bytes of weir's that lie here unread. */
 size_t live_unread(struct live_end *e);
 
-/* Reads at most `n` bytes that are there, past TLS, and throws them away. */
+/* Reads at most `n` bytes of weir's, past TLS, and throws them away. */
 size_t live_waste(struct live_end *e, size_t n);
 
 /* What came begins so, and that is taken. */

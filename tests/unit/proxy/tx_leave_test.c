@@ -283,9 +283,13 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         LIVE_TEST(test_the_client_leaves),
+        LIVE_TEST_BYTES(test_the_client_leaves),
         LIVE_TEST(test_the_origin_leaves),
+        LIVE_TEST_BYTES(test_the_origin_leaves),
         LIVE_TEST(test_a_reset_in_a_blind_tunnel),
+        LIVE_TEST_BYTES(test_a_reset_in_a_blind_tunnel),
         LIVE_TEST(test_the_worker_ends),
+        LIVE_TEST_BYTES(test_the_worker_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
