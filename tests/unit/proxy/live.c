@@ -32,6 +32,7 @@
 #include "proxy/worker.h"
 #include "sandbox/ledger.h"
 #include "sandbox/sandbox.h"
+#include "sandbox/secret.h"
 
 /* Milliseconds that pass at once. */
 #define STEP 10
@@ -365,9 +366,12 @@ configure(struct live *l, const char *egress, const char *more)
                             : "header_slots 1; header_slots_queue 0;";
     sock_local(l->resolver, &a);
     snprintf(whole, sizeof whole, text, a.port, egress, slots, more);
-    tmp_dir_write(&w->dir, "ca.pem", STR(""));
+    tmp_dir_write(&w->dir, "token", STR("a-secret-value\n"));
     cert_write(live_ca(), tmp_dir_path(&w->dir, "ca.pem"));
     struct conf *c = whole_binds(&l->whole, whole);
+    if (secret_load(c, w->err, sizeof w->err) != 0) {
+        fail_msg("%s", w->err);
+    }
     sandbox_assign(sandbox_set_of(c), sandbox_set_nth(sandbox_set_of(c), 0),
         fx.owner.serial, fx.owner.index, fx.owner.ca_cert_der);
     unlink(tmp_dir_path(&w->dir, "access.log"));

@@ -57,7 +57,7 @@ int live_set_up_one_byte(void **state);
  * `more` in the sandbox's class. There is one header slot, and nobody may wait
  * for it, so that one that is lost shows at once. "up.test" is answered by
  * live_origin(), "silent.test" does not answer a connect(), and of all other
- * names the resolver says nothing. */
+ * names the resolver says nothing. The file "token" has a secret. */
 struct live *live_start(void **state, const char *egress, const char *more);
 
 /* What weir can do now, until nothing is left. */

@@ -378,6 +378,47 @@ test_a_body_behind_a_late_head(void **state)
     is_broken_off(l, c, o);
 }
 
+/* A body of gzip that is looked through: so far nothing can be passed on, and
+ * each byte of it begins the time anew; without the next it is over. */
+static void
+hold_gzip(void **state, bool goes_on)
+{
+    static const char head[] = "\x1f\x8b\x08\0\0\0\0\0\0\x03";
+    static const char text[] = "\xcb\x48\xcd\xc9\xc9\x07\0"
+                               "\x86\xa6\x10\x36\x05\0\0\0"; /* hello */
+    struct live *l = live_start(state,
+        READ "secret t file:token hosts=up.test; redact on;"
+             "host up.test { bearer $secret_t; }",
+        "");
+    struct live_end *c = live_asks(l, true, "GET", "\r\n");
+    struct live_end *o = live_is_asked(
+        l, true, "GET", "Authorization: Bearer a-secret-value\r\n\r\n");
+    live_send(o, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
+    live_gets_head(c, 200, "");
+    for (unsigned i = 0; i < sizeof head - 1; i++) {
+        live_nothing(l, LIMIT - 1);
+        live_send_n(o, head + i, 1);
+    }
+    if (!goes_on) {
+        live_lasts(l, LIMIT);
+        is_broken_off(l, c, o);
+        return;
+    }
+    live_send_n(o, text, sizeof text - 1);
+    live_shut(o);
+    live_logs(l, "\"cause\":\"-\"");
+    live_close(o);
+    live_close(c);
+    live_is_back(l);
+}
+
+static void
+test_a_body_that_is_held(void **state)
+{
+    hold_gzip(state, false);
+    hold_gzip(state, true);
+}
+
 static void
 test_no_limit_of_a_body(void **state)
 {
@@ -490,6 +531,8 @@ main(void)
         LIVE_TEST_BYTES(test_a_chunk_that_does_not_begin),
         LIVE_TEST(test_a_body_behind_a_late_head),
         LIVE_TEST_BYTES(test_a_body_behind_a_late_head),
+        LIVE_TEST(test_a_body_that_is_held),
+        LIVE_TEST_BYTES(test_a_body_that_is_held),
         LIVE_TEST(test_no_limit_of_a_body),
         LIVE_TEST(test_a_client_that_does_not_read),
         LIVE_TEST(test_idle_upstream_connection),
