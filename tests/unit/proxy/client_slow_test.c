@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 #include "base/str.h"
@@ -259,6 +260,58 @@ test_rest_of_a_request_that_does_not_come(void **state)
     live_is_back(l);
 }
 
+/* Of one that is denied, whose body weir had no use for: little of it is waited
+ * for, and of what may be much, or may be another request, nothing. */
+static struct live_end *
+denied(struct live *l, const char *rest)
+{
+    char text[300];
+    struct live_end *c = live_client(l);
+    snprintf(text, sizeof text,
+        "POST http://no.example/ HTTP/1.1\r\nHost: no.example\r\n%s", rest);
+    live_send(c, text);
+    live_answers(c, 403, "");
+    live_logs(l, "\"status\":403");
+    return c;
+}
+
+static void
+test_rest_of_a_denied_request(void **state)
+{
+    static const char *const ends[] = {
+        "Content-Length: 300000\r\n\r\nhalf",
+        "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+        "Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    };
+    struct live *l = live_start(state, LINGER, "");
+    struct live_end *c = denied(l, "Content-Length: 9\r\n\r\nhalf");
+    live_nothing(l, LIMIT - 1);
+    live_is_open(c);
+    live_lasts(l, 1);
+    live_is_closed(c);
+    for (unsigned i = 0; i < LEN(ends); i++) {
+        c = denied(l, ends[i]);
+        live_lasts(l, LIMIT);
+        assert_int_equal(l->worker->n_conns, 0);
+        live_is_closed(c);
+    }
+    live_is_back(l);
+}
+
+static void
+test_denied_tunnel(void **state)
+{
+    struct live *l = live_start(state, "keepalive_timeout 2s;", "");
+    struct live_end *c = live_client(l);
+    live_send(
+        c, "CONNECT no.example:443 HTTP/1.1\r\nHost: no.example:443\r\n\r\n");
+    live_answers(c, 403, "");
+    live_logs(l, "\"status\":403");
+    live_lasts(l, LIMIT);
+    live_is_closed(c);
+    live_is_back(l);
+}
+
 /* That has ended its side */
 
 /* It may have gone or may wait: it is served while bytes reach it. */
@@ -328,6 +381,8 @@ main(void)
         LIVE_TEST(test_lingering_throws_only_so_much_away),
         LIVE_TEST(test_rest_of_a_request),
         LIVE_TEST(test_rest_of_a_request_that_does_not_come),
+        LIVE_TEST(test_rest_of_a_denied_request),
+        LIVE_TEST(test_denied_tunnel),
         LIVE_TEST(test_half_closed_client),
         LIVE_TEST(test_half_closed_client_before_an_answer),
         LIVE_TEST(test_client_that_ended_tls),

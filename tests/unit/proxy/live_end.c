@@ -369,7 +369,6 @@ live_fill(struct live_end *e, size_t max)
     return sent;
 }
 
-/* More would be taken: the system has room for some that weir does not. */
 bool
 live_is_full(struct live_end *e)
 {

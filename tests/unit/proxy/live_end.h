@@ -69,7 +69,7 @@ void live_send_n(struct live_end *e, const void *p, size_t n);
 size_t live_seal(struct live_end *e, const char *text);
 void live_flush(struct live_end *e, size_t n);
 
-/* Past TLS. */
+/* Bytes as they are, where there is TLS too. */
 void live_send_raw(struct live_end *e, const void *p, size_t n);
 
 /* A byte each `every` ms. */
@@ -78,7 +78,7 @@ void live_trickle(struct live_end *e, const char *text, unsigned every);
 /* As many zeroes as are taken, at most `max`; how many. */
 size_t live_fill(struct live_end *e, size_t max);
 
-/* Whether weir has not taken the last bytes, nor read what lies there. */
+/* Whether bytes of this end's lie there that weir did not read. */
 bool live_is_full(struct live_end *e);
 
 /* Bytes of weir's that lie here unread. */
@@ -102,7 +102,7 @@ void live_is_open(struct live_end *e);
 /* Nothing more came, and weir has closed; then this end closes. */
 void live_is_closed(struct live_end *e);
 
-/* Whatever came. */
+/* The same, whatever came. */
 void live_is_cut(struct live_end *e);
 
 void live_shut(struct live_end *e);  /* it says no more */
