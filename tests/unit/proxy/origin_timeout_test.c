@@ -26,6 +26,7 @@
 
 /* See client_slow_test.c. */
 #define TRIES 500
+#define PIECE 4096
 #define SOME 34000
 #define MUCH (16UL * 1024 * 1024)
 
@@ -203,6 +204,43 @@ test_an_origin_that_reads_slowly(void **state)
     is_told(l, c, 200, "");
     live_close(o);
     live_is_back(l);
+}
+
+/* What it took is seen when it is tried, and not at the end of its time. */
+static void
+test_an_origin_that_stops_to_read(void **state)
+{
+    struct live *l = live_start(state, SEND, "");
+    struct live_end *c, *o;
+    put(l, &c, &o);
+    live_pass(l, LIMIT - TRIES - 10);
+    assert_int_equal(live_waste(o, SOME), SOME);
+    live_pass(l, LIMIT - 1);
+    assert_int_equal(l->worker->n_conns, 1);
+    live_pass(l, TRIES + 20);
+    is_not_read(l, c, o);
+}
+
+/* It has taken all that weir had, and left no room: the time begins with the
+ * client's next byte. */
+static void
+test_an_origin_that_is_full_when_more_comes(void **state)
+{
+    struct live *l = live_start(state, SEND, "");
+    struct live_end *c = live_asks(l, false, "PUT", PUT_LENGTH);
+    struct live_end *o = live_is_asked(l, false, "PUT", PUT_LENGTH);
+    for (size_t had = 1, lies = 0; lies != had; lies = live_unread(o)) {
+        had = lies;
+        assert_int_equal(live_fill(c, PIECE), PIECE);
+    }
+    size_t most = live_unread(o);
+    assert_int_equal(live_waste(o, PIECE), PIECE);
+    live_pass(l, TRIES);
+    assert_int_equal(live_unread(o), most);
+    live_nothing(l, 10 * LIMIT);
+    live_fill(c, PIECE);
+    live_lasts(l, LIMIT);
+    is_not_read(l, c, o);
 }
 
 /* The response's head */
@@ -516,6 +554,8 @@ main(void)
         LIVE_TEST(test_an_origin_that_does_not_read),
         LIVE_TEST(test_an_origin_that_does_not_read_a_trickle),
         LIVE_TEST(test_an_origin_that_reads_slowly),
+        LIVE_TEST(test_an_origin_that_stops_to_read),
+        LIVE_TEST(test_an_origin_that_is_full_when_more_comes),
         LIVE_TEST(test_half_a_head),
         LIVE_TEST_BYTES(test_half_a_head),
         LIVE_TEST(test_interim_heads),
