@@ -341,6 +341,7 @@ head_arrived(struct tx *tx)
     bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
+        tx->down.last_progress = tx->t_head; /* it could not, before */
         hooks_upstream_end(tx);
         return &tx_step_response;
     }
