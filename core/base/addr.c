@@ -171,6 +171,14 @@ carry_ipv4(const uint8_t *ip, uint8_t flip, struct addr *out)
 }
 
 bool
+addr_is_link_local(const struct addr *a)
+{
+    return a->family == 4   ? a->ip[0] == 169 && a->ip[1] == 254
+           : a->family == 6 ? a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80
+                            : false;
+}
+
+bool
 addr_embedded_ipv4(const struct addr *a, struct addr *out)
 {
     static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };

@@ -44,6 +44,10 @@ bool cidr_contains(const struct cidr *c, const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b); /* port too */
 bool addr_eq_ip(const struct addr *a, const struct addr *b);
 
+/* 169.254.0.0/16 and fe80::/10 (RFC 3927, RFC 4291 2.5.6): the same address
+ * may stand on any link. */
+bool addr_is_link_local(const struct addr *a);
+
 /* The IPv4 address carried by a NAT64 (64:ff9b::/96, 64:ff9b:1::/48), 6to4
  * (2002::/16) or Teredo (2001::/32, the client's) address; false for others. */
 bool addr_embedded_ipv4(const struct addr *a, struct addr *out);
