@@ -172,6 +172,14 @@ carry(struct addr_carried *c, const uint8_t *ip, const uint8_t at[4])
     }
 }
 
+bool
+addr_is_link_local(const struct addr *a)
+{
+    return a->family == 4   ? a->ip[0] == 169 && a->ip[1] == 254
+           : a->family == 6 ? a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80
+                            : false;
+}
+
 static const uint8_t last_four[4] = { 12, 13, 14, 15 };
 
 /* RFC 6052 2.2, for prefixes of 96, 64, 56 and 48 bits; byte 8 is skipped.

@@ -44,6 +44,10 @@ bool cidr_contains(const struct cidr *c, const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b); /* port too */
 bool addr_eq_ip(const struct addr *a, const struct addr *b);
 
+/* 169.254.0.0/16 and fe80::/10 (RFC 3927, RFC 4291 2.5.6): the same address
+ * may stand on any link. */
+bool addr_is_link_local(const struct addr *a);
+
 /* The IPv4 addresses that an IPv6 address may lead to. */
 struct addr_carried {
     struct addr items[5];

@@ -48,6 +48,7 @@ parse_option(struct bind *b, const struct token *t, struct listen *l)
     }
     if (str_starts(s, STR("mode=")) && l->path.n != 0 &&
         parse_mode(str_skip(s, 5), &l->mode)) {
+        l->has_mode = true;
         return true;
     }
     return conf_error(b, t, "invalid parameter \"%.*s\"", STR_ARG(s));
@@ -83,6 +84,14 @@ listen_is_same(const struct listen *a, const struct listen *b)
     return addr_eq(&a->addr, &b->addr);
 }
 
+/* Who may connect is a sandbox, or says which he is: that is not for every
+ * user of the host, unless the operator says so. Others show a token. */
+static unsigned
+mode_of(const struct listen *l)
+{
+    return l->sandbox.n != 0 || l->proxy_protocol ? 0600 : 0666;
+}
+
 static bool
 set_listen(struct bind *b, const struct directive *d, void *field)
 {
@@ -93,7 +102,6 @@ set_listen(struct bind *b, const struct directive *d, void *field)
     l->text = d->args[0].text;
     l->at = &d->args[0];
     l->backlog = BACKLOG;
-    l->mode = 0666;
     if (!parse_address(b, &d->args[0], l)) {
         return false;
     }
@@ -106,6 +114,9 @@ set_listen(struct bind *b, const struct directive *d, void *field)
     if (!is_proxy) {
         return conf_error(
             b, &d->args[0], "\"listen\" needs to say what for: proxy");
+    }
+    if (!l->has_mode) {
+        l->mode = mode_of(l);
     }
     for (; *at != NULL; at = &(*at)->next) {
         if (listen_is_same(*at, l)) {

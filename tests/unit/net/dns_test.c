@@ -215,12 +215,18 @@ is_answered(void *arg)
 }
 
 static enum dns_state
-ask(struct dns *d, const char *name, struct dns_answer *out)
+ask_as(uint64_t asker, struct dns *d, const char *name, struct dns_answer *out)
 {
-    struct ask a = { .dns = d, .name = str_of(name) };
+    struct ask a = { .dns = d, .name = str_of(name), .asker = asker };
     drive_until(&drive, is_answered, &a);
     *out = a.answer;
     return a.state;
+}
+
+static enum dns_state
+ask(struct dns *d, const char *name, struct dns_answer *out)
+{
+    return ask_as(0, d, name, out);
 }
 
 static bool
@@ -497,6 +503,55 @@ test_the_cache_is_bounded(void **state)
     dns_free(d);
 }
 
+/* One who asks for many names, those of others among them, loses his own. */
+static void
+test_a_flood_of_names(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ .cache_max = 8 });
+    struct dns_answer a;
+    char name[32];
+    assert_int_equal(ask_as(2, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(ask_as(2, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 2);
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "both.n%u.example", i);
+        assert_int_equal(ask_as(2, d, name, &a), DNS_READY);
+    }
+    assert_int_equal(server.asked_a, 32);
+    assert_int_equal(ask_as(1, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(ask_as(2, d, "both.n29.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 32);
+    assert_int_equal(ask_as(2, d, "both.n0.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 33);
+    dns_free(d);
+}
+
+/* However little room there is, those who wait have their answer. */
+static void
+test_a_cache_smaller_than_its_queries(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ .cache_max = 1 });
+    struct dns_answer a;
+    struct other first, second;
+    other_init(&first);
+    other_init(&second);
+    struct str one = STR("both.one.example"), two = STR("both.two.example");
+    assert_int_equal(dns_get(d, 1, one, &first.task, &a), DNS_PENDING);
+    assert_int_equal(dns_get(d, 2, two, &second.task, &a), DNS_PENDING);
+    assert_int_equal(ask_as(3, d, "both.one.example", &a), DNS_READY);
+    assert_int_equal(ask_as(3, d, "both.two.example", &a), DNS_READY);
+    assert_int_equal(first.runs, 1);
+    assert_int_equal(second.runs, 1);
+    task_fini(&first.task);
+    task_fini(&second.task);
+    dns_free(d);
+}
+
 /* An address for a name that nobody asked for. */
 static void
 test_a_record_of_another_name(void **state)
@@ -524,6 +579,8 @@ main(void)
         TEST(test_who_asks_meanwhile_waits_for_the_same),
         TEST(test_shares),
         TEST(test_the_cache_is_bounded),
+        TEST(test_a_flood_of_names),
+        TEST(test_a_cache_smaller_than_its_queries),
         TEST(test_a_record_of_another_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
