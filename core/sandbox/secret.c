@@ -324,15 +324,13 @@ is_for_any(const struct scope *s, bool (*is_for)(const struct scope *s))
 }
 
 void
-secret_require(struct conf *c, size_t min, const char *too_short,
-    bool (*is_for)(const struct scope *s))
+secret_look_for(struct conf *c, bool (*is_for)(const struct scope *s))
 {
     const struct secret_use *u = secret_conf_of(c)->uses;
     for (; u != NULL; u = u->next) {
-        if (is_for_any(u->scope, is_for)) {
-            u->def->min = min;
-            u->def->too_short = too_short;
-        }
+        const struct block *b = block_outermost(u->scope);
+        u->def->is_looked_for =
+            u->def->is_looked_for || is_for_any(b->scope, is_for);
     }
 }
 

@@ -108,6 +108,10 @@ void secret_item_free(struct secret_slot *slot, struct secret_item *item);
 const char *secret_label(
     const struct secret_slot *slot, struct str id, char to[SECRET_LABEL_MAX]);
 
+/* Says so where a value that came is not worth looking for in responses. */
+void secret_warn_weak(
+    const struct secret_slot *slot, struct str id, struct str value);
+
 /* Whether a name in a directory may be a sandbox's file. */
 bool secret_is_entry(const struct dirent *e);
 

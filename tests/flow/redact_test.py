@@ -4,21 +4,21 @@ Each test reads what the sandbox gets, byte by byte.
 """
 
 import base64
-import json
 
 import pytest
 
 from lib.http import reply
+from lib.wait import until
 
 pytestmark = pytest.mark.egress("redact on;")
 
-SECRET = 's3cret"0123/456\\789-value'
+SECRET = "s3cret/0123+456_789-value"
 STARS = "*" * len(SECRET)
 BEARER = """
 secret token env:TOKEN;
 host origin.test { bearer $secret_token; }
 """
-ESCAPED = json.dumps(SECRET)[1:-1]
+ESCAPED = SECRET.replace("/", "\\/")
 PERCENT = "".join(f"%{ord(c):02x}" for c in SECRET)
 
 
@@ -292,57 +292,39 @@ def test_a_changed_secret(weir, origin):
         assert r.all("x-echo") == ["Bearer " + "*" * len(second)]
 
 
-SHORT = "short-01234"  # 11 bytes
+WEAK = "fifteen-bytes-1"
 
 
-def test_a_short_secret_needs_redact_off(weir, origin):
-    text = "secret token env:TOKEN;\nhost origin.test { %s }"
-    w = weir(
-        egress=text % "bearer $secret_token;",
-        env={"TOKEN": SHORT},
-        start=False,
-    )
+def test_a_weak_secret(weir, origin):
+    """It is used, and not looked for; -t and the log name it, at warn."""
+    text = "secret token env:TOKEN;\nhost origin.test { bearer $secret_token; %s }"
+    warning = 'secret "token" is used but not looked for'
+    origin.on("/", answer(("X-Echo", WEAK)))
+    w = weir(egress=text % "", env={"TOKEN": WEAK}, start=False)
     done = w.run("-t")
-    assert done.returncode != 0
-    assert "redact off" in done.stderr and "weir.conf:" in done.stderr
-    assert SHORT not in done.stderr
-    origin.on("/", answer(("X-Echo", SHORT)))
-    w = weir(
-        egress=text % "bearer $secret_token; redact off;",
-        env={"TOKEN": SHORT},
-    )
+    assert done.returncode == 0
+    assert "[warn]" in done.stderr and warning in done.stderr
+    assert WEAK not in done.stderr
+    w.start()
     with w.tunnel("origin.test", origin.port) as c:
-        assert c.get("/", host(origin)).all("x-echo") == [SHORT]
-    assert origin.requests[0].get("authorization") == f"Bearer {SHORT}"
+        assert c.get("/", host(origin)).all("x-echo") == [WEAK]
+    assert origin.requests[0].get("authorization") == f"Bearer {WEAK}"
+    w = weir(egress=text % "redact off;", env={"TOKEN": WEAK}, start=False)
+    assert warning not in w.run("-t").stderr
 
 
-def test_a_short_secret_is_not_looked_for(weir, origins):
-    """At a host that it is bound to and that no block sends it to."""
-    a, b = origins("a.bound.test"), origins("b.bound.test")
-    b.on("/", answer(("X-Echo", f"{SHORT} {SHORT}")))
-    w = weir(
-        egress="""
-        secret token env:TOKEN hosts=*.bound.test;
-        host a.bound.test { bearer $secret_token; redact off; }
-        """,
-        env={"TOKEN": SHORT},
-    )
-    with w.tunnel("b.bound.test", b.port) as c:
-        assert c.get("/", host(b)).all("x-echo") == [f"{SHORT} {SHORT}"]
-    assert a.raw == b""
-
-
-def test_a_secret_that_becomes_short(weir, origin):
+def test_a_secret_that_becomes_weak(weir, origin):
+    """A rotation does not fail."""
+    origin.on("/", lambda _, r: answer(("X-Echo", r.get("authorization"))))
     w = weir(
         egress="secret token file:{{dir}}/token;\n"
         "host origin.test { bearer $secret_token; }",
         files={"token": SECRET},
     )
-    w.write("token", SHORT)
-    w.wait_log("redact off.*the value before it stays")
+    w.write("token", WEAK)
+    w.wait_log('secret "token" is used but not looked for')
     with w.tunnel("origin.test", origin.port) as c:
-        assert c.get("/", host(origin)).status == 200
-    assert origin.requests[0].get("authorization") == f"Bearer {SECRET}"
+        until(lambda: c.get("/", host(origin)).all("x-echo") == [f"Bearer {WEAK}"], "it")
 
 
 def test_what_repeats_is_taken_out_whole(weir, origin):
@@ -357,18 +339,3 @@ def test_what_repeats_is_taken_out_whole(weir, origin):
     origin.on("/", answer(("X-Echo", "a" * 150 + " c")))
     with w.tunnel("origin.test", origin.port) as c:
         assert c.get("/", host(origin)).all("x-echo") == ["*" * 152]
-
-
-def test_a_length_stays_a_number(weir, origin):
-    """The secret may be one."""
-    number = "123456789012"
-    origin.on(
-        "/",
-        f"HTTP/1.1 200 OK\r\nContent-Length: {number}\r\n"
-        f"X-Echo: {number}\r\n\r\n".encode(),
-    )
-    w = weir(egress=BEARER, env={"TOKEN": number})
-    with w.tunnel("origin.test", origin.port) as c:
-        r = c.request("HEAD", "/", host(origin))
-    assert r.all("content-length") == [number]
-    assert r.all("x-echo") == ["*" * len(number)]

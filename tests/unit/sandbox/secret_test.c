@@ -20,7 +20,7 @@
 /* The part of a module: what opens egress, and what uses a secret. */
 struct user {
     struct value *value;
-    bool proxy_pass, is_long;
+    bool proxy_pass, is_seen;
 };
 
 static const struct secret_def *used; /* by the last $secret_… */
@@ -57,7 +57,7 @@ static const struct cmd user_cmds[] = {
         set_value),
     CMD("proxy_pass", CONF_WHERE, 0, 0, struct user, proxy_pass, bool,
         set_proxy_pass),
-    CMD_FLAG("long", CONF_WHERE, struct user, is_long),
+    CMD_FLAG("seen", CONF_WHERE, struct user, is_seen),
     { 0 },
 };
 
@@ -507,25 +507,25 @@ all_that_is_bound(void **state)
 }
 
 static bool
-is_long(const struct scope *s)
+is_seen(const struct scope *s)
 {
-    return ((const struct user *)scope_part(s, LEN(parts) - 1))->is_long;
+    return ((const struct user *)scope_part(s, LEN(parts) - 1))->is_seen;
 }
 
 static void
-lengths_are_required(void **state)
+what_is_looked_for(void **state)
 {
     struct conf *c = binds(state,
         "egress { secret a env:A; secret b env:B; secret c env:C; secret d "
-        "env:D; host a.example { long on; use $secret_a; location /x { long "
-        "off; use $secret_b; } } host c.example { use $secret_c; location /y "
-        "{ long on; } } host d.example { use $secret_d; } "
-        "host e.example { long on; } }");
-    secret_require(c, 12, "is short", is_long);
-    assert_int_equal(nth(c, 0)->min, 12);
-    assert_int_equal(nth(c, 1)->min, 0);
-    assert_int_equal(nth(c, 2)->min, 12);
-    assert_int_equal(nth(c, 3)->min, 0);
+        "env:D; host a.example { seen on; use $secret_a; location /x { seen "
+        "off; use $secret_b; } } host c.example { location /x { use $secret_c; "
+        "} location /y { seen on; } } host d.example { use $secret_d; } "
+        "host e.example { seen on; } }");
+    secret_look_for(c, is_seen);
+    assert_true(nth(c, 0)->is_looked_for);
+    assert_true(nth(c, 1)->is_looked_for); /* it may be echoed by the host */
+    assert_true(nth(c, 2)->is_looked_for);
+    assert_false(nth(c, 3)->is_looked_for);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -548,7 +548,7 @@ main(void)
         T(shared_use_needs_classes),
         T(class_hides_egress),
         T(all_that_is_bound),
-        T(lengths_are_required),
+        T(what_is_looked_for),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }
