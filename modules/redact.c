@@ -1,8 +1,8 @@
 /*
- * Takes out of a response what the origin echoes of a secret that is bound to
- * it (SPEC 7), in every form that echo.h finds: heads, body, trailers; and
- * says so in the log. Against accidents: what an origin splits or transforms
- * in its own way passes.
+ * Takes out of a response what the origin echoes of a secret that the sandbox's
+ * requests to it may carry (SPEC 7), in every form that echo.h finds: heads,
+ * body, trailers; and says so in the log. Against accidents: what an origin
+ * splits or transforms in its own way passes.
  *
  * What is looked for are the values that there were when the request left, and
  * the newest: a body may come for hours. They are held in the store's locked
@@ -49,17 +49,6 @@ struct body {
     struct bufq kept; /* looked through, and not given on */
     uint64_t given;
 };
-
-/* A class's own secrets are for its sandboxes. */
-static bool
-is_own(const struct tx *tx, const struct secret_def *d)
-{
-    const struct scope *s = tx->sandbox->class->scope;
-    while (s != NULL && s != d->scope) {
-        s = s->parent;
-    }
-    return s != NULL;
-}
 
 static void
 end_state(void *arg)
@@ -173,7 +162,8 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     echo_fini(&w.echo);
 }
 
-/* Those whose echo this sandbox must not see. */
+/* Those that this sandbox's requests to the host may carry, by the block that
+ * serves them; not all that are bound to it (SPEC 7). */
 static void
 list_secrets(struct tx *tx, struct state *st)
 {
@@ -181,12 +171,9 @@ list_secrets(struct tx *tx, struct state *st)
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
     struct secret_walk w;
     unsigned room = 0;
-    secret_walk_init(&w, tx->conn->worker->conf, tx->authority.host, literal);
+    secret_walk_init(&w, tx->decision.block, tx->authority.host, literal);
     const struct secret_def *d = secret_walk_next(&w);
     for (; d != NULL; d = secret_walk_next(&w)) {
-        if (!is_own(tx, d)) {
-            continue;
-        }
         if (st->n == room) {
             const struct secret_def **before = st->secrets;
             room = room != 0 ? room * 2 : 4;

@@ -120,6 +120,20 @@ host_refusal(struct str host)
     return NULL;
 }
 
+static void
+free_hosts(void *arg)
+{
+    pattern_set_free(arg);
+}
+
+static struct pattern_set *
+hosts_of(struct conf *c)
+{
+    struct pattern_set *set = pattern_set_new(PATTERN_LIST);
+    arena_on_free(c->arena, free_hosts, set);
+    return set;
+}
+
 static bool
 set_hosts(struct bind *b, const struct token *t, struct str list,
     struct secret_def *d)
@@ -129,7 +143,7 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     if (d->hosts != NULL) {
         return conf_error(b, t, "duplicate \"hosts=\"");
     }
-    d->hosts = secret_hosts_new(bind_conf(b));
+    d->hosts = hosts_of(bind_conf(b));
     while (str_cut(&list, ',', &host)) {
         const char *why = host_refusal(host);
         if (why == NULL && !pattern_set_add(d->hosts, host, d, &err)) {
@@ -297,7 +311,7 @@ secret_check(struct conf *c, struct scope *s, void *part)
             return -1;
         }
     }
-    secret_bind_hosts(c);
+    secret_list_carried(c);
     return 0;
 }
 

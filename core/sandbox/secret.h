@@ -32,8 +32,6 @@ struct secret_def {
     struct str from;  /* variable, absolute path of file or directory */
     bool per_sandbox; /* dir: one value a sandbox */
     struct pattern_set *hosts; /* NULL: the names of the block that uses it */
-    struct pattern_set *bound; /* hosts=, or the names of all blocks that use
-                                  it, when egress was checked; NULL: no host */
     bool is_looked_for;        /* in responses; secret_look_for() */
     struct str placeholder;    /* visible ASCII; n 0: none */
     const struct scope *scope; /* egress, or the sandbox_class it stands in */
@@ -61,19 +59,19 @@ must_check bool secret_mark_use(
 bool secret_may_go(const struct secret_def *d, const struct block *block,
     struct str host, const struct addr *literal);
 
-/* All that are bound to a host, whatever block a request takes, each once. */
+/* The secrets that requests to a host may carry which a block serves: those
+ * that it or a location of it uses, and that are bound to the host. Each once,
+ * in the order of their first use. */
 struct secret_walk {
-    const struct secret_conf *conf;
-    const struct secret_list *listed; /* that name the host; NULL: none is
-                                         bound to it */
+    const struct secret_list *list; /* NULL: it uses none */
     struct str host;
     const struct addr *literal;
     unsigned i;
 };
 
-/* `host` and `literal`, as for pattern_match(), live as long. Costs one
- * look-up; then one for each secret with a wildcard in `hosts=`. */
-void secret_walk_init(struct secret_walk *w, const struct conf *c,
+/* `block` is the outermost; NULL: none serves it. `host` and `literal`, as for
+ * pattern_match(), live as long. */
+void secret_walk_init(struct secret_walk *w, const struct block *block,
     struct str host, const struct addr *literal);
 const struct secret_def *secret_walk_next(struct secret_walk *w);
 

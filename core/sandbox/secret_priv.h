@@ -32,20 +32,13 @@ struct secret_conf {
     struct secret_def *defs; /* in order of index */
     unsigned n;
     struct secret_use *uses, *last_use; /* in the order bound */
-    struct pattern_set
-        *bound;              /* all hosts of all of them; the value is the
-                                pattern's secret_list. NULL: not checked yet */
-    struct secret_list wild; /* those with a pattern that is not one host */
     struct secret_store *store;
 };
 
 struct secret_conf *secret_conf_of(const struct conf *c);
 
-/* A set of the conf's. */
-struct pattern_set *secret_hosts_new(struct conf *c);
-
-/* Once all uses are known and judged. */
-void secret_bind_hosts(struct conf *c);
+/* Fills block->secrets of all blocks; once, when all uses are known. */
+void secret_list_carried(struct conf *c);
 
 /* Files that one dir: may hold: max_sandboxes' default (SPEC 14). */
 #define SECRET_FILES_MAX 16384

@@ -145,7 +145,7 @@ def test_two_secrets_in_one_body(weir, origin):
     origin.on("/", coded(pack(text)))
     w = weir(
         egress="secret one env:ONE hosts=*.test; secret two env:TWO hosts=*.test;"
-        "\nhost origin.test { bearer $secret_one; }",
+        "\nhost origin.test { bearer $secret_one; location /x { bearer $secret_two; } }",
         env={"ONE": one, "TWO": two},
     )
     assert unpack(fetch(w, origin).body) == want

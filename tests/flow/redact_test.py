@@ -204,23 +204,53 @@ def test_off_by_default(weir, origin):
         assert c.get("/", host(origin)).all("x-echo") == [SECRET]
 
 
-def test_hosts_that_it_is_bound_to(weir, origins):
-    """By hosts=, whatever block serves them; no other host's responses."""
-    a, b, c = origins("a.bound.test"), origins("b.bound.test"), origins("c.test")
+def test_what_the_serving_block_may_attach(weir, origins):
+    """Bound to the host, by hosts=, and used by a block that serves another
+    host or by none: no request to it carries the secret."""
+    a, b, c = origins("a.bound.test"), origins("b.bound.test"), origins("c.bound.test")
     for o in (a, b, c):
         o.on("/", answer(("X-Echo", SECRET)))
+        o.on("/in", answer(("X-Echo", SECRET)))
     w = weir(
         egress="""
         secret token env:TOKEN hosts=*.bound.test;
-        host a.bound.test { bearer $secret_token; }
+        host a.bound.test { location /in { bearer $secret_token; } }
+        host b.bound.test { }
         """,
         env={"TOKEN": SECRET},
     )
     got = []
-    for o in (a, b, c):
+    for o, path in ((a, "/in"), (a, "/"), (b, "/"), (c, "/")):
         with w.tunnel(o.names[0], o.port) as client:
-            got += client.get("/", host(o)).all("x-echo")
-    assert got == [STARS, STARS, SECRET]
+            got += client.get(path, host(o)).all("x-echo")
+    assert got == [STARS, STARS, SECRET, SECRET]
+
+
+def test_a_guest_is_shown_what_it_cannot_have(weir, origin):
+    """The block with the token is another class's: nothing is looked for, and
+    nothing about the response tells that there is a token (case A08)."""
+    origin.on("/", reply(SECRET, headers=[("X-Echo", SECRET)]))
+    w = weir(
+        egress="""
+        secret token env:TOKEN hosts=origin.test;
+        sandbox_class trusted { allowed_hosts *.test; }
+        sandbox_class guest { allowed_hosts *.test; }
+        sandbox box { class trusted; address 127.0.0.1; }
+        sandbox two { class guest; address 127.0.0.2; }
+        host origin.test { classes trusted; bearer $secret_token; }
+        """,
+        env={"TOKEN": SECRET},
+    )
+    got = []
+    for source, name in (("127.0.0.1", "box"), ("127.0.0.2", "two")):
+        with w.client(source=source) as c:
+            assert c.connect(host(origin)).status == 200
+            c.tls("origin.test", w.ca(name))
+            r = c.get("/", host(origin), [("Accept-Encoding", "br")])
+            got.append((r.all("x-echo"), r.body.decode()))
+    assert got == [([STARS], STARS), ([SECRET], SECRET)]
+    asked = [r.all("accept-encoding") for r in origin.requests]
+    assert asked == [["identity"], ["br"]]
 
 
 def test_each_sandbox_its_own(weir, origin):
@@ -253,12 +283,14 @@ def test_each_class_its_own(weir, origin):
     w = weir(
         egress="""
         sandbox_class one {
-            secret token env:ONE hosts=origin.test;
+            secret token env:ONE;
             allowed_hosts *.test;
+            host origin.test { bearer $secret_token; }
         }
         sandbox_class two {
-            secret token env:TWO hosts=origin.test;
+            secret token env:TWO;
             allowed_hosts *.test;
+            host origin.test { bearer $secret_token; }
         }
         sandbox box { class one; address 127.0.0.1; }
         sandbox two { class two; address 127.0.0.2; }
