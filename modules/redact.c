@@ -73,6 +73,17 @@ current_state(struct tx *tx)
     return st;
 }
 
+/* Whether this response is looked through: not a plain one, on whose connection
+ * no secret may go. Before the origin was dialled: whether it may be. */
+static bool
+is_looked_through(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, redact_module_index);
+    const struct addr *peer = tx->t_connected != 0 ? &tx->peer_addr : NULL;
+    return st->now != NULL && st->now->n != 0 &&
+           route_is_safe(&tx->route, peer);
+}
+
 static bool
 was_told(const struct state *st, const struct secret_def *d)
 {
@@ -149,7 +160,7 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
 {
     struct state *st = current_state(tx);
     struct work w = { .tx = tx, .where = where };
-    if (st->now == NULL || st->now->n == 0) {
+    if (!is_looked_through(tx)) {
         return;
     }
     echo_init(&w.echo, &st->now->keys);
@@ -195,7 +206,7 @@ on_request(struct tx *tx, struct head *h)
     struct state *st = module_state(tx, redact_module_index);
     (void)h;
     AZ(st->now);
-    if (rc->is_on) {
+    if (rc->is_on && (tx->needs_tls || route_is_safe(&tx->route, NULL))) {
         list_secrets(tx, st);
     }
     if (st->n == 0) {
@@ -231,8 +242,7 @@ on_trailers(struct tx *tx, struct head *h)
 static bool
 body_want(const struct tx *tx)
 {
-    const struct state *st = module_state(tx, redact_module_index);
-    return st->now != NULL && st->now->n != 0;
+    return is_looked_through(tx);
 }
 
 static void

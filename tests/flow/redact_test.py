@@ -371,3 +371,19 @@ def test_what_repeats_is_taken_out_whole(weir, origin):
     origin.on("/", answer(("X-Echo", "a" * 150 + " c")))
     with w.tunnel("origin.test", origin.port) as c:
         assert c.get("/", host(origin)).all("x-echo") == ["*" * 152]
+
+
+def test_a_plain_response(weir, plain_origin):
+    """On its connection no secret may go: it is not looked through."""
+    plain_origin.on("/", reply(SECRET, headers=[("X-Echo", SECRET)]))
+    name, port = plain_origin.names[0], plain_origin.port
+    w = weir(
+        egress="secret token env:TOKEN;\n"
+        f"host {name} {{ location /in {{ bearer $secret_token; }} }}",
+        env={"TOKEN": SECRET},
+    )
+    with w.client() as c:
+        ask = [("Accept-Encoding", "br")]
+        r = c.request("GET", f"http://{name}:{port}/", f"{name}:{port}", ask)
+    assert (r.body.decode(), r.get("x-echo")) == (SECRET, SECRET)
+    assert plain_origin.requests[0].get("accept-encoding") == "br"
