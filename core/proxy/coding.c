@@ -95,8 +95,31 @@ coding_ask(struct tx *tx)
     head_remove(h, STR("If-Range"));
 }
 
-/* What the body is wrapped in, all lines of the field together. */
-static enum coding
+/* What some origins say where there is no coding: clients take the body as it
+ * is. Object stores keep what an SDK sent, others name a charset. */
+static bool
+is_no_coding(struct str name)
+{
+    static const char *const names[] = { "", "7bit", "8bit", "ascii",
+        "aws-chunked", "big5", "binary", "gb18030", "gb2312", "gbk", "identity",
+        "latin1", "none", "null", "shift_jis", "text", "us-ascii", "utf8" };
+    static const char *const beginnings[] = { "euc-", "iso-8859-", "koi8-",
+        "utf-", "windows-" };
+    for (size_t i = 0; i < LEN(names); i++) {
+        if (str_ieq(name, str_of(names[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < LEN(beginnings); i++) {
+        struct str begins = str_of(beginnings[i]);
+        if (name.n > begins.n && str_ieq(str_n(name.p, begins.n), begins)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum coding
 coding_of(const struct head *h)
 {
     enum coding c = CODING_IDENTITY;
@@ -105,10 +128,8 @@ coding_of(const struct head *h)
         struct str rest = f->value, part;
         while (str_cut(&rest, ',', &part)) {
             part = str_trim(part);
-            enum coding one =
-                part.n != 0 ? coding_lookup(part) : CODING_IDENTITY;
-            if (one != CODING_IDENTITY) {
-                c = c == CODING_IDENTITY ? one : CODING_UNREAD;
+            if (!is_no_coding(part)) {
+                c = c == CODING_IDENTITY ? coding_lookup(part) : CODING_UNREAD;
             }
         }
     }

@@ -10,9 +10,16 @@
  * Called by tx_request.c and tx_response.c; the codecs are in http/gzip.c.
  */
 
+#include "http/gzip.h"
 #include "proxy/pump.h"
 
+struct head;
 struct tx;
+
+/* What a response's body is wrapped in, by all lines of Content-Encoding
+ * together. What is no coding at all ("none", "aws-chunked", a charset) is
+ * CODING_IDENTITY, as clients take it. */
+enum coding coding_of(const struct head *h);
 
 /* Before the request leaves, when the modules are done with its head: of what
  * the client takes only gzip, deflate and identity are asked for, and no
