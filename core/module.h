@@ -20,6 +20,7 @@
 #include "http/media.h"
 #include "http/query.h"
 #include "http/url.h"
+#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"

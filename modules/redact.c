@@ -13,9 +13,19 @@
 
 extern const unsigned redact_module_index;
 
+/* Bodies of text, or all. */
+enum mode { REDACT_OFF, REDACT_TEXT, REDACT_ON };
+
+static const char *const modes[] = { "off", "text", "on" };
+
 struct redact {
-    bool is_on;
+    enum mode mode;
 };
+
+/* What became of a response's body, for $redact. */
+enum outcome { NOT_LOOKED_AT, PASSED, UNREAD, LOOKED_AT };
+
+static const char *const outcomes[] = { "-", "passed", "unread", "clean" };
 
 /* A secret that this exchange's log has named. */
 struct told {
@@ -30,6 +40,8 @@ struct state {
     struct echo_set *first; /* the values when the request left, and ... */
     struct echo_set *now;   /* ... with the newest behind them; NULL: none */
     struct told *told;
+    enum mode mode;
+    enum outcome outcome;
 };
 
 /* The work on one head. */
@@ -206,7 +218,9 @@ on_request(struct tx *tx, struct head *h)
     struct state *st = module_state(tx, redact_module_index);
     (void)h;
     AZ(st->now);
-    if (rc->is_on && (tx->needs_tls || route_is_safe(&tx->route, NULL))) {
+    st->mode = rc->mode;
+    if (st->mode != REDACT_OFF &&
+        (tx->needs_tls || route_is_safe(&tx->route, NULL))) {
         list_secrets(tx, st);
     }
     if (st->n == 0) {
@@ -217,12 +231,41 @@ on_request(struct tx *tx, struct head *h)
     st->now = echo_set_ref(st->first);
     st->changes = secret_changes(store);
     arena_on_free(tx->arena, end_state, st);
+    tx->needs_whole = st->mode == REDACT_ON && st->now->n != 0;
     return V_NEXT;
+}
+
+static enum outcome
+judge_body(const struct tx *tx, const struct head *h)
+{
+    const struct state *st = module_state(tx, redact_module_index);
+    enum coding coding = coding_of(h);
+    if (st->mode == REDACT_ON) {
+        return LOOKED_AT; /* what cannot be read is refused */
+    }
+    if (!media_is_text(h)) {
+        return PASSED;
+    }
+    bool is_unread = coding == CODING_UNREAD ||
+                     (h->status == 206 && coding != CODING_IDENTITY);
+    return is_unread ? UNREAD : LOOKED_AT;
 }
 
 static enum verdict
 on_response(struct tx *tx, struct head *h)
 {
+    struct state *st = current_state(tx);
+    if (!is_looked_through(tx)) {
+        return V_NEXT;
+    }
+    st->outcome = judge_body(tx, h); /* by the head as it came */
+    if (st->outcome == UNREAD) {
+        /* not its name, which is the origin's and may be anything */
+        conn_log(tx->conn, LOG_INFO,
+            "a body in a content coding that cannot be read is looked through "
+            "as it comes, host: \"%.*s\"",
+            STR_ARG(tx->authority.host));
+    }
     redact(tx, h, false, "head");
     return V_NEXT;
 }
@@ -242,7 +285,8 @@ on_trailers(struct tx *tx, struct head *h)
 static bool
 body_want(const struct tx *tx)
 {
-    return is_looked_through(tx);
+    const struct state *st = module_state(tx, redact_module_index);
+    return tx->t_connected == 0 ? is_looked_through(tx) : st->outcome >= UNREAD;
 }
 
 static void
@@ -327,7 +371,7 @@ body_fini(void *state)
 
 static const struct filter body_filter = { .name = "redact",
     .state_size = sizeof(struct body),
-    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH,
+    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH | FILTER_LOOKS,
     .want = body_want,
     .init = body_init,
     .run = body_run,
@@ -337,8 +381,39 @@ static bool
 is_on_in(const struct scope *s)
 {
     const struct redact *rc = scope_part(s, module_part(redact_module_index));
-    return rc->is_on;
+    return rc->mode != REDACT_OFF;
 }
+
+static bool
+set_mode(struct bind *b, const struct directive *d, void *field)
+{
+    for (unsigned i = 0; i < LEN(modes); i++) {
+        if (str_eq(d->args[0].text, str_of(modes[i]))) {
+            *(enum mode *)field = (enum mode)i;
+            return true;
+        }
+    }
+    return conf_error(b, &d->args[0],
+        "invalid value \"%.*s\" in \"redact\" directive, it must be \"off\", "
+        "\"text\" or \"on\"",
+        STR_ARG(d->args[0].text));
+}
+
+/* "masked" where a secret was found, be it in the head. */
+static bool
+var_redact(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    const struct state *st = module_state(ctx, redact_module_index);
+    (void)a, (void)name, (void)arg;
+    *out = st->told != NULL ? STR("masked") : str_of(outcomes[st->outcome]);
+    return true;
+}
+
+static const struct var_def vars[] = {
+    { .name = "redact", .get = var_redact },
+    { 0 },
+};
 
 static int
 check(struct conf *c, struct scope *s, void *part)
@@ -351,17 +426,18 @@ check(struct conf *c, struct scope *s, void *part)
 }
 
 static const struct cmd cmds[] = {
-    CMD_FLAG("redact", CONF_WHERE, struct redact, is_on),
+    CMD("redact", CONF_WHERE, 1, 1, struct redact, mode, enum mode, set_mode),
     { 0 },
 };
 
 /* Off: what is held back shows how far a text agrees with a secret, so that a
  * sandbox with an origin that sends what it likes can read one out. */
-static const struct redact defaults = { .is_on = false };
+static const struct redact defaults = { .mode = REDACT_OFF };
 
 const struct module redact_module = {
     .conf = { .name = "redact",
         .cmds = cmds,
+        .vars = vars,
         .defaults = &defaults,
         .size = sizeof(struct redact),
         .check = check },

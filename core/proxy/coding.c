@@ -78,11 +78,19 @@ readable(struct tx *tx, bool *is_cut)
     return str_n(to, n);
 }
 
+/* Whether a part of a body, or one that cannot be read, is refused. */
+static bool
+is_strict(const struct tx *tx, unsigned wishes)
+{
+    return !(wishes & FILTER_LOOKS) || tx->needs_whole;
+}
+
 void
 coding_ask(struct tx *tx)
 {
     struct head *h = &tx->request;
-    if (!(hooks_wishes(tx) & FILTER_IDENTITY)) {
+    unsigned wishes = hooks_wishes(tx);
+    if (!(wishes & FILTER_IDENTITY)) {
         return;
     }
     bool is_cut = false;
@@ -91,8 +99,10 @@ coding_ask(struct tx *tx)
         head_set(
             h, STR("Accept-Encoding"), list.n != 0 ? list : STR("identity"));
     }
-    head_remove(h, STR("Range"));
-    head_remove(h, STR("If-Range"));
+    if (is_strict(tx, wishes)) {
+        head_remove(h, STR("Range"));
+        head_remove(h, STR("If-Range"));
+    }
 }
 
 /* What some origins say where there is no coding: clients take the body as it
@@ -180,20 +190,29 @@ correct_head(struct tx *tx)
 
 /* Whether filters that want decoded bytes can have this response. */
 static bool
-decode(struct tx *tx, bool is_empty)
+decode(struct tx *tx, unsigned wishes, bool is_empty)
 {
     struct head *h = &tx->response;
-    if (h->status == 206) {
-        return refuse(tx, "http_protocol_error",
-            "the origin sent a part of a body that was asked for whole");
-    }
+    bool is_part = h->status == 206;
     tx->coding = is_empty ? CODING_IDENTITY : coding_of(h);
-    if (tx->coding == CODING_UNREAD) {
-        return refuse(tx, "http_response_content_coding",
-            "the origin sent a content coding that cannot be read, and the "
-            "response has to be looked through");
+    if (is_strict(tx, wishes)) {
+        if (is_part) {
+            return refuse(tx, "http_protocol_error",
+                "the origin sent a part of a body that was asked for whole");
+        }
+        if (tx->coding == CODING_UNREAD) {
+            return refuse(tx, "http_response_content_coding",
+                "the origin sent a content coding that cannot be read, and the "
+                "response has to be looked through");
+        }
+        head_remove(h, STR("Accept-Ranges"));
+    } else if (is_part || tx->coding == CODING_UNREAD) {
+        tx->coding = CODING_IDENTITY; /* as it comes */
     }
-    correct_head(tx);
+    if (tx->coding != CODING_IDENTITY || h->status == 304 ||
+        !(wishes & FILTER_LOOKS)) {
+        correct_head(tx);
+    }
     return true;
 }
 
@@ -206,7 +225,7 @@ coding_begin(struct tx *tx)
     bool is_empty = h->status == 204 || h->status == 304 ||
                     (h->body == BODY_LENGTH && h->length == 0);
     AZ(tx->down.n_stages);
-    if (wishes & FILTER_IDENTITY && !decode(tx, is_empty)) {
+    if (wishes & FILTER_IDENTITY && !decode(tx, wishes, is_empty)) {
         return false;
     }
     if (is_empty) {

@@ -33,6 +33,12 @@ enum flow {
  * (coding.h). A filter without it gets them as they come. */
 #define FILTER_IDENTITY 1u
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
+/* With FILTER_IDENTITY: it looks for something that is nearly never there, and
+ * changes no other byte. What the head says of an identity body stays, though
+ * of a body in which something was found its digest is not true any more; a
+ * part of a body, and one that cannot be decoded, it gets as they come, unless
+ * tx->needs_whole says that they are to be refused. */
+#define FILTER_LOOKS 4u
 
 /* Bytes in, bytes out; the core drives it, it never chains. `want` is asked
  * when the response's head has come, one of FILTER_IDENTITY before the request
