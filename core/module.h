@@ -36,6 +36,7 @@
 #include "proxy/tx_secret.h"
 #include "proxy/var.h"
 #include "proxy/worker.h"
+#include "redact/hold.h"
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
 #include "sandbox/echo_set.h"

@@ -20,6 +20,7 @@ static const char *const modes[] = { "off", "text", "on" };
 
 struct redact {
     enum mode mode;
+    double hold; /* seconds */
 };
 
 /* What became of a response's body, for $redact. */
@@ -59,6 +60,7 @@ struct body {
     struct echo_set *set; /* what the echo looks for */
     struct echo echo;
     struct bufq kept; /* looked through, and not given on */
+    struct hold hold; /* ... while it may begin a secret */
     uint64_t given;
 };
 
@@ -297,6 +299,8 @@ body_init(struct tx *tx, void *state)
     b->set = echo_set_ref(current_state(tx)->now);
     echo_init(&b->echo, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
+    const struct redact *rc = module_where(tx, redact_module_index);
+    hold_init(&b->hold, rc->hold);
 }
 
 /* A secret has changed: what began of the first values goes on. */
@@ -313,30 +317,35 @@ static void
 body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
 {
     struct body *b = arg;
-    AN(from >= b->given);
-    bufq_fill(&b->kept, (size_t)(from - b->given), (size_t)(to - from), '*');
+    if (from < b->given) {
+        from = b->given; /* it was held for so long that it went */
+    }
+    if (to > from) {
+        size_t n = (size_t)(to - from);
+        bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
+    }
     tell(b->tx, secret, "body");
 }
 
 static void
 body_take(struct body *b, struct bufq *in)
 {
-    size_t at = b->kept.len;
-    bufq_move(&b->kept, in, SIZE_MAX);
+    size_t at = b->kept.len, n = bufq_move(&b->kept, in, SIZE_MAX);
     while (at < b->kept.len) {
         struct str run = bufq_peek_at(&b->kept, at);
         echo_feed(&b->echo, run, body_found, b);
         at += run.n;
     }
     AN(b->echo.offset == b->given + b->kept.len);
+    hold_feed(&b->hold, clock_mono(), n, echo_held(&b->echo));
 }
 
 /* What is decided; at the end, all. False: there is no room for it. */
 static bool
 body_give(struct body *b, struct bufq *out, bool is_end)
 {
-    size_t held = is_end ? 0 : echo_held(&b->echo);
-    size_t n = b->kept.len - held;
+    size_t held = is_end || hold_is_over(&b->hold) ? 0 : echo_held(&b->echo);
+    size_t n = b->kept.len > held ? b->kept.len - held : 0;
     size_t moved = bufq_move(out, &b->kept, n);
     b->given += moved;
     return moved == n;
@@ -360,6 +369,14 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     return need == END ? F_DONE : F_NEED;
 }
 
+static double
+body_wait(void *state)
+{
+    struct body *b = state;
+    double until = hold_wait(&b->hold, clock_mono());
+    return b->kept.len != 0 ? until : TASK_NEVER;
+}
+
 static void
 body_fini(void *state)
 {
@@ -375,7 +392,8 @@ static const struct filter body_filter = { .name = "redact",
     .want = body_want,
     .init = body_init,
     .run = body_run,
-    .fini = body_fini };
+    .fini = body_fini,
+    .wait = body_wait };
 
 static bool
 is_on_in(const struct scope *s)
@@ -427,12 +445,13 @@ check(struct conf *c, struct scope *s, void *part)
 
 static const struct cmd cmds[] = {
     CMD("redact", CONF_WHERE, 1, 1, struct redact, mode, enum mode, set_mode),
+    CMD_SECONDS("redact_hold", CONF_WHERE, struct redact, hold),
     { 0 },
 };
 
 /* Off: what is held back shows how far a text agrees with a secret, so that a
  * sandbox with an origin that sends what it likes can read one out. */
-static const struct redact defaults = { .mode = REDACT_OFF };
+static const struct redact defaults = { .mode = REDACT_OFF, .hold = 0.1 };
 
 const struct module redact_module = {
     .conf = { .name = "redact",

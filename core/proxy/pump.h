@@ -55,6 +55,10 @@ struct filter {
     /* After F_ERROR: the cause, for the log; static or in the exchange's
      * arena. May be NULL. */
     const char *(*why)(const void *state);
+    /* Of one that holds bytes back for a time, else NULL. All that it gave was
+     * taken, and the source is waited for, from now to the next run(): when
+     * that is to come though no byte does, by clock_mono(); TASK_NEVER. */
+    double (*wait)(void *state);
 };
 
 struct pump_stage {
@@ -112,6 +116,11 @@ must_check bool pump_stop_if_full(struct pump *p);
  * PUMP_TURN_BYTES the sink is run again in the next turn. True when the sink
  * has something to look at. */
 bool pump_run(struct pump *p);
+
+/* For the sink, which has got rid of all that it took and waits: when to call
+ * pump_run() again though nothing came, by clock_mono(); TASK_NEVER. While it
+ * could take more it does not ask, and no filter's time passes. */
+double pump_wait(struct pump *p);
 
 /* For the sink: the queue to drain; then how much it took. */
 struct bufq *pump_out(struct pump *p);

@@ -196,7 +196,7 @@ def open_steps(origin):
 def test_an_event_at_a_time(weir, open_steps, is_packed):
     """Each arrives before the next is sent; of one that ends in what may be
     the secret's beginning, only that is waited for."""
-    w = start(weir)
+    w = start(weir, "redact_hold 1h;")
     field = ["Content-Encoding: gzip"] if is_packed else []
     steps, c = open_steps(w, "Content-Type: text/event-stream", *field)
     z, u = zlib.compressobj(6, zlib.DEFLATED, GZIP), zlib.decompressobj(GZIP)
@@ -233,7 +233,7 @@ def test_an_event_at_a_time(weir, open_steps, is_packed):
 
 def test_idle_with_a_held_tail(weir, open_steps):
     """proxy_read_timeout counts from the last byte in, whatever is held."""
-    w = start(weir, "proxy_read_timeout 300ms;")
+    w = start(weir, "proxy_read_timeout 300ms; redact_hold 1h;")
     steps, c = open_steps(w, "Content-Encoding: gzip")
     z = zlib.compressobj(6, zlib.DEFLATED, GZIP)
     with c:
@@ -523,7 +523,7 @@ def test_a_secret_that_changes_in_a_body(weir, origin, open_steps):
     origin.on("/other", reply(b"."))
     w = weir(
         egress="secret token file:{{dir}}/token;\n"
-        "host origin.test { bearer $secret_token; }",
+        "host origin.test { bearer $secret_token; redact_hold 1h; }",
         files={"token": first},
     )
     steps, c = open_steps(w)

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,27 @@
 #include "module_fixture.h"
 
 extern const struct module credential_module, redact_module;
+
+/* The clock is the test's. */
+static struct timespec now = { .tv_sec = 1000 };
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+    (void)id;
+    *ts = now;
+    return 0;
+}
+
+static void
+turn(long ms)
+{
+    now.tv_sec += ms / 1000;
+    now.tv_nsec += ms % 1000 * 1000000;
+    now.tv_sec += now.tv_nsec / 1000000000;
+    now.tv_nsec %= 1000000000;
+    clock_update();
+}
 
 #define SECRET "0123456789-abcdef-ghij"
 #define STARS "**********************"
@@ -237,6 +259,126 @@ plain_service(void **state)
     assert_int_equal(stages(f), 0);
 }
 
+static void
+comes(struct fixture *f, const char *text)
+{
+    struct pump *p = &f->tx->down;
+    size_t n = bufq_write(pump_in(p), str_of(text));
+    assert_int_equal(n, strlen(text));
+    pump_filled(p, n);
+    pump_run(p);
+}
+
+/* What the client takes now. */
+static void
+arrives(struct fixture *f, const char *text)
+{
+    struct pump *p = &f->tx->down;
+    char got[256];
+    size_t n = bufq_copy(pump_out(p), got, sizeof got);
+    assert_int_equal(n, strlen(text));
+    assert_memory_equal(got, text, n);
+    bufq_consume(pump_out(p), n);
+    pump_took(p, n);
+}
+
+/* It took all, and the origin is waited for: until when. */
+static void
+waits(struct fixture *f, long ms)
+{
+    double left = pump_wait(&f->tx->down) - clock_mono();
+    assert_true(left > (double)ms / 1000 - 1e-6);
+    assert_true(left < (double)ms / 1000 + 1e-6);
+}
+
+static struct fixture *
+begin_body(void **state, const char *block)
+{
+    struct fixture *f = ask(state, block, "");
+    assert_true(answer(f, "200 X", "Transfer-Encoding: chunked\r\n"));
+    turn(0);
+    return f;
+}
+
+/* The end of the hold ends no match. */
+static void
+let_go(void **state)
+{
+    struct fixture *f = begin_body(state, BEARER "redact text;");
+    comes(f, "x " SECRET " 0123456");
+    arrives(f, "x " STARS " ");
+    waits(f, 100);
+    turn(60);
+    pump_run(&f->tx->down);
+    arrives(f, "");
+    waits(f, 40);
+    turn(40);
+    pump_run(&f->tx->down);
+    arrives(f, "0123456");
+    assert_true(pump_wait(&f->tx->down) >= TASK_NEVER);
+    comes(f, "789-abcdef-ghij!");
+    arrives(f, "***************!");
+    comes(f, SECRET);
+    arrives(f, STARS);
+    comes(f, "01");
+    pump_end(&f->tx->down);
+    pump_run(&f->tx->down);
+    arrives(f, "01");
+    assert_true(pump_is_done(&f->tx->down));
+}
+
+static void
+a_second_of_one_run(void **state)
+{
+    struct fixture *f =
+        begin_body(state, BEARER "redact text; redact_hold 1s;");
+    for (int i = 0; i < 10; i++) {
+        char digit[2] = { (char)('0' + i), '\0' };
+        comes(f, digit);
+        arrives(f, "");
+        waits(f, 1000 - i * 100);
+        turn(100);
+    }
+    comes(f, "-");
+    arrives(f, "0123456789-");
+    comes(f, "a"); /* of the same run nothing is held any more */
+    arrives(f, "a");
+    comes(f, "! 01");
+    arrives(f, "! ");
+    waits(f, 1000);
+}
+
+/* The sandbox that leaves bytes unread does not turn the clock. */
+static void
+a_reader_that_stalls(void **state)
+{
+    struct fixture *f = begin_body(state, BEARER "redact text;");
+    comes(f, "x 0123456");
+    assert_true(pump_wait(&f->tx->down) >= TASK_NEVER);
+    turn(100000);
+    pump_run(&f->tx->down);
+    arrives(f, "x ");
+    turn(100000); /* what it took lies in the connection's queue: no wait */
+    pump_run(&f->tx->down);
+    arrives(f, "");
+    waits(f, 100);
+    turn(100);
+    pump_run(&f->tx->down);
+    arrives(f, "0123456");
+}
+
+static void
+another_time(void **state)
+{
+    struct fixture *f =
+        begin_body(state, BEARER "redact text; redact_hold 20ms;");
+    comes(f, "0123456");
+    waits(f, 20);
+    f = begin_body(state, BEARER "redact text; redact_hold 0;");
+    comes(f, "0123456");
+    arrives(f, "0123456");
+}
+
 #define T(FN)                                                                  \
     cmocka_unit_test_setup_teardown(FN, module_set_up, module_tear_down)
 
@@ -250,6 +392,10 @@ main(void)
         T(what_the_head_says),
         T(entitlement),
         T(plain_service),
+        T(let_go),
+        T(a_second_of_one_run),
+        T(a_reader_that_stalls),
+        T(another_time),
     };
     return cmocka_run_group_tests_name("redact", tests, NULL, NULL);
 }
