@@ -61,6 +61,7 @@ struct body {
     struct echo echo;
     struct bufq kept; /* looked through, and not given on */
     struct hold hold; /* ... while it may begin a secret */
+    bool has_masked;
     uint64_t given;
 };
 
@@ -323,6 +324,7 @@ body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
     if (to > from) {
         size_t n = (size_t)(to - from);
         bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
+        b->has_masked = true;
     }
     tell(b->tx, secret, "body");
 }
@@ -365,6 +367,10 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     body_take(b, in);
     if (!body_give(b, out, need == END)) {
         return F_FULL;
+    }
+    if (need == END && b->has_masked) {
+        head_remove_digests(&b->tx->response); /* of its trailers; its fields
+                                                  have been sent */
     }
     return need == END ? F_DONE : F_NEED;
 }

@@ -174,12 +174,9 @@ weaken_etag(struct tx *tx)
 static void
 correct_head(struct tx *tx)
 {
-    static const char *const names[] = { "Accept-Ranges", "Content-Digest",
-        "Content-MD5", "Digest", "Repr-Digest" };
     struct head *h = &tx->response;
-    for (size_t i = 0; i < LEN(names); i++) {
-        head_remove(h, str_of(names[i]));
-    }
+    head_remove(h, STR("Accept-Ranges"));
+    head_remove_digests(h);
     if (h->status == 304) {
         head_remove(h, STR("Content-Length"));
     }

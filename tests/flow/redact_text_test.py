@@ -202,3 +202,16 @@ def test_what_is_held_goes(weir, origin, coding):
             goes_on.set()
         arrives(b"*" * len(text[9:]) + b"!")
     w.wait_log("secret_echoed")
+
+
+@pytest.mark.parametrize("text, kept", [
+    ("nothing", ["Content-Digest", "X-Sum", "Digest"]), (SECRET, ["X-Sum"]),
+])  # fmt: skip
+def test_digests_behind_a_body(weir, origin, text, kept):
+    """What was masked has other checks than the origin's."""
+    trailers = b"Content-Digest: x\r\nX-Sum: x\r\nDigest: x\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    origin.on("/", head + chunk(text.encode()) + b"0\r\n" + trailers)
+    r = fetch(start(weir), origin)
+    assert r.body.decode() == text.replace(SECRET, STARS)
+    assert r.trailers == [(n, "x") for n in kept]
