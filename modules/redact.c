@@ -28,8 +28,19 @@ enum outcome { NOT_LOOKED_AT, PASSED, UNREAD, LOOKED_AT };
 
 static const char *const outcomes[] = { "-", "passed", "unread", "clean" };
 
+/* What the log says of a secret in a response. */
+enum finding { ECHOED, PROBED };
+
+static const struct {
+    const char *name, *how, *then;
+} findings[] = {
+    { "secret_echoed", "was", "and is taken out" },
+    { "secret_probed", "was in part", "and is left there: it may be guessed" },
+};
+
 /* A secret that this exchange's log has named. */
 struct told {
+    enum finding finding;
     const struct secret_def *secret;
     struct told *next;
 };
@@ -100,10 +111,11 @@ is_looked_through(const struct tx *tx)
 }
 
 static bool
-was_told(const struct state *st, const struct secret_def *d)
+was_told(
+    const struct state *st, enum finding finding, const struct secret_def *d)
 {
     const struct told *t = st->told;
-    while (t != NULL && t->secret != d) {
+    while (t != NULL && (t->secret != d || t->finding != finding)) {
         t = t->next;
     }
     return t != NULL;
@@ -111,21 +123,21 @@ was_told(const struct state *st, const struct secret_def *d)
 
 /* Once for each secret, however often a response has it. */
 static void
-tell(struct tx *tx, unsigned i, const char *where)
+tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
     AN(i < st->now->n);
     const struct secret_def *d = st->now->secrets[i];
-    if (was_told(st, d)) {
+    if (was_told(st, finding, d)) {
         return;
     }
     struct told *t = arena_alloc(tx->arena, sizeof *t);
-    *t = (struct told){ d, st->told };
+    *t = (struct told){ finding, d, st->told };
     st->told = t;
     conn_log(tx->conn, LOG_WARN,
-        "secret_echoed: secret \"%.*s\" was in the response's %s and is "
-        "taken out, host: \"%.*s\"",
-        STR_ARG(d->name), where, STR_ARG(tx->authority.host));
+        "%s: secret \"%.*s\" %s in the response's %s %s, host: \"%.*s\"",
+        findings[finding].name, STR_ARG(d->name), findings[finding].how, where,
+        findings[finding].then, STR_ARG(tx->authority.host));
 }
 
 static void
@@ -138,7 +150,7 @@ on_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
         *w->text = copy;
     }
     memset(w->copy + from, '*', (size_t)(to - from));
-    tell(w->tx, secret, w->where);
+    tell(w->tx, ECHOED, secret, w->where);
 }
 
 static void
@@ -326,7 +338,7 @@ body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
         bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
         b->has_masked = true;
     }
-    tell(b->tx, secret, "body");
+    tell(b->tx, ECHOED, secret, "body");
 }
 
 static void
@@ -423,6 +435,16 @@ set_mode(struct bind *b, const struct directive *d, void *field)
         STR_ARG(d->args[0].text));
 }
 
+static bool
+has_masked(const struct state *st)
+{
+    const struct told *t = st->told;
+    while (t != NULL && t->finding != ECHOED) {
+        t = t->next;
+    }
+    return t != NULL;
+}
+
 /* "masked" where a secret was found, be it in the head. */
 static bool
 var_redact(
@@ -430,7 +452,7 @@ var_redact(
 {
     const struct state *st = module_state(ctx, redact_module_index);
     (void)a, (void)name, (void)arg;
-    *out = st->told != NULL ? STR("masked") : str_of(outcomes[st->outcome]);
+    *out = has_masked(st) ? STR("masked") : str_of(outcomes[st->outcome]);
     return true;
 }
 
