@@ -434,9 +434,7 @@ static void
 that_begin_alike(void **state)
 {
     static const char *const pieces[] = { "ghp_", "a", "b ", "b+",
-        "\xf0\x9f"
-        "\x98\x80",
-        "\xf0\x9f\x98\x81", "\xc3\xbc", "/", "Q", "\xff" };
+        "\360\237\230\200", "\360\237\230\201", "\xc3\xbc", "/", "Q", "\xff" };
     char bytes[8][64], text[4096];
     struct str secrets[8];
     (void)state;
