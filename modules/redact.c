@@ -351,7 +351,7 @@ body_take(struct body *b, struct bufq *in)
         at += run.n;
     }
     AN(b->echo.offset == b->given + b->kept.len);
-    hold_feed(&b->hold, clock_mono(), n, b->echo.offset - echo_held(&b->echo));
+    hold_feed(&b->hold, clock_mono(), n, echo_held(&b->echo));
 }
 
 /* What is decided; at the end, all. False: there is no room for it. */

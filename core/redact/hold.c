@@ -12,14 +12,14 @@ hold_init(struct hold *h, double limit)
 }
 
 void
-hold_feed(struct hold *h, double now, size_t n, uint64_t open)
+hold_feed(struct hold *h, double now, size_t n, size_t held)
 {
     double waited = h->is_waiting ? now - h->since : 0;
     h->is_waiting = false;
     h->quiet = n != 0 ? 0 : h->quiet + waited;
     h->waited += waited;
-    AN(open <= h->end + n);
-    if (open >= h->end) { /* none of it was there before: another run */
+    AN(held <= h->end + n);
+    if (held <= n) { /* none of it was there before: another run */
         h->waited = 0;
     }
     h->end += n;

@@ -6,8 +6,8 @@
  * `limit`, if that is more) since the run began. Only waiting counts: a sandbox
  * that does not read must not be able to turn this clock.
  *
- * It is told where the open run began, and asks nothing about it: when it goes
- * depends on nothing else.
+ * It is told how many bytes are held, and asks nothing about them: when they
+ * go depends on nothing else.
  */
 
 #include "base/str.h"
@@ -25,9 +25,9 @@ struct hold {
 
 void hold_init(struct hold *h, double limit);
 
-/* `n` more bytes came, or none; from the offset `open` on the text is a run
- * that may go on, let go or not. Its end: there is none. */
-void hold_feed(struct hold *h, double now, size_t n, uint64_t open);
+/* `n` more bytes came, or none; the last `held` of the text are a run that may
+ * go on. */
+void hold_feed(struct hold *h, double now, size_t n, size_t held);
 
 /* Whether nothing is to be held back now. */
 bool hold_is_over(const struct hold *h);
