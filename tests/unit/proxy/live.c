@@ -366,7 +366,7 @@ configure(struct live *l, const char *egress, const char *more)
                             : "header_slots 1; header_slots_queue 0;";
     sock_local(l->resolver, &a);
     snprintf(whole, sizeof whole, text, a.port, egress, slots, more);
-    tmp_dir_write(&w->dir, "token", STR("a-secret-value\n"));
+    tmp_dir_write(&w->dir, "token", STR("a-secret-value-0123456789\n"));
     cert_write(live_ca(), tmp_dir_path(&w->dir, "ca.pem"));
     struct conf *c = whole_binds(&l->whole, whole);
     if (secret_load(c, w->err, sizeof w->err) != 0) {
