@@ -153,6 +153,8 @@ def ended_in_time(began):
 @pytest.mark.parametrize("in_flight", [
     pytest.param(True, marks=pytest.mark.long), False,
 ])  # fmt: skip
+@pytest.mark.timed
+@pytest.mark.slow
 @pytest.mark.usefixtures("urgent")
 def test_client_behind_a_dead_link(far, weir, origin, in_flight):
     """Bytes on their way to it, or none: two seconds, which are the least that
@@ -191,6 +193,8 @@ def test_client_behind_a_dead_link(far, weir, origin, in_flight):
 @pytest.mark.parametrize("in_flight", [
     True, pytest.param(False, marks=pytest.mark.long),
 ])  # fmt: skip
+@pytest.mark.timed
+@pytest.mark.slow
 @pytest.mark.usefixtures("urgent")
 def test_origin_behind_a_dead_link(far, weir, in_flight):
     """It vanishes in a request's body, or in a response's: two seconds and what

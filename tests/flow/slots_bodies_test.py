@@ -80,6 +80,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make, rounds", [
     (identity, 2), (packed, 2),
     pytest.param(identity, 17, marks=pytest.mark.long),

@@ -169,6 +169,8 @@ def read_slowly(c, limit):
 
 
 @pytest.mark.long
+@pytest.mark.timed
+@pytest.mark.slow
 @pytest.mark.usefixtures("urgent")
 @pytest.mark.skipif("one_byte" in GLOBALS, reason="it takes long to fill up")
 @pytest.mark.parametrize("blind", [False, True])
