@@ -87,10 +87,7 @@ FORMS[5] = (b64("x" + SECRET), b64("x" + SECRET)[:2] + "*" * 33 + "=")
 FORMS[6] = (b64("xy" + SECRET), b64("xy" + SECRET)[:3] + "*" * 33)
 
 
-@pytest.mark.parametrize(
-    "wbits",
-    [None, pytest.param(GZIP, marks=pytest.mark.smoke), DEFLATE, RAW],
-)
+@pytest.mark.parametrize("wbits", [None, GZIP, DEFLATE, RAW])
 def test_every_form_in_a_body(weir, origin, wbits):
     text = "".join(f'{{"a": "{sent} "}},\n' for sent, _ in FORMS)
     arrives = "".join(f'{{"a": "{seen} "}},\n' for _, seen in FORMS)
@@ -189,7 +186,6 @@ def open_steps(origin):
         steps.queue.put(b"")
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("is_packed", [False, True])
 def test_an_event_at_a_time(weir, open_steps, is_packed):
     """Each arrives before the next is sent; of one that ends in what may be
@@ -271,10 +267,7 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param("truncated", marks=pytest.mark.smoke), *list(BAD)[1:]],
-)
+@pytest.mark.parametrize("name", list(BAD))
 @pytest.mark.parametrize("is_chunked", [True, False])
 def test_bad_bodies_are_cut(weir, origin, name, is_chunked):
     """The client can tell, and the log says why."""
@@ -463,7 +456,6 @@ def test_http_10(weir, origin):
                         pass
 
 
-@pytest.mark.smoke
 def test_a_client_that_leaves(weir, open_steps):
     w = start(weir)
     steps, c = open_steps(w, "Content-Encoding: gzip")
@@ -475,7 +467,6 @@ def test_a_client_that_leaves(weir, open_steps):
     w.wait_log("client closed")
 
 
-@pytest.mark.smoke
 def test_a_secret_that_changes_in_a_body(weir, origin, open_steps):
     """The one that was sent is looked for to the end, and the newest."""
     first, second, third = (f"{n}-0123456789" for n in ("first", "second", "third"))

@@ -3,7 +3,6 @@
 import os
 import stat
 
-import pytest
 
 
 def host(origin):
@@ -18,7 +17,6 @@ sandbox two { class b; address 127.0.0.1; }
 """
 
 
-@pytest.mark.smoke
 def test_unix(weir, plain_origin):
     w = weir(egress=TWO + """
         listen unix:{{dir}}/one.sock proxy sandbox=one;

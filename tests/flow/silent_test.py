@@ -50,7 +50,6 @@ def asked(c, origin):
     return c
 
 
-@pytest.mark.smoke
 def test_a_flood_from_one_address(crowded, plain_origin):
     """What others opened before it stays, what they open after it is served,
     and of its own the newest are."""

@@ -13,7 +13,6 @@ def host(origin):
     return f"origin.test:{origin.port}"
 
 
-@pytest.mark.smoke
 def test_event_leaves_at_once(weir, origin):
     go = threading.Event()
 
