@@ -82,7 +82,6 @@ def test_a_large_body(weir, origin, wbits):
     assert at - 6000 < len(z.decompress(got[:same])) < at + 6000
 
 
-@pytest.mark.smoke
 def test_an_event_leaves_as_it_came(weir, open_steps):
     """The origin's own bytes, each time that it flushes, up to the secret."""
     w = start(weir)
