@@ -13,7 +13,9 @@ import tempfile
 
 import pytest
 
+from lib.coded import Steps
 from lib.dns import Dns
+from lib.http import Response
 from lib.netns import NetNs
 from lib.origin import Canary, Origin
 from lib.pki import Pki
@@ -110,6 +112,26 @@ def origin(origins):
 def plain_origin(origins):
     """An origin without TLS: plain.test."""
     return origins("plain.test", tls=False)
+
+
+@pytest.fixture
+def open_steps(origin):
+    """open_steps(w, *headers): a response of the origin's that comes in steps,
+    its head read; and who reads it."""
+    made = []
+
+    def make(w, *headers):
+        lines = ["HTTP/1.1 200 OK", "Transfer-Encoding: chunked", *headers]
+        made.append(Steps(origin, "\r\n".join(lines).encode() + b"\r\n\r\n"))
+        c = w.tunnel("origin.test", origin.port)
+        host = f"{origin.names[0]}:{origin.port}"
+        c.send(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        assert c.reader.head(Response).status == 200
+        return made[-1], c
+
+    yield make
+    for steps in made:
+        steps.queue.put(b"")
 
 
 @pytest.fixture

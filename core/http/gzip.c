@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
+#include "http/gzip_zlib.h"
 
 #define GZIP_WINDOW_BITS 13
 #define GZIP_MEM_LEVEL 6
@@ -59,16 +60,15 @@ coding_lookup(struct str name)
     return str_ieq(name, STR("identity")) ? CODING_IDENTITY : CODING_UNREAD;
 }
 
-/* Lets zlib's memory be the house's: it never fails. */
-static void *
-on_alloc(void *opaque, unsigned n, unsigned size)
+void *
+gzip_zalloc(void *opaque, unsigned n, unsigned size)
 {
     (void)opaque;
     return xcalloc((size_t)n * size);
 }
 
-static void
-on_free(void *opaque, void *p)
+void
+gzip_zfree(void *opaque, void *p)
 {
     (void)opaque;
     xfree(p);
@@ -82,8 +82,8 @@ gunzip_new(enum coding coding, unsigned ratio)
     g->magic = GUNZIP_MAGIC;
     g->coding = coding;
     g->ratio = ratio;
-    g->z.zalloc = on_alloc;
-    g->z.zfree = on_free;
+    g->z.zalloc = gzip_zalloc;
+    g->z.zfree = gzip_zfree;
     int r = inflateInit2(&g->z, coding == CODING_GZIP ? 16 + 15 : 15);
     AN(r == Z_OK);
     return g;
@@ -258,19 +258,41 @@ gunzip_run(struct gunzip *g, struct bufq *in, struct bufq *out, bool is_end)
     return input_ends(g, is_end);
 }
 
+/* `bits` as deflateInit2() has them: negative for bare deflate, 16 more for
+ * gzip's wrapping. */
+static struct gzip *
+gzip_make(int level, int bits)
+{
+    AN(level >= 1 && level <= 9);
+    struct gzip *g = xcalloc(sizeof *g);
+    g->magic = GZIP_MAGIC;
+    g->z.zalloc = gzip_zalloc;
+    g->z.zfree = gzip_zfree;
+    g->is_flushed = true;
+    int r = deflateInit2(
+        &g->z, level, Z_DEFLATED, bits, GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+    AN(r == Z_OK);
+    return g;
+}
+
 struct gzip *
 gzip_new(enum coding coding, int level)
 {
     AN(coding == CODING_GZIP || coding == CODING_DEFLATE);
-    AN(level >= 1 && level <= 9);
-    struct gzip *g = xcalloc(sizeof *g);
-    g->magic = GZIP_MAGIC;
-    g->z.zalloc = on_alloc;
-    g->z.zfree = on_free;
-    g->is_flushed = true;
-    int bits = GZIP_WINDOW_BITS + (coding == CODING_GZIP ? 16 : 0);
-    int r = deflateInit2(
-        &g->z, level, Z_DEFLATED, bits, GZIP_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+    return gzip_make(
+        level, GZIP_WINDOW_BITS + (coding == CODING_GZIP ? 16 : 0));
+}
+
+/* zlib has no bare deflate of 8 bits; of 9 it refers back 250 bytes at most. */
+struct gzip *
+gzip_resume(int level, unsigned window_bits, unsigned n_bits, unsigned bits)
+{
+    AN(window_bits >= 8 && window_bits <= 15 && n_bits <= 7);
+    int own = window_bits < 9                  ? 9
+              : window_bits > GZIP_WINDOW_BITS ? GZIP_WINDOW_BITS
+                                               : (int)window_bits;
+    struct gzip *g = gzip_make(level, -own);
+    int r = deflatePrime(&g->z, (int)n_bits, (int)bits);
     AN(r == Z_OK);
     return g;
 }

@@ -6,7 +6,8 @@
  * that could be given. Memory is bounded whatever comes: about 40 KiB for each
  * gunzip, GZIP_MEMORY for each gzip.
  *
- * The owner of zlib; knows nothing of HTTP but the codings' names.
+ * The owner of zlib, with gzip_*.c beside it; knows nothing of HTTP but the
+ * codings' names.
  */
 
 #include "base/bufq.h"
@@ -27,6 +28,7 @@ enum gzip_io {
     GZIP_NEED, /* took all; more input, please */
     GZIP_FULL, /* the output is full */
     GZIP_DONE, /* the input had ended, and all is out */
+    GZIP_BUSY, /* gzip_mask_write() alone: it has work to do, again please */
     GZIP_BAD   /* it cannot go on: why */
 };
 
@@ -60,6 +62,13 @@ struct gzip;
 /* `level` 1 to 9. CODING_DEFLATE is wrapped as zlib does. */
 struct gzip *gzip_new(enum coding coding, int level);
 void gzip_free(struct gzip *g); /* NULL is fine */
+
+/* Bare deflate (RFC 1951) that goes on in the middle of another's: behind the
+ * low `n_bits` (0 to 7) of a byte, which are `bits` and are written first. It
+ * refers to nothing that was before it, and no further back than
+ * 1 << `window_bits` (8 to 15). */
+struct gzip *gzip_resume(
+    int level, unsigned window_bits, unsigned n_bits, unsigned bits);
 
 /* `is_dry`: nothing more comes now, so that all taken must be readable at the
  * other end when `out` has been sent. */

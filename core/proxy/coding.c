@@ -1,11 +1,10 @@
 /*
- * Accept-Encoding and Content-Encoding where a filter wants decoded bytes, and
- * the two stages that the core puts around it.
+ * Accept-Encoding, Content-Encoding and what a head says of a body's bytes,
+ * where a filter wants them decoded.
  */
 
 #include "proxy/coding.h"
 
-#include "http/gzip.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -169,17 +168,14 @@ weaken_etag(struct tx *tx)
     }
 }
 
-/* What was said of the bytes that the origin sent. Of a 304 it is not known
- * whether the body that it stands for was compressed. */
+/* What was said of the bytes that the origin sent, where others leave. Of a 304
+ * it is not known whether the body that it stands for was compressed. */
 static void
 correct_head(struct tx *tx)
 {
     struct head *h = &tx->response;
     head_remove(h, STR("Accept-Ranges"));
     head_remove_digests(h);
-    if (h->status == 304) {
-        head_remove(h, STR("Content-Length"));
-    }
     if (tx->coding != CODING_IDENTITY || h->status == 304) {
         weaken_etag(tx);
     }
@@ -206,8 +202,10 @@ decode(struct tx *tx, unsigned wishes, bool is_empty)
     } else if (is_part || tx->coding == CODING_UNREAD) {
         tx->coding = CODING_IDENTITY; /* as it comes */
     }
-    if (tx->coding != CODING_IDENTITY || h->status == 304 ||
-        !(wishes & FILTER_LOOKS)) {
+    if (h->status == 304) {
+        head_remove(h, STR("Content-Length"));
+    }
+    if (!(wishes & FILTER_LOOKS)) {
         correct_head(tx);
     }
     return true;
@@ -237,97 +235,3 @@ coding_begin(struct tx *tx)
     }
     return true;
 }
-
-static enum flow
-flow_of(enum gzip_io r)
-{
-    static const enum flow flows[] = { [GZIP_NEED] = F_NEED,
-        [GZIP_FULL] = F_FULL,
-        [GZIP_DONE] = F_DONE,
-        [GZIP_BAD] = F_ERROR };
-    return flows[r];
-}
-
-struct gunzip_state {
-    struct gunzip *gunzip;
-};
-
-static void
-gunzip_init(struct tx *tx, void *state)
-{
-    struct gunzip_state *st = state;
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    st->gunzip = gunzip_new(tx->coding, pc->gunzip_ratio);
-}
-
-static enum flow
-gunzip_filter_run(
-    void *state, struct bufq *in, struct bufq *out, enum need need)
-{
-    struct gunzip_state *st = state;
-    return flow_of(gunzip_run(st->gunzip, in, out, need == END));
-}
-
-static void
-gunzip_fini(void *state)
-{
-    struct gunzip_state *st = state;
-    gunzip_free(st->gunzip);
-}
-
-static const char *
-gunzip_cause(const void *state)
-{
-    const struct gunzip_state *st = state;
-    return gunzip_why(st->gunzip);
-}
-
-/* The codec is made when there is something for it: a stream that is silent
- * for hours costs nothing. */
-struct gzip_state {
-    struct gzip *gzip;
-    enum coding coding;
-    int level;
-};
-
-static void
-gzip_init(struct tx *tx, void *state)
-{
-    struct gzip_state *st = state;
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    st->coding = tx->coding;
-    st->level = (int)pc->gzip_comp_level;
-}
-
-static enum flow
-gzip_filter_run(void *state, struct bufq *in, struct bufq *out, enum need need)
-{
-    struct gzip_state *st = state;
-    if (bufq_is_empty(in) && need != END && st->gzip == NULL) {
-        return F_NEED;
-    }
-    if (st->gzip == NULL) {
-        st->gzip = gzip_new(st->coding, st->level);
-    }
-    return flow_of(gzip_run(st->gzip, in, out, need == FLUSH, need == END));
-}
-
-static void
-gzip_fini(void *state)
-{
-    struct gzip_state *st = state;
-    gzip_free(st->gzip);
-}
-
-const struct filter gunzip_filter = { .name = "gunzip",
-    .state_size = sizeof(struct gunzip_state),
-    .init = gunzip_init,
-    .run = gunzip_filter_run,
-    .fini = gunzip_fini,
-    .why = gunzip_cause };
-
-const struct filter gzip_filter = { .name = "gzip",
-    .state_size = sizeof(struct gzip_state),
-    .init = gzip_init,
-    .run = gzip_filter_run,
-    .fini = gzip_fini };

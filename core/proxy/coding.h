@@ -3,12 +3,12 @@
 /*
  * What filters that want decoded bytes (FILTER_IDENTITY) ask of an exchange:
  * that the origin is asked for the whole of a body in a coding that is read
- * here, that a body is inflated before the first of them and deflated behind
- * the last, and that the head says what is true of what leaves. A body that no
- * such filter wants passes as it is. Filters that only look (FILTER_LOOKS) ask
- * for less: see pump.h.
+ * here, that they get it decoded, and that the head says what is true of what
+ * leaves. A body that no such filter wants passes as it is. Filters that only
+ * look (FILTER_LOOKS) ask for less: see pump.h.
  *
- * Called by tx_request.c and tx_response.c; the codecs are in http/gzip.c.
+ * Called by tx_request.c and tx_response.c; the codecs are in http/gzip.c and
+ * http/gzip_mask.c.
  */
 
 #include "http/gzip.h"
@@ -35,5 +35,7 @@ void coding_ask(struct tx *tx);
  * that is not read, or a part of a body. */
 must_check bool coding_begin(struct tx *tx);
 
-/* hook.c puts these around the filters; tx->coding is the body's. */
+/* coding_stage.c's, which hook.c puts around the filters, the one pair or,
+ * where all of them only look, the other; tx->coding is the body's. */
 extern const struct filter gunzip_filter, gzip_filter;
+extern const struct filter mask_read_filter, mask_write_filter;

@@ -267,6 +267,7 @@ add_request_filters(struct tx *tx)
 static void
 add_response_filters(struct tx *tx)
 {
+    bool only_looks = true;
     const struct filter *found[PUMP_STAGES_MAX];
     unsigned n = 0, first = PUMP_STAGES_MAX, last = PUMP_STAGES_MAX;
     for (unsigned i = next_filter(tx, false, 0); i < modules_count;
@@ -280,13 +281,18 @@ add_response_filters(struct tx *tx)
         }
         n++;
     }
+    for (unsigned i = first; i < n && i <= last; i++) {
+        only_looks = only_looks && found[i]->flags & FILTER_LOOKS;
+    }
     for (unsigned i = 0; i < n; i++) {
         if (i == first) {
-            pump_add(&tx->down, tx, tx->arena, &gunzip_filter);
+            pump_add(&tx->down, tx, tx->arena,
+                only_looks ? &mask_read_filter : &gunzip_filter);
         }
         pump_add(&tx->down, tx, tx->arena, found[i]);
         if (i == last) {
-            pump_add(&tx->down, tx, tx->arena, &gzip_filter);
+            pump_add(&tx->down, tx, tx->arena,
+                only_looks ? &mask_write_filter : &gzip_filter);
         }
     }
 }

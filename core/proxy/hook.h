@@ -109,8 +109,8 @@ void hooks_log(const struct tx *tx);
 void hooks_explain(struct explanation *e);
 
 /* Adds the filters that want this exchange's body. Of a response whose coding
- * (tx->coding) is not identity, those of FILTER_IDENTITY stand between gunzip
- * and gzip. */
+ * (tx->coding) is not identity, those of FILTER_IDENTITY stand between two
+ * stages of coding.h's. */
 void hooks_filters(struct tx *tx, bool is_request);
 
 /* What the filters that want the response's body come to: FILTER_IDENTITY if

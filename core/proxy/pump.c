@@ -100,6 +100,7 @@ static bool
 stage_run(struct pump_stage *s, struct bufq *in, enum need need)
 {
     s->is_dry = s->is_done;
+    s->is_busy = false;
     while (!s->is_done && !bufq_is_full(&s->out)) {
         size_t had_in = in->len, had_out = s->out.len;
         if (in->is_secret) {
@@ -110,8 +111,12 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
             return false;
         }
         s->is_done = flow == F_DONE;
-        s->is_dry = flow != F_FULL;
+        s->is_busy = flow == F_BUSY;
+        s->is_dry = flow != F_FULL && flow != F_BUSY;
         AN(need == END || !s->is_done);
+        if (s->is_busy) {
+            break;
+        }
         if (in->len == had_in && s->out.len == had_out) {
             AN(need != END || flow != F_NEED); /* it would never end */
             break;
@@ -144,7 +149,7 @@ stage_failed(struct pump *p, const struct pump_stage *s)
     }
 }
 
-/* Each stage once; whether any byte moved. */
+/* Each stage once; whether any byte moved, or may if they run again. */
 static bool
 pump_pass(struct pump *p)
 {
@@ -158,8 +163,10 @@ pump_pass(struct pump *p)
             stage_failed(p, s);
             return false;
         }
-        has_moved = has_moved || in->len != had_in || s->out.len != had_out;
+        has_moved = has_moved || s->is_busy || in->len != had_in ||
+                    s->out.len != had_out;
         p->turn.bytes += s->out.len - had_out;
+        p->turn.bytes += s->is_busy ? PUMP_BUSY_BYTES : 0;
         bool is_dry = need != MORE && s->is_dry;
         need = s->is_done ? END : is_dry ? FLUSH : MORE;
         in = &s->out;

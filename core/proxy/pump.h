@@ -25,6 +25,8 @@ enum flow {
     F_NEED, /* took what it could; more input, please */
     F_FULL, /* the output is full */
     F_DONE, /* after END: no output will follow */
+    F_BUSY, /* it worked and has more to do, whether or not a byte moved: again,
+               when others have had their turn */
     F_ERROR /* the body cannot go on; the exchange fails */
 };
 
@@ -33,11 +35,15 @@ enum flow {
  * (coding.h). A filter without it gets them as they come. */
 #define FILTER_IDENTITY 1u
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
-/* With FILTER_IDENTITY: it looks for something that is nearly never there, and
- * changes no other byte. What the head says of an identity body stays, though
- * of a body in which something was found its digest is not true any more; a
- * part of a body, and one that cannot be decoded, it gets as they come, unless
- * tx->needs_whole says that they are to be refused. */
+/* With both others: it looks for something that is nearly never there. It gives
+ * as many bytes as it takes, in order, each as it was or masked, some of them
+ * later, and all at END. A compressed body leaves as it came, but from a masked
+ * byte on, where all that want it decoded are of this kind; what it has given
+ * is what may leave. What the head says of a body stays, though of one in which
+ * something was found its digest is not true any more; a part of a body, and
+ * one that cannot be decoded, it gets as they come, unless tx->needs_whole says
+ * that they are to be refused. It may be made more than once for an exchange,
+ * for texts that are whole; and it does not fail. */
 #define FILTER_LOOKS 4u
 
 /* Bytes in, bytes out; the core drives it, it never chains. `want` is asked
@@ -66,7 +72,8 @@ struct pump_stage {
     void *state;
     struct bufq out;
     bool is_done;
-    bool is_dry; /* its last answer was F_NEED: no output waits in it */
+    bool is_dry;  /* its last answer was F_NEED: no output waits in it */
+    bool is_busy; /* its last answer was F_BUSY */
 };
 
 #define PUMP_STAGES_MAX 8
@@ -92,6 +99,9 @@ struct pump {
 /* What the stages of one pump give in a turn of the loop, before others have
  * theirs: a few bytes of gzip may be many. */
 #define PUMP_TURN_BYTES (256 * 1024)
+
+/* What an F_BUSY counts as. */
+#define PUMP_BUSY_BYTES (64 * 1024)
 
 void pump_init(struct pump *p, struct task *source, struct task *sink);
 void pump_fini(struct pump *p);

@@ -21,6 +21,7 @@ struct blind;
 struct conn;
 struct peer;
 struct dial;
+struct gzip_mask;
 struct scope;
 struct sandbox;
 struct pool_host;
@@ -44,10 +45,11 @@ struct tx {
     uint64_t id;
 
     struct head request, response;
-    struct pump up, down;       /* request body, response body */
-    enum coding coding;         /* that a filter of `down` wants undone */
-    bool needs_whole;           /* FILTER_LOOKS must see all of `down` */
-    struct authority authority; /* canonical; where the client wants to go */
+    struct pump up, down;        /* request body, response body */
+    enum coding coding;          /* that a filter of `down` wants undone */
+    struct gzip_mask *gzip_mask; /* of the stages around it, or NULL */
+    bool needs_whole;            /* FILTER_LOOKS must see all of `down` */
+    struct authority authority;  /* canonical; where the client wants to go */
     struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */
 

@@ -26,6 +26,7 @@ def pack(text):
 
 
 PACKED = pack(b"text " * 900)
+SECRET = b"never-to-be-said"
 
 
 def endless(piece, first=b""):
@@ -55,8 +56,7 @@ ANSWERS = {  # the bytes, and the status or what the client can tell
     "no last chunk": (CHUNKED + b"\r\n5\r\n12345\r\n", BROKEN),
     "gzip cut": (reply(PACKED[:-1], headers=GZIP), BROKEN),
     "gzip corrupt": (reply(PACKED[:20] + b"\xff" * 20, headers=GZIP), BROKEN),
-    "gzip check": (reply(PACKED[:-8] + b"\0" * 8, headers=GZIP), BROKEN),
-    "gzip bomb": (reply(pack(bytes(1 << 22)), headers=GZIP), BROKEN),
+    "gzip bomb": (reply(pack(SECRET + bytes(1 << 22)), headers=GZIP), BROKEN),
     "no gzip": (reply(b"no gzip", headers=GZIP), BROKEN),
     "endless 1xx": (endless(INTERIM * 9), 502),
     "body after HEAD": (reply(b"12345"), 200),
@@ -111,7 +111,7 @@ def test_bad_responses_cost_nothing(weir, origins, plain_origin, name):
     plain_origin.script = script
     good = origins("good.test", tls=False)
     w = weir(cls=ONE_SLOT, egress=SERVICE % plain_origin.port,
-             env={"TOKEN": "never-to-be-said"})  # fmt: skip
+             env={"TOKEN": SECRET.decode()})  # fmt: skip
     n = rounds(Back(w, good), ask)
     assert [c.raw for c in plain_origin.conns] == [(
         f"{method} / HTTP/1.1\r\nHost: 127.0.0.1:{plain_origin.port}\r\n"

@@ -146,6 +146,26 @@ def test_filters(weir_with_example, plain_origin):
     assert plain_origin.requests[1].get("accept-encoding") == "gzip"
 
 
+def test_filter_beside_redaction(weir_with_example, origin):
+    """What a filter rewrites is compressed anew, and the head says so, though
+    redaction alone would leave it as it came."""
+    secret = "s3cret-0123456789-abc"
+    body = gzip.compress(f"in gzip: {secret}".encode())
+    head = [("Content-Encoding", "gzip"), ("ETag", '"1"'), ("Digest", "x")]
+    origin.default = reply(body, headers=head)
+    w = weir_with_example(
+        egress="secret t env:T; host origin.test {"
+               " bearer $secret_t; redact on; example_shout on; }",
+        env={"T": secret},
+    )  # fmt: skip
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", f"origin.test:{origin.port}")
+    stars = "*" * len(secret)
+    assert gzip.decompress(r.body) == f"IN GZIP: {stars}".encode()
+    assert r.get("ETag") == 'W/"1"' and r.all("Digest") == []
+    assert r.all("Content-Length") == []
+
+
 def test_filter_that_gives_up_on_a_response(weir_with_example, plain_origin):
     """The client is not left waiting, and does not take it for whole."""
     host = f"plain.test:{plain_origin.port}"

@@ -73,6 +73,7 @@ test_listen_unix(void **state)
     const struct listen *l = listens(state, "listen unix:a/b proxy;");
     assert_true(str_eq(l->path, str_of(tmp_dir_path(&w->dir, "a/b"))));
     assert_int_equal(l->mode, 0666);
+    assert_int_equal(l->addr.family, 0);
     assert_int_equal(
         listens(state, BOX "listen unix:/a proxy sandbox=x;")->mode, 0600);
     assert_int_equal(
@@ -86,7 +87,6 @@ test_listen_unix(void **state)
     assert_int_equal(
         listens(state, BOX "listen unix:/a proxy mode=000 sandbox=x;")->mode,
         0);
-    assert_int_equal(l->addr.family, 0);
     l = listens(state, "listen unix:/a proxy mode=0600;");
     assert_true(str_eq(l->path, STR("/a")));
     assert_int_equal(l->mode, 0600);

@@ -1,5 +1,6 @@
 /*
- * When a pump's sink may wait, and for how long its filters let it.
+ * When a pump's sink may wait, for how long its filters let it, and when it is
+ * to come again.
  */
 
 #include "proxy/pump.h"
@@ -38,6 +39,21 @@ static const struct filter takes = { .name = "takes",
     .state_size = sizeof(struct clock),
     .run = run_all,
     .wait = wait_clock };
+/* Works ten times, of which nothing shows, before it gives on what it has. */
+static enum flow
+run_work(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct clock *w = state;
+    if (!bufq_is_empty(in) && w->waits < 10) {
+        w->waits++;
+        return F_BUSY;
+    }
+    return run_all(state, in, out, need);
+}
+
+static const struct filter works = {
+    .name = "works", .state_size = sizeof(struct clock), .run = run_work
+};
 static const struct filter plain = { .name = "plain", .run = run_all };
 
 struct fixture {
@@ -154,6 +170,28 @@ at_the_end(void **state)
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
 
+/* Work that does not show is done to its end, and in turns. */
+static void
+work_in_turns(void **state)
+{
+    struct fixture *f = *state;
+    struct pump *p = &f->pump;
+    unsigned turns = 0;
+    pump_add(p, NULL, f->arena, &works);
+    pump_add(p, NULL, f->arena, &plain);
+    bufq_append(pump_in(p), STR("abc"));
+    pump_filled(p, 3);
+    pump_end(p);
+    while (!pump_is_last(p)) {
+        f->loop->turns++;
+        bool is_there = pump_run(p);
+        assert_true(is_there || list_is_linked(&f->sink.queued));
+        turns++;
+    }
+    assert_int_equal(pump_out(p)->len, 3);
+    assert_int_equal(turns, 1 + 10 / (PUMP_TURN_BYTES / PUMP_BUSY_BYTES));
+}
+
 int
 main(void)
 {
@@ -161,6 +199,7 @@ main(void)
         TEST(who_waits),
         TEST(not_taken),
         TEST(at_the_end),
+        TEST(work_in_turns),
     };
     return cmocka_run_group_tests_name("pump_wait", tests, NULL, NULL);
 }
