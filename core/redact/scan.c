@@ -1,0 +1,325 @@
+/*
+ * Cuts a text into runs of token bytes, 64 bytes at a time. A run that begins
+ * and ends in a piece and has no escapes is looked at where it lies; one that
+ * goes on behind the piece, or has some, in a redact_run.
+ */
+
+#include "redact/scan.h"
+
+#include "base/mem.h"
+#include "redact/run.h"
+#include "redact/token.h"
+#include "redact/undo.h"
+
+#define BLOCK 64
+#define BLOCKS 64 /* classified at once */
+
+/* One piece's work. */
+struct feed {
+    struct redact_scan *scan;
+    const unsigned char *piece, *end;
+    uint64_t offset;            /* of the piece */
+    uint64_t floor;             /* what is before it was let go */
+    const unsigned char *begin; /* of the run that is open; NULL: none is */
+    bool is_end;                /* of the text too */
+    redact_report *report;
+    void *arg;
+    struct redact_batch *batch;
+};
+
+void
+redact_scan_init(struct redact_scan *s, const struct redact_keys *keys)
+{
+    *s = (struct redact_scan){ .keys = keys };
+}
+
+static void
+run_free(struct redact_scan *s)
+{
+    redact_run_free(s->run);
+    s->run = NULL;
+}
+
+void
+redact_scan_fini(struct redact_scan *s)
+{
+    run_free(s);
+    s->keys = NULL;
+}
+
+void
+redact_scan_reset(struct redact_scan *s)
+{
+    run_free(s);
+    s->offset = s->open = s->released = 0;
+}
+
+size_t
+redact_scan_held(const struct redact_scan *s)
+{
+    uint64_t from = s->open > s->released ? s->open : s->released;
+    uint64_t n = s->offset - from;
+    return n < REDACT_HELD_MAX ? (size_t)n : REDACT_HELD_MAX;
+}
+
+void
+redact_scan_release(struct redact_scan *s)
+{
+    s->released = s->offset;
+}
+
+static void
+report(const struct feed *f, enum redact_event event, unsigned secret,
+    uint64_t from, uint64_t to)
+{
+    from = from > f->floor ? from : f->floor;
+    to = to > f->floor ? to : f->floor;
+    f->report(f->arg, event, secret, from, to);
+}
+
+/* The rest of the run may yet show that it was none. */
+static void
+guess(struct feed *f, struct redact_run *r, struct redact_guess g)
+{
+    if (r->n_guesses < REDACT_GUESSES) {
+        r->guesses[r->n_guesses++] = g;
+    } else {
+        report(f, REDACT_PROBED, g.secret, g.from, g.to);
+    }
+}
+
+/* A form stands there: no guess was made at these bytes. */
+static void
+clear_guesses(struct redact_run *r, uint64_t from, uint64_t to)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->n_guesses; i++) {
+        if (r->guesses[i].to <= from || r->guesses[i].from >= to) {
+            r->guesses[n++] = r->guesses[i];
+        }
+    }
+    r->n_guesses = n;
+}
+
+static void
+on_hit(void *arg, const struct redact_span *span, enum redact_event event,
+    unsigned secret, struct str bytes)
+{
+    struct feed *f = arg;
+    struct redact_run *r = f->scan->run;
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    uint64_t from = f->offset + (uint64_t)(p - f->piece);
+    uint64_t to = from + bytes.n;
+    if (span->whose != NULL) {
+        redact_run_range(r, span, bytes, &from, &to);
+    }
+    if (event == REDACT_FOUND && span->whose != NULL) {
+        clear_guesses(r, from, to);
+    }
+    if (event == REDACT_PROBED && span->whose != NULL) {
+        guess(f, r, (struct redact_guess){ secret, from, to });
+    } else {
+        report(f, event, secret, from, to);
+    }
+}
+
+static void
+run_feed(struct feed *f, const unsigned char *from, const unsigned char *to)
+{
+    struct redact_scan *s = f->scan;
+    if (s->run == NULL) {
+        s->open = f->offset + (uint64_t)(from - f->piece);
+        s->run = redact_run_new(s->keys, s->open);
+    }
+    redact_run_feed(
+        s->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
+}
+
+static void
+run_end(struct feed *f)
+{
+    struct redact_run *r = f->scan->run;
+    redact_run_end(r, f->batch);
+    for (unsigned i = 0; i < r->n_guesses; i++) {
+        struct redact_guess g = r->guesses[i];
+        report(f, REDACT_PROBED, g.secret, g.from, g.to);
+    }
+    run_free(f->scan);
+}
+
+/* A run that the piece has whole, of enough bytes. */
+static void
+run_whole(struct feed *f, const unsigned char *from, const unsigned char *to)
+{
+    size_t n = (size_t)(to - from);
+    if (redact_undo_find(from, n) < n) {
+        run_feed(f, from, to);
+        run_end(f);
+        return;
+    }
+    struct redact_span span = { from, to, NULL };
+    redact_batch_add(f->batch, &span, 0, 0);
+}
+
+/* The open run ends at `to`. */
+static void
+close_run(struct feed *f, const unsigned char *to)
+{
+    const unsigned char *from = f->begin;
+    f->begin = NULL;
+    if (f->scan->run != NULL) {
+        run_feed(f, from, to);
+        run_end(f);
+    } else if (to - from >= REDACT_RUN_MIN) {
+        run_whole(f, from, to);
+    }
+}
+
+/* Bit i: the mask has bits i to i + 15. */
+static inline uint64_t
+long_runs(uint64_t mask)
+{
+    mask &= mask >> 1;
+    mask &= mask >> 2;
+    mask &= mask >> 4;
+    return mask & mask >> 8;
+}
+
+/* The bits of a mask from `from` on that are set, as many as in a row. */
+static inline unsigned
+row(uint64_t mask, unsigned from)
+{
+    uint64_t others = ~(mask >> from);
+    return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
+}
+
+/* Runs that end in a block, and the one that is open at its end. */
+static void
+take_block(struct feed *f, const unsigned char *p, uint64_t mask)
+{
+    if (f->begin != NULL) {
+        if (mask == UINT64_MAX) {
+            return;
+        }
+        unsigned n = row(mask, 0);
+        close_run(f, p + n);
+        mask &= UINT64_MAX << n;
+    }
+    unsigned open =
+        mask == UINT64_MAX ? BLOCK : (unsigned)__builtin_clzll(~mask);
+    if (open != 0) {
+        f->begin = p + BLOCK - open;
+        mask = open < BLOCK ? mask & (UINT64_MAX >> open) : 0;
+    }
+    for (uint64_t runs = long_runs(mask); runs != 0; runs = long_runs(mask)) {
+        unsigned from = (unsigned)__builtin_ctzll(runs);
+        unsigned n = row(mask, from);
+        run_whole(f, p + from, p + from + n);
+        mask &= ~(((UINT64_C(1) << n) - 1) << from);
+    }
+}
+
+/* What is left behind the last whole block; the zeroes are no token bytes. */
+static void
+take_rest(struct feed *f, const unsigned char *p)
+{
+    unsigned char block[BLOCK] = { 0 };
+    unsigned n = (unsigned)(f->end - p);
+    uint64_t mask;
+    memcpy(block, p, n);
+    f->scan->keys->classify(&redact_token, block, 1, &mask);
+    for (unsigned i = 0; i < n;) {
+        unsigned k = row(mask, i);
+        if (k != 0 && f->begin == NULL) {
+            f->begin = p + i;
+        }
+        i += k;
+        if (i < n && f->begin != NULL) {
+            close_run(f, p + i);
+        }
+        i++;
+    }
+}
+
+static void
+take_piece(struct feed *f)
+{
+    uint64_t masks[BLOCKS];
+    const unsigned char *p = f->piece;
+    while (f->end - p >= BLOCK) {
+        size_t n = (size_t)(f->end - p) / BLOCK;
+        n = n < BLOCKS ? n : BLOCKS;
+        f->scan->keys->classify(&redact_token, p, n, masks);
+        for (size_t i = 0; i < n; i++, p += BLOCK) {
+            take_block(f, p, masks[i]);
+        }
+    }
+    if (p < f->end) {
+        take_rest(f, p);
+    }
+}
+
+static void
+take(struct redact_scan *s, struct feed *f)
+{
+    struct redact_batch batch;
+    redact_batch_init(&batch, s->keys, on_hit, f);
+    f->scan = s;
+    f->batch = &batch;
+    f->offset = s->offset;
+    f->floor = s->offset - redact_scan_held(s);
+    f->begin = s->run != NULL ? f->piece : NULL;
+    take_piece(f);
+    if (f->begin != NULL && f->is_end) {
+        close_run(f, f->end);
+    } else if (f->begin != NULL) {
+        run_feed(f, f->begin, f->end);
+    }
+    redact_batch_flush(&batch);
+    s->offset += (uint64_t)(f->end - f->piece);
+    s->open = s->run != NULL ? s->open : s->offset;
+}
+
+void
+redact_scan_feed(
+    struct redact_scan *s, struct str bytes, redact_report *fn, void *arg)
+{
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    struct feed f = {
+        .piece = p, .end = p + bytes.n, .report = fn, .arg = arg
+    };
+    if (bytes.n != 0) {
+        take(s, &f);
+    }
+}
+
+void
+redact_scan_end(struct redact_scan *s, redact_report *fn, void *arg)
+{
+    struct feed f = { .is_end = true, .report = fn, .arg = arg };
+    f.piece = f.end = (const unsigned char *)"";
+    take(s, &f);
+}
+
+void
+redact_scan_text(
+    struct redact_scan *s, struct str text, redact_report *fn, void *arg)
+{
+    const unsigned char *p = (const unsigned char *)text.p;
+    struct feed f = {
+        .piece = p, .end = p + text.n, .is_end = true, .report = fn, .arg = arg
+    };
+    redact_scan_reset(s);
+    take(s, &f);
+}
+
+void
+redact_scan_change(
+    struct redact_scan *s, const struct redact_keys *keys, unsigned n)
+{
+    AN(n <= keys->n);
+    s->keys = keys;
+    if (s->run != NULL) {
+        redact_run_change(s->run, keys, n);
+    }
+}
