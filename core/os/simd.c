@@ -9,15 +9,15 @@
 
 static void
 classify_portable(const struct simd_class *c, const unsigned char *p, size_t n,
-    uint64_t *masks)
+    struct simd_masks *masks)
 {
     for (size_t k = 0; k < n; k++, p += 64) {
-        uint64_t mask = 0;
+        masks[k] = (struct simd_masks){ 0, 0 };
         for (unsigned i = 0; i < 64; i++) {
-            uint64_t is_in = (c->low[p[i] & 15] & c->high[p[i] >> 4]) != 0;
-            mask |= is_in << i;
+            unsigned in = c->low[p[i] & 15] & c->high[p[i] >> 4];
+            masks[k].in |= (uint64_t)(in != 0) << i;
+            masks[k].special |= (uint64_t)((in & SIMD_SPECIAL) != 0) << i;
         }
-        masks[k] = mask;
     }
 }
 
@@ -26,31 +26,33 @@ classify_portable(const struct simd_class *c, const unsigned char *p, size_t n,
 #include <immintrin.h>
 
 /* A shuffle answers 0 for an index of 0x80 and above: none of these is of a
- * class. */
+ * class. Twice a byte has its two special bits in the sign, or one of both. */
 __attribute__((target("ssse3"))) static void
 classify_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
-    uint64_t *masks)
+    struct simd_masks *masks)
 {
     __m128i low = _mm_loadu_si128((const __m128i *)c->low);
     __m128i high = _mm_loadu_si128((const __m128i *)c->high);
     __m128i nibble = _mm_set1_epi8(15), zero = _mm_setzero_si128();
     for (size_t k = 0; k < n; k++) {
-        uint64_t out = 0;
-        for (unsigned i = 0; i < 4; i++, p += 16) {
+        uint64_t out = 0, special = 0;
+        for (unsigned i = 0; i < 64; i += 16, p += 16) {
             __m128i x = _mm_loadu_si128((const __m128i *)p);
             __m128i h = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
-            __m128i in = _mm_and_si128(
+            x = _mm_and_si128(
                 _mm_shuffle_epi8(low, x), _mm_shuffle_epi8(high, h));
-            unsigned m = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(in, zero));
-            out |= (uint64_t)m << 16 * i;
+            h = _mm_or_si128(x, _mm_add_epi8(x, x));
+            x = _mm_cmpeq_epi8(x, zero);
+            out |= (uint64_t)(unsigned)_mm_movemask_epi8(x) << i;
+            special |= (uint64_t)(unsigned)_mm_movemask_epi8(h) << i;
         }
-        masks[k] = ~out;
+        masks[k] = (struct simd_masks){ ~out, special };
     }
 }
 
 __attribute__((target("avx2"))) static void
 classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
-    uint64_t *masks)
+    struct simd_masks *masks)
 {
     __m256i low =
         _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->low));
@@ -58,17 +60,18 @@ classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
         _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->high));
     __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
     for (size_t k = 0; k < n; k++) {
-        uint64_t out = 0;
-        for (unsigned i = 0; i < 2; i++, p += 32) {
+        uint64_t out = 0, special = 0;
+        for (unsigned i = 0; i < 64; i += 32, p += 32) {
             __m256i x = _mm256_loadu_si256((const __m256i *)p);
             __m256i h = _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble);
-            __m256i in = _mm256_and_si256(
+            x = _mm256_and_si256(
                 _mm256_shuffle_epi8(low, x), _mm256_shuffle_epi8(high, h));
-            unsigned m =
-                (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(in, zero));
-            out |= (uint64_t)m << 32 * i;
+            h = _mm256_or_si256(x, _mm256_add_epi8(x, x));
+            x = _mm256_cmpeq_epi8(x, zero);
+            out |= (uint64_t)(unsigned)_mm256_movemask_epi8(x) << i;
+            special |= (uint64_t)(unsigned)_mm256_movemask_epi8(h) << i;
         }
-        masks[k] = ~out;
+        masks[k] = (struct simd_masks){ ~out, special };
     }
 }
 
@@ -124,22 +127,25 @@ simd_aes_init(struct simd_aes *a, const uint8_t key[16])
     }
 }
 
-/* Eight at once keep the processor's units busy. */
+/* Eight at once, in registers, keep the processor's units busy. */
 __attribute__((target("aes"))) static void
 encrypt_8(const struct simd_aes *a, const unsigned char *const *at,
     uint32_t (*out)[4])
 {
     __m128i x[8], key = _mm_loadu_si128((const __m128i *)a->keys[0]);
+#pragma GCC unroll 8
     for (unsigned i = 0; i < 8; i++) {
         x[i] = _mm_xor_si128(_mm_loadu_si128((const __m128i *)at[i]), key);
     }
     for (unsigned round = 1; round < 10; round++) {
         key = _mm_loadu_si128((const __m128i *)a->keys[round]);
+#pragma GCC unroll 8
         for (unsigned i = 0; i < 8; i++) {
             x[i] = _mm_aesenc_si128(x[i], key);
         }
     }
     key = _mm_loadu_si128((const __m128i *)a->keys[10]);
+#pragma GCC unroll 8
     for (unsigned i = 0; i < 8; i++) {
         x[i] = _mm_aesenclast_si128(x[i], key);
         _mm_storeu_si128((__m128i *)out[i], x[i]);

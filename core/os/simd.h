@@ -8,16 +8,23 @@
 
 #include "base/obj.h"
 
-/* A class of ASCII bytes: c is of it if low[c & 15] & high[c >> 4] is not 0.
- * high[8] to high[15] are 0. */
+/* A class of ASCII bytes: c is of it if low[c & 15] & high[c >> 4] is not 0,
+ * and special in it if that has a bit of SIMD_SPECIAL. high[8] to high[15] are
+ * 0. */
 struct simd_class {
     uint8_t low[16], high[16];
 };
 
-/* Of `n` blocks of 64 bytes at `p`: bit i of masks[k] is set if byte i of block
- * k is of the class. */
+#define SIMD_SPECIAL 0xc0
+
+/* Of 64 bytes, a bit each, the first byte's the lowest. */
+struct simd_masks {
+    uint64_t in, special;
+};
+
+/* Of `n` blocks of 64 bytes at `p`. */
 typedef void simd_classify(const struct simd_class *c, const unsigned char *p,
-    size_t n, uint64_t *masks);
+    size_t n, struct simd_masks *masks);
 
 /* The ways that this processor has, the best first; the last one that is not
  * NULL is every processor's. */

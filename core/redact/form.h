@@ -6,7 +6,10 @@
  * before it. No branch and no look-up depends on the value's bytes.
  */
 
-#include "base/str.h"
+#include "redact/token.h"
+
+/* No form has more characters. */
+#define REDACT_FORM_MAX (REDACT_RUN_MAX * 8 / 6)
 
 enum redact_form_kind {
     REDACT_RAW,

@@ -16,24 +16,34 @@
  * that is not decided. */
 #define WAITING (2 * (REDACT_WINDOW + REDACT_STRIDE_MAX + REDACT_ESCAPE_MAX))
 
+/* What may be read, and written, behind them. */
+#define SLACK 64
+
+_Static_assert(2 * REDACT_FORM_MAX + WAITING + CHUNK <= 64 * REDACT_MARKS_MAX,
+    "the marks of a stage's bytes");
+
 static void
 measure(struct redact_run *r, const struct redact_keys *keys)
 {
-    r->stride = keys->stride;
+    AN(keys->longest <= REDACT_FORM_MAX);
+    r->keys = keys;
     r->history = keys->longest;
     r->room = 2 * r->history + WAITING + CHUNK;
 }
 
 static void
-stage_begin(struct redact_run *r, struct redact_stage *st, uint32_t at)
+stage_alloc(struct redact_run *r, struct redact_stage *st, bool is_first)
 {
-    if (st->bytes == NULL) {
-        st->bytes = xalloc(r->room);
-        st->at = xalloc((r->room + 1) * sizeof *st->at);
+    st->bytes = xrealloc(st->bytes, r->room + SLACK);
+    if (!is_first) {
+        st->at = xrealloc(st->at, (r->room + SLACK) * sizeof *st->at);
     }
-    st->n = st->next = st->undone = st->quiet = 0;
-    st->at[0] = at;
-    st->is_on = true;
+}
+
+static uint32_t
+stage_offset(const struct redact_stage *st, size_t i)
+{
+    return st->at != NULL ? st->at[i] : st->first + (uint32_t)i;
 }
 
 struct redact_run *
@@ -42,7 +52,8 @@ redact_run_new(const struct redact_keys *keys, uint64_t offset)
     struct redact_run *r = xcalloc(sizeof *r);
     measure(r, keys);
     r->end = offset;
-    stage_begin(r, &r->stages[0], (uint32_t)offset);
+    r->stages[0].first = (uint32_t)offset;
+    stage_alloc(r, &r->stages[0], true);
     return r;
 }
 
@@ -65,12 +76,13 @@ redact_run_range(const struct redact_run *r, const struct redact_span *s,
 {
     const struct redact_stage *st = s->whose;
     size_t i = (size_t)((const unsigned char *)bytes.p - st->bytes);
+    uint32_t end = (uint32_t)r->end;
     AN(i + bytes.n <= st->n);
-    *from = r->end - (uint32_t)((uint32_t)r->end - st->at[i]);
-    *to = r->end - (uint32_t)((uint32_t)r->end - st->at[i + bytes.n]);
+    *from = r->end - (uint32_t)(end - stage_offset(st, i));
+    *to = r->end - (uint32_t)(end - stage_offset(st, i + bytes.n));
 }
 
-/* All bytes that are not waited for, and the history behind them. */
+/* All bytes that are not waited for, but the history before those. */
 static void
 stage_trim(const struct redact_run *r, struct redact_stage *st)
 {
@@ -82,20 +94,22 @@ stage_trim(const struct redact_run *r, struct redact_stage *st)
     st->n -= gone;
     st->next -= gone;
     st->undone -= gone;
+    st->first += (uint32_t)gone;
     memmove(st->bytes, st->bytes + gone, st->n);
-    memmove(st->at, st->at + gone, (st->n + 1) * sizeof *st->at);
+    if (st->at != NULL) {
+        memmove(st->at, st->at + gone, (st->n + 1) * sizeof *st->at);
+    }
 }
 
 static void
-stage_try(struct redact_run *r, struct redact_batch *b, struct redact_stage *st,
-    bool is_end)
+stage_try(struct redact_batch *b, const struct redact_run *r,
+    struct redact_stage *st, bool is_end)
 {
-    size_t wait = is_end ? 0 : r->stride;
-    if (st->n < st->next + REDACT_WINDOW + wait) {
-        return;
+    size_t wait = is_end ? 0 : r->keys->stride;
+    if (st->n >= st->next + REDACT_WINDOW + wait) {
+        struct redact_span span = { st->bytes, st->bytes + st->n, st };
+        st->next = redact_batch_add(b, &span, st->next, wait);
     }
-    struct redact_span span = { st->bytes, st->bytes + st->n, st };
-    st->next = redact_batch_add(b, &span, st->next, wait);
 }
 
 static void stage_step(
@@ -107,7 +121,24 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Plain bytes to a stage, as many as there is room for before it is stepped. */
+/* The offsets of `n` bytes and of their end, to a stage's end. */
+static void
+copy_offsets(const struct redact_stage *from, struct redact_stage *to, size_t n)
+{
+    typedef uint32_t four __attribute__((vector_size(16)));
+    if (from->at != NULL) {
+        memcpy(
+            to->at + to->n, from->at + from->undone, (n + 1) * sizeof *to->at);
+        return;
+    }
+    uint32_t at = stage_offset(from, from->undone);
+    four next = { at, at + 1, at + 2, at + 3 };
+    for (size_t i = 0; i <= n; i += 4, next += 4) {
+        memcpy(to->at + to->n + i, &next, sizeof next);
+    }
+}
+
+/* Plain bytes for the next stage. */
 static void
 stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
 {
@@ -115,8 +146,7 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
     while (n != 0) {
         size_t k = smaller(n, r->room - to->n);
         memcpy(to->bytes + to->n, from->bytes + from->undone, k);
-        memcpy(
-            to->at + to->n, from->at + from->undone, (k + 1) * sizeof *to->at);
+        copy_offsets(from, to, k);
         to->n += k;
         to->quiet += k;
         from->undone += k;
@@ -127,58 +157,47 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
     }
 }
 
-/* Up to an escape that the next stage is not on for: it begins with what may be
- * of a form before it. False: there is none. */
-static bool
-undo_begin(struct redact_run *r, unsigned i, bool is_end)
-{
-    struct redact_stage *st = &r->stages[i];
-    for (;;) {
-        const unsigned char *p = st->bytes + st->undone;
-        st->undone += redact_undo_find(p, st->n - st->undone);
-        if (st->undone == st->n) {
-            return false;
-        }
-        unsigned char byte;
-        p = st->bytes + st->undone;
-        unsigned n = redact_undo(p, st->n - st->undone, &byte);
-        if (n == 0 && !is_end) {
-            return false;
-        }
-        if (n > 1) {
-            break;
-        }
-        st->undone++;
-    }
-    st->undone -= smaller(st->undone, r->history);
-    stage_begin(r, &r->stages[i + 1], st->at[st->undone]);
-    return true;
-}
-
-/* One escape, or a byte that begins none. False: it is not there whole. */
-static bool
-undo_escape(
-    struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
+/* A byte for the next stage that was an escape. */
+static void
+stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
+    const struct redact_escape *e)
 {
     struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
-    const unsigned char *p = from->bytes + from->undone;
-    unsigned char byte;
-    unsigned n = redact_undo(p, from->n - from->undone, &byte);
-    if (n == 0 && !is_end) {
-        return false;
-    }
-    if (n <= 1) {
-        stage_copy(r, b, i, 1);
-        return true;
-    }
-    from->undone += n;
-    to->bytes[to->n++] = byte;
-    to->at[to->n] = from->at[from->undone];
+    from->undone += e->n;
+    to->bytes[to->n++] = e->byte;
+    to->at[to->n] = stage_offset(from, from->undone);
     to->quiet = 0;
     if (to->n == r->room) {
         stage_step(r, b, i + 1, false);
     }
-    return true;
+}
+
+/* The next stage begins with what may be of a form that has the escape. */
+static void
+stage_begin(struct redact_run *r, unsigned i, size_t escape)
+{
+    struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
+    if (to->bytes == NULL) {
+        stage_alloc(r, to, false);
+    }
+    from->undone = escape - smaller(escape, r->history);
+    to->n = to->next = to->undone = to->quiet = 0;
+    to->at[0] = stage_offset(from, from->undone);
+    to->is_on = true;
+}
+
+/* Plain bytes before `to` for the next stage, which ends when it has had no
+ * escape for long. */
+static void
+undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
+{
+    struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
+    size_t quiet = r->history + REDACT_STRIDE_MAX + REDACT_WINDOW;
+    stage_copy(r, b, i, smaller(end - st->undone, quiet - to->quiet));
+    if (to->quiet == quiet) {
+        stage_step(r, b, i + 1, true);
+        st->undone = end;
+    }
 }
 
 /* Gives a stage's bytes to the next one, for as long as there are escapes. */
@@ -186,19 +205,26 @@ static void
 undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
-    size_t quiet = r->history + REDACT_STRIDE_MAX + REDACT_WINDOW;
-    while (st->undone < st->n) {
-        if (!to->is_on && !undo_begin(r, i, is_end)) {
-            return;
+    struct redact_marks marks;
+    size_t base = st->undone;
+    redact_marks_init(
+        &marks, r->keys->classify, st->bytes + base, st->n - base);
+    for (;;) {
+        struct redact_escape e =
+            redact_undo_next(&marks, st->undone - base, is_end);
+        e.at += base;
+        if (to->is_on) {
+            undo_plain(r, b, i, e.at);
         }
-        size_t n = redact_undo_find(st->bytes + st->undone, st->n - st->undone);
-        n = smaller(n, quiet - to->quiet);
-        stage_copy(r, b, i, n);
-        if (to->quiet == quiet) {
-            stage_step(r, b, i + 1, true);
-        } else if (st->undone < st->n && !undo_escape(r, b, i, is_end)) {
+        if (e.n == 0) {
+            st->undone = e.at;
             break;
         }
+        if (!to->is_on) {
+            stage_begin(r, i, e.at);
+            stage_copy(r, b, i, e.at - st->undone);
+        }
+        stage_put(r, b, i, &e);
     }
     if (to->is_on) {
         stage_step(r, b, i + 1, is_end);
@@ -211,7 +237,7 @@ stage_step(
     struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
     struct redact_stage *st = &r->stages[i];
-    stage_try(r, b, st, is_end);
+    stage_try(b, r, st, is_end);
     if (i + 1 < REDACT_STAGES) {
         undo(r, b, i, is_end);
     } else {
@@ -229,9 +255,8 @@ redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
     while (bytes.n != 0) {
         size_t n = smaller(bytes.n, r->room - st->n);
         memcpy(st->bytes + st->n, bytes.p, n);
-        for (size_t i = 0; i < n; i++) {
-            st->at[++st->n] = (uint32_t)++r->end;
-        }
+        st->n += n;
+        r->end += n;
         bytes = str_skip(bytes, n);
         stage_step(r, b, 0, false);
     }
@@ -265,8 +290,7 @@ redact_run_change(
     for (unsigned i = 0; i < REDACT_STAGES; i++) {
         struct redact_stage *st = &r->stages[i];
         if (st->bytes != NULL) {
-            st->bytes = xrealloc(st->bytes, r->room);
-            st->at = xrealloc(st->at, (r->room + 1) * sizeof *st->at);
+            stage_alloc(r, st, i == 0);
         }
     }
 }

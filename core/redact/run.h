@@ -26,7 +26,8 @@ struct redact_stage {
                       (not the first, which ends with the run) */
     bool is_on;
     unsigned char *bytes; /* NULL: there were none yet */
-    uint32_t *at;         /* offsets, low bits; one more, for the end */
+    uint32_t first;       /* the offset of the first, low bits */
+    uint32_t *at;         /* of each, and of the end; NULL: they are in a row */
 };
 
 struct redact_guess {
@@ -35,7 +36,7 @@ struct redact_guess {
 };
 
 struct redact_run {
-    unsigned stride;
+    const struct redact_keys *keys;
     size_t history; /* bytes that a stage keeps: no form is longer */
     size_t room;    /* bytes that a stage may hold */
     uint64_t end;   /* offset */

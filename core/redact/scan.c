@@ -21,6 +21,7 @@ struct feed {
     uint64_t offset;            /* of the piece */
     uint64_t floor;             /* what is before it was let go */
     const unsigned char *begin; /* of the run that is open; NULL: none is */
+    bool has_escapes;           /* that run, in the piece */
     bool is_end;                /* of the text too */
     redact_report *report;
     void *arg;
@@ -149,10 +150,10 @@ run_end(struct feed *f)
 
 /* A run that the piece has whole, of enough bytes. */
 static void
-run_whole(struct feed *f, const unsigned char *from, const unsigned char *to)
+run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
+    bool has_escapes)
 {
-    size_t n = (size_t)(to - from);
-    if (redact_undo_find(from, n) < n) {
+    if (has_escapes && redact_undo_any(from, (size_t)(to - from))) {
         run_feed(f, from, to);
         run_end(f);
         return;
@@ -171,7 +172,7 @@ close_run(struct feed *f, const unsigned char *to)
         run_feed(f, from, to);
         run_end(f);
     } else if (to - from >= REDACT_RUN_MIN) {
-        run_whole(f, from, to);
+        run_whole(f, from, to, f->has_escapes);
     }
 }
 
@@ -193,15 +194,25 @@ row(uint64_t mask, unsigned from)
     return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
 }
 
+/* Whether bits [from, from + n) have one; n is at most 63. */
+static inline bool
+has_bits(uint64_t mask, unsigned from, unsigned n)
+{
+    return (mask >> from & ((UINT64_C(1) << n) - 1)) != 0;
+}
+
 /* Runs that end in a block, and the one that is open at its end. */
 static void
-take_block(struct feed *f, const unsigned char *p, uint64_t mask)
+take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
 {
+    uint64_t mask = m.in;
     if (f->begin != NULL) {
-        if (mask == UINT64_MAX) {
+        unsigned n = row(mask, 0);
+        if (n == BLOCK) {
+            f->has_escapes |= m.special != 0;
             return;
         }
-        unsigned n = row(mask, 0);
+        f->has_escapes |= has_bits(m.special, 0, n);
         close_run(f, p + n);
         mask &= UINT64_MAX << n;
     }
@@ -209,12 +220,13 @@ take_block(struct feed *f, const unsigned char *p, uint64_t mask)
         mask == UINT64_MAX ? BLOCK : (unsigned)__builtin_clzll(~mask);
     if (open != 0) {
         f->begin = p + BLOCK - open;
+        f->has_escapes = m.special >> (BLOCK - open) != 0;
         mask = open < BLOCK ? mask & (UINT64_MAX >> open) : 0;
     }
     for (uint64_t runs = long_runs(mask); runs != 0; runs = long_runs(mask)) {
         unsigned from = (unsigned)__builtin_ctzll(runs);
         unsigned n = row(mask, from);
-        run_whole(f, p + from, p + from + n);
+        run_whole(f, p + from, p + from + n, has_bits(m.special, from, n));
         mask &= ~(((UINT64_C(1) << n) - 1) << from);
     }
 }
@@ -225,26 +237,27 @@ take_rest(struct feed *f, const unsigned char *p)
 {
     unsigned char block[BLOCK] = { 0 };
     unsigned n = (unsigned)(f->end - p);
-    uint64_t mask;
+    struct simd_masks m;
     memcpy(block, p, n);
-    f->scan->keys->classify(&redact_token, block, 1, &mask);
-    for (unsigned i = 0; i < n;) {
-        unsigned k = row(mask, i);
+    f->scan->keys->classify(&redact_token, block, 1, &m);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned k = row(m.in, i);
         if (k != 0 && f->begin == NULL) {
             f->begin = p + i;
+            f->has_escapes = false;
         }
+        f->has_escapes |= has_bits(m.special, i, k);
         i += k;
         if (i < n && f->begin != NULL) {
             close_run(f, p + i);
         }
-        i++;
     }
 }
 
 static void
 take_piece(struct feed *f)
 {
-    uint64_t masks[BLOCKS];
+    struct simd_masks masks[BLOCKS];
     const unsigned char *p = f->piece;
     while (f->end - p >= BLOCK) {
         size_t n = (size_t)(f->end - p) / BLOCK;

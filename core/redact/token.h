@@ -18,7 +18,8 @@
 /* Windows are tried at most so many bytes apart. */
 #define REDACT_STRIDE_MAX 24
 
-/* In a text: letters, digits, "+/-_.~", and what escapes begin with. */
+/* In a text: letters, digits, "+/-_.~", and, special, what escapes begin
+ * with: '%' and '\'. */
 extern const struct simd_class redact_token;
 
 static inline bool

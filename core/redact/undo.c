@@ -1,57 +1,106 @@
 /*
- * One escape at a time. All that is looked at is of the text.
+ * All that is looked at is of the text: tables may be looked up by it.
  */
 
 #include "redact/undo.h"
 
-static inline int
-hex(unsigned char c)
+#define BLOCK 64
+
+/* redact_token's of the digit that a byte is: where both halves of one meet, it
+ * is a token byte. */
+static const uint8_t high_digit[256] = {
+    ['2'] = 0x41, 0x02, 0x04, 0x88, 0x04, 0x10
+};
+static const uint8_t low_digit[256] = {
+    ['0'] = 0x1a,
+    0x1e,
+    0x1e,
+    0x1e,
+    0x1e,
+    0x5f,
+    0x1e,
+    0x1e,
+    0x1e,
+    0x1e,
+    ['A'] = 0x1c,
+    0x05,
+    0x8c,
+    0x05,
+    0x15,
+    0x0d,
+    ['a'] = 0x1c,
+    0x05,
+    0x8c,
+    0x05,
+    0x15,
+    0x0d,
+};
+
+void
+redact_marks_init(struct redact_marks *m, simd_classify *classify,
+    const unsigned char *p, size_t n)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    AN(n <= BLOCK * REDACT_MARKS_MAX);
+    m->p = p;
+    m->n = n;
+    classify(&redact_token, p, (n + BLOCK - 1) / BLOCK, m->masks);
+    if (n % BLOCK != 0) {
+        m->masks[n / BLOCK].special &= (UINT64_C(1) << n % BLOCK) - 1;
     }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* `digits` of them behind `before` bytes. */
-static unsigned
-undo_hex(const unsigned char *p, size_t n, unsigned before, unsigned digits,
-    unsigned char *to)
+static unsigned char
+byte_of(unsigned char high, unsigned char low)
 {
-    unsigned value = 0;
-    for (unsigned i = before; i < before + digits; i++) {
-        if (i == n) {
-            return 0;
-        }
-        int digit = hex(p[i]);
-        if (digit < 0) {
-            return 1;
-        }
-        value = value << 4 | (unsigned)digit;
+    return (unsigned char)(ascii_hex(high) << 4 | ascii_hex(low));
+}
+
+/* Two digits end an escape of so many bytes. The length; 1: it is none; 0: the
+ * bytes behind must tell. */
+static unsigned
+undo_hex(const unsigned char *p, size_t n, unsigned length, unsigned char *to)
+{
+    const unsigned char *digits = p + length - 2;
+    if (n <= length - 2) {
+        return 0;
     }
-    if (value >= 0x80 || !redact_is_token((unsigned char)value)) {
+    if (n < length) {
+        return high_digit[digits[0]] != 0 ? 0 : 1;
+    }
+    if ((high_digit[digits[0]] & low_digit[digits[1]]) == 0) {
         return 1;
     }
-    *to = (unsigned char)value;
-    return before + digits;
+    *to = byte_of(digits[0], digits[1]);
+    return length;
 }
 
-unsigned
-redact_undo(const unsigned char *p, size_t n, unsigned char *to)
+/* "\u00" and two digits. */
+static unsigned
+undo_unicode(const unsigned char *p, size_t n, unsigned char *to)
 {
-    AN(n != 0);
+    for (unsigned i = 2; i < 4 && i < n; i++) {
+        if (p[i] != '0') {
+            return 1;
+        }
+    }
+    return undo_hex(p, n, 6, to);
+}
+
+/* What the '%' or '\' at `p` begins, as above. */
+static unsigned
+undo(const unsigned char *p, size_t n, unsigned char *to)
+{
     if (p[0] == '%') {
-        return undo_hex(p, n, 1, 2, to);
+        return undo_hex(p, n, 3, to);
     }
     if (n == 1) {
         return 0;
     }
     switch (p[1]) {
     case 'u':
-        return undo_hex(p, n, 2, 4, to);
+        return undo_unicode(p, n, to);
     case 'x':
-        return undo_hex(p, n, 2, 2, to);
+        return undo_hex(p, n, 4, to);
     case '\\':
     case '/':
     case '+':
@@ -64,4 +113,42 @@ redact_undo(const unsigned char *p, size_t n, unsigned char *to)
     default:
         return 1;
     }
+}
+
+struct redact_escape
+redact_undo_next(const struct redact_marks *m, size_t from, bool is_end)
+{
+    struct redact_escape e = { .at = m->n };
+    size_t k = from / BLOCK;
+    uint64_t left = UINT64_MAX << from % BLOCK;
+    for (; k * BLOCK < m->n; k++, left = UINT64_MAX) {
+        left &= m->masks[k].special;
+        for (; left != 0; left &= left - 1) {
+            size_t at = k * BLOCK + (size_t)__builtin_ctzll(left);
+            const unsigned char *p = m->p + at;
+            if (at + 3 <= m->n && p[0] == '%' &&
+                (high_digit[p[1]] & low_digit[p[2]]) == 0) {
+                continue;
+            }
+            e.n = undo(p, m->n - at, &e.byte);
+            if (e.n > 1 || (e.n == 0 && !is_end)) {
+                e.at = at;
+                return e;
+            }
+        }
+    }
+    e.n = 0;
+    return e;
+}
+
+bool
+redact_undo_any(const unsigned char *p, size_t n)
+{
+    unsigned char byte;
+    for (size_t i = 0; i < n; i++) {
+        if ((p[i] == '%' || p[i] == '\\') && undo(p + i, n - i, &byte) > 1) {
+            return true;
+        }
+    }
+    return false;
 }

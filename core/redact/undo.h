@@ -7,38 +7,35 @@
  * first letter of one.
  */
 
-#include <endian.h>
-
 #include "redact/token.h"
 
-/* None has more bytes; one of them is not yet decided. */
+/* None has more bytes. */
 #define REDACT_ESCAPE_MAX 6
 
-/* The first '%' or '\' of `n` bytes; n. */
-static inline size_t
-redact_undo_find(const unsigned char *p, size_t n)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        uint64_t x, percent, slash;
-        memcpy(&x, p + i, sizeof x);
-        x = le64toh(x);
-        percent = x ^ (ones * '%');
-        slash = x ^ (ones * '\\');
-        uint64_t hit =
-            (((percent - ones) & ~percent) | ((slash - ones) & ~slash)) & high;
-        if (hit != 0) {
-            return i + (size_t)__builtin_ctzll(hit) / 8;
-        }
-    }
-    while (i < n && p[i] != '%' && p[i] != '\\') {
-        i++;
-    }
-    return i;
-}
+/* Bytes of a text, and which of them may begin an escape. */
+#define REDACT_MARKS_MAX 64
 
-/* What the '%' or '\' at `p` begins, with `n` bytes there. The length of the
- * escape, and in *to the byte that it stands for; 1: it begins none; 0: the
- * bytes behind it must tell. */
-unsigned redact_undo(const unsigned char *p, size_t n, unsigned char *to);
+struct redact_marks {
+    const unsigned char *p;
+    size_t n;
+    struct simd_masks masks[REDACT_MARKS_MAX]; /* of 64 bytes each */
+};
+
+/* `n` is 64 * REDACT_MARKS_MAX at most; 63 bytes behind them may be read. */
+void redact_marks_init(struct redact_marks *m, simd_classify *classify,
+    const unsigned char *p, size_t n);
+
+/* An escape, or where it would be. */
+struct redact_escape {
+    size_t at;
+    unsigned n; /* its bytes; 0: there is none, as far as bytes are there */
+    unsigned char byte;
+};
+
+/* The first escape at `from` or behind it. Where there is none, `at` is what
+ * the bytes behind may make one (`is_end`: there are none), or the end. */
+struct redact_escape redact_undo_next(
+    const struct redact_marks *m, size_t from, bool is_end);
+
+/* Whether there is one in bytes with none behind them. */
+bool redact_undo_any(const unsigned char *p, size_t n);
