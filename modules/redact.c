@@ -1,8 +1,8 @@
 /*
- * Takes out of a response what the origin echoes of a secret that is bound to
- * it (SPEC 7), in every form that echo.h finds: heads, body, trailers; and
- * says so in the log. Against accidents: what an origin splits or transforms
- * in its own way passes.
+ * Takes out of a response what the origin echoes of a secret that the sandbox's
+ * requests to it may carry (SPEC 7), in every form that echo.h finds: heads,
+ * body, trailers; and says so in the log. Against accidents: what an origin
+ * splits or transforms in its own way passes.
  *
  * What is looked for are the values that there were when the request left, and
  * the newest: a body may come for hours. They are held in the store's locked
@@ -13,12 +13,34 @@
 
 extern const unsigned redact_module_index;
 
+/* Bodies of text, or all. */
+enum mode { REDACT_OFF, REDACT_TEXT, REDACT_ON };
+
+static const char *const modes[] = { "off", "text", "on" };
+
 struct redact {
-    bool is_on;
+    enum mode mode;
+    double hold; /* seconds */
+};
+
+/* What became of a response's body, for $redact. */
+enum outcome { NOT_LOOKED_AT, PASSED, UNREAD, LOOKED_AT };
+
+static const char *const outcomes[] = { "-", "passed", "unread", "clean" };
+
+/* What the log says of a secret in a response. */
+enum finding { ECHOED, PROBED };
+
+static const struct {
+    const char *name, *how, *then;
+} findings[] = {
+    { "secret_echoed", "was", "and is taken out" },
+    { "secret_probed", "was in part", "and is left there: it may be guessed" },
 };
 
 /* A secret that this exchange's log has named. */
 struct told {
+    enum finding finding;
     const struct secret_def *secret;
     struct told *next;
 };
@@ -30,6 +52,8 @@ struct state {
     struct echo_set *first; /* the values when the request left, and ... */
     struct echo_set *now;   /* ... with the newest behind them; NULL: none */
     struct told *told;
+    enum mode mode;
+    enum outcome outcome;
 };
 
 /* The work on one head. */
@@ -47,19 +71,10 @@ struct body {
     struct echo_set *set; /* what the echo looks for */
     struct echo echo;
     struct bufq kept; /* looked through, and not given on */
+    struct hold hold; /* ... while it may begin a secret */
+    bool has_masked;
     uint64_t given;
 };
-
-/* A class's own secrets are for its sandboxes. */
-static bool
-is_own(const struct tx *tx, const struct secret_def *d)
-{
-    const struct scope *s = tx->sandbox->class->scope;
-    while (s != NULL && s != d->scope) {
-        s = s->parent;
-    }
-    return s != NULL;
-}
 
 static void
 end_state(void *arg)
@@ -84,11 +99,23 @@ current_state(struct tx *tx)
     return st;
 }
 
+/* Whether this response is looked through: not a plain one, on whose connection
+ * no secret may go. Before the origin was dialled: whether it may be. */
 static bool
-was_told(const struct state *st, const struct secret_def *d)
+is_looked_through(const struct tx *tx)
+{
+    const struct state *st = module_state(tx, redact_module_index);
+    const struct addr *peer = tx->t_connected != 0 ? &tx->peer_addr : NULL;
+    return st->now != NULL && st->now->n != 0 &&
+           route_is_safe(&tx->route, peer);
+}
+
+static bool
+was_told(
+    const struct state *st, enum finding finding, const struct secret_def *d)
 {
     const struct told *t = st->told;
-    while (t != NULL && t->secret != d) {
+    while (t != NULL && (t->secret != d || t->finding != finding)) {
         t = t->next;
     }
     return t != NULL;
@@ -96,21 +123,21 @@ was_told(const struct state *st, const struct secret_def *d)
 
 /* Once for each secret, however often a response has it. */
 static void
-tell(struct tx *tx, unsigned i, const char *where)
+tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
     AN(i < st->now->n);
     const struct secret_def *d = st->now->secrets[i];
-    if (was_told(st, d)) {
+    if (was_told(st, finding, d)) {
         return;
     }
     struct told *t = arena_alloc(tx->arena, sizeof *t);
-    *t = (struct told){ d, st->told };
+    *t = (struct told){ finding, d, st->told };
     st->told = t;
     conn_log(tx->conn, LOG_WARN,
-        "secret_echoed: secret \"%.*s\" was in the response's %s and is "
-        "taken out, host: \"%.*s\"",
-        STR_ARG(d->name), where, STR_ARG(tx->authority.host));
+        "%s: secret \"%.*s\" %s in the response's %s %s, host: \"%.*s\"",
+        findings[finding].name, STR_ARG(d->name), findings[finding].how, where,
+        findings[finding].then, STR_ARG(tx->authority.host));
 }
 
 static void
@@ -123,7 +150,7 @@ on_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
         *w->text = copy;
     }
     memset(w->copy + from, '*', (size_t)(to - from));
-    tell(w->tx, secret, w->where);
+    tell(w->tx, ECHOED, secret, w->where);
 }
 
 static void
@@ -142,8 +169,8 @@ mask(struct work *w, struct str *text)
     }
 }
 
-/* A length means the framing, and stays a number. In a name asterisks are as
- * good as letters (RFC 9110 5.6.2). */
+/* A length has too few digits to be worth looking for, and stays a number. In
+ * a name asterisks are as good as letters (RFC 9110 5.6.2). */
 static void
 mask_fields(struct work *w, struct field *fields, unsigned n)
 {
@@ -151,9 +178,7 @@ mask_fields(struct work *w, struct field *fields, unsigned n)
         if (fields[i].id == FIELD_OTHER) {
             mask(w, &fields[i].name);
         }
-        if (fields[i].id != FIELD_CONTENT_LENGTH) {
-            mask(w, &fields[i].value);
-        }
+        mask(w, &fields[i].value);
     }
 }
 
@@ -162,7 +187,7 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
 {
     struct state *st = current_state(tx);
     struct work w = { .tx = tx, .where = where };
-    if (st->now == NULL || st->now->n == 0) {
+    if (!is_looked_through(tx)) {
         return;
     }
     echo_init(&w.echo, &st->now->keys);
@@ -175,7 +200,8 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     echo_fini(&w.echo);
 }
 
-/* Those whose echo this sandbox must not see. */
+/* Those that this sandbox's requests to the host may carry, by the block that
+ * serves them; not all that are bound to it (SPEC 7). */
 static void
 list_secrets(struct tx *tx, struct state *st)
 {
@@ -183,12 +209,9 @@ list_secrets(struct tx *tx, struct state *st)
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
     struct secret_walk w;
     unsigned room = 0;
-    secret_walk_init(&w, tx->conn->worker->conf, tx->authority.host, literal);
+    secret_walk_init(&w, tx->decision.block, tx->authority.host, literal);
     const struct secret_def *d = secret_walk_next(&w);
     for (; d != NULL; d = secret_walk_next(&w)) {
-        if (!is_own(tx, d)) {
-            continue;
-        }
         if (st->n == room) {
             const struct secret_def **before = st->secrets;
             room = room != 0 ? room * 2 : 4;
@@ -210,7 +233,9 @@ on_request(struct tx *tx, struct head *h)
     struct state *st = module_state(tx, redact_module_index);
     (void)h;
     AZ(st->now);
-    if (rc->is_on) {
+    st->mode = rc->mode;
+    if (st->mode != REDACT_OFF &&
+        (tx->needs_tls || route_is_safe(&tx->route, NULL))) {
         list_secrets(tx, st);
     }
     if (st->n == 0) {
@@ -221,12 +246,41 @@ on_request(struct tx *tx, struct head *h)
     st->now = echo_set_ref(st->first);
     st->changes = secret_changes(store);
     arena_on_free(tx->arena, end_state, st);
+    tx->needs_whole = st->mode == REDACT_ON && st->now->n != 0;
     return V_NEXT;
+}
+
+static enum outcome
+judge_body(const struct tx *tx, const struct head *h)
+{
+    const struct state *st = module_state(tx, redact_module_index);
+    enum coding coding = coding_of(h);
+    if (st->mode == REDACT_ON) {
+        return LOOKED_AT; /* what cannot be read is refused */
+    }
+    if (!media_is_text(h)) {
+        return PASSED;
+    }
+    bool is_unread = coding == CODING_UNREAD ||
+                     (h->status == 206 && coding != CODING_IDENTITY);
+    return is_unread ? UNREAD : LOOKED_AT;
 }
 
 static enum verdict
 on_response(struct tx *tx, struct head *h)
 {
+    struct state *st = current_state(tx);
+    if (!is_looked_through(tx)) {
+        return V_NEXT;
+    }
+    st->outcome = judge_body(tx, h); /* by the head as it came */
+    if (st->outcome == UNREAD) {
+        /* not its name, which is the origin's and may be anything */
+        conn_log(tx->conn, LOG_INFO,
+            "a body in a content coding that cannot be read is looked through "
+            "as it comes, host: \"%.*s\"",
+            STR_ARG(tx->authority.host));
+    }
     redact(tx, h, false, "head");
     return V_NEXT;
 }
@@ -247,7 +301,7 @@ static bool
 body_want(const struct tx *tx)
 {
     const struct state *st = module_state(tx, redact_module_index);
-    return st->now != NULL && st->now->n != 0;
+    return tx->t_connected == 0 ? is_looked_through(tx) : st->outcome >= UNREAD;
 }
 
 static void
@@ -258,6 +312,8 @@ body_init(struct tx *tx, void *state)
     b->set = echo_set_ref(current_state(tx)->now);
     echo_init(&b->echo, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
+    const struct redact *rc = module_where(tx, redact_module_index);
+    hold_init(&b->hold, rc->hold);
 }
 
 /* A secret has changed: what began of the first values goes on. */
@@ -274,30 +330,36 @@ static void
 body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
 {
     struct body *b = arg;
-    AN(from >= b->given);
-    bufq_fill(&b->kept, (size_t)(from - b->given), (size_t)(to - from), '*');
-    tell(b->tx, secret, "body");
+    if (from < b->given) {
+        from = b->given; /* it was held for so long that it went */
+    }
+    if (to > from) {
+        size_t n = (size_t)(to - from);
+        bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
+        b->has_masked = true;
+    }
+    tell(b->tx, ECHOED, secret, "body");
 }
 
 static void
 body_take(struct body *b, struct bufq *in)
 {
-    size_t at = b->kept.len;
-    bufq_move(&b->kept, in, SIZE_MAX);
+    size_t at = b->kept.len, n = bufq_move(&b->kept, in, SIZE_MAX);
     while (at < b->kept.len) {
         struct str run = bufq_peek_at(&b->kept, at);
         echo_feed(&b->echo, run, body_found, b);
         at += run.n;
     }
     AN(b->echo.offset == b->given + b->kept.len);
+    hold_feed(&b->hold, clock_mono(), n, echo_held(&b->echo));
 }
 
 /* What is decided; at the end, all. False: there is no room for it. */
 static bool
 body_give(struct body *b, struct bufq *out, bool is_end)
 {
-    size_t held = is_end ? 0 : echo_held(&b->echo);
-    size_t n = b->kept.len - held;
+    size_t held = is_end || hold_is_over(&b->hold) ? 0 : echo_held(&b->echo);
+    size_t n = b->kept.len > held ? b->kept.len - held : 0;
     size_t moved = bufq_move(out, &b->kept, n);
     b->given += moved;
     return moved == n;
@@ -318,7 +380,19 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     if (!body_give(b, out, need == END)) {
         return F_FULL;
     }
+    if (need == END && b->has_masked) {
+        head_remove_digests(&b->tx->response); /* of its trailers; its fields
+                                                  have been sent */
+    }
     return need == END ? F_DONE : F_NEED;
+}
+
+static double
+body_wait(void *state)
+{
+    struct body *b = state;
+    double until = hold_wait(&b->hold, clock_mono());
+    return b->kept.len != 0 ? until : TASK_NEVER;
 }
 
 static void
@@ -332,46 +406,85 @@ body_fini(void *state)
 
 static const struct filter body_filter = { .name = "redact",
     .state_size = sizeof(struct body),
-    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH,
+    .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH | FILTER_LOOKS,
     .want = body_want,
     .init = body_init,
     .run = body_run,
-    .fini = body_fini };
+    .fini = body_fini,
+    .wait = body_wait };
 
 static bool
 is_on_in(const struct scope *s)
 {
     const struct redact *rc = scope_part(s, module_part(redact_module_index));
-    return rc->is_on;
+    return rc->mode != REDACT_OFF;
 }
 
-_Static_assert(ECHO_MIN == 12, "too_short says 12");
+static bool
+set_mode(struct bind *b, const struct directive *d, void *field)
+{
+    for (unsigned i = 0; i < LEN(modes); i++) {
+        if (str_eq(d->args[0].text, str_of(modes[i]))) {
+            *(enum mode *)field = (enum mode)i;
+            return true;
+        }
+    }
+    return conf_error(b, &d->args[0],
+        "invalid value \"%.*s\" in \"redact\" directive, it must be \"off\", "
+        "\"text\" or \"on\"",
+        STR_ARG(d->args[0].text));
+}
 
-static const char too_short[] =
-    "is shorter than 12 bytes, which needs \"redact off\" where it is used";
+static bool
+has_masked(const struct state *st)
+{
+    const struct told *t = st->told;
+    while (t != NULL && t->finding != ECHOED) {
+        t = t->next;
+    }
+    return t != NULL;
+}
+
+/* "masked" where a secret was found, be it in the head. */
+static bool
+var_redact(
+    void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
+{
+    const struct state *st = module_state(ctx, redact_module_index);
+    (void)a, (void)name, (void)arg;
+    *out = has_masked(st) ? STR("masked") : str_of(outcomes[st->outcome]);
+    return true;
+}
+
+static const struct var_def vars[] = {
+    { .name = "redact", .get = var_redact },
+    { 0 },
+};
 
 static int
 check(struct conf *c, struct scope *s, void *part)
 {
     (void)part;
     if (s->context == CONF_EGRESS) {
-        secret_require(c, ECHO_MIN, too_short, is_on_in);
+        secret_look_for(c, is_on_in);
     }
     return 0;
 }
 
 static const struct cmd cmds[] = {
-    CMD_FLAG("redact", CONF_WHERE, struct redact, is_on),
+    CMD("redact", CONF_WHERE, 1, 1, struct redact, mode, enum mode, set_mode),
+    CMD_SECONDS("redact_hold", CONF_WHERE, struct redact, hold),
     { 0 },
 };
 
 /* Off: what is held back shows how far a text agrees with a secret, so that a
  * sandbox with an origin that sends what it likes can read one out. */
-static const struct redact defaults = { .is_on = false };
+static const struct redact defaults = { .mode = REDACT_OFF, .hold = 0.1 };
 
 const struct module redact_module = {
     .conf = { .name = "redact",
         .cmds = cmds,
+        .vars = vars,
         .defaults = &defaults,
         .size = sizeof(struct redact),
         .check = check },

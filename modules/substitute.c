@@ -354,8 +354,6 @@ is_for_body(const struct rule *k, enum media media)
 static void
 begin_body(struct tx *tx, struct head *h, const struct rule *rules)
 {
-    static const enum field_id digests[] = { FIELD_CONTENT_DIGEST,
-        FIELD_CONTENT_MD5, FIELD_DIGEST, FIELD_REPR_DIGEST };
     struct state *st = module_state(tx, substitute_module_index);
     enum media media = h->body != BODY_NONE ? media_of(h) : MEDIA_OTHER;
     while (rules != NULL && !is_for_body(rules, media)) {
@@ -366,9 +364,7 @@ begin_body(struct tx *tx, struct head *h, const struct rule *rules)
     }
     st->media = media;
     tx->needs_tls = true;
-    for (unsigned i = 0; i < LEN(digests); i++) {
-        head_remove(h, field_name(digests[i]));
-    }
+    head_remove_digests(h);
 }
 
 static bool

@@ -234,6 +234,16 @@ head_remove_prefix(struct head *h, struct str prefix)
 }
 
 void
+head_remove_digests(struct head *h)
+{
+    static const enum field_id digests[] = { FIELD_CONTENT_DIGEST,
+        FIELD_CONTENT_MD5, FIELD_DIGEST, FIELD_REPR_DIGEST };
+    for (size_t i = 0; i < LEN(digests); i++) {
+        head_remove(h, field_name(digests[i]));
+    }
+}
+
+void
 head_set(struct head *h, struct str name, struct str value)
 {
     head_remove(h, name);

@@ -131,6 +131,10 @@ void head_push(struct head *h, const struct field *f);
 unsigned head_remove(struct head *h, struct str name);
 unsigned head_remove_prefix(struct head *h, struct str prefix);
 
+/* The same for all fields that say a body's digest: Content-Digest,
+ * Content-MD5, Digest, Repr-Digest. */
+void head_remove_digests(struct head *h);
+
 /* head_remove(), then head_add(). */
 void head_set(struct head *h, struct str name, struct str value);
 

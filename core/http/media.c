@@ -86,3 +86,61 @@ media_of(const struct head *h)
                ? MEDIA_FORM
                : MEDIA_OTHER;
 }
+
+/* A subtype is text if one of its words is: "vnd.api+json", "x-amz-json-1.1",
+ * "svg+xml"; not "vnd.openxmlformats-…", which is an archive. */
+static bool
+has_text_word(struct str subtype)
+{
+    static const char *const words[] = { "ecmascript", "graphql", "http",
+        "javascript", "json", "json5", "jsonl", "jsonlines", "jwt", "ldjson",
+        "ndjson", "sql", "toml", "urlencoded", "xml", "yaml" };
+    for (size_t i = 0; i < subtype.n;) {
+        size_t n = 0;
+        while (i + n < subtype.n && strchr("+-./_", subtype.p[i + n]) == NULL) {
+            n++;
+        }
+        for (size_t k = 0; k < LEN(words); k++) {
+            if (str_ieq(str_n(subtype.p + i, n), str_of(words[k]))) {
+                return true;
+            }
+        }
+        i += n + 1;
+    }
+    return false;
+}
+
+static bool
+is_text(struct str type)
+{
+    static const char *const kinds[] = { "message", "multipart", "text" };
+    size_t slash = str_find(type, '/');
+    for (size_t i = 0; i < LEN(kinds); i++) {
+        if (str_ieq(str_n(type.p, slash), str_of(kinds[i]))) {
+            return true;
+        }
+    }
+    return slash == type.n || slash == 0 || slash + 1 == type.n ||
+           has_text_word(str_skip(type, slash + 1));
+}
+
+bool
+media_is_text(const struct head *h)
+{
+    const struct field *f = head_next(h, FIELD_CONTENT_TYPE, NULL);
+    if (f == NULL) {
+        return true;
+    }
+    for (; f != NULL; f = head_next(h, FIELD_CONTENT_TYPE, f)) {
+        struct str rest = f->value, type;
+        if (rest.n == 0) {
+            return true;
+        }
+        while (str_cut(&rest, ',', &type)) {
+            if (is_text(str_trim(str_n(type.p, str_find(type, ';'))))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}

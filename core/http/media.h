@@ -13,3 +13,9 @@ enum media { MEDIA_OTHER, MEDIA_JSON, MEDIA_FORM };
  * is not sure to be read so: several types, a charset that is neither UTF-8 nor
  * ASCII, a content coding. */
 enum media media_of(const struct head *h);
+
+/* Whether a response's body is text, as what people or programs write is: text/
+ * and multipart/ of any kind, JSON, XML, JavaScript and their like, forms, and
+ * what says no type or none that can be read. Not images, archives, packs,
+ * octet streams. Where there are several types one that is text is enough. */
+bool media_is_text(const struct head *h);

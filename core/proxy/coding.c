@@ -78,11 +78,19 @@ readable(struct tx *tx, bool *is_cut)
     return str_n(to, n);
 }
 
+/* Whether a part of a body, or one that cannot be read, is refused. */
+static bool
+is_strict(const struct tx *tx, unsigned wishes)
+{
+    return !(wishes & FILTER_LOOKS) || tx->needs_whole;
+}
+
 void
 coding_ask(struct tx *tx)
 {
     struct head *h = &tx->request;
-    if (!(hooks_wishes(tx) & FILTER_IDENTITY)) {
+    unsigned wishes = hooks_wishes(tx);
+    if (!(wishes & FILTER_IDENTITY)) {
         return;
     }
     bool is_cut = false;
@@ -91,12 +99,37 @@ coding_ask(struct tx *tx)
         head_set(
             h, STR("Accept-Encoding"), list.n != 0 ? list : STR("identity"));
     }
-    head_remove(h, STR("Range"));
-    head_remove(h, STR("If-Range"));
+    if (is_strict(tx, wishes)) {
+        head_remove(h, STR("Range"));
+        head_remove(h, STR("If-Range"));
+    }
 }
 
-/* What the body is wrapped in, all lines of the field together. */
-static enum coding
+/* What some origins say where there is no coding: clients take the body as it
+ * is. Object stores keep what an SDK sent, others name a charset. */
+static bool
+is_no_coding(struct str name)
+{
+    static const char *const names[] = { "", "7bit", "8bit", "ascii",
+        "aws-chunked", "big5", "binary", "gb18030", "gb2312", "gbk", "identity",
+        "latin1", "none", "null", "shift_jis", "text", "us-ascii", "utf8" };
+    static const char *const beginnings[] = { "euc-", "iso-8859-", "koi8-",
+        "utf-", "windows-" };
+    for (size_t i = 0; i < LEN(names); i++) {
+        if (str_ieq(name, str_of(names[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < LEN(beginnings); i++) {
+        struct str begins = str_of(beginnings[i]);
+        if (name.n > begins.n && str_ieq(str_n(name.p, begins.n), begins)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum coding
 coding_of(const struct head *h)
 {
     enum coding c = CODING_IDENTITY;
@@ -105,10 +138,8 @@ coding_of(const struct head *h)
         struct str rest = f->value, part;
         while (str_cut(&rest, ',', &part)) {
             part = str_trim(part);
-            enum coding one =
-                part.n != 0 ? coding_lookup(part) : CODING_IDENTITY;
-            if (one != CODING_IDENTITY) {
-                c = c == CODING_IDENTITY ? one : CODING_UNREAD;
+            if (!is_no_coding(part)) {
+                c = c == CODING_IDENTITY ? coding_lookup(part) : CODING_UNREAD;
             }
         }
     }
@@ -143,12 +174,9 @@ weaken_etag(struct tx *tx)
 static void
 correct_head(struct tx *tx)
 {
-    static const char *const names[] = { "Accept-Ranges", "Content-Digest",
-        "Content-MD5", "Digest", "Repr-Digest" };
     struct head *h = &tx->response;
-    for (size_t i = 0; i < LEN(names); i++) {
-        head_remove(h, str_of(names[i]));
-    }
+    head_remove(h, STR("Accept-Ranges"));
+    head_remove_digests(h);
     if (h->status == 304) {
         head_remove(h, STR("Content-Length"));
     }
@@ -159,20 +187,29 @@ correct_head(struct tx *tx)
 
 /* Whether filters that want decoded bytes can have this response. */
 static bool
-decode(struct tx *tx, bool is_empty)
+decode(struct tx *tx, unsigned wishes, bool is_empty)
 {
     struct head *h = &tx->response;
-    if (h->status == 206) {
-        return refuse(tx, "http_protocol_error",
-            "the origin sent a part of a body that was asked for whole");
-    }
+    bool is_part = h->status == 206;
     tx->coding = is_empty ? CODING_IDENTITY : coding_of(h);
-    if (tx->coding == CODING_UNREAD) {
-        return refuse(tx, "http_response_content_coding",
-            "the origin sent a content coding that cannot be read, and the "
-            "response has to be looked through");
+    if (is_strict(tx, wishes)) {
+        if (is_part) {
+            return refuse(tx, "http_protocol_error",
+                "the origin sent a part of a body that was asked for whole");
+        }
+        if (tx->coding == CODING_UNREAD) {
+            return refuse(tx, "http_response_content_coding",
+                "the origin sent a content coding that cannot be read, and the "
+                "response has to be looked through");
+        }
+        head_remove(h, STR("Accept-Ranges"));
+    } else if (is_part || tx->coding == CODING_UNREAD) {
+        tx->coding = CODING_IDENTITY; /* as it comes */
     }
-    correct_head(tx);
+    if (tx->coding != CODING_IDENTITY || h->status == 304 ||
+        !(wishes & FILTER_LOOKS)) {
+        correct_head(tx);
+    }
     return true;
 }
 
@@ -185,7 +222,7 @@ coding_begin(struct tx *tx)
     bool is_empty = h->status == 204 || h->status == 304 ||
                     (h->body == BODY_LENGTH && h->length == 0);
     AZ(tx->down.n_stages);
-    if (wishes & FILTER_IDENTITY && !decode(tx, is_empty)) {
+    if (wishes & FILTER_IDENTITY && !decode(tx, wishes, is_empty)) {
         return false;
     }
     if (is_empty) {

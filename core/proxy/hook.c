@@ -292,7 +292,7 @@ hooks_filters(struct tx *tx, bool is_request)
 unsigned
 hooks_wishes(const struct tx *tx)
 {
-    unsigned any = 0, all = FILTER_KEEPS_LENGTH;
+    unsigned any = 0, all = FILTER_KEEPS_LENGTH | FILTER_LOOKS;
     bool is_early = tx->response.status == 0;
     for (unsigned i = 0; i < modules_count; i++) {
         const struct filter *f = modules[i]->response_body;
@@ -300,7 +300,8 @@ hooks_wishes(const struct tx *tx)
             f != NULL && (!is_early || (f->flags & FILTER_IDENTITY));
         if (can_tell && f->want(tx)) {
             any |= f->flags;
-            all &= f->flags;
+            all &=
+                f->flags & FILTER_IDENTITY ? f->flags : f->flags | FILTER_LOOKS;
         }
     }
     return (any & FILTER_IDENTITY) | all;

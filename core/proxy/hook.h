@@ -110,6 +110,7 @@ void hooks_explain(struct explanation *e);
 void hooks_filters(struct tx *tx, bool is_request);
 
 /* What the filters that want the response's body come to: FILTER_IDENTITY if
- * one of them does, FILTER_KEEPS_LENGTH if all do. Before the request leaves
- * only those of FILTER_IDENTITY can tell. */
+ * one of them does, FILTER_LOOKS if all of those do, FILTER_KEEPS_LENGTH if all
+ * filters do. Before the request leaves only those of FILTER_IDENTITY can
+ * tell. */
 unsigned hooks_wishes(const struct tx *tx);

@@ -186,6 +186,30 @@ pump_run(struct pump *p)
     return !bufq_is_empty(pump_out(p)) || pump_is_last(p);
 }
 
+/* Whether all that is there went through. */
+static bool
+pump_is_dry(const struct pump *p)
+{
+    bool is_dry = !p->is_ended && bufq_is_empty(&p->in);
+    for (unsigned i = 0; i < p->n_stages; i++) {
+        is_dry = is_dry && bufq_is_empty(&p->stages[i].out);
+    }
+    return is_dry;
+}
+
+double
+pump_wait(struct pump *p)
+{
+    double until = TASK_NEVER;
+    for (unsigned i = 0; i < p->n_stages && pump_is_dry(p); i++) {
+        struct pump_stage *s = &p->stages[i];
+        double at =
+            s->filter->wait != NULL ? s->filter->wait(s->state) : TASK_NEVER;
+        until = at < until ? at : until;
+    }
+    return until;
+}
+
 void
 pump_took(struct pump *p, size_t n)
 {

@@ -33,6 +33,12 @@ enum flow {
  * (coding.h). A filter without it gets them as they come. */
 #define FILTER_IDENTITY 1u
 #define FILTER_KEEPS_LENGTH 2u /* the body's length does not change */
+/* With FILTER_IDENTITY: it looks for something that is nearly never there, and
+ * changes no other byte. What the head says of an identity body stays, though
+ * of a body in which something was found its digest is not true any more; a
+ * part of a body, and one that cannot be decoded, it gets as they come, unless
+ * tx->needs_whole says that they are to be refused. */
+#define FILTER_LOOKS 4u
 
 /* Bytes in, bytes out; the core drives it, it never chains. `want` is asked
  * when the response's head has come, one of FILTER_IDENTITY before the request
@@ -49,6 +55,10 @@ struct filter {
     /* After F_ERROR: the cause, for the log; static or in the exchange's
      * arena. May be NULL. */
     const char *(*why)(const void *state);
+    /* Of one that holds bytes back for a time, else NULL. All that it gave was
+     * taken, and the source is waited for, from now to the next run(): when
+     * that is to come though no byte does, by clock_mono(); TASK_NEVER. */
+    double (*wait)(void *state);
 };
 
 struct pump_stage {
@@ -106,6 +116,11 @@ must_check bool pump_stop_if_full(struct pump *p);
  * PUMP_TURN_BYTES the sink is run again in the next turn. True when the sink
  * has something to look at. */
 bool pump_run(struct pump *p);
+
+/* For the sink, which has got rid of all that it took and waits: when to call
+ * pump_run() again though nothing came, by clock_mono(); TASK_NEVER. While it
+ * could take more it does not ask, and no filter's time passes. */
+double pump_wait(struct pump *p);
 
 /* For the sink: the queue to drain; then how much it took. */
 struct bufq *pump_out(struct pump *p);

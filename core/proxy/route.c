@@ -20,22 +20,20 @@ route_init(
         .path = path };
 }
 
-/* A name is looked at when it is resolved: the guard passes loopback alone. */
-static bool
-stays_here(const struct route *r)
+bool
+route_is_safe(const struct route *r, const struct addr *peer)
 {
-    bool is_literal = r->addr.family == 4 || r->addr.family == 6;
-    return !is_literal || guard_is_loopback(&r->addr);
+    const struct addr *a = peer != NULL ? peer : &r->addr;
+    bool is_ip = a->family == 4 || a->family == 6;
+    return r->is_tls || (r->is_own_service && (!is_ip || guard_is_loopback(a)));
 }
 
 bool
 route_secure(struct route *r, const struct proxy_conf *pc)
 {
-    if (r->is_tls) {
-        return true;
-    }
-    if (r->is_own_service) {
-        return stays_here(r);
+    if (r->is_tls || r->is_own_service) {
+        /* of a service that has a name the guard passes loopback alone */
+        return route_is_safe(r, NULL);
     }
     if (r->port != 80 || !port_list_has(&pc->ports, 443)) {
         return false;

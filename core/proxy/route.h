@@ -30,6 +30,12 @@ struct route {
 void route_init(
     struct route *r, const struct authority *au, bool is_tls, struct str path);
 
+/* Whether a secret may go on the connection that the route leads to: over
+ * verified TLS, or to a service of the operator's on this host. `peer` is where
+ * it was dialled; NULL: nowhere yet, and then a service that has a name may
+ * be on this host. */
+bool route_is_safe(const struct route *r, const struct addr *peer);
+
 /* A secret goes with the request: over verified TLS, or it stays on this host
  * (SPEC 7). Plain port 80 becomes https on 443. False: it may not go. */
 must_check bool route_secure(struct route *r, const struct proxy_conf *pc);

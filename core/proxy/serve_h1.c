@@ -251,13 +251,15 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
 }
 
 /* Of a client that is slow to read: what it took is to be seen when it took it,
- * and not at the deadline. */
+ * and not at the deadline. Of one that took all a filter may hold bytes back.
+ */
 static double
 exchange_wake(const struct conn *c, const struct h1_side *side)
 {
     double deadline = exchange_deadline(c, side);
-    double again = clock_mono() + STREAM_TRY_EVERY;
-    return bufq_is_empty(&c->out) || deadline < again ? deadline : again;
+    double again = bufq_is_empty(&c->out) ? pump_wait(&c->tx->down)
+                                          : clock_mono() + STREAM_TRY_EVERY;
+    return deadline < again ? deadline : again;
 }
 
 static void

@@ -46,6 +46,7 @@ struct tx {
     struct head request, response;
     struct pump up, down;       /* request body, response body */
     enum coding coding;         /* that a filter of `down` wants undone */
+    bool needs_whole;           /* FILTER_LOOKS must see all of `down` */
     struct authority authority; /* canonical; where the client wants to go */
     struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */

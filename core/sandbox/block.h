@@ -15,6 +15,7 @@
 
 struct class;
 struct location_index;
+struct secret_list;
 
 struct str_list {
     struct str *items;
@@ -58,6 +59,7 @@ struct block {
     bool has_return;                  /* in itself or in a location */
     bool uses_secret, has_proxy_pass; /* in itself or in a location */
     bool has_own_path;                /* the same; block_mark_path() */
+    struct secret_list *secrets;      /* the same: all; NULL: none */
 
     /* location */
     enum location_kind kind;

@@ -6,6 +6,7 @@
 #include "sandbox/echo_set.h"
 
 #include "base/mem.h"
+#include "redact/worth.h"
 #include "sandbox/secret.h"
 #include "sandbox/secret_priv.h"
 
@@ -135,10 +136,15 @@ want(struct wanted *w, const struct secret_def *secret, struct str text)
     w->texts[w->n++] = text;
 }
 
+_Static_assert(WORTH_MIN >= ECHO_MIN, "what is worth it can be found");
+
 /* Two secrets may have one value; a secret may change to what it was. */
 static void
 look_for(struct echo_set *set, const struct secret_def *secret, struct str text)
 {
+    if (!worth_looking_for(text)) {
+        return;
+    }
     for (unsigned i = 0; i < set->n; i++) {
         if (str_eq(set->texts[i], text)) {
             return;
@@ -206,7 +212,7 @@ gather(struct secret_store *s, const struct echo_set *first,
     }
     for (unsigned i = 0; i < n; i++) {
         struct str now = secret_get(s, secrets[i]->index, sandbox);
-        if (now.n >= ECHO_MIN && !is_asked(first, now)) {
+        if (now.p != NULL && !is_asked(first, now)) {
             want(w, secrets[i], now);
         }
     }

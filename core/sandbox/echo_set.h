@@ -43,8 +43,9 @@ struct echo_set {
 };
 
 /* The set of what `first` has (NULL: nothing), then of the values that
- * `secrets` have now for the sandbox and that are not there yet. Values below
- * ECHO_MIN bytes are left out; it may be empty. For echo_set_put(). */
+ * `secrets` have now for the sandbox and that are not there yet. Values that
+ * are not worth it (redact/worth.h) are not looked for; it may be empty. For
+ * echo_set_put(). */
 struct echo_set *echo_set_get(struct secret_store *s,
     const struct echo_set *first, const struct secret_def *const *secrets,
     unsigned n, const struct sandbox *sandbox);

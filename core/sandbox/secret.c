@@ -120,6 +120,20 @@ host_refusal(struct str host)
     return NULL;
 }
 
+static void
+free_hosts(void *arg)
+{
+    pattern_set_free(arg);
+}
+
+static struct pattern_set *
+hosts_of(struct conf *c)
+{
+    struct pattern_set *set = pattern_set_new(PATTERN_LIST);
+    arena_on_free(c->arena, free_hosts, set);
+    return set;
+}
+
 static bool
 set_hosts(struct bind *b, const struct token *t, struct str list,
     struct secret_def *d)
@@ -129,7 +143,7 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     if (d->hosts != NULL) {
         return conf_error(b, t, "duplicate \"hosts=\"");
     }
-    d->hosts = secret_hosts_new(bind_conf(b));
+    d->hosts = hosts_of(bind_conf(b));
     while (str_cut(&list, ',', &host)) {
         const char *why = host_refusal(host);
         if (why == NULL && !pattern_set_add(d->hosts, host, d, &err)) {
@@ -297,7 +311,7 @@ secret_check(struct conf *c, struct scope *s, void *part)
             return -1;
         }
     }
-    secret_bind_hosts(c);
+    secret_list_carried(c);
     return 0;
 }
 
@@ -324,15 +338,13 @@ is_for_any(const struct scope *s, bool (*is_for)(const struct scope *s))
 }
 
 void
-secret_require(struct conf *c, size_t min, const char *too_short,
-    bool (*is_for)(const struct scope *s))
+secret_look_for(struct conf *c, bool (*is_for)(const struct scope *s))
 {
     const struct secret_use *u = secret_conf_of(c)->uses;
     for (; u != NULL; u = u->next) {
-        if (is_for_any(u->scope, is_for)) {
-            u->def->min = min;
-            u->def->too_short = too_short;
-        }
+        const struct block *b = block_outermost(u->scope);
+        u->def->is_looked_for =
+            u->def->is_looked_for || is_for_any(b->scope, is_for);
     }
 }
 

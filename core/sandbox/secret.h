@@ -32,10 +32,7 @@ struct secret_def {
     struct str from;  /* variable, absolute path of file or directory */
     bool per_sandbox; /* dir: one value a sandbox */
     struct pattern_set *hosts; /* NULL: the names of the block that uses it */
-    struct pattern_set *bound; /* hosts=, or the names of all blocks that use
-                                  it, when egress was checked; NULL: no host */
-    size_t min;                /* bytes that a value must have, or ... */
-    const char *too_short;     /* ... this is what is said */
+    bool is_looked_for;        /* in responses; secret_look_for() */
     struct str placeholder;    /* visible ASCII; n 0: none */
     const struct scope *scope; /* egress, or the sandbox_class it stands in */
     const struct token *at;
@@ -62,30 +59,30 @@ must_check bool secret_mark_use(
 bool secret_may_go(const struct secret_def *d, const struct block *block,
     struct str host, const struct addr *literal);
 
-/* All that are bound to a host, whatever block a request takes, each once. */
+/* The secrets that requests to a host may carry which a block serves: those
+ * that it or a location of it uses, and that are bound to the host. Each once,
+ * in the order of their first use. */
 struct secret_walk {
-    const struct secret_conf *conf;
-    const struct secret_list *listed; /* that name the host; NULL: none is
-                                         bound to it */
+    const struct secret_list *list; /* NULL: it uses none */
     struct str host;
     const struct addr *literal;
     unsigned i;
 };
 
-/* `host` and `literal`, as for pattern_match(), live as long. Costs one
- * look-up; then one for each secret with a wildcard in `hosts=`. */
-void secret_walk_init(struct secret_walk *w, const struct conf *c,
+/* `block` is the outermost; NULL: none serves it. `host` and `literal`, as for
+ * pattern_match(), live as long. */
+void secret_walk_init(struct secret_walk *w, const struct block *block,
     struct str host, const struct addr *literal);
 const struct secret_def *secret_walk_next(struct secret_walk *w);
 
-/* While egress is checked, by a part that stands behind PART_SECRET: a secret
- * that is used in a scope for which is_for() holds, or in a scope around one,
- * must have that many bytes; a shorter value is refused as secret_load() and
- * secret_watch_run() refuse, with `too_short` (static) behind its name. */
-void secret_require(struct conf *c, size_t min, const char *too_short,
-    bool (*is_for)(const struct scope *s));
+/* While egress is checked, by a part that stands behind PART_SECRET: responses
+ * in scopes for which is_for() holds are looked through for the secrets that
+ * the block uses in which they stand. A value that is not worth looking for
+ * (redact/worth.h) is used all the same, and warned of where it is loaded. */
+void secret_look_for(struct conf *c, bool (*is_for)(const struct scope *s));
 
-/* At the same time: no secret may be used in such scopes. -1 after conf_fail()
- * with `why` behind the secret's name. */
+/* At the same time: no secret may be used in a scope for which is_for() holds,
+ * or in a scope around one. -1 after conf_fail() with `why` behind the
+ * secret's name. */
 must_check int secret_forbid(
     struct conf *c, const char *why, bool (*is_for)(const struct scope *s));

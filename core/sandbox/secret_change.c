@@ -87,6 +87,9 @@ settle(struct run *run, unsigned i, struct str id, struct secret_value *v)
         secret_item_free(slot, item);
         return;
     }
+    if (!is_same) {
+        secret_warn_weak(slot, id, value);
+    }
     secret_value_free(&item->value);
     item->value = *v;
     item->is_refused = false;

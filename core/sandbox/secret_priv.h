@@ -32,20 +32,13 @@ struct secret_conf {
     struct secret_def *defs; /* in order of index */
     unsigned n;
     struct secret_use *uses, *last_use; /* in the order bound */
-    struct pattern_set
-        *bound;              /* all hosts of all of them; the value is the
-                                pattern's secret_list. NULL: not checked yet */
-    struct secret_list wild; /* those with a pattern that is not one host */
     struct secret_store *store;
 };
 
 struct secret_conf *secret_conf_of(const struct conf *c);
 
-/* A set of the conf's. */
-struct pattern_set *secret_hosts_new(struct conf *c);
-
-/* Once all uses are known and judged. */
-void secret_bind_hosts(struct conf *c);
+/* Fills block->secrets of all blocks; once, when all uses are known. */
+void secret_list_carried(struct conf *c);
 
 /* Files that one dir: may hold: max_sandboxes' default (SPEC 14). */
 #define SECRET_FILES_MAX 16384
@@ -107,6 +100,10 @@ void secret_item_free(struct secret_slot *slot, struct secret_item *item);
 #define SECRET_LABEL_MAX 256
 const char *secret_label(
     const struct secret_slot *slot, struct str id, char to[SECRET_LABEL_MAX]);
+
+/* Says so where a value that came is not worth looking for in responses. */
+void secret_warn_weak(
+    const struct secret_slot *slot, struct str id, struct str value);
 
 /* Whether a name in a directory may be a sandbox's file. */
 bool secret_is_entry(const struct dirent *e);

@@ -223,8 +223,8 @@ read_entry(struct str dir, struct str id, struct secret_reading *r)
     return read_fd(fd, str_of(path), r);
 }
 
-static enum secret_read
-read_source(const struct secret_def *d, struct str id, struct secret_reading *r)
+enum secret_read
+secret_read(const struct secret_def *d, struct str id, struct secret_reading *r)
 {
     struct stat st;
     *r = (struct secret_reading){ .why = "" };
@@ -238,14 +238,4 @@ read_source(const struct secret_def *d, struct str id, struct secret_reading *r)
         return read_entry(d->from, id, r);
     }
     PANIC("no such source");
-}
-
-enum secret_read
-secret_read(const struct secret_def *d, struct str id, struct secret_reading *r)
-{
-    enum secret_read how = read_source(d, id, r);
-    if (how != SECRET_READ || r->value.n >= d->min) {
-        return how;
-    }
-    return give_up(r, SECRET_REFUSED, d->from, d->too_short, 0);
 }

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "redact/worth.h"
 #include "sandbox/echo_set.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_priv.h"
@@ -73,6 +74,19 @@ secret_label(
         slot->def->name.p, id.n != 0 ? " of sandbox \"" : "", STR_ARG(id),
         id.n != 0 ? "\"" : "");
     return to;
+}
+
+void
+secret_warn_weak(
+    const struct secret_slot *slot, struct str id, struct str value)
+{
+    char label[SECRET_LABEL_MAX];
+    if (slot->def->is_looked_for && !worth_looking_for(value)) {
+        log_at(LOG_WARN,
+            "%s is used but not looked for in responses (redact): its value "
+            "has no run of %d letters, digits and \"+/-_.~\" with %d bits",
+            secret_label(slot, id, label), WORTH_MIN, WORTH_BITS);
+    }
 }
 
 static struct secret_store *
@@ -165,6 +179,8 @@ load_value(struct secret_slot *slot, struct str id, char *err, size_t size)
     item->is_refused = how == SECRET_REFUSED;
     if (item->is_refused) {
         log_at(LOG_ERR, "%s: %s", secret_label(slot, id, label), r.why);
+    } else {
+        secret_warn_weak(slot, id, secret_value_str(&r.value));
     }
     return 0;
 }

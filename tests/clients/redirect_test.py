@@ -90,6 +90,7 @@ def test_to_plain_http(follow, origins, how):
     assert plain.conns == []
 
 
+@pytest.mark.egress("redact on;")
 @pytest.mark.parametrize("how", HOW)
 def test_with_the_secret_in_it(follow, origins, how):
     """An origin that hands it on in the location hands on asterisks."""

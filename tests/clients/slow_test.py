@@ -152,6 +152,7 @@ RANGE = "bytes=0-," + ",".join(f"5-{i}" for i in range(2001))
 
 
 @pytest.mark.heavy
+@pytest.mark.egress("redact on;")
 def test_ranges(w, origin, plain_origin, slow):
     """weir serves none itself: it passes on what came, asks for the whole
     where a secret may be echoed, and takes no more than a head may be."""

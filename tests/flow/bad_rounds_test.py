@@ -11,6 +11,8 @@ from lib.back import ONE_SLOT, Back
 from lib.http import Truncated, reply
 from lib.weir import GLOBALS
 
+pytestmark = pytest.mark.egress("redact on;")
+
 ROUNDS = 10 if "one_byte" in GLOBALS else 200
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
 GZIP = [("Content-Encoding", "gzip")]

@@ -37,7 +37,7 @@ def chunk(data):
 @pytest.mark.smoke
 def test_the_value_in_a_body_is_the_one_that_is_looked_for(weir, origin):
     """The secret changes twice between the head and the answer."""
-    first, second, third = (f"{n}-0123456789" for n in ("one", "two", "three"))
+    first, second, third = (f"{n}-0123456789-ab" for n in ("one", "two", "three"))
     origin.on(
         "/", lambda _, r: reply(r.body, headers=[("X", r.body.decode())])
     )

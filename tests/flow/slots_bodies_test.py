@@ -9,6 +9,8 @@ import pytest
 
 from lib.wait import DEADLINE, SLOW, until
 
+pytestmark = pytest.mark.egress("redact on;")
+
 WAITS = "waits for a header slot"
 SECRET = "sk-trickle-0123456789-abcdef"
 BOUND = "secret t env:T; host origin.test { bearer $secret_t; }"

@@ -12,6 +12,8 @@ from lib.back import ONE_SLOT, Back
 from lib.http import Truncated
 from lib.wait import SLOW
 
+pytestmark = pytest.mark.egress("redact on;")
+
 SECRET = "0123456789abcdef-secret"
 STARS = "*" * len(SECRET)
 

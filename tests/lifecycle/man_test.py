@@ -93,7 +93,9 @@ def directives(tables):
 
 
 def as_number(text):
-    """60s, 32k, 512, on: as the tables print them."""
+    """60s, 100ms, 32k, 512, on: as the tables print them."""
+    if re.fullmatch(r"\d+ms", text):
+        return f"{int(text[:-2]) / 1000:g}"
     match = re.fullmatch(r"(\d+)([skm]?)", text)
     if match is None:
         return text

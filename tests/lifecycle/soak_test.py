@@ -13,6 +13,8 @@ from lib.http import Truncated, reply
 from lib.wait import DEADLINE, until
 from lib.weir import GLOBALS, resident
 
+pytestmark = pytest.mark.egress("redact on;")
+
 THREADS = 4
 WAITS = "waits for a header slot"
 SECRET = "sk-soak-0123456789-abcdef"

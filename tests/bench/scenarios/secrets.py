@@ -8,13 +8,15 @@ KINDS = {"text": "/bytes/65536", "JSON": "/json/65536"}
 
 
 def several(lab, n):
-    """The host's own secret, and others that are bound to it."""
+    """The secret of the host's requests, and others of a location beside."""
     more = range(1, n)
+    uses = "".join(f"proxy_set_header  x-{i}  $secret_s{i};\n" for i in more)
     return Weir(
         lab,
         egress="".join(
             f"secret  s{i}  env:S{i}  hosts=*.bench.test;\n" for i in more
         ),
+        host=f"location /beside/ {{\n{uses}}}",
         env={f"S{i}": f"another-secret-{i:04}-{i * 7919:08x}" for i in more},
     )
 

@@ -80,12 +80,75 @@ codings(void **state)
     arena_free(a);
 }
 
+static bool
+is_text(const char *one, const char *two)
+{
+    struct arena *a = arena_new(4096);
+    struct head h;
+    head_init(&h, a);
+    head_add(&h, STR("Content-Type"), str_of(one));
+    if (two != NULL) {
+        head_add(&h, STR("Content-Type"), str_of(two));
+    }
+    bool result = media_is_text(&h);
+    arena_free(a);
+    return result;
+}
+
+static void
+text(void **state)
+{
+    static const char *const text[] = { "text/plain", "TEXT/HTML; charset=x",
+        "text/event-stream", "text/x-anything", "multipart/byteranges; b=1",
+        "multipart/form-data", "message/http", "application/json",
+        "application/json;a=b", "application/problem+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/x-amz-json-1.1", "application/x-ndjson",
+        "application/json-seq", "application/jsonl", "application/xml",
+        "application/xhtml+xml", "application/xml-dtd", "image/svg+xml",
+        "application/javascript", "application/x-javascript",
+        "application/x-www-form-urlencoded", "application/yaml",
+        "application/x-yaml", "application/graphql-response+json", "", " ",
+        ";charset=utf-8", "json", "/json", "text", "x/", "/",
+        "image/png, text/plain", "a/b,text/plain" };
+    static const char *const other[] = { "application/octet-stream",
+        "binary/octet-stream", "application/zip", "application/gzip",
+        "application/x-gzip", "application/x-tar", "image/png", "video/mp4",
+        "audio/ogg", "font/woff2", "application/pdf", "application/wasm",
+        "application/x-git-upload-pack-result", "application/java-archive",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml"
+        ".document",
+        "application/vnd.oasis.opendocument.text",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/grpc",
+        "application/x-protobuf", "a/b; text/plain", "image/png, a/b" };
+    (void)state;
+    for (size_t i = 0; i < LEN(text); i++) {
+        if (!is_text(text[i], NULL)) {
+            fail_msg("\"%s\" is text", text[i]);
+        }
+    }
+    for (size_t i = 0; i < LEN(other); i++) {
+        if (is_text(other[i], NULL)) {
+            fail_msg("\"%s\" is no text", other[i]);
+        }
+    }
+    assert_true(is_text("image/png", "text/plain"));
+    assert_true(is_text("text/plain", "image/png"));
+    assert_false(is_text("image/png", "image/gif"));
+    struct arena *a = arena_new(4096);
+    struct head h;
+    head_init(&h, a);
+    assert_true(media_is_text(&h));
+    arena_free(a);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(types),
         cmocka_unit_test(codings),
+        cmocka_unit_test(text),
     };
     return cmocka_run_group_tests_name("media", tests, NULL, NULL);
 }

@@ -69,6 +69,30 @@ test_a_secret(void **state)
     assert_true(route_secure(&r, &one_port));
 }
 
+/* A service's name may lead anywhere: that is known when it was dialled. */
+static void
+test_safe_connections(void **state)
+{
+    struct addr here, there, socket = { .family = ADDR_UNIX };
+    (void)state;
+    assert_true(addr_parse(STR("127.0.0.2"), &here));
+    assert_true(addr_parse(STR("10.0.0.1"), &there));
+    struct route r = route_to("a.test:443", true, false);
+    assert_true(route_is_safe(&r, NULL));
+    assert_true(route_is_safe(&r, &there));
+    r = route_to("a.test:80", false, false);
+    assert_false(route_is_safe(&r, NULL));
+    assert_false(route_is_safe(&r, &here)); /* the sandbox named it */
+    r = route_to("a.test:80", false, true);
+    assert_true(route_is_safe(&r, NULL));
+    assert_true(route_is_safe(&r, &here));
+    assert_false(route_is_safe(&r, &there));
+    r = route_to("10.0.0.1:80", false, true);
+    assert_false(route_is_safe(&r, NULL));
+    r = (struct route){ .addr.family = ADDR_UNIX, .is_own_service = true };
+    assert_true(route_is_safe(&r, &socket));
+}
+
 static void
 assert_format(const struct route *r, const char *want)
 {
@@ -95,6 +119,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_secret),
+        cmocka_unit_test(test_safe_connections),
         cmocka_unit_test(test_format),
     };
     a = arena_new(1024);

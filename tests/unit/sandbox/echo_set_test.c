@@ -9,8 +9,8 @@
 #include "sandbox/secret_memory.h"
 #include "secret_fixture.h"
 
-#define FIRST "the first value"
-#define SECOND "the second value"
+#define FIRST "the-1st-value-abc"
+#define SECOND "the-2nd-value-abc"
 
 struct test {
     struct fixture *f;
@@ -70,7 +70,7 @@ one_for_all(void **state)
 static void
 what_is_left_out(void **state)
 {
-    sec_put(*state, "short", "eleven byte");
+    sec_put(*state, "short", "fifteen-bytes-1");
     sec_put(*state, "a", FIRST);
     sec_put(*state, "same", FIRST);
     struct test t = start(state,
@@ -110,7 +110,7 @@ kept_until_a_change(void **state)
 {
     struct fixture *f = *state;
     sec_put(f, "a", FIRST);
-    sec_put(f, "b", "another one");
+    sec_put(f, "b", "another-one-0123");
     struct test t = start(state, "secret a file:a; secret b file:b;");
     struct echo_set *set = get(&t, NULL);
     const char *p = set->texts[0].p;
@@ -149,7 +149,7 @@ still_the_newest(void **state)
 {
     struct fixture *f = *state;
     sec_put(f, "a", FIRST);
-    sec_put(f, "b", "another one");
+    sec_put(f, "b", "another-one-0123");
     struct test t = start(state, "secret a file:a; secret b file:b;");
     t.n = 1;
     struct echo_set *set = get(&t, NULL);
@@ -170,7 +170,7 @@ few_are_kept(void **state)
     char name[32], text[32];
     for (int i = 0; i < N; i++) {
         snprintf(name, sizeof name, "d/box-%d", i);
-        snprintf(text, sizeof text, "value-of-box-%d", i);
+        snprintf(text, sizeof text, "the-value-of-box-%d", i);
         sec_put(f, name, text);
     }
     struct test t = start(state, "secret d dir:d;");

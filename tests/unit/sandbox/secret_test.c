@@ -20,7 +20,7 @@
 /* The part of a module: what opens egress, and what uses a secret. */
 struct user {
     struct value *value;
-    bool proxy_pass, is_long;
+    bool proxy_pass, is_seen;
 };
 
 static const struct secret_def *used; /* by the last $secret_… */
@@ -57,7 +57,7 @@ static const struct cmd user_cmds[] = {
         set_value),
     CMD("proxy_pass", CONF_WHERE, 0, 0, struct user, proxy_pass, bool,
         set_proxy_pass),
-    CMD_FLAG("long", CONF_WHERE, struct user, is_long),
+    CMD_FLAG("seen", CONF_WHERE, struct user, is_seen),
     { 0 },
 };
 
@@ -456,76 +456,86 @@ class_hides_egress(void **state)
         "unknown secret", 2);
 }
 
-/* The names of what is bound to a host, in one string. */
+static const struct block *
+block_for(const struct scope *s, const char *host)
+{
+    struct pattern_hit hit;
+    for (s = s->children; s != NULL; s = s->next) {
+        const struct block *b = block_of(s);
+        if (b != NULL && pattern_match(b->names, str_of(host), NULL, &hit) ==
+                             PATTERN_MATCH) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* The names of what the block in that scope that serves the host may attach,
+ * in one string. */
 static const char *
-bound(const struct conf *c, const char *host)
+carried(const struct scope *s, const char *host)
 {
     static char names[256];
-    struct addr a;
-    bool is_literal = addr_parse(str_of(host), &a);
     const struct secret_def *d;
     struct secret_walk w;
     size_t n = 0;
     names[0] = '\0';
-    secret_walk_init(&w, c, str_of(host), is_literal ? &a : NULL);
+    secret_walk_init(&w, block_for(s, host), str_of(host), NULL);
     while ((d = secret_walk_next(&w)) != NULL) {
         n += (size_t)snprintf(
-            names + n, sizeof names - n, "%.*s ", STR_ARG(d->name));
+            names + n, sizeof names - n, "%.*s%u ", STR_ARG(d->name), d->index);
     }
     return names;
 }
 
+/* Entitlement, not scope: what a block does not use none of its requests has,
+ * whatever the secret is bound to. */
 static void
-all_that_is_bound(void **state)
+what_a_block_carries(void **state)
 {
     struct conf *c = binds(state,
-        "egress { secret a env:A hosts=*.x.example,10.0.0.1; secret b env:B; "
-        "secret c env:C; secret d env:D "
-        "hosts=b.example,a.x.example,*.w.example,w.w.example; "
-        "sandbox_class k { secret b env:K; "
-        "host k.example { location / { use $secret_b; } } } "
-        "host b.example B2.example { use $secret_b; } "
-        "host c.example a.x.example { use $secret_b; } "
-        "host *.d.example { use $secret_d; } host e.example { } }");
-    assert_string_equal(bound(c, "a.x.example"), "b d a ");
-    assert_string_equal(bound(c, "b.x.example"), "a ");
-    assert_string_equal(bound(c, "10.0.0.1"), "a ");
-    assert_string_equal(bound(c, "b.example"), "b d ");
-    assert_string_equal(bound(c, "b2.example"), "b ");
-    assert_string_equal(bound(c, "c.example"), "b ");
-    assert_string_equal(bound(c, "k.example"), "b ");
-    struct secret_walk w;
-    secret_walk_init(&w, c, STR("k.example"), NULL);
-    assert_int_equal(secret_walk_next(&w)->index, 4);
-    assert_string_equal(bound(c, "w.w.example"), "d "); /* once */
-    assert_string_equal(bound(c, "v.w.example"), "d ");
-    assert_string_equal(bound(c, "a.d.example"), "");
-    assert_string_equal(bound(c, "e.example"), "");
-    assert_string_equal(bound(c, "x.example"), "");
-    c = binds(state, "egress { }");
-    assert_string_equal(bound(c, "x.example"), "");
+        "egress { secret a env:A hosts=*.x.example,z.example; secret b env:B; "
+        "secret c env:C; secret d env:D hosts=*.x.example; "
+        "sandbox_class k { secret b env:K; allowed_hosts *; "
+        "host k.example b.example { location / { use $secret_b; } } } "
+        "host b.example B2.example { classes k; use $secret_b; "
+        "location /a { use $secret_c; } location /b { use $secret_b; } } "
+        "host *.x.example y.example { use $secret_d; "
+        "location / { use $secret_a; } } "
+        "host z.example { } host *.w.example { use $secret_d; } }");
+    const struct scope *egress = conf_scope(c, CONF_EGRESS), *k;
+    for (k = egress->children; k->context != CONF_CLASS; k = k->next) {
+    }
+    assert_string_equal(carried(egress, "b.example"), "b1 c2 ");
+    assert_string_equal(carried(egress, "b2.example"), "b1 c2 ");
+    assert_string_equal(carried(k, "b.example"), "b4 ");
+    assert_string_equal(carried(egress, "a.x.example"), "d3 a0 ");
+    assert_string_equal(carried(egress, "y.example"), ""); /* not bound to it */
+    assert_string_equal(carried(egress, "z.example"), ""); /* bound, not used */
+    assert_string_equal(carried(egress, "a.w.example"), "");
+    assert_string_equal(carried(egress, "nobody.example"), "");
 }
 
 static bool
-is_long(const struct scope *s)
+is_seen(const struct scope *s)
 {
-    return ((const struct user *)scope_part(s, LEN(parts) - 1))->is_long;
+    return ((const struct user *)scope_part(s, LEN(parts) - 1))->is_seen;
 }
 
 static void
-lengths_are_required(void **state)
+what_is_looked_for(void **state)
 {
     struct conf *c = binds(state,
         "egress { secret a env:A; secret b env:B; secret c env:C; secret d "
-        "env:D; host a.example { long on; use $secret_a; location /x { long "
-        "off; use $secret_b; } } host c.example { use $secret_c; location /y "
-        "{ long on; } } host d.example { use $secret_d; } "
-        "host e.example { long on; } }");
-    secret_require(c, 12, "is short", is_long);
-    assert_int_equal(nth(c, 0)->min, 12);
-    assert_int_equal(nth(c, 1)->min, 0);
-    assert_int_equal(nth(c, 2)->min, 12);
-    assert_int_equal(nth(c, 3)->min, 0);
+        "env:D; host a.example { seen on; use $secret_a; location /x { seen "
+        "off; use $secret_b; } } host c.example { location /x { use $secret_c; "
+        "} location /y { seen on; } } host d.example { use $secret_d; } "
+        "host e.example { seen on; } }");
+    secret_look_for(c, is_seen);
+    assert_true(nth(c, 0)->is_looked_for);
+    assert_true(nth(c, 1)->is_looked_for); /* it may be echoed by the host */
+    assert_true(nth(c, 2)->is_looked_for);
+    assert_false(nth(c, 3)->is_looked_for);
 }
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
@@ -547,8 +557,8 @@ main(void)
         T(uses_that_need_hosts),
         T(shared_use_needs_classes),
         T(class_hides_egress),
-        T(all_that_is_bound),
-        T(lengths_are_required),
+        T(what_a_block_carries),
+        T(what_is_looked_for),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }

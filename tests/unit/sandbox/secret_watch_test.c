@@ -107,44 +107,53 @@ refused_change_keeps_the_old(void **state)
 }
 
 static void
-require_12(const struct secret_def *d)
+look_for_all(const struct conf *c)
 {
-    struct secret_def *def = (struct secret_def *)d;
-    def->min = 12;
-    def->too_short = "is too short for me";
+    for (const struct secret_def *d = secret_defs(c); d != NULL; d = d->next) {
+        ((struct secret_def *)d)->is_looked_for = true;
+    }
 }
 
-/* What secret_require() asks for is asked of every value. */
+#define STRONG "0123456789-abcdef-g"
+#define WEAK "made-up"
+
+/* It is used all the same, and said by name: a rotation must not fail. */
 static void
-too_short_values(void **state)
+weak_values(void **state)
 {
     struct fixture *f = fixture_of(state);
-    sec_put(f, "a", "12345678901");
-    sec_put(f, "d/one", "12345678901");
-    sec_put(f, "d/two", "123456789012");
-    f->conf = sec_bind_text(f, "secret a file:a; secret d dir:d;", false);
-    for (const struct secret_def *d = secret_defs(f->conf); d != NULL;
-         d = d->next) {
-        require_12(d);
-    }
-    assert_int_equal(secret_load(f->conf, f->err, sizeof f->err), -1);
-    assert_non_null(strstr(f->err, "is too short for me"));
-    assert_null(strstr(f->err, "12345"));
-    conf_free(f->conf);
-    f->conf = NULL;
-    sec_put(f, "a", "123456789012");
+    sec_put(f, "a", WEAK);
+    sec_put(f, "b", WEAK);
+    sec_put(f, "d/one", STRONG);
+    f->conf = sec_bind_text(
+        f, "secret a file:a; secret b file:b; secret d dir:d;", false);
+    look_for_all(f->conf);
+    ((struct secret_def *)secret_defs(f->conf)->next)->is_looked_for = false;
+    assert_int_equal(secret_load(f->conf, f->err, sizeof f->err), 0);
+    sec_assert_value(f->conf, 0, NULL, WEAK);
+    assert_true(sec_is_logged(f, "[warn]"));
+    assert_true(sec_is_logged(f, "secret \"a\" is used but not looked for"));
+    assert_false(sec_is_logged(f, "\"b\" is used"));
+    assert_false(sec_is_logged(f, "\"d\""));
+    assert_false(sec_is_logged(f, WEAK));
+}
+
+static void
+values_that_become_weak(void **state)
+{
+    struct fixture *f = fixture_of(state);
+    sec_put(f, "a", STRONG);
+    sec_put(f, "d/one", STRONG);
     sec_start(f, "secret a file:a; secret d dir:d;");
-    for (const struct secret_def *d = secret_defs(f->conf); d != NULL;
-         d = d->next) {
-        require_12(d);
-    }
-    sec_put(f, "a", "abc");
-    sec_put(f, "d/two", "def");
-    assert_true(sec_is_readable(f, WAIT_MS));
-    sec_changes_nothing(f);
-    sec_assert_value(f->conf, 0, NULL, "123456789012");
-    sec_assert_value(f->conf, 1, "two", "123456789012");
-    assert_true(sec_is_logged(f, "is too short for me"));
+    look_for_all(f->conf);
+    sec_put(f, "a", WEAK);
+    sec_settle(f, 0, NULL, WEAK);
+    sec_put(f, "d/one", WEAK);
+    sec_settle(f, 1, "one", WEAK);
+    assert_true(sec_is_logged(f, "secret \"a\" is used but not looked for"));
+    assert_true(
+        sec_is_logged(f, "secret \"d\" of sandbox \"one\" is used but"));
+    assert_false(sec_is_logged(f, WEAK));
 }
 
 static void
@@ -400,7 +409,8 @@ main(void)
         T(same_value_is_not_told),
         T(half_written_is_not_read),
         T(refused_change_keeps_the_old),
-        T(too_short_values),
+        T(weak_values),
+        T(values_that_become_weak),
         T(dir_changes),
         T(swung_links),
         T(link_to_elsewhere),

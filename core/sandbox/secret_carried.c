@@ -1,0 +1,80 @@
+/*
+ * Which secrets the requests that a block serves may carry: a list for each
+ * block, made when the configuration is. Called by secret.c when all of egress
+ * is bound, and by modules/redact.c with each request, which looks for these
+ * in the response and for no others: what is bound to the host and used by a
+ * block of another class must not show in this one's responses.
+ */
+
+#include "base/mem.h"
+#include "sandbox/block.h"
+#include "sandbox/secret.h"
+#include "sandbox/secret_priv.h"
+
+static void
+free_items(void *arg)
+{
+    struct secret_list *l = arg;
+    xfree(l->items);
+}
+
+static struct secret_list *
+list_of(struct conf *c, struct block *b)
+{
+    if (b->secrets == NULL) {
+        b->secrets = arena_calloc(c->arena, sizeof *b->secrets);
+        arena_on_free(c->arena, free_items, b->secrets);
+    }
+    return b->secrets;
+}
+
+static bool
+is_listed(const struct secret_list *l, const struct secret_def *d)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        if (l->items[i] == d) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+secret_list_carried(struct conf *c)
+{
+    const struct secret_use *u = secret_conf_of(c)->uses;
+    for (; u != NULL; u = u->next) {
+        struct secret_list *l = list_of(c, block_outermost(u->scope));
+        if (!is_listed(l, u->def)) {
+            l->items = xgrow(l->items, l->n, sizeof *l->items);
+            l->items[l->n++] = u->def;
+        }
+    }
+}
+
+void
+secret_walk_init(struct secret_walk *w, const struct block *block,
+    struct str host, const struct addr *literal)
+{
+    *w = (struct secret_walk){ .host = host, .literal = literal };
+    if (block != NULL) {
+        AZ(block->outer);
+        w->list = block->secrets;
+    }
+}
+
+/* Without `hosts=` it is bound to the block's own names, and a block that
+ * serves the request has the host among them: judge_use() asks for `hosts=`
+ * where that is not so. */
+const struct secret_def *
+secret_walk_next(struct secret_walk *w)
+{
+    while (w->list != NULL && w->i < w->list->n) {
+        const struct secret_def *d = w->list->items[w->i++];
+        if (d->hosts == NULL || pattern_match(d->hosts, w->host, w->literal,
+                                    NULL) == PATTERN_MATCH) {
+            return d;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,166 @@
+/*
+ * When a pump's sink may wait, and for how long its filters let it.
+ */
+
+#include "proxy/pump.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "net/loop.h"
+
+/* A filter that would be run again at some time. */
+struct clock {
+    double until;
+    unsigned waits;
+};
+
+static double
+wait_clock(void *state)
+{
+    struct clock *w = state;
+    w->waits++;
+    return w->until;
+}
+
+static enum flow
+run_all(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    (void)state;
+    bufq_move(out, in, SIZE_MAX);
+    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
+}
+
+static const struct filter takes = { .name = "takes",
+    .state_size = sizeof(struct clock),
+    .run = run_all,
+    .wait = wait_clock };
+static const struct filter plain = { .name = "plain", .run = run_all };
+
+struct fixture {
+    struct loop *loop;
+    struct arena *arena;
+    struct task source, sink;
+    struct pump pump;
+};
+
+static const struct step step_none = { "test: none", NULL };
+
+static int
+set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    f->loop = loop_new();
+    f->arena = arena_new(4096);
+    task_init(&f->source, f->loop, &step_none, NULL);
+    task_init(&f->sink, f->loop, &step_none, NULL);
+    pump_init(&f->pump, &f->source, &f->sink);
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *f = *state;
+    pump_fini(&f->pump);
+    task_fini(&f->source);
+    task_fini(&f->sink);
+    arena_free(f->arena);
+    loop_free(f->loop);
+    free(f);
+    return 0;
+}
+
+static struct clock *
+add(struct fixture *f, const struct filter *filter)
+{
+    pump_add(&f->pump, NULL, f->arena, filter);
+    return f->pump.stages[f->pump.n_stages - 1].state;
+}
+
+static void
+give(struct fixture *f, const char *text)
+{
+    size_t n = bufq_write(pump_in(&f->pump), str_of(text));
+    pump_filled(&f->pump, n);
+    pump_run(&f->pump);
+}
+
+static void
+take(struct fixture *f)
+{
+    size_t n = pump_out(&f->pump)->len;
+    bufq_consume(pump_out(&f->pump), n);
+    pump_took(&f->pump, n);
+}
+
+static bool
+never(struct fixture *f)
+{
+    return pump_wait(&f->pump) >= TASK_NEVER;
+}
+
+static void
+who_waits(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(never(f)); /* no filter */
+    struct clock *a = add(f, &takes), *b = add(f, &takes);
+    add(f, &plain);
+    a->until = 7;
+    b->until = 5;
+    assert_true(pump_wait(&f->pump) == 5);
+    a->until = 3;
+    assert_true(pump_wait(&f->pump) == 3);
+    a->until = b->until = TASK_NEVER;
+    assert_true(never(f));
+    assert_int_equal(a->waits, 3);
+}
+
+/* What a sink has not taken: no filter is told that it waits. */
+static void
+not_taken(void **state)
+{
+    struct fixture *f = *state;
+    struct clock *a = add(f, &takes);
+    add(f, &plain);
+    a->until = 7;
+    give(f, "text");
+    assert_true(never(f));
+    assert_int_equal(a->waits, 0);
+    take(f);
+    assert_true(pump_wait(&f->pump) == 7);
+    size_t n = bufq_write(pump_in(&f->pump), STR("more"));
+    pump_filled(&f->pump, n); /* it has not run for that */
+    assert_true(never(f));
+    assert_int_equal(a->waits, 1);
+}
+
+static void
+at_the_end(void **state)
+{
+    struct fixture *f = *state;
+    struct clock *a = add(f, &takes);
+    a->until = 7;
+    pump_end(&f->pump);
+    pump_run(&f->pump);
+    assert_true(never(f));
+    assert_int_equal(a->waits, 0);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(who_waits),
+        TEST(not_taken),
+        TEST(at_the_end),
+    };
+    return cmocka_run_group_tests_name("pump_wait", tests, NULL, NULL);
+}
