@@ -9,7 +9,7 @@
 #include "redact/token.h"
 
 /* No form has more characters. */
-#define REDACT_FORM_MAX (REDACT_RUN_MAX * 8 / 6)
+#define REDACT_FORM_MAX (WORTH_MAX * 8 / 6)
 
 enum redact_form_kind {
     REDACT_RAW,

@@ -17,8 +17,9 @@ forms_of(const struct str *secrets, unsigned n, struct redact_form *forms)
 {
     unsigned n_forms = 0;
     for (unsigned i = 0; i < n; i++) {
-        struct str rest = secrets[i], run;
-        while (redact_token_cut(&rest, &run)) {
+        struct str run;
+        size_t at = 0;
+        while (worth_next(secrets[i], &at, &run)) {
             for (unsigned kind = REDACT_RAW; kind < REDACT_FORMS; kind++) {
                 if (forms != NULL) {
                     forms[n_forms] = (struct redact_form){ run, i, kind };

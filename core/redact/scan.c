@@ -171,7 +171,7 @@ close_run(struct feed *f, const unsigned char *to)
     if (f->scan->run != NULL) {
         run_feed(f, from, to);
         run_end(f);
-    } else if (to - from >= REDACT_RUN_MIN) {
+    } else if (to - from >= WORTH_MIN) {
         run_whole(f, from, to, f->has_escapes);
     }
 }

@@ -54,8 +54,8 @@ void redact_scan_reset(struct redact_scan *s);
 void redact_scan_feed(
     struct redact_scan *s, struct str bytes, redact_report *report, void *arg);
 
-/* The text has ended: nothing is held any more. Not called again before a
- * reset, nor is redact_scan_feed(). */
+/* The text has ended: nothing is held any more. Nothing is fed before a reset
+ * then; to call it again does nothing. */
 void redact_scan_end(struct redact_scan *s, redact_report *report, void *arg);
 
 /* A text that is there whole, by itself: reset, feed and end at less cost. */
@@ -65,6 +65,13 @@ void redact_scan_text(
 /* How many of the last bytes fed are to be held back: the run of token bytes
  * that is open at the end and was not let go, whatever secrets there are. */
 size_t redact_scan_held(const struct redact_scan *s);
+
+/* How many of the last bytes fed are that run, let go or not. */
+static inline size_t
+redact_scan_open(const struct redact_scan *s)
+{
+    return (size_t)(s->offset - s->open);
+}
 
 /* What was held has been let go. What has begun in it goes on: of a form that
  * is found later the rest is reported. */

@@ -13,7 +13,7 @@
 #include "redact/token.h"
 
 #define NAIVE_TEXT_MAX 8192
-#define NAIVE_FORM_MAX (REDACT_RUN_MAX * 2)
+#define NAIVE_FORM_MAX (WORTH_MAX * 2)
 
 struct naive_form {
     size_t n;
@@ -37,7 +37,7 @@ struct naive_level {
 static inline void
 naive_base64(struct naive_form *f, struct str run, unsigned lead, bool is_url)
 {
-    static char plain[REDACT_RUN_MAX + 8], text[2][NAIVE_FORM_MAX + 16];
+    static char plain[WORTH_MAX + 8], text[2][NAIVE_FORM_MAX + 16];
     size_t total = lead + run.n + 3, first = 0, end;
     for (int fill = 0; fill < 2; fill++) {
         memset(plain, fill ? 0xff : 0, sizeof plain);
@@ -63,7 +63,8 @@ static inline void
 naive_add(struct naive *nv, struct str secret)
 {
     struct str run;
-    while (redact_token_cut(&secret, &run)) {
+    size_t at = 0;
+    while (worth_next(secret, &at, &run)) {
         nv->forms = realloc(nv->forms, (nv->n + 7) * sizeof *nv->forms);
         AN(nv->forms != NULL);
         struct naive_form *f = nv->forms + nv->n;

@@ -274,7 +274,7 @@ by_chance(void **state)
         struct str secret = str_n(bytes, n), s = { text, 0 };
         struct redact_keys keys;
         struct redact_scan scan;
-        if (!redact_is_worth(secret)) {
+        if (!worth_looking_for(secret)) {
             continue;
         }
         for (unsigned k = chance(4); s.n < 2000 && k < 6; k++) {
