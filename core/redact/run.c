@@ -32,28 +32,17 @@ measure(struct redact_run *r, const struct redact_keys *keys)
 }
 
 static void
-stage_alloc(struct redact_run *r, struct redact_stage *st, bool is_first)
+stage_alloc(struct redact_run *r, struct redact_stage *st)
 {
     st->bytes = xrealloc(st->bytes, r->room + SLACK);
-    if (!is_first) {
-        st->at = xrealloc(st->at, (r->room + SLACK) * sizeof *st->at);
-    }
-}
-
-static uint32_t
-stage_offset(const struct redact_stage *st, size_t i)
-{
-    return st->at != NULL ? st->at[i] : st->first + (uint32_t)i;
+    st->at = xrealloc(st->at, (r->room + SLACK) * sizeof *st->at);
 }
 
 struct redact_run *
-redact_run_new(const struct redact_keys *keys, uint64_t offset)
+redact_run_new(const struct redact_keys *keys)
 {
     struct redact_run *r = xcalloc(sizeof *r);
     measure(r, keys);
-    r->end = offset;
-    r->stages[0].first = (uint32_t)offset;
-    stage_alloc(r, &r->stages[0], true);
     return r;
 }
 
@@ -78,42 +67,9 @@ redact_run_range(const struct redact_run *r, const struct redact_span *s,
     size_t i = (size_t)((const unsigned char *)bytes.p - st->bytes);
     uint32_t end = (uint32_t)r->end;
     AN(i + bytes.n <= st->n);
-    *from = r->end - (uint32_t)(end - stage_offset(st, i));
-    *to = r->end - (uint32_t)(end - stage_offset(st, i + bytes.n));
+    *from = r->end - (uint32_t)(end - st->at[i]);
+    *to = r->end - (uint32_t)(end - st->at[i + bytes.n]);
 }
-
-/* All bytes that are not waited for, but the history before those. */
-static void
-stage_trim(const struct redact_run *r, struct redact_stage *st)
-{
-    size_t first = st->next < st->undone ? st->next : st->undone;
-    if (first <= r->history) {
-        return;
-    }
-    size_t gone = first - r->history;
-    st->n -= gone;
-    st->next -= gone;
-    st->undone -= gone;
-    st->first += (uint32_t)gone;
-    memmove(st->bytes, st->bytes + gone, st->n);
-    if (st->at != NULL) {
-        memmove(st->at, st->at + gone, (st->n + 1) * sizeof *st->at);
-    }
-}
-
-static void
-stage_try(struct redact_batch *b, const struct redact_run *r,
-    struct redact_stage *st, bool is_end)
-{
-    size_t wait = is_end ? 0 : r->keys->stride;
-    if (st->n >= st->next + REDACT_WINDOW + wait) {
-        struct redact_span span = { st->bytes, st->bytes + st->n, st };
-        st->next = redact_batch_add(b, &span, st->next, wait);
-    }
-}
-
-static void stage_step(
-    struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end);
 
 static size_t
 smaller(size_t a, size_t b)
@@ -121,21 +77,68 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* The offsets of `n` bytes and of their end, to a stage's end. */
+/* A stretch begins, behind another if there is room for more than its start. */
 static void
-copy_offsets(const struct redact_stage *from, struct redact_stage *to, size_t n)
+stage_begin(struct redact_run *r, struct redact_batch *b,
+    struct redact_stage *st, uint32_t at)
 {
-    typedef uint32_t four __attribute__((vector_size(16)));
-    if (from->at != NULL) {
-        memcpy(
-            to->at + to->n, from->at + from->undone, (n + 1) * sizeof *to->at);
-        return;
+    AZ(st->is_on);
+    if (st->bytes == NULL) {
+        stage_alloc(r, st);
     }
-    uint32_t at = stage_offset(from, from->undone);
-    four next = { at, at + 1, at + 2, at + 3 };
-    for (size_t i = 0; i <= n; i += 4, next += 4) {
-        memcpy(to->at + to->n + i, &next, sizeof next);
+    st->base = st->n != 0 ? st->n + 1 : 0;
+    if (st->base + r->history + WAITING > r->room) {
+        redact_batch_flush(b);
+        st->base = 0;
     }
+    st->n = st->next = st->undone = st->base;
+    st->quiet = 0;
+    st->at[st->n] = at;
+    st->is_on = true;
+}
+
+/* Makes room: all goes but what is waited for, and the history before it. */
+static void
+stage_trim(
+    const struct redact_run *r, struct redact_batch *b, struct redact_stage *st)
+{
+    size_t first = smaller(st->next, st->undone);
+    size_t gone = first - smaller(first - st->base, r->history);
+    redact_batch_flush(b);
+    st->n -= gone;
+    st->next -= gone;
+    st->undone -= gone;
+    st->base = 0;
+    memmove(st->bytes, st->bytes + gone, st->n);
+    memmove(st->at, st->at + gone, (st->n + 1) * sizeof *st->at);
+}
+
+static void
+stage_try(const struct redact_run *r, struct redact_batch *b,
+    struct redact_stage *st, bool is_end)
+{
+    size_t wait = is_end ? 0 : r->keys->stride;
+    if (st->n >= st->next + REDACT_WINDOW + wait) {
+        struct redact_span span = { st->bytes + st->base, st->bytes + st->n,
+            st };
+        st->next =
+            st->base + redact_batch_add(b, &span, st->next - st->base, wait);
+    }
+}
+
+static void stage_step(
+    struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end);
+
+/* What a stage holds is looked at when it is full, and when no more comes. */
+static void
+stage_room(struct redact_run *r, struct redact_batch *b, unsigned i)
+{
+    struct redact_stage *st = &r->stages[i];
+    if (st->n == r->room) {
+        stage_step(r, b, i, false);
+        stage_trim(r, b, st);
+    }
+    AN(st->n < r->room);
 }
 
 /* Plain bytes for the next stage. */
@@ -144,16 +147,15 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
 {
     struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
     while (n != 0) {
+        stage_room(r, b, i + 1);
         size_t k = smaller(n, r->room - to->n);
         memcpy(to->bytes + to->n, from->bytes + from->undone, k);
-        copy_offsets(from, to, k);
+        memcpy(
+            to->at + to->n, from->at + from->undone, (k + 1) * sizeof *to->at);
         to->n += k;
         to->quiet += k;
         from->undone += k;
         n -= k;
-        if (to->n == r->room) {
-            stage_step(r, b, i + 1, false);
-        }
     }
 }
 
@@ -163,31 +165,26 @@ stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
     const struct redact_escape *e)
 {
     struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
+    stage_room(r, b, i + 1);
     from->undone += e->n;
     to->bytes[to->n++] = e->byte;
-    to->at[to->n] = stage_offset(from, from->undone);
+    to->at[to->n] = from->at[from->undone];
     to->quiet = 0;
-    if (to->n == r->room) {
-        stage_step(r, b, i + 1, false);
-    }
 }
 
 /* The next stage begins with what may be of a form that has the escape. */
 static void
-stage_begin(struct redact_run *r, unsigned i, size_t escape)
+undo_begin(
+    struct redact_run *r, struct redact_batch *b, unsigned i, size_t escape)
 {
-    struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
-    if (to->bytes == NULL) {
-        stage_alloc(r, to, false);
-    }
-    from->undone = escape - smaller(escape, r->history);
-    to->n = to->next = to->undone = to->quiet = 0;
-    to->at[0] = stage_offset(from, from->undone);
-    to->is_on = true;
+    struct redact_stage *st = &r->stages[i];
+    st->undone = escape - smaller(escape - st->base, r->history);
+    stage_begin(r, b, &r->stages[i + 1], st->at[st->undone]);
+    stage_copy(r, b, i, escape - st->undone);
 }
 
-/* Plain bytes before `to` for the next stage, which ends when it has had no
- * escape for long. */
+/* Plain bytes before `end` for the next stage, whose stretch ends when it has
+ * had no escape for long. */
 static void
 undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
 {
@@ -206,13 +203,13 @@ undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
     struct redact_marks marks;
-    size_t base = st->undone;
+    size_t from = st->undone;
     redact_marks_init(
-        &marks, r->keys->classify, st->bytes + base, st->n - base);
+        &marks, r->keys->classify, st->bytes + from, st->n - from);
     for (;;) {
         struct redact_escape e =
-            redact_undo_next(&marks, st->undone - base, is_end);
-        e.at += base;
+            redact_undo_next(&marks, st->undone - from, is_end);
+        e.at += from;
         if (to->is_on) {
             undo_plain(r, b, i, e.at);
         }
@@ -221,8 +218,7 @@ undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
             break;
         }
         if (!to->is_on) {
-            stage_begin(r, i, e.at);
-            stage_copy(r, b, i, e.at - st->undone);
+            undo_begin(r, b, i, e.at);
         }
         stage_put(r, b, i, &e);
     }
@@ -237,15 +233,32 @@ stage_step(
     struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
     struct redact_stage *st = &r->stages[i];
-    stage_try(b, r, st, is_end);
+    stage_try(r, b, st, is_end);
     if (i + 1 < REDACT_STAGES) {
         undo(r, b, i, is_end);
     } else {
         st->undone = st->n;
     }
-    redact_batch_flush(b);
-    stage_trim(r, st);
     st->is_on = !is_end;
+}
+
+void
+redact_run_begin(struct redact_run *r, struct redact_batch *b, uint64_t offset)
+{
+    r->end = offset;
+    stage_begin(r, b, &r->stages[0], (uint32_t)offset);
+}
+
+/* The offsets of `n` bytes behind a stage's end, and of theirs. */
+static void
+number(struct redact_stage *st, size_t n)
+{
+    typedef uint32_t four __attribute__((vector_size(16)));
+    uint32_t at = st->at[st->n];
+    four next = { at, at + 1, at + 2, at + 3 };
+    for (size_t i = 0; i <= n; i += 4, next += 4) {
+        memcpy(st->at + st->n + i, &next, sizeof next);
+    }
 }
 
 void
@@ -253,13 +266,20 @@ redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
 {
     struct redact_stage *st = &r->stages[0];
     while (bytes.n != 0) {
+        stage_room(r, b, 0);
         size_t n = smaller(bytes.n, r->room - st->n);
         memcpy(st->bytes + st->n, bytes.p, n);
+        number(st, n);
         st->n += n;
         r->end += n;
         bytes = str_skip(bytes, n);
-        stage_step(r, b, 0, false);
     }
+}
+
+void
+redact_run_step(struct redact_run *r, struct redact_batch *b)
+{
+    stage_step(r, b, 0, false);
 }
 
 void
@@ -290,7 +310,7 @@ redact_run_change(
     for (unsigned i = 0; i < REDACT_STAGES; i++) {
         struct redact_stage *st = &r->stages[i];
         if (st->bytes != NULL) {
-            stage_alloc(r, st, i == 0);
+            stage_alloc(r, st);
         }
     }
 }

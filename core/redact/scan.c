@@ -22,10 +22,12 @@ struct feed {
     uint64_t floor;             /* what is before it was let go */
     const unsigned char *begin; /* of the run that is open; NULL: none is */
     bool has_escapes;           /* that run, in the piece */
+    bool is_open;               /* it began before the piece */
     bool is_end;                /* of the text too */
     redact_report *report;
     void *arg;
     struct redact_batch *batch;
+    struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
 };
 
 void
@@ -107,45 +109,53 @@ on_hit(void *arg, const struct redact_span *span, enum redact_event event,
     unsigned secret, struct str bytes)
 {
     struct feed *f = arg;
-    struct redact_run *r = f->scan->run;
+    struct redact_run *r = f->run;
     const unsigned char *p = (const unsigned char *)bytes.p;
-    uint64_t from = f->offset + (uint64_t)(p - f->piece);
-    uint64_t to = from + bytes.n;
-    if (span->whose != NULL) {
-        redact_run_range(r, span, bytes, &from, &to);
+    if (span->whose == NULL) {
+        uint64_t at = f->offset + (uint64_t)(p - f->piece);
+        report(f, event, secret, at, at + bytes.n);
+        return;
     }
-    if (event == REDACT_FOUND && span->whose != NULL) {
+    uint64_t from, to;
+    redact_run_range(r, span, bytes, &from, &to);
+    if (event == REDACT_FOUND) {
         clear_guesses(r, from, to);
-    }
-    if (event == REDACT_PROBED && span->whose != NULL) {
-        guess(f, r, (struct redact_guess){ secret, from, to });
-    } else {
         report(f, event, secret, from, to);
+    } else {
+        guess(f, r, (struct redact_guess){ secret, from, to });
     }
+}
+
+/* Those of runs that have ended. */
+static void
+tell_guesses(const struct feed *f, struct redact_run *r, uint64_t open)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->n_guesses; i++) {
+        struct redact_guess g = r->guesses[i];
+        if (g.to > open) {
+            r->guesses[n++] = g;
+        } else {
+            report(f, REDACT_PROBED, g.secret, g.from, g.to);
+        }
+    }
+    r->n_guesses = n;
+}
+
+static void
+run_begin(struct feed *f, const unsigned char *from)
+{
+    if (f->run == NULL) {
+        f->run = redact_run_new(f->scan->keys);
+    }
+    redact_run_begin(f->run, f->batch, f->offset + (uint64_t)(from - f->piece));
 }
 
 static void
 run_feed(struct feed *f, const unsigned char *from, const unsigned char *to)
 {
-    struct redact_scan *s = f->scan;
-    if (s->run == NULL) {
-        s->open = f->offset + (uint64_t)(from - f->piece);
-        s->run = redact_run_new(s->keys, s->open);
-    }
     redact_run_feed(
-        s->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
-}
-
-static void
-run_end(struct feed *f)
-{
-    struct redact_run *r = f->scan->run;
-    redact_run_end(r, f->batch);
-    for (unsigned i = 0; i < r->n_guesses; i++) {
-        struct redact_guess g = r->guesses[i];
-        report(f, REDACT_PROBED, g.secret, g.from, g.to);
-    }
-    run_free(f->scan);
+        f->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
 }
 
 /* A run that the piece has whole, of enough bytes. */
@@ -154,23 +164,25 @@ run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
     bool has_escapes)
 {
     if (has_escapes && redact_undo_any(from, (size_t)(to - from))) {
+        run_begin(f, from);
         run_feed(f, from, to);
-        run_end(f);
-        return;
+        redact_run_end(f->run, f->batch);
+    } else {
+        struct redact_span span = { from, to, NULL };
+        redact_batch_add(f->batch, &span, 0, 0);
     }
-    struct redact_span span = { from, to, NULL };
-    redact_batch_add(f->batch, &span, 0, 0);
 }
 
 /* The open run ends at `to`. */
-static void
+static inline void
 close_run(struct feed *f, const unsigned char *to)
 {
     const unsigned char *from = f->begin;
     f->begin = NULL;
-    if (f->scan->run != NULL) {
+    if (f->is_open) {
+        f->is_open = false;
         run_feed(f, from, to);
-        run_end(f);
+        redact_run_end(f->run, f->batch);
     } else if (to - from >= WORTH_MIN) {
         run_whole(f, from, to, f->has_escapes);
     }
@@ -272,6 +284,20 @@ take_piece(struct feed *f)
     }
 }
 
+/* The run that is open at the end of the piece, to be gone on with. */
+static void
+keep_open(struct feed *f)
+{
+    struct redact_scan *s = f->scan;
+    if (!f->is_open) {
+        s->open = f->offset + (uint64_t)(f->begin - f->piece);
+        run_begin(f, f->begin);
+    }
+    run_feed(f, f->begin, f->end);
+    redact_run_step(f->run, f->batch);
+    s->run = f->run;
+}
+
 static void
 take(struct redact_scan *s, struct feed *f)
 {
@@ -281,16 +307,25 @@ take(struct redact_scan *s, struct feed *f)
     f->batch = &batch;
     f->offset = s->offset;
     f->floor = s->offset - redact_scan_held(s);
-    f->begin = s->run != NULL ? f->piece : NULL;
+    f->run = s->run;
+    f->is_open = s->run != NULL;
+    f->begin = f->is_open ? f->piece : NULL;
     take_piece(f);
+    s->run = NULL;
     if (f->begin != NULL && f->is_end) {
         close_run(f, f->end);
     } else if (f->begin != NULL) {
-        run_feed(f, f->begin, f->end);
+        keep_open(f);
     }
     redact_batch_flush(&batch);
     s->offset += (uint64_t)(f->end - f->piece);
     s->open = s->run != NULL ? s->open : s->offset;
+    if (f->run != NULL) {
+        tell_guesses(f, f->run, s->open);
+    }
+    if (s->run == NULL) {
+        redact_run_free(f->run);
+    }
 }
 
 void
