@@ -159,17 +159,30 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
     }
 }
 
-/* A byte for the next stage that was an escape. */
+/* A byte for the next stage that was an escape, and those behind it that are
+ * percent-encoded too, as a text may be that is encoded byte for byte. */
 static void
 stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
     const struct redact_escape *e)
 {
     struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
     stage_room(r, b, i + 1);
+    unsigned char byte = e->byte;
     from->undone += e->n;
-    to->bytes[to->n++] = e->byte;
-    to->at[to->n] = from->at[from->undone];
     to->quiet = 0;
+    for (;;) {
+        to->bytes[to->n++] = byte;
+        to->at[to->n] = from->at[from->undone];
+        const unsigned char *p = from->bytes + from->undone;
+        if (to->n == r->room || from->n - from->undone < 3 || p[0] != '%') {
+            return;
+        }
+        byte = redact_undo_digits(p + 1);
+        if (byte == 0) {
+            return;
+        }
+        from->undone += 3;
+    }
 }
 
 /* The next stage begins with what may be of a form that has the escape. */

@@ -6,34 +6,29 @@
 
 #define BLOCK 64
 
-/* redact_token's of the digit that a byte is: where both halves of one meet, it
- * is a token byte. */
-static const uint8_t high_digit[256] = {
-    ['2'] = 0x41, 0x02, 0x04, 0x88, 0x04, 0x10
-};
-static const uint8_t low_digit[256] = {
-    ['0'] = 0x1a,
-    0x1e,
-    0x1e,
-    0x1e,
-    0x1e,
-    0x5f,
-    0x1e,
-    0x1e,
-    0x1e,
-    0x1e,
-    ['A'] = 0x1c,
-    0x05,
-    0x8c,
-    0x05,
-    0x15,
-    0x0d,
-    ['a'] = 0x1c,
-    0x05,
-    0x8c,
-    0x05,
-    0x15,
-    0x0d,
+const struct redact_digit redact_digits[256] = {
+    ['0'] = { 0, 0x1a, 0 },
+    ['1'] = { 0, 0x1e, 1 },
+    ['2'] = { 0x41, 0x1e, 2 },
+    ['3'] = { 0x02, 0x1e, 3 },
+    ['4'] = { 0x04, 0x1e, 4 },
+    ['5'] = { 0x88, 0x5f, 5 },
+    ['6'] = { 0x04, 0x1e, 6 },
+    ['7'] = { 0x10, 0x1e, 7 },
+    ['8'] = { 0, 0x1e, 8 },
+    ['9'] = { 0, 0x1e, 9 },
+    ['A'] = { 0, 0x1c, 10 },
+    ['B'] = { 0, 0x05, 11 },
+    ['C'] = { 0, 0x8c, 12 },
+    ['D'] = { 0, 0x05, 13 },
+    ['E'] = { 0, 0x15, 14 },
+    ['F'] = { 0, 0x0d, 15 },
+    ['a'] = { 0, 0x1c, 10 },
+    ['b'] = { 0, 0x05, 11 },
+    ['c'] = { 0, 0x8c, 12 },
+    ['d'] = { 0, 0x05, 13 },
+    ['e'] = { 0, 0x15, 14 },
+    ['f'] = { 0, 0x0d, 15 },
 };
 
 void
@@ -49,12 +44,6 @@ redact_marks_init(struct redact_marks *m, simd_classify *classify,
     }
 }
 
-static unsigned char
-byte_of(unsigned char high, unsigned char low)
-{
-    return (unsigned char)(ascii_hex(high) << 4 | ascii_hex(low));
-}
-
 /* Two digits end an escape of so many bytes. The length; 1: it is none; 0: the
  * bytes behind must tell. */
 static unsigned
@@ -65,13 +54,10 @@ undo_hex(const unsigned char *p, size_t n, unsigned length, unsigned char *to)
         return 0;
     }
     if (n < length) {
-        return high_digit[digits[0]] != 0 ? 0 : 1;
+        return redact_digits[digits[0]].high != 0 ? 0 : 1;
     }
-    if ((high_digit[digits[0]] & low_digit[digits[1]]) == 0) {
-        return 1;
-    }
-    *to = byte_of(digits[0], digits[1]);
-    return length;
+    *to = redact_undo_digits(digits);
+    return *to != 0 ? length : 1;
 }
 
 /* "\u00" and two digits. */
@@ -126,11 +112,12 @@ redact_undo_next(const struct redact_marks *m, size_t from, bool is_end)
         for (; left != 0; left &= left - 1) {
             size_t at = k * BLOCK + (size_t)__builtin_ctzll(left);
             const unsigned char *p = m->p + at;
-            if (at + 3 <= m->n && p[0] == '%' &&
-                (high_digit[p[1]] & low_digit[p[2]]) == 0) {
-                continue;
+            if (at + 3 <= m->n && p[0] == '%') {
+                e.byte = redact_undo_digits(p + 1);
+                e.n = e.byte != 0 ? 3 : 1;
+            } else {
+                e.n = undo(p, m->n - at, &e.byte);
             }
-            e.n = undo(p, m->n - at, &e.byte);
             if (e.n > 1 || (e.n == 0 && !is_end)) {
                 e.at = at;
                 return e;

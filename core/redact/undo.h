@@ -37,5 +37,23 @@ struct redact_escape {
 struct redact_escape redact_undo_next(
     const struct redact_marks *m, size_t from, bool is_end);
 
+/* A hexadecimal digit: redact_token's bits for a high and for a low half, which
+ * meet if both are a token byte's, and its value. */
+struct redact_digit {
+    uint8_t high, low, value;
+};
+
+extern const struct redact_digit redact_digits[256];
+
+/* The byte for "%" and the digits at `p`; 0: it is no token byte. */
+static inline unsigned char
+redact_undo_digits(const unsigned char *p)
+{
+    const struct redact_digit *one = &redact_digits[p[0]];
+    const struct redact_digit *two = &redact_digits[p[1]];
+    return one->high & two->low ? (unsigned char)(one->value << 4 | two->value)
+                                : 0;
+}
+
 /* Whether there is one in bytes with none behind them. */
 bool redact_undo_any(const unsigned char *p, size_t n);

@@ -1,16 +1,14 @@
 /*
- * The one place where a secret decides what is done: in first_of(), whether a
- * tag of the table is that of a window, and then in is_same(), whether a form
- * stands there. All before that takes the same steps whatever the secrets are.
+ * The one place where a secret decides what is done is first_of(): whether a
+ * tag of the table is that of a window; where one is, whether a form stands
+ * there. All before that takes the same steps whatever the secrets are.
  */
 
 #include "redact/window.h"
 
-/* A branch for each of them, so that what is returned is not made of them. */
-#define declassify __attribute__((noinline))
-
-/* The first that is not 0; n: none. */
-static declassify unsigned
+/* The first that is not 0; n: none. A branch for each of them, so that what is
+ * returned is not made of them; by itself, so that a test can name it. */
+static __attribute__((noinline)) unsigned
 first_of(const uint32_t *values, unsigned n)
 {
     unsigned i = 0;
@@ -18,17 +16,6 @@ first_of(const uint32_t *values, unsigned n)
         i++;
     }
     return i;
-}
-
-static declassify bool
-is_same(const unsigned *difference)
-{
-    for (unsigned i = 0; i < 1; i++) {
-        if (difference[i] != 0) {
-            return false;
-        }
-    }
-    return true;
 }
 
 void
@@ -65,11 +52,11 @@ redact_batch_add(struct redact_batch *b, const struct redact_span *span,
 static bool
 stands(const struct redact_form *f, size_t from, struct str bytes)
 {
-    unsigned difference = 0;
+    uint32_t difference = 0;
     for (size_t i = 0; i < bytes.n; i++) {
         difference |= redact_form_byte(f, from + i) ^ (unsigned char)bytes.p[i];
     }
-    return is_same(&difference);
+    return first_of(&difference, 1) == 1;
 }
 
 /* The form as it would stand, with what holds the rest of its bits. */

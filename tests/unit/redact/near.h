@@ -8,6 +8,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/digest.h"
 #include "redact/scan.h"
@@ -19,7 +20,7 @@ enum near_how {
     NEAR_RAW,
     NEAR_BASE64,
     NEAR_BASE64URL = NEAR_BASE64 + 3,
-    NEAR_PERCENT = NEAR_BASE64URL + 3,
+    NEAR_PERCENT,
     NEAR_JSON,
     NEAR_TWICE, /* percent-encoded twice, every third byte */
     NEAR_HOWS
@@ -89,7 +90,8 @@ near_errors(
 {
     char room[NEAR_SECRET * 2 + 8];
     struct str form = near_form(secret, how, room);
-    for (size_t i = form.n - 16; i + stride <= form.n; i++) {
+    size_t step = how < NEAR_PERCENT ? 1 : 5;
+    for (size_t i = form.n - 16; i + stride <= form.n; i += step) {
         char *c = &room[form.p - room + (long)i], was = *c;
         *c = was == 'x' ? 'y' : 'x';
         near_put(t, form, how);
@@ -104,10 +106,11 @@ near_pieces(
 {
     char room[NEAR_SECRET * 2 + 8];
     struct str form = near_form(secret, how, room);
-    for (size_t n = 1; n + stride <= form.n; n += how == NEAR_RAW ? 1 : 5) {
+    size_t step = how == NEAR_RAW ? 1 : how < NEAR_PERCENT ? 4 : 11;
+    for (size_t n = 1; n + stride <= form.n; n += step) {
         near_put(t, str_n(form.p, n), how);
     }
-    for (size_t i = 0; i + 15 <= form.n; i += how == NEAR_RAW ? 1 : 4) {
+    for (size_t i = 0; i + 15 <= form.n; i += step) {
         near_put(t, str_n(form.p + i, 15), how);
     }
 }

@@ -48,12 +48,23 @@ scan(const struct work *w)
     redact_scan_fini(&s);
 }
 
+/* As a plain memcmp() does. */
+static bool
+is_equal(const char *a, const char *b, size_t n)
+{
+    size_t i = 0;
+    while (i < n && a[i] == b[i]) {
+        i++;
+    }
+    return i == n;
+}
+
 static void
 compare(const struct work *w)
 {
     struct str s = w->keys->secrets[0];
     for (size_t i = 0; i + s.n <= w->text.n; i++) {
-        result += memcmp(s.p, w->text.p + i, s.n) == 0;
+        result += is_equal(s.p, w->text.p + i, s.n);
     }
 }
 
@@ -91,8 +102,8 @@ trace(void (*fn)(const struct work *), const struct work *w)
         if (WSTOPSIG(status) != SIGTRAP) {
             break;
         }
-        assert_true(ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) >
-                    0);
+        assert_true(
+            ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) > 0);
         t.digest = (t.digest ^ info.instruction_pointer) * 0x100000001b3;
         t.steps++;
     }
@@ -105,8 +116,8 @@ trace(void (*fn)(const struct work *), const struct work *w)
 static struct near text;
 
 static bool
-is_same(enum near_how how, bool is_portable,
-    void (*fn)(const struct work *), uint64_t *steps)
+is_same(enum near_how how, bool is_portable, void (*fn)(const struct work *),
+    uint64_t *steps)
 {
     char bytes[2][NEAR_SECRET];
     struct str secrets[2];
@@ -123,6 +134,7 @@ is_same(enum near_how how, bool is_portable,
     }
     near_fill(&text, secrets[0], how, keys[0].stride);
     for (unsigned i = 0; i < 2; i++) {
+        text.n = how != NEAR_RAW && text.n > 400 ? 400 : text.n;
         struct work w = { &keys[i], str_n(text.text, text.n), text.n / 3 };
         t[i] = trace(fn, &w);
     }
@@ -142,8 +154,6 @@ every_form(void **state)
         if (!is_same(how, false, scan, &steps)) {
             fail_msg("form %u", how);
         }
-        print_message("form %u: %lu bytes, %lu instructions\n", how,
-            (unsigned long)text.n, (unsigned long)steps);
     }
 }
 
@@ -152,8 +162,7 @@ without_vectors(void **state)
 {
     uint64_t steps;
     (void)state;
-    assert_true(
-        RUNNING_ON_VALGRIND || is_same(NEAR_BASE64 + 1, true, scan, &steps));
+    assert_true(RUNNING_ON_VALGRIND || is_same(NEAR_TWICE, true, scan, &steps));
 }
 
 static void
