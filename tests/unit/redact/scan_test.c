@@ -118,9 +118,7 @@ base64_alignments(void **state)
 static void
 base64_variants(void **state)
 {
-    struct str s = STR("~~~~~~~~///>>>>>??zzzz~~~~~~~~~");
     (void)state;
-    s = str_n(s.p, 0);
     struct str secret = STR("a~~.a~~.a~~.a~~.a~~.a~~.");
     char plain[64], text[96], url[96];
     memcpy(plain, "xy", 2);
@@ -198,7 +196,7 @@ static size_t
 put_escaped(char *to, struct str s)
 {
     size_t n = 0;
-    unsigned how = chance(LEN("12345")), often = 1 + chance(6);
+    unsigned how = chance(5), often = 1 + chance(6);
     for (size_t i = 0; i < s.n; i++) {
         bool is_one = chance(often) == 0 || s.p[i] == '%' || s.p[i] == '\\';
         n += put_byte(to + n, (unsigned char)s.p[i], is_one ? how : 9);
@@ -265,7 +263,7 @@ by_chance(void **state)
     static const size_t lengths[] = { 16, 17, 19, 20, 25, 41, 60, 100 };
     (void)state;
     srand(1);
-    for (int round = 0; round < 600; round++) {
+    for (int round = 0; round < 300; round++) {
         char bytes[128];
         size_t n = lengths[chance(LEN(lengths))];
         for (size_t i = 0; i < n; i++) {
@@ -301,6 +299,296 @@ by_chance(void **state)
     }
 }
 
+/* What a secret's scan reports and holds, of a text in pieces. */
+struct record {
+    struct redact_scan scan;
+    size_t n;
+    uint64_t values[8192];
+};
+
+static void
+record_value(struct record *r, uint64_t value)
+{
+    AN(r->n < LEN(r->values));
+    r->values[r->n++] = value;
+}
+
+static void
+record_report(void *arg, enum redact_event event, unsigned secret,
+    uint64_t from, uint64_t to)
+{
+    struct record *r = arg;
+    record_value(r, event);
+    record_value(r, secret);
+    record_value(r, from);
+    record_value(r, to);
+}
+
+static void
+record_run(struct record *r, const struct redact_keys *keys, struct str text,
+    unsigned seed)
+{
+    redact_scan_init(&r->scan, keys);
+    r->n = 0;
+    for (uint64_t cuts = seed; text.n != 0;) {
+        cuts = cuts * 6364136223846793005u + 1442695040888963407u;
+        size_t n = 1 + (cuts >> 33) % 300;
+        n = n < text.n ? n : text.n;
+        redact_scan_feed(&r->scan, str_n(text.p, n), record_report, r);
+        if ((cuts >> 50) % 4 == 0) {
+            redact_scan_release(&r->scan);
+        }
+        record_value(r, redact_scan_held(&r->scan));
+        record_value(r, redact_scan_open(&r->scan));
+        text = str_skip(text, n);
+    }
+    redact_scan_end(&r->scan, record_report, r);
+    redact_scan_fini(&r->scan);
+}
+
+/* Bodies that have any bytes, and much of the first of two secrets. */
+static void
+what_is_seen(void **state)
+{
+    static char text[NAIVE_TEXT_MAX];
+    static struct record records[2];
+    (void)state;
+    srand(2);
+    for (unsigned round = 0; round < 200; round++) {
+        char bytes[2][41];
+        for (size_t i = 0; i < sizeof bytes; i++) {
+            (&bytes[0][0])[i] = any_token();
+        }
+        struct str s = { text, 0 }, part = { bytes[0], 10 };
+        while (s.n < 6000) {
+            s.n += put_noise(text + s.n, str_n(bytes[0], 15));
+            part.p = bytes[0] + chance(41 - 10);
+            s.n += put_form(text + s.n, part);
+        }
+        for (unsigned i = 0; i < 2; i++) {
+            struct redact_keys keys;
+            struct str secret = str_n(bytes[i], 41);
+            redact_keys_init(&keys, &secret, 1);
+            record_run(&records[i], &keys, s, round + 1);
+            redact_keys_fini(&keys);
+        }
+        assert_int_equal(records[0].n, records[1].n);
+        assert_memory_equal(records[0].values, records[1].values,
+            records[0].n * sizeof *records[0].values);
+    }
+}
+
+/* Every row of four of ten letters: no beginning, and nothing, is found. */
+static void
+de_bruijn(void **state)
+{
+    static char text[10003];
+    static bool seen[10000];
+    static bool mask[10003];
+    struct str secret = STR("0123456789abcdefghij"), digits = STR("0123456789");
+    struct redact_keys keys;
+    struct redact_scan s;
+    (void)state;
+    memset(text, '0', 3);
+    size_t n = 3, row = 0;
+    for (int c = 9; c >= 0;) {
+        size_t next = row % 1000 * 10 + (size_t)c;
+        if (!seen[next] && next != 0) {
+            seen[next] = true;
+            text[n++] = digits.p[c];
+            row = next;
+            c = 9;
+        } else {
+            c--;
+        }
+    }
+    assert_true(n > 9900);
+    redact_keys_init(&keys, &secret, 1);
+    redact_scan_init(&s, &keys);
+    struct naive_marks m = naive_scan(&s, str_n(text, n), 77, 500, mask);
+    assert_int_equal(m.n_found + m.n_probed, 0);
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
+/* Who knows all but the last bytes of a prefix and of a secret learns none of
+ * the bytes in the middle: until 16 are right there is nothing to be seen. */
+static void
+chain_from_a_prefix(void **state)
+{
+    struct str secret =
+        STR("xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOpQrSt"
+            "UvWx");
+    struct redact_keys keys;
+    struct redact_scan s;
+    bool mask[128];
+    (void)state;
+    redact_keys_init(&keys, &secret, 1);
+    redact_scan_init(&s, &keys);
+    for (size_t n = 32; n < 32 + 10; n++) {
+        for (size_t lead = 0; lead < 30; lead++) {
+            char text[128];
+            memset(text, 'z', lead);
+            memcpy(text + lead, secret.p, n);
+            struct str t = str_n(text, lead + n);
+            struct naive_marks m = naive_scan(&s, t, t.n, 1, mask);
+            assert_int_equal(m.n_found + m.n_probed, 0);
+        }
+    }
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
+struct last {
+    unsigned n_found, secret;
+    uint64_t from, to;
+};
+
+static void
+last_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
+    uint64_t to)
+{
+    struct last *l = arg;
+    l->n_found += event == REDACT_FOUND;
+    l->secret = secret;
+    l->from = from;
+    l->to = to;
+}
+
+#define FEED(S, TEXT) redact_scan_feed(&(S), STR(TEXT), last_report, &last)
+
+static void
+held_and_let_go(void **state)
+{
+    struct str secret = STR(SECRET);
+    struct redact_keys keys;
+    struct redact_scan s;
+    struct last last = { 0 };
+    (void)state;
+    redact_keys_init(&keys, &secret, 1);
+    redact_scan_init(&s, &keys);
+    FEED(s, "words and wor");
+    assert_int_equal(redact_scan_held(&s), 3);
+    FEED(s, "ds s3cret-v");
+    assert_int_equal(redact_scan_held(&s), 8);
+    redact_scan_release(&s);
+    assert_int_equal(redact_scan_held(&s), 0);
+    assert_int_equal(redact_scan_open(&s), 8);
+    FEED(s, "alue/of");
+    assert_int_equal(redact_scan_held(&s), 7);
+    assert_int_equal(redact_scan_open(&s), 15);
+    FEED(s, "+20by\n");
+    assert_int_equal(redact_scan_held(&s), 0);
+    assert_int_equal(last.n_found, 1);
+    assert_int_equal(last.from, 24); /* what was not let go */
+    assert_int_equal(last.to, 36);
+    FEED(s, "s3cret-value/of+20by");
+    redact_scan_release(&s);
+    redact_scan_end(&s, last_report, &last);
+    assert_int_equal(last.n_found, 2);
+    assert_int_equal(last.from, last.to);
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
+/* No more is held than so much, and it is gone on with. */
+static void
+the_cap(void **state)
+{
+    struct str secret = STR(SECRET);
+    struct redact_keys keys;
+    struct redact_scan s;
+    struct last last = { 0 };
+    (void)state;
+    redact_keys_init(&keys, &secret, 1);
+    redact_scan_init(&s, &keys);
+    for (unsigned i = 0; i < 2000; i++) {
+        FEED(s, "0123456789");
+    }
+    assert_int_equal(redact_scan_held(&s), REDACT_HELD_MAX);
+    FEED(s, "s3cret%2dva");
+    assert_int_equal(redact_scan_held(&s), REDACT_HELD_MAX);
+    FEED(s, "lue/of+20by012345 ");
+    assert_int_equal(redact_scan_held(&s), 0);
+    assert_int_equal(last.n_found, 1);
+    assert_int_equal(last.from, 20000);
+    assert_int_equal(last.to, 20022);
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
+/* What began of an old secret is found, by keys of other lengths, too. */
+static void
+keys_that_change(void **state)
+{
+    static char big[700];
+    struct str old[1] = { STR(SECRET) };
+    struct str now[3] = { STR(SECRET), { big, sizeof big },
+        STR("0123456789abcxyz") };
+    (void)state;
+    for (size_t i = 0; i < sizeof big; i++) {
+        big[i] = any_token();
+    }
+    for (unsigned cut = 0; cut <= 22; cut++) {
+        struct str text = STR("s3cret-value%2Fof+20by");
+        struct redact_keys first, next;
+        struct redact_scan s;
+        struct last last = { 0 };
+        redact_keys_init(&first, old, 1);
+        redact_keys_init(&next, now, 1 + cut % 3);
+        redact_scan_init(&s, &first);
+        FEED(s, "and then-");
+        redact_scan_feed(&s, str_n(text.p, cut), last_report, &last);
+        redact_scan_change(&s, &next, 1);
+        redact_keys_fini(&first);
+        redact_scan_feed(&s, str_skip(text, cut), last_report, &last);
+        FEED(s, "\n0123456789abcdef\n");
+        assert_int_equal(last.n_found, cut % 3 == 2 ? 2 : 1);
+        redact_scan_end(&s, last_report, &last);
+        redact_scan_fini(&s);
+        redact_keys_fini(&next);
+    }
+}
+
+/* The same last bytes of two secrets, one of which is the other's end. */
+static void
+secrets_that_end_alike(void **state)
+{
+    struct str secrets[2] = { STR("0123456789abcdefghij"),
+        STR("6789abcdefghij-and-0123456789abcdefghij") };
+    struct redact_keys keys;
+    struct last last = { 0 };
+    struct redact_scan s;
+    (void)state;
+    redact_keys_init(&keys, secrets, 2);
+    redact_scan_init(&s, &keys);
+    redact_scan_text(&s, secrets[0], last_report, &last);
+    assert_int_equal(last.n_found, 1);
+    redact_scan_text(&s, secrets[1], last_report, &last);
+    assert_int_equal(last.n_found, 3);
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
+static void
+without_secrets(void **state)
+{
+    struct str weak = STR("weak");
+    struct redact_keys keys;
+    struct redact_scan s;
+    struct last last = { 0 };
+    (void)state;
+    redact_keys_init(&keys, &weak, 1);
+    assert_int_equal(keys.n_forms, 0);
+    redact_scan_init(&s, &keys);
+    FEED(s, "weak 0123456789%2fabcdefghijklmnop and weak");
+    assert_int_equal(redact_scan_held(&s), 4);
+    redact_scan_end(&s, last_report, &last);
+    assert_int_equal(last.n_found, 0);
+    redact_scan_fini(&s);
+    redact_keys_fini(&keys);
+}
+
 int
 main(void)
 {
@@ -313,6 +601,14 @@ main(void)
         cmocka_unit_test(base64_variants),
         cmocka_unit_test(guesses),
         cmocka_unit_test(by_chance),
+        cmocka_unit_test(what_is_seen),
+        cmocka_unit_test(de_bruijn),
+        cmocka_unit_test(chain_from_a_prefix),
+        cmocka_unit_test(held_and_let_go),
+        cmocka_unit_test(the_cap),
+        cmocka_unit_test(keys_that_change),
+        cmocka_unit_test(secrets_that_end_alike),
+        cmocka_unit_test(without_secrets),
     };
     return cmocka_run_group_tests_name("redact_scan", tests, NULL, NULL);
 }
