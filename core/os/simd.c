@@ -36,6 +36,7 @@ classify_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
     __m128i nibble = _mm_set1_epi8(15), zero = _mm_setzero_si128();
     for (size_t k = 0; k < n; k++) {
         uint64_t out = 0, special = 0;
+#pragma GCC unroll 4
         for (unsigned i = 0; i < 64; i += 16, p += 16) {
             __m128i x = _mm_loadu_si128((const __m128i *)p);
             __m128i h = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
@@ -61,6 +62,7 @@ classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
     for (size_t k = 0; k < n; k++) {
         uint64_t out = 0, special = 0;
+#pragma GCC unroll 2
         for (unsigned i = 0; i < 64; i += 32, p += 32) {
             __m256i x = _mm256_loadu_si256((const __m256i *)p);
             __m256i h = _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble);

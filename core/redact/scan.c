@@ -20,7 +20,9 @@ struct feed {
     const unsigned char *piece, *end;
     uint64_t offset;            /* of the piece */
     uint64_t floor;             /* what is before it was let go */
-    const unsigned char *begin; /* of the run that is open; NULL: none is */
+    struct simd_masks last;     /* of the block before */
+    const unsigned char *begin; /* of the run that is open; NULL: none, or it is
+                                   short and began in that block */
     bool has_escapes;           /* that run, in the piece */
     bool is_open;               /* it began before the piece */
     bool is_end;                /* of the text too */
@@ -198,12 +200,33 @@ long_runs(uint64_t mask)
     return mask & mask >> 8;
 }
 
+/* Whether 16 bits in a row end in the mask, be it that they begin in the one
+ * before it. */
+static inline bool
+has_long_end(uint64_t last, uint64_t mask)
+{
+    mask &= mask << 1 | last >> 63;
+    last &= last << 1;
+    mask &= mask << 2 | last >> 62;
+    last &= last << 2;
+    mask &= mask << 4 | last >> 60;
+    last &= last << 4;
+    return (mask & (mask << 8 | last >> 56)) != 0;
+}
+
 /* The bits of a mask from `from` on that are set, as many as in a row. */
 static inline unsigned
 row(uint64_t mask, unsigned from)
 {
     uint64_t others = ~(mask >> from);
     return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
+}
+
+/* ... and those at its end. */
+static inline unsigned
+last_row(uint64_t mask)
+{
+    return mask != UINT64_MAX ? (unsigned)__builtin_clzll(~mask) : BLOCK;
 }
 
 /* Whether bits [from, from + n) have one; n is at most 63. */
@@ -213,11 +236,29 @@ has_bits(uint64_t mask, unsigned from, unsigned n)
     return (mask >> from & ((UINT64_C(1) << n) - 1)) != 0;
 }
 
-/* Runs that end in a block, and the one that is open at its end. */
+/* The run that is open where `p` is, if it is not known: it began in the block
+ * before. */
+static inline void
+recall_open(struct feed *f, const unsigned char *p)
+{
+    unsigned n = last_row(f->last.in);
+    if (f->begin == NULL && n != 0) {
+        f->begin = p - n;
+        f->has_escapes = f->last.special >> (BLOCK - n) != 0;
+    }
+}
+
+/* Long runs that end in a block, and the open one if it is long already:
+ * recall_open() finds a short one. */
 static void
 take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
 {
     uint64_t mask = m.in;
+    recall_open(f, p);
+    if (f->begin == NULL && mask == UINT64_MAX) {
+        f->begin = p;
+        f->has_escapes = false;
+    }
     if (f->begin != NULL) {
         unsigned n = row(mask, 0);
         if (n == BLOCK) {
@@ -228,12 +269,11 @@ take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
         close_run(f, p + n);
         mask &= UINT64_MAX << n;
     }
-    unsigned open =
-        mask == UINT64_MAX ? BLOCK : (unsigned)__builtin_clzll(~mask);
-    if (open != 0) {
+    unsigned open = last_row(mask);
+    mask &= open != 0 ? UINT64_MAX >> open : UINT64_MAX;
+    if (open >= WORTH_MIN) {
         f->begin = p + BLOCK - open;
         f->has_escapes = m.special >> (BLOCK - open) != 0;
-        mask = open < BLOCK ? mask & (UINT64_MAX >> open) : 0;
     }
     for (uint64_t runs = long_runs(mask); runs != 0; runs = long_runs(mask)) {
         unsigned from = (unsigned)__builtin_ctzll(runs);
@@ -250,6 +290,9 @@ take_rest(struct feed *f, const unsigned char *p)
     unsigned char block[BLOCK] = { 0 };
     unsigned n = (unsigned)(f->end - p);
     struct simd_masks m;
+    if (n == 0) {
+        return;
+    }
     memcpy(block, p, n);
     f->scan->keys->classify(&redact_token, block, 1, &m);
     for (unsigned i = 0; i < n; i++) {
@@ -276,12 +319,14 @@ take_piece(struct feed *f)
         n = n < BLOCKS ? n : BLOCKS;
         f->scan->keys->classify(&redact_token, p, n, masks);
         for (size_t i = 0; i < n; i++, p += BLOCK) {
-            take_block(f, p, masks[i]);
+            if (f->begin != NULL || has_long_end(f->last.in, masks[i].in)) {
+                take_block(f, p, masks[i]);
+            }
+            f->last = masks[i];
         }
     }
-    if (p < f->end) {
-        take_rest(f, p);
-    }
+    recall_open(f, p);
+    take_rest(f, p);
 }
 
 /* The run that is open at the end of the piece, to be gone on with. */
