@@ -494,8 +494,7 @@ static const struct cmd cmds[] = {
     { 0 },
 };
 
-/* Off: what is held back shows how far a text agrees with a secret, so that a
- * sandbox with an origin that sends what it likes can read one out. */
+/* Off until the whole filter, its timers too, is proved to tell nothing. */
 static const struct redact defaults = { .mode = REDACT_OFF, .hold = 0.1 };
 
 const struct module redact_module = {
