@@ -21,6 +21,36 @@ classify_portable(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
+/* The value of a hexadecimal digit; 16: it is none. */
+static unsigned
+hex(unsigned char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10u : 16;
+}
+
+static void
+escapes_portable(const struct simd_class *c, const unsigned char *p, size_t n,
+    uint64_t *masks)
+{
+    for (size_t k = 0; k < n; k++, p += 64) {
+        masks[k] = 0;
+        for (unsigned i = 0; i < 64; i++) {
+            bool is_one = p[i] == '\\';
+            if (p[i] == '%') {
+                unsigned high = hex(p[i + 1]), low = hex(p[i + 2]);
+                is_one = high < 16 && low < 16 && (c->low[low] & c->high[high]);
+            }
+            masks[k] |= (uint64_t)is_one << i;
+        }
+    }
+}
+
+static const struct simd portable = { classify_portable, escapes_portable };
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>
@@ -77,18 +107,70 @@ classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-simd_classify *
-simd_classifier(unsigned i)
+/* Tables for the low halves of bytes 0x30 to 0x3f, and of letters. */
+struct digits {
+    __m128i high, low, letters;
+};
+
+/* Those of 16 bytes that begin an escape. */
+__attribute__((target("ssse3"))) static inline unsigned
+escapes_16(const struct digits *d, const unsigned char *p)
 {
-    simd_classify *ways[4] = { NULL };
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    __m128i one = _mm_loadu_si128((const __m128i *)(p + 1));
+    __m128i two = _mm_loadu_si128((const __m128i *)(p + 2));
+    __m128i nibble = _mm_set1_epi8(15), row = _mm_set1_epi8((char)0xf0);
+    __m128i digit = _mm_set1_epi8(0x30), letter = _mm_set1_epi8(0x40);
+    __m128i high =
+        _mm_and_si128(_mm_shuffle_epi8(d->high, _mm_and_si128(one, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(one, row), digit));
+    __m128i low =
+        _mm_and_si128(_mm_shuffle_epi8(d->low, _mm_and_si128(two, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(two, row), digit));
+    row = _mm_set1_epi8((char)0xd0); /* of letters of either case */
+    __m128i letters =
+        _mm_and_si128(_mm_shuffle_epi8(d->letters, _mm_and_si128(two, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(two, row), letter));
+    high = _mm_and_si128(high, _mm_or_si128(low, letters));
+    high = _mm_cmpeq_epi8(high, _mm_setzero_si128());
+    high = _mm_andnot_si128(high, _mm_cmpeq_epi8(x, _mm_set1_epi8('%')));
+    x = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(x, high));
+}
+
+__attribute__((target("ssse3"))) static void
+escapes_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
+    uint64_t *masks)
+{
+    uint8_t low[16] = { 0 }, letters[16] = { 0 };
+    memcpy(low, c->low, 10);
+    memcpy(letters + 1, c->low + 10, 6);
+    struct digits d = { _mm_loadu_si128((const __m128i *)c->high),
+        _mm_loadu_si128((const __m128i *)low),
+        _mm_loadu_si128((const __m128i *)letters) };
+    for (size_t k = 0; k < n; k++) {
+        masks[k] = 0;
+        for (unsigned i = 0; i < 64; i += 16, p += 16) {
+            masks[k] |= (uint64_t)escapes_16(&d, p) << i;
+        }
+    }
+}
+
+static const struct simd avx2 = { classify_avx2, escapes_ssse3 };
+static const struct simd ssse3 = { classify_ssse3, escapes_ssse3 };
+
+const struct simd *
+simd_way(unsigned i)
+{
+    const struct simd *ways[4] = { NULL };
     unsigned n = 0;
     if (__builtin_cpu_supports("avx2")) {
-        ways[n++] = classify_avx2;
+        ways[n++] = &avx2;
     }
     if (__builtin_cpu_supports("ssse3")) {
-        ways[n++] = classify_ssse3;
+        ways[n++] = &ssse3;
     }
-    ways[n] = classify_portable;
+    ways[n] = &portable;
     return i < LEN(ways) ? ways[i] : NULL;
 }
 
@@ -175,10 +257,10 @@ simd_aes_encrypt(const struct simd_aes *a, const unsigned char *const *at,
 
 #else
 
-simd_classify *
-simd_classifier(unsigned i)
+const struct simd *
+simd_way(unsigned i)
 {
-    return i == 0 ? classify_portable : NULL;
+    return i == 0 ? &portable : NULL;
 }
 
 bool

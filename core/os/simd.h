@@ -22,13 +22,19 @@ struct simd_masks {
     uint64_t in, special;
 };
 
-/* Of `n` blocks of 64 bytes at `p`. */
-typedef void simd_classify(const struct simd_class *c, const unsigned char *p,
-    size_t n, struct simd_masks *masks);
+/* A way to look at the `n` blocks of 64 bytes at `p`. */
+struct simd {
+    void (*classify)(const struct simd_class *c, const unsigned char *p,
+        size_t n, struct simd_masks *masks);
+    /* Where a backslash is, or a '%' and two hexadecimal digits for a byte of
+     * the class. Two bytes behind the blocks are read, too. */
+    void (*escapes)(const struct simd_class *c, const unsigned char *p,
+        size_t n, uint64_t *masks);
+};
 
 /* The ways that this processor has, the best first; the last one that is not
  * NULL is every processor's. */
-simd_classify *simd_classifier(unsigned i);
+const struct simd *simd_way(unsigned i);
 
 /* AES-128 by the processor's instructions. */
 struct simd_aes {

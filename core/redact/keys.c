@@ -145,10 +145,10 @@ keys_init(struct redact_keys *k, const struct str *secrets, unsigned n,
     *k = (struct redact_keys){ .secrets = secrets, .n = n };
     redact_prf_init(&k->prf, !is_portable);
     unsigned way = 0;
-    while (is_portable && simd_classifier(way + 1) != NULL) {
+    while (is_portable && simd_way(way + 1) != NULL) {
         way++;
     }
-    k->classify = simd_classifier(way);
+    k->simd = simd_way(way);
     k->n_forms = forms_of(secrets, n, NULL);
     AN(k->n_forms <= INT32_MAX / REDACT_STRIDE_MAX);
     k->forms = xcalloc((k->n_forms + (size_t)1) * sizeof *k->forms);

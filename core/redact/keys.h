@@ -17,7 +17,7 @@ struct redact_keys {
     unsigned n;
     unsigned stride;          /* bytes between windows */
     size_t shortest, longest; /* bytes that a form has; 0: there is no form */
-    simd_classify *classify;
+    const struct simd *simd;
     struct redact_prf prf;
     struct redact_form *forms;
     unsigned n_forms;

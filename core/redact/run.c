@@ -17,7 +17,7 @@
 #define WAITING (2 * (REDACT_WINDOW + REDACT_STRIDE_MAX + REDACT_ESCAPE_MAX))
 
 /* What may be read, and written, behind them. */
-#define SLACK 64
+#define SLACK 128
 
 _Static_assert(2 * REDACT_FORM_MAX + WAITING + CHUNK <= 64 * REDACT_MARKS_MAX,
     "the marks of a stage's bytes");
@@ -217,8 +217,7 @@ undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
     struct redact_marks marks;
     size_t from = st->undone;
-    redact_marks_init(
-        &marks, r->keys->classify, st->bytes + from, st->n - from);
+    redact_marks_init(&marks, r->keys->simd, st->bytes + from, st->n - from);
     for (;;) {
         struct redact_escape e =
             redact_undo_next(&marks, st->undone - from, is_end);

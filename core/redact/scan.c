@@ -294,7 +294,7 @@ take_rest(struct feed *f, const unsigned char *p)
         return;
     }
     memcpy(block, p, n);
-    f->scan->keys->classify(&redact_token, block, 1, &m);
+    f->scan->keys->simd->classify(&redact_token, block, 1, &m);
     for (unsigned i = 0; i < n; i++) {
         unsigned k = row(m.in, i);
         if (k != 0 && f->begin == NULL) {
@@ -317,7 +317,7 @@ take_piece(struct feed *f)
     while (f->end - p >= BLOCK) {
         size_t n = (size_t)(f->end - p) / BLOCK;
         n = n < BLOCKS ? n : BLOCKS;
-        f->scan->keys->classify(&redact_token, p, n, masks);
+        f->scan->keys->simd->classify(&redact_token, p, n, masks);
         for (size_t i = 0; i < n; i++, p += BLOCK) {
             if (f->begin != NULL || has_long_end(f->last.in, masks[i].in)) {
                 take_block(f, p, masks[i]);

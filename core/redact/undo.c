@@ -32,15 +32,18 @@ const struct redact_digit redact_digits[256] = {
 };
 
 void
-redact_marks_init(struct redact_marks *m, simd_classify *classify,
+redact_marks_init(struct redact_marks *m, const struct simd *simd,
     const unsigned char *p, size_t n)
 {
     AN(n <= BLOCK * REDACT_MARKS_MAX);
     m->p = p;
     m->n = n;
-    classify(&redact_token, p, (n + BLOCK - 1) / BLOCK, m->masks);
+    simd->escapes(&redact_token, p, (n + BLOCK - 1) / BLOCK, m->masks);
+    for (size_t i = n < 2 ? 0 : n - 2; i < n; i++) {
+        m->masks[i / BLOCK] |= (uint64_t)(p[i] == '%') << i % BLOCK;
+    }
     if (n % BLOCK != 0) {
-        m->masks[n / BLOCK].special &= (UINT64_C(1) << n % BLOCK) - 1;
+        m->masks[n / BLOCK] &= (UINT64_C(1) << n % BLOCK) - 1;
     }
 }
 
@@ -108,16 +111,11 @@ redact_undo_next(const struct redact_marks *m, size_t from, bool is_end)
     size_t k = from / BLOCK;
     uint64_t left = UINT64_MAX << from % BLOCK;
     for (; k * BLOCK < m->n; k++, left = UINT64_MAX) {
-        left &= m->masks[k].special;
+        left &= m->masks[k];
         for (; left != 0; left &= left - 1) {
             size_t at = k * BLOCK + (size_t)__builtin_ctzll(left);
             const unsigned char *p = m->p + at;
-            if (at + 3 <= m->n && p[0] == '%') {
-                e.byte = redact_undo_digits(p + 1);
-                e.n = e.byte != 0 ? 3 : 1;
-            } else {
-                e.n = undo(p, m->n - at, &e.byte);
-            }
+            e.n = undo(p, m->n - at, &e.byte);
             if (e.n > 1 || (e.n == 0 && !is_end)) {
                 e.at = at;
                 return e;

@@ -12,17 +12,18 @@
 /* None has more bytes. */
 #define REDACT_ESCAPE_MAX 6
 
-/* Bytes of a text, and which of them may begin an escape. */
+/* Bytes of a text, and where in them a backslash stands, or '%' and what makes
+ * it an escape or may yet. */
 #define REDACT_MARKS_MAX 64
 
 struct redact_marks {
     const unsigned char *p;
     size_t n;
-    struct simd_masks masks[REDACT_MARKS_MAX]; /* of 64 bytes each */
+    uint64_t masks[REDACT_MARKS_MAX]; /* of 64 bytes each */
 };
 
-/* `n` is 64 * REDACT_MARKS_MAX at most; 63 bytes behind them may be read. */
-void redact_marks_init(struct redact_marks *m, simd_classify *classify,
+/* `n` is 64 * REDACT_MARKS_MAX at most; 65 bytes behind them may be read. */
+void redact_marks_init(struct redact_marks *m, const struct simd *simd,
     const unsigned char *p, size_t n);
 
 /* An escape, or where it would be. */

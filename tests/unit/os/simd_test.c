@@ -20,21 +20,53 @@ static const struct simd_class some = {
 static void
 ways(void **state)
 {
-    static unsigned char bytes[64 * 66];
+    static unsigned char bytes[64 * 66 + 2];
     struct simd_masks masks[66];
     (void)state;
     for (size_t i = 0; i < sizeof bytes; i++) {
         bytes[i] = (unsigned char)(i + i / 256);
     }
-    assert_non_null(simd_classifier(0));
-    for (unsigned way = 0; simd_classifier(way) != NULL; way++) {
-        simd_classifier(way)(&some, bytes, 66, masks);
-        for (size_t i = 0; i < sizeof bytes; i++) {
+    assert_non_null(simd_way(0));
+    for (unsigned way = 0; simd_way(way) != NULL; way++) {
+        simd_way(way)->classify(&some, bytes, 66, masks);
+        for (size_t i = 0; i < sizeof bytes - 2; i++) {
             unsigned char c = bytes[i];
             unsigned in = some.low[c & 15] & some.high[c >> 4];
             struct simd_masks m = masks[i / 64];
             assert_int_equal(m.in >> i % 64 & 1, in != 0);
             assert_int_equal(m.special >> i % 64 & 1, (in & SIMD_SPECIAL) != 0);
+        }
+    }
+}
+
+/* All that may stand behind a '%', at places that differ. */
+static void
+escapes(void **state)
+{
+    static unsigned char bytes[64 * 64 * 7 + 64 + 2];
+    static uint64_t masks[64 * 7 + 1];
+    static const char hex[] = "0123456789abcdef0123456789ABCDEF";
+    (void)state;
+    for (unsigned one = 0; one < 256; one++) {
+        unsigned n = 0;
+        memset(bytes, '\\', sizeof bytes);
+        for (unsigned two = 0; two < 256; two++) {
+            bytes[n++] = '%';
+            bytes[n++] = (unsigned char)one;
+            bytes[n++] = (unsigned char)two;
+            n += two % 5;
+        }
+        for (unsigned way = 0; simd_way(way) != NULL; way++) {
+            simd_way(way)->escapes(&some, bytes, n / 64 + 1, masks);
+            for (unsigned i = 0; i < n; i++) {
+                const char *a = bytes[i + 1] ? strchr(hex, bytes[i + 1]) : NULL;
+                const char *b = bytes[i + 2] ? strchr(hex, bytes[i + 2]) : NULL;
+                bool is_of =
+                    a != NULL && b != NULL &&
+                    (some.high[(a - hex) % 16] & some.low[(b - hex) % 16]) != 0;
+                bool want = bytes[i] == '\\' || (bytes[i] == '%' && is_of);
+                assert_int_equal(masks[i / 64] >> i % 64 & 1, want);
+            }
         }
     }
 }
@@ -72,6 +104,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ways),
+        cmocka_unit_test(escapes),
         cmocka_unit_test(aes),
     };
     return cmocka_run_group_tests_name("simd", tests, NULL, NULL);
