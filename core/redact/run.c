@@ -59,16 +59,25 @@ redact_run_free(struct redact_run *r)
     xfree(r);
 }
 
+/* The offset of byte `i` of a stretch that begins at `base`. */
+static uint32_t
+offset_of(const struct redact_run *r, const struct redact_stage *st,
+    size_t base, size_t i)
+{
+    return st == r->stages ? st->at[base] + (uint32_t)(i - base) : st->at[i];
+}
+
 void
 redact_run_range(const struct redact_run *r, const struct redact_span *s,
     struct str bytes, uint64_t *from, uint64_t *to)
 {
     const struct redact_stage *st = s->whose;
+    size_t base = (size_t)(s->from - st->bytes);
     size_t i = (size_t)((const unsigned char *)bytes.p - st->bytes);
     uint32_t end = (uint32_t)r->end;
     AN(i + bytes.n <= st->n);
-    *from = r->end - (uint32_t)(end - st->at[i]);
-    *to = r->end - (uint32_t)(end - st->at[i + bytes.n]);
+    *from = r->end - (uint32_t)(end - offset_of(r, st, base, i));
+    *to = r->end - (uint32_t)(end - offset_of(r, st, base, i + bytes.n));
 }
 
 static size_t
@@ -105,12 +114,14 @@ stage_trim(
     size_t first = smaller(st->next, st->undone);
     size_t gone = first - smaller(first - st->base, r->history);
     redact_batch_flush(b);
+    st->at[gone] = offset_of(r, st, st->base, gone);
     st->n -= gone;
     st->next -= gone;
     st->undone -= gone;
     st->base = 0;
     memmove(st->bytes, st->bytes + gone, st->n);
-    memmove(st->at, st->at + gone, (st->n + 1) * sizeof *st->at);
+    size_t n = st == r->stages ? 0 : st->n;
+    memmove(st->at, st->at + gone, (n + 1) * sizeof *st->at);
 }
 
 static void
@@ -141,6 +152,23 @@ stage_room(struct redact_run *r, struct redact_batch *b, unsigned i)
     AN(st->n < r->room);
 }
 
+/* The offsets of the next `n` bytes to be given on, and of their end. */
+static void
+copy_offsets(const struct redact_run *r, const struct redact_stage *from,
+    uint32_t *to, size_t n)
+{
+    typedef uint32_t four __attribute__((vector_size(16)));
+    if (from != r->stages) {
+        memcpy(to, from->at + from->undone, (n + 1) * sizeof *to);
+        return;
+    }
+    uint32_t at = offset_of(r, from, from->base, from->undone);
+    four next = { at, at + 1, at + 2, at + 3 };
+    for (size_t i = 0; i <= n; i += 4, next += 4) {
+        memcpy(to + i, &next, sizeof next);
+    }
+}
+
 /* Plain bytes for the next stage. */
 static void
 stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
@@ -150,8 +178,7 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
         stage_room(r, b, i + 1);
         size_t k = smaller(n, r->room - to->n);
         memcpy(to->bytes + to->n, from->bytes + from->undone, k);
-        memcpy(
-            to->at + to->n, from->at + from->undone, (k + 1) * sizeof *to->at);
+        copy_offsets(r, from, to->at + to->n, k);
         to->n += k;
         to->quiet += k;
         from->undone += k;
@@ -172,7 +199,7 @@ stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
     to->quiet = 0;
     for (;;) {
         to->bytes[to->n++] = byte;
-        to->at[to->n] = from->at[from->undone];
+        to->at[to->n] = offset_of(r, from, from->base, from->undone);
         const unsigned char *p = from->bytes + from->undone;
         if (to->n == r->room || from->n - from->undone < 3 || p[0] != '%') {
             return;
@@ -192,7 +219,8 @@ undo_begin(
 {
     struct redact_stage *st = &r->stages[i];
     st->undone = escape - smaller(escape - st->base, r->history);
-    stage_begin(r, b, &r->stages[i + 1], st->at[st->undone]);
+    stage_begin(
+        r, b, &r->stages[i + 1], offset_of(r, st, st->base, st->undone));
     stage_copy(r, b, i, escape - st->undone);
 }
 
@@ -261,18 +289,6 @@ redact_run_begin(struct redact_run *r, struct redact_batch *b, uint64_t offset)
     stage_begin(r, b, &r->stages[0], (uint32_t)offset);
 }
 
-/* The offsets of `n` bytes behind a stage's end, and of theirs. */
-static void
-number(struct redact_stage *st, size_t n)
-{
-    typedef uint32_t four __attribute__((vector_size(16)));
-    uint32_t at = st->at[st->n];
-    four next = { at, at + 1, at + 2, at + 3 };
-    for (size_t i = 0; i <= n; i += 4, next += 4) {
-        memcpy(st->at + st->n + i, &next, sizeof next);
-    }
-}
-
 void
 redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
 {
@@ -281,7 +297,6 @@ redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
         stage_room(r, b, 0);
         size_t n = smaller(bytes.n, r->room - st->n);
         memcpy(st->bytes + st->n, bytes.p, n);
-        number(st, n);
         st->n += n;
         r->end += n;
         bytes = str_skip(bytes, n);

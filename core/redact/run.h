@@ -27,7 +27,8 @@ struct redact_stage {
     size_t quiet;  /* bytes since an escape; the stretch ends when they are many
                       (not of the first stage) */
     unsigned char *bytes; /* NULL: there were none yet */
-    uint32_t *at;         /* offsets, low bits; one more, for the end */
+    uint32_t *at; /* offsets, low bits; one more, for the end; of the first
+                     stage, where they are in a row, a stretch's first alone */
 };
 
 struct redact_guess {

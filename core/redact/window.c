@@ -32,20 +32,23 @@ size_t
 redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     size_t from, size_t wait)
 {
-    size_t stride = b->keys->stride, at = from;
-    size_t n = (size_t)(span->to - span->from);
-    b->spans[b->n_spans++] = *span;
-    for (; at + REDACT_WINDOW + wait <= n; at += stride) {
+    size_t stride = b->keys->stride, n = (size_t)(span->to - span->from);
+    while (from + REDACT_WINDOW + wait <= n) {
+        b->spans[b->n_spans++] = *span;
+        const unsigned char *at = span->from + from;
+        size_t left = (n - from - REDACT_WINDOW - wait) / stride + 1;
+        unsigned k = REDACT_BATCH - b->n;
+        k = left < k ? (unsigned)left : k;
+        from += k * stride;
+        for (unsigned i = 0; i < k; i++, at += stride) {
+            b->at[b->n + i] = at;
+        }
+        b->n += k;
         if (b->n == REDACT_BATCH) {
             redact_batch_flush(b);
-            b->spans[b->n_spans++] = *span;
         }
-        b->at[b->n++] = span->from + at;
     }
-    if (b->n_spans == REDACT_BATCH) {
-        redact_batch_flush(b);
-    }
-    return at;
+    return from;
 }
 
 /* Whether the form has these bytes from `from` on; in constant time. */
