@@ -230,7 +230,7 @@ static void
 undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
 {
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
-    size_t quiet = r->history + REDACT_STRIDE_MAX + REDACT_WINDOW;
+    size_t quiet = r->history + 1; /* a form's, and the rest of its bits */
     stage_copy(r, b, i, smaller(end - st->undone, quiet - to->quiet));
     if (to->quiet == quiet) {
         stage_step(r, b, i + 1, true);
