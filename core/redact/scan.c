@@ -160,11 +160,18 @@ run_feed(struct feed *f, const unsigned char *from, const unsigned char *to)
         f->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
 }
 
-/* A run that the piece has whole, of enough bytes. */
+/* A run that the piece has whole, of enough bytes. The backslashes that it may
+ * end with, before a quote of JSON in JSON, are of no form. */
 static void
 run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
     bool has_escapes)
 {
+    while (has_escapes && to > from && to[-1] == '\\') {
+        to--;
+    }
+    if (to - from < WORTH_MIN) {
+        return;
+    }
     if (has_escapes && redact_undo_any(from, (size_t)(to - from))) {
         run_begin(f, from);
         run_feed(f, from, to);

@@ -75,7 +75,8 @@ is_whole(const struct redact_form *f, const struct redact_span *span,
     if (!stands(f, 0, *bytes)) {
         return false;
     }
-    bytes->n += redact_form_has_rest(f) && end < span->to;
+    bytes->n += redact_form_has_rest(f) && end < span->to && *end != '%' &&
+                *end != '\\';
     return true;
 }
 

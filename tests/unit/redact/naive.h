@@ -155,7 +155,8 @@ naive_search(const struct naive *nv, const struct naive_level *l, bool *mask)
                 continue;
             }
             size_t end = i + f->n;
-            end += f->has_rest && end < l->n && naive_is_token(l->bytes[end]);
+            unsigned char c = end < l->n ? l->bytes[end] : '%';
+            end += f->has_rest && naive_is_token(c) && c != '%' && c != '\\';
             memset(mask + l->at[i], true, l->at[end] - l->at[i]);
         }
     }
