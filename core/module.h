@@ -16,6 +16,7 @@
 #include "conf/bind.h"
 #include "conf/type.h"
 #include "conf/value.h"
+#include "http/credential_text.h"
 #include "http/head.h"
 #include "http/media.h"
 #include "http/query.h"

@@ -168,7 +168,7 @@ test(const struct options *o)
             stderr, "weir: configuration file %s test failed\n", o->cycle.file);
         return 1;
     }
-    files_warn(c->conf);
+    cycle_warn(c, NULL);
     if (!o->is_quiet) {
         fprintf(stderr, "weir: configuration file %.*s test is successful\n",
             STR_ARG(c->conf->file));
@@ -241,7 +241,7 @@ serve(const struct options *o)
     if (c == NULL) {
         return 1;
     }
-    files_warn(c->conf);
+    cycle_warn(c, NULL);
     if (files_check(c->conf) != 0) {
         cycle_free(c);
         return 1;

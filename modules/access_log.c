@@ -295,7 +295,7 @@ static const struct cmd cmds[] = {
         .min_args = 2,
         .max_args = 255,
         .offset = CMD_AT(struct access_log, formats, struct log_format *),
-        .flags = CMD_LIST,
+        .flags = CMD_LIST | CMD_FREE,
         .size = sizeof(struct log_format *),
         .set = set_log_format,
     },

@@ -20,8 +20,8 @@ struct credential {
     struct rule *headers; /* proxy_set_header */
     struct rule *queries; /* proxy_set_query */
     struct value *bearer;
-    struct value *basic;
-    struct str basic_user;
+    struct value *basic; /* the password */
+    struct value *basic_user;
 };
 
 /* A header as it goes upstream. */
@@ -79,8 +79,8 @@ refuse(struct tx *tx, enum render why)
 {
     static const char *const details[] = {
         [RENDER_MISSING] = "the credential for this host is missing",
-        [RENDER_INVALID] = "a value for this request has a control byte or "
-                           "is too long",
+        [RENDER_INVALID] = "a value for this request has a control byte or a "
+                           "\":\" in its user, or is too long",
         [RENDER_NO_QUERY] = "a credential of this host goes into the query, "
                             "and this target has none",
     };
@@ -95,10 +95,10 @@ refuse(struct tx *tx, enum render why)
 }
 
 static struct attached *
-attach(struct state *st, struct str name, const struct value *v)
+attach(struct state *st, struct str name, bool is_secret)
 {
     struct attached *at = &st->items[st->n++];
-    *at = (struct attached){ name, STR_NONE, value_has_secret(v) };
+    *at = (struct attached){ name, STR_NONE, is_secret };
     return at;
 }
 
@@ -117,14 +117,19 @@ render_bearer(struct tx *tx, const struct value *v, struct attached *at)
 static enum render
 render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
 {
-    struct str s;
-    enum render r = render(tx, cc->basic, &s);
+    struct str user, s;
+    enum render r = render(tx, cc->basic_user, &user);
+    if (r == RENDER_OK) {
+        r = render(tx, cc->basic, &s);
+    }
+    if (r == RENDER_OK && str_find(user, ':') != user.n) {
+        r = RENDER_INVALID; /* the password would begin in it */
+    }
     if (r != RENDER_OK) {
         return r;
     }
-    struct str pair =
-        tx_wipe_later(tx, arena_printf(tx->arena, "%.*s:%.*s",
-                              STR_ARG(cc->basic_user), STR_ARG(s)));
+    struct str pair = tx_wipe_later(
+        tx, arena_printf(tx->arena, "%.*s:%.*s", STR_ARG(user), STR_ARG(s)));
     char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
@@ -145,15 +150,18 @@ render_headers(struct tx *tx, const struct credential *cc, struct state *st)
     st->items = arena_calloc(tx->arena, n * sizeof *st->items);
     for (const struct rule *k = cc->headers; k != NULL && r == RENDER_OK;
          k = k->next) {
-        r = render(tx, k->value, &attach(st, k->name, k->value)->value);
+        bool is_secret = value_has_secret(k->value);
+        r = render(tx, k->value, &attach(st, k->name, is_secret)->value);
     }
     struct str authorization = STR("Authorization");
     if (cc->bearer != NULL && r == RENDER_OK) {
-        r = render_bearer(
-            tx, cc->bearer, attach(st, authorization, cc->bearer));
+        bool is_secret = value_has_secret(cc->bearer);
+        r = render_bearer(tx, cc->bearer, attach(st, authorization, is_secret));
     }
     if (cc->basic != NULL && r == RENDER_OK) {
-        r = render_basic(tx, cc, attach(st, authorization, cc->basic));
+        bool is_secret =
+            value_has_secret(cc->basic) || value_has_secret(cc->basic_user);
+        r = render_basic(tx, cc, attach(st, authorization, is_secret));
     }
     return r;
 }
@@ -306,12 +314,42 @@ explain(struct explanation *e)
         explain_value(e, "bearer", STR_NONE, cc->bearer);
     }
     if (cc->basic != NULL) {
-        /* without the user, which is the credential where a key stands alone */
-        explain_value(e, "basic_auth", STR_NONE, cc->basic);
+        if (value_has_secret(cc->basic_user)) {
+            explain_value(e, "basic_auth", STR_NONE, cc->basic_user);
+        }
+        if (value_has_secret(cc->basic) || !value_has_secret(cc->basic_user)) {
+            explain_value(e, "basic_auth", STR_NONE, cc->basic);
+        }
     }
     for (k = cc->queries; k != NULL; k = k->next) {
         explain_value(e, "proxy_set_query", k->name, k->value);
     }
+}
+
+/* SPEC 7: a credential is what it looks like, so only `secret` makes one. The
+ * message has nothing of the value. */
+static bool
+is_written_out(struct bind *b, const struct directive *d)
+{
+    return conf_error(b, &d->name,
+        "a credential is written out in \"%.*s\", where it is bound to no "
+        "host and hidden from no one: put it into a file, write \"secret NAME "
+        "file:PATH hosts=HOST;\", and \"$secret_NAME\" in its place",
+        STR_ARG(d->name.text));
+}
+
+static bool
+is_constant(const struct value *v)
+{
+    struct str text;
+    return value_is_literal(v, &text);
+}
+
+static bool
+is_empty(const struct value *v)
+{
+    struct str text;
+    return value_is_literal(v, &text) && text.n == 0;
 }
 
 static bool
@@ -324,7 +362,13 @@ add_rule(struct bind *b, const struct directive *d, struct rule **list)
         list = &(*list)->next;
     }
     *list = rule;
-    return rule->value != NULL;
+    if (rule->value == NULL) {
+        return false;
+    }
+    bool is_by_name = credential_text_is_name(rule->name) &&
+                      is_constant(rule->value) && !is_empty(rule->value);
+    return (!is_by_name && !credential_text_is_value(d->args[1].text)) ||
+           is_written_out(b, d);
 }
 
 /* Names are no values: "$secret_x" would be sent as it stands here. */
@@ -398,8 +442,13 @@ begin_authorization(
 static bool
 set_bearer(struct bind *b, const struct directive *d, void *field)
 {
-    return begin_authorization(b, d, "basic_auth") &&
-           set_secret_value(b, d, field);
+    struct value **v = field;
+    if (!begin_authorization(b, d, "basic_auth") ||
+        !set_secret_value(b, d, field)) {
+        return false;
+    }
+    return (!is_constant(*v) && !credential_text_is_value(d->args[0].text)) ||
+           is_written_out(b, d);
 }
 
 static bool
@@ -412,23 +461,38 @@ set_query_rule(struct bind *b, const struct directive *d, void *field)
     return add_rule(b, d, field);
 }
 
+/* A key may stand alone, as the user with no password, or with one that is a
+ * constant of the service's. */
+static bool
+is_basic_written_out(const struct credential *cc, const struct directive *d)
+{
+    bool is_key_alone = is_empty(cc->basic) ? !is_constant(cc->basic_user)
+                                            : value_has_secret(cc->basic_user);
+    return (is_constant(cc->basic) && !is_key_alone) ||
+           credential_text_is_value(d->args[0].text) ||
+           credential_text_is_value(d->args[1].text);
+}
+
 static bool
 set_basic_auth(struct bind *b, const struct directive *d, void *field)
 {
     struct credential *cc = bind_part(b);
     struct str user = d->args[0].text;
-    if (str_find(user, ':') != user.n || !field_value_is_valid(user) ||
-        has_variable(user)) {
+    (void)field;
+    if (str_find(user, ':') != user.n || !field_value_is_valid(user)) {
         return conf_error(
             b, &d->args[0], "invalid user \"%.*s\"", STR_ARG(user));
     }
     if (!begin_authorization(b, d, "bearer")) {
         return false;
     }
-    cc->basic_user = user;
-    cc->basic = value_compile(b, &d->args[1], true);
-    (void)field;
-    return cc->basic != NULL;
+    cc->basic_user = value_compile(b, &d->args[0], true);
+    cc->basic =
+        cc->basic_user != NULL ? value_compile(b, &d->args[1], true) : NULL;
+    if (cc->basic == NULL) {
+        return false;
+    }
+    return !is_basic_written_out(cc, d) || is_written_out(b, d);
 }
 
 #define C struct credential

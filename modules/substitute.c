@@ -577,8 +577,8 @@ set_substitute(struct bind *b, const struct directive *d, void *field)
 }
 
 static const struct cmd cmds[] = {
-    CMD_LISTED("substitute", CONF_HOST | CONF_HANDLER | CONF_LOCATION, 4, 255,
-        struct substitute, rules, struct rule *, set_substitute),
+    CMD_LISTED_FREE("substitute", CONF_HOST | CONF_HANDLER | CONF_LOCATION, 4,
+        255, struct substitute, rules, struct rule *, set_substitute),
     { 0 },
 };
 

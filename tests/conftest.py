@@ -30,6 +30,29 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "long" in item.keywords:
                 item.add_marker(skip)
+    items.sort(key=lambda item: "slow" not in item.keywords)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """How to run what failed, and nothing else."""
+    stage = os.environ.get("WEIR_TEST_STAGE", "flow")
+    stats = terminalreporter.stats
+    for report in stats.get("failed", []) + stats.get("error", []):
+        terminalreporter.write_line(
+            f"again: auto/test {stage} 'tests/{report.nodeid}'"
+        )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_network():
+    """As root: no port of another test's, nor of the machine's, is taken, and
+    nothing leaves."""
+    if os.geteuid() != 0:
+        yield
+        return
+    net = NetNs(everywhere=False)
+    yield
+    net.leave()
 
 
 @pytest.fixture(scope="session")
@@ -111,10 +134,9 @@ def canary(canaries):
 
 @pytest.fixture
 def netns():
-    try:
-        net = NetNs()
-    except PermissionError:
+    if os.geteuid() != 0:
         pytest.skip("needs root")
+    net = NetNs()
     yield net
     net.leave()
 

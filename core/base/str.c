@@ -38,6 +38,9 @@ str_starts(struct str s, struct str prefix)
 bool
 str_ends(struct str s, struct str suffix)
 {
+    if (suffix.n == 0) {
+        return true; /* of no bytes, which may lie nowhere */
+    }
     return s.n >= suffix.n &&
            str_eq(str_n(s.p + s.n - suffix.n, suffix.n), suffix);
 }

@@ -6,7 +6,6 @@
 
 #include "conf/bind.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,59 +39,6 @@ void *
 bind_part(struct bind *b)
 {
     return b->scope->parts[b->ref->part];
-}
-
-/* The message with the token's text, if it stands there, cut short. */
-static void
-error_compose(
-    struct conf *c, const struct token *at, const char *fmt, va_list ap)
-{
-    va_list again;
-    va_copy(again, ap);
-    int n = vsnprintf(NULL, 0, fmt, again);
-    va_end(again);
-    AN(n >= 0);
-    char *text = arena_alloc(c->arena, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, fmt, ap);
-    if (at == NULL) {
-        snprintf(c->error, sizeof c->error, "%s", text);
-        return;
-    }
-    char *hit = at->text.n > TOKEN_SHOWN_MAX
-                    ? memmem(text, (size_t)n, at->text.p, at->text.n)
-                    : NULL;
-    if (hit == NULL) {
-        snprintf(
-            c->error, sizeof c->error, "%s in %s:%u", text, at->file, at->line);
-        return;
-    }
-    snprintf(c->error, sizeof c->error, "%.*s...%s in %s:%u",
-        (int)(hit - text) + TOKEN_SHOWN_MAX, text, hit + at->text.n, at->file,
-        at->line);
-}
-
-bool
-conf_error(struct bind *b, const struct token *at, const char *fmt, ...)
-{
-    va_list ap;
-    if (b->conf->error[0] == '\0') {
-        va_start(ap, fmt);
-        error_compose(b->conf, at, fmt, ap);
-        va_end(ap);
-    }
-    return false;
-}
-
-int
-conf_fail(struct conf *c, const struct token *at, const char *fmt, ...)
-{
-    va_list ap;
-    if (c->error[0] == '\0') {
-        va_start(ap, fmt);
-        error_compose(c, at, fmt, ap);
-        va_end(ap);
-    }
-    return -1;
 }
 
 static int
@@ -228,6 +174,73 @@ scope_new(struct conf *c, struct scope *parent, enum conf_context context,
     return s;
 }
 
+/* A directive's name, of any context; `include` never comes to the tree. */
+static bool
+is_directive(const struct cmd_table *t, struct str word)
+{
+    bool is_known;
+    table_find(t, word, CONF_MAIN, &is_known);
+    return is_known || str_eq(word, STR("include"));
+}
+
+/* Letters and "_" alone, as a directive's name is and few values are. */
+static bool
+is_like_name(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        if (!ascii_is_alpha(c) && c != '_') {
+            return false;
+        }
+    }
+    return s.n != 0;
+}
+
+/* An argument with which the directive's own arguments may have ended: a
+ * missing ";" makes the next directive's words arguments of this one. What is
+ * in quotes is meant. */
+static bool
+check_argument(struct bind *b, const struct cmd *cmd, const struct directive *d,
+    const struct token *t)
+{
+    const char *end = cmd->flags & CMD_BLOCK ? "{" : ";";
+    bool is_name = is_directive(b->conf->table, t->text);
+    if (t->begins_line && is_name) {
+        return conf_error(b, t,
+            "\"%.*s\" begins a line among the arguments of \"%s\" of line "
+            "%u: a \"%s\" is missing before it, or it is a value and must be "
+            "in quotes",
+            STR_ARG(t->text), cmd->name, d->name.line, end);
+    }
+    if (cmd->max_args == 255 && !(cmd->flags & CMD_FREE) && is_name) {
+        return conf_error(b, t,
+            "\"%.*s\" in the list of \"%s\" is the name of a directive: a "
+            "\"%s\" is missing before it, or it is a value and must be in "
+            "quotes",
+            STR_ARG(t->text), cmd->name, end);
+    }
+    if (t->begins_line && t->column <= d->name.column &&
+        is_like_name(t->text)) {
+        conf_warn(b->conf, t,
+            "\"%.*s\" begins a line among the arguments of \"%s\" of line "
+            "%u: is a \"%s\" missing before it? If not, indent it",
+            STR_ARG(t->text), cmd->name, d->name.line, end);
+    }
+    return true;
+}
+
+static bool
+check_arguments(
+    struct bind *b, const struct cmd *cmd, const struct directive *d)
+{
+    for (unsigned i = 0; i < d->n_args; i++) {
+        if (!d->args[i].is_quoted && !check_argument(b, cmd, d, &d->args[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What nginx checks of a directive before its command sees it. */
 static const struct cmd_ref *
 bind_look_up(struct bind *b, const struct directive *d)
@@ -245,6 +258,9 @@ bind_look_up(struct bind *b, const struct directive *d)
     }
     const struct cmd *cmd = r->cmd;
     bool opens = (cmd->flags & CMD_BLOCK) != 0;
+    if (!check_arguments(b, cmd, d)) {
+        return NULL;
+    }
     if (d->is_block != opens) {
         conf_error(b, name, "directive \"%s\" %s", cmd->name,
             opens ? "has no opening \"{\"" : "is not terminated by \";\"");

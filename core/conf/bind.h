@@ -35,7 +35,10 @@ enum cmd_flag {
                            replaces what was inherited at the first use */
     CMD_BLOCK = 1 << 1, /* opens a scope of context `block`; one that takes
                            no arguments may stand once */
-    CMD_OWN = 1 << 2    /* the field is zeroed in a child, not inherited */
+    CMD_OWN = 1 << 2,   /* the field is zeroed in a child, not inherited */
+    CMD_FREE = 1 << 3   /* of any number of arguments, of which one may be a
+                           directive's name: what else they may be is told by
+                           set(), or is the reader's alone */
 };
 
 struct cmd {
@@ -75,6 +78,13 @@ struct cmd {
         .size = sizeof(((T *)0)->F), .set = (SET)                              \
     }
 
+#define CMD_LISTED_FREE(NAME, CTX, MIN, MAX, T, F, C, SET)                     \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
+        .max_args = (MAX), .flags = CMD_LIST | CMD_FREE,                       \
+        .offset = CMD_AT(T, F, C), .size = sizeof(((T *)0)->F), .set = (SET)   \
+    }
+
 #define CMD_OPENS(NAME, CTX, MIN, MAX, BLOCK)                                  \
     {                                                                          \
         .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
@@ -96,6 +106,7 @@ struct cmd {
 
 struct cmd_table;
 struct conf;
+struct conf_warning;
 struct regex;
 struct scope;
 
@@ -133,6 +144,8 @@ struct conf {
     bool is_test;            /* -t: open nothing for writing, bind nothing */
     const struct cmd_table *table; /* bind.c's */
     struct tree_file *files;       /* as read, for -T */
+    struct conf_warning *warnings; /* in the order found */
+    unsigned n_warnings;
     char error[1024];
 };
 
@@ -182,3 +195,13 @@ bool conf_error(struct bind *b, const struct token *at, const char *fmt, ...)
 /* The same from check(): returns -1. `at` may be NULL. */
 int conf_fail(struct conf *c, const struct token *at, const char *fmt, ...)
     printf_like(3, 4);
+
+/* From set() or check(): notes "MESSAGE in FILE:LINE" of what is no error and
+ * cannot be meant; it says what to write instead. The same text is kept once,
+ * a hundred in all. `at` may be NULL. */
+void conf_warn(struct conf *c, const struct token *at, const char *fmt, ...)
+    printf_like(3, 4);
+
+/* The i-th, lent while the conf lives; false past the last. */
+bool conf_warning(const struct conf *c, unsigned i, struct str *text);
+bool conf_has_warning(const struct conf *c, struct str text);

@@ -56,6 +56,18 @@ lex_step(struct lexer *x)
     x->pos++;
 }
 
+/* Whether what is read next is the first on its line; a byte order mark is
+ * none. */
+static bool
+lex_begins_line(const struct lexer *x)
+{
+    size_t at = x->line_start;
+    while (at < x->pos && is_blank(x->text.p[at])) {
+        at++;
+    }
+    return at == x->pos;
+}
+
 static void
 lex_skip_blanks(struct lexer *x)
 {
@@ -79,7 +91,8 @@ lex_place(const struct lexer *x, struct token *t)
     *t = (struct token){ .text = STR(""),
         .file = x->file,
         .line = x->line,
-        .column = (unsigned)(x->pos - x->line_start + 1) };
+        .column = (unsigned)(x->pos - x->line_start + 1),
+        .begins_line = lex_begins_line(x) };
 }
 
 /* What a resolved escape stands for; '\0' if the backslash stays. */

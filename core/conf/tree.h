@@ -12,6 +12,7 @@ struct token {
     const char *file;
     unsigned line, column;
     bool is_quoted;
+    bool begins_line; /* only blanks stand before it on its line */
 };
 
 struct directive {

@@ -247,6 +247,6 @@ field_name_is_reserved(struct str name)
 bool
 field_value_is_valid(struct str value)
 {
-    const char *end = value.p + value.n;
-    return value.n == 0 || scan_text(value.p, end) == end;
+    return value.n == 0 ||
+           scan_text(value.p, value.p + value.n) == value.p + value.n;
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tcp.h"
+#include "proc/files.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
@@ -68,6 +69,19 @@ cycle_read(const struct cycle_options *o, bool is_test)
     c->respawns = xcalloc(c->main->worker_processes * sizeof *c->respawns);
     list_init(&c->node);
     return c;
+}
+
+void
+cycle_warn(const struct cycle *c, const struct cycle *before)
+{
+    CHECK(c, CYCLE_MAGIC);
+    struct str text;
+    for (unsigned i = 0; conf_warning(c->conf, i, &text); i++) {
+        if (before == NULL || !conf_has_warning(before->conf, text)) {
+            log_at(LOG_WARN, "%.*s", STR_ARG(text));
+        }
+    }
+    files_warn(c->conf);
 }
 
 /* The children never open it: they inherit it, or are sent it. Opened again it

@@ -58,6 +58,10 @@ struct conf *cycle_conf(const struct cycle_options *o, bool is_test);
 must_check struct cycle *cycle_read(
     const struct cycle_options *o, bool is_test);
 
+/* Logs what its configuration and files are warned of; of the former not what
+ * `before` (NULL: nothing) was warned of too. */
+void cycle_warn(const struct cycle *c, const struct cycle *before);
+
 /* Opens logs and listening sockets (of `listeners`, all the master's). -1
  * after a log line; then, and for a cycle that did not start, cycle_undo(). */
 must_check int cycle_open(struct cycle *c, struct list *listeners);

@@ -15,7 +15,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/sig.h"
-#include "proc/files.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
@@ -185,7 +184,7 @@ reload(struct master *m)
     notify_reloading(&m->notify);
     struct cycle *c = cycle_read(&m->options, false);
     if (c != NULL) {
-        files_warn(c->conf);
+        cycle_warn(c, m->current);
     }
     if (c == NULL || begin(m, c) != 0) {
         log_at(LOG_EMERG, "reload: the old configuration goes on");

@@ -150,6 +150,11 @@ check(struct conf *c, struct scope *s, void *part)
     if (s->context != CONF_EGRESS) {
         return 0;
     }
+    if (lc->first == NULL) {
+        conf_warn(c, &s->directive->name,
+            "no \"listen\" in \"egress\": no sandbox can reach weir; write "
+            "\"listen 127.0.0.1:3128 proxy;\"");
+    }
     for (const struct listen *l = lc->first; l != NULL; l = l->next) {
         bool is_trusting =
             l->path.n != 0 ? lc->front_ends.has_unix : lc->front_ends.n != 0;

@@ -35,7 +35,7 @@ rule_add(struct bind *b, struct access_rule *r, const struct token *t)
     if (r->set == NULL) {
         r->set = hosts_new(bind_conf(b)->arena, PATTERN_LIST);
     }
-    return hosts_add(b, r->set, t);
+    return hosts_add(b, r->set, t, r->is_allow);
 }
 
 /* The rule that a directive adds to: the last one, if it says the same. */

@@ -8,6 +8,7 @@
 #include "sandbox/block.h"
 
 #include "http/field.h"
+#include "http/method.h"
 #include "sandbox/conf_priv.h"
 
 #define BLOCK_CONTEXTS (CONF_HOST | CONF_HANDLER | CONF_LOCATION)
@@ -126,14 +127,40 @@ set_handler(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+static void
+warn_method(struct bind *b, const struct token *t)
+{
+    struct conf *c = bind_conf(b);
+    char *upper = arena_calloc(c->arena, t->text.n + 1);
+    for (size_t i = 0; i < t->text.n; i++) {
+        char letter = t->text.p[i];
+        bool is_lower = letter >= 'a' && letter <= 'z';
+        upper[i] = is_lower ? (char)(letter - 'a' + 'A') : letter;
+    }
+    if (method_is_known(str_n(upper, t->text.n))) {
+        conf_warn(c, t,
+            "no request has the method \"%.*s\": methods are case-sensitive, "
+            "write \"%s\"",
+            STR_ARG(t->text), upper);
+    } else {
+        conf_warn(c, t,
+            "\"%.*s\" is no method that is registered: is it misspelt?",
+            STR_ARG(t->text));
+    }
+}
+
 /* A method is a token (RFC 9110 9.1), as a field's name is. */
 static bool
 set_methods(struct bind *b, const struct directive *d, void *field)
 {
     for (unsigned i = 0; i < d->n_args; i++) {
-        if (!field_name_is_valid(d->args[i].text)) {
-            return conf_error(b, &d->args[i], "invalid method \"%.*s\"",
-                STR_ARG(d->args[i].text));
+        const struct token *t = &d->args[i];
+        if (!field_name_is_valid(t->text)) {
+            return conf_error(
+                b, t, "invalid method \"%.*s\"", STR_ARG(t->text));
+        }
+        if (!method_is_known(t->text)) {
+            warn_method(b, t);
         }
     }
     return set_words(b, d, field);
@@ -275,8 +302,8 @@ static const struct cmd block_cmds[] = {
         unsigned, set_return),
     CMD_LISTED("methods", BLOCK_CONTEXTS, 1, 255, struct block_conf, methods,
         struct str_list, set_methods),
-    CMD_LISTED("classes", CONF_HOST | CONF_HANDLER, 1, 255, struct block_conf,
-        classes, struct str_list, set_classes),
+    CMD_LISTED_FREE("classes", CONF_HOST | CONF_HANDLER, 1, 255,
+        struct block_conf, classes, struct str_list, set_classes),
     { 0 },
 };
 

@@ -65,6 +65,7 @@ struct block {
     enum location_kind kind;
     bool is_final; /* ^~: no regex is tried after it */
     struct regex *regex;
+    bool is_caseless; /* the regex */
 };
 
 #define BLOCK_MAGIC 0xb10cb10cu

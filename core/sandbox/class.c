@@ -189,7 +189,11 @@ egress_check(struct conf *c, struct scope *egress, struct sandbox_conf *sc)
         }
     }
     sc->set = sandbox_set_build(c, egress, classes);
-    return sc->set != NULL ? 0 : -1;
+    if (sc->set == NULL) {
+        return -1;
+    }
+    reach_warn(c, egress, sc->set);
+    return 0;
 }
 
 static int
@@ -243,6 +247,15 @@ set_slots_queue(struct bind *b, const struct directive *d, void *field)
         .offset = CMD_AT(S, F, C), .size = sizeof(((S *)0)->F), .set = (SET)   \
     }
 
+/* A list of hosts; ARG is NULL where it denies. */
+#define HOSTS(NAME, F, ARG)                                                    \
+    {                                                                          \
+        .name = (NAME), .contexts = CONF_CLASS | CONF_SANDBOX,                 \
+        .max_args = 255, .flags = CMD_OWN | CMD_LIST,                          \
+        .offset = CMD_AT(S, F, struct host_list),                              \
+        .size = sizeof(struct host_list), .set = set_hosts, .arg = (ARG)       \
+    }
+
 static const struct cmd sandbox_cmds[] = {
     { .name = "sandbox_class",
         .contexts = CONF_EGRESS,
@@ -259,10 +272,8 @@ static const struct cmd sandbox_cmds[] = {
         .block = CONF_SANDBOX,
         .set = set_sandbox,
         .base = sandbox_base },
-    OWN("allowed_hosts", CONF_CLASS | CONF_SANDBOX, 0, 255, CMD_LIST,
-        allowed_hosts, struct host_list, set_hosts),
-    OWN("denied_hosts", CONF_CLASS | CONF_SANDBOX, 0, 255, CMD_LIST,
-        denied_hosts, struct host_list, set_hosts),
+    HOSTS("allowed_hosts", allowed_hosts, "allow"),
+    HOSTS("denied_hosts", denied_hosts, NULL),
     CMD_FLAG("internet", CONF_WHO, S, internet),
     CMD("connections", CONF_WHO, 1, 1, S, connections, unsigned, set_count),
     CMD("header_slots", CONF_WHO, 1, 1, S, header_slots, unsigned, set_slots),

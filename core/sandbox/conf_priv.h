@@ -22,9 +22,13 @@ bool set_hosts(struct bind *b, const struct directive *d, void *field);
 /* A set that goes with the arena. */
 struct pattern_set *hosts_new(struct arena *a, enum pattern_kind kind);
 
-/* Adds a token's pattern; false after conf_error(). */
-must_check bool hosts_add(
-    struct bind *b, struct pattern_set *s, const struct token *t);
+/* Adds a token's pattern; false after conf_error(). Of a list that allows, a
+ * pattern that takes in names of strangers is warned of. */
+must_check bool hosts_add(struct bind *b, struct pattern_set *s,
+    const struct token *t, bool is_allow);
+
+/* That warning alone. */
+void hosts_warn(struct bind *b, const struct token *t, struct str pattern);
 
 /* The argument that a field's text was taken from, among those of the scope's
  * own directives: for errors that only a check can find. */
@@ -62,6 +66,13 @@ unsigned class_count(const struct scope *egress);
 
 /* Whether a class's sandboxes come to a shared block. */
 bool block_is_for(const struct block *b, const struct class *k);
+
+/* reach.c */
+
+/* Warns of host blocks and locations that no request can reach; when all of
+ * egress is checked. */
+void reach_warn(
+    struct conf *c, const struct scope *egress, const struct sandbox_set *set);
 
 /* token.c */
 

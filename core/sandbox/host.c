@@ -61,6 +61,9 @@ name_add(
                                       : "it is empty");
     }
     if (pattern_set_add(h->names, name, h, &err)) {
+        if (h->class != NULL && name.p[0] != '~') {
+            hosts_warn(b, t, name); /* what a class's own names may leave */
+        }
         return true;
     }
     if (err.other != NULL) {

@@ -5,6 +5,8 @@
 
 #include "sandbox/conf_priv.h"
 
+#include "sandbox/stranger.h"
+
 bool
 set_words(struct bind *b, const struct directive *d, void *field)
 {
@@ -35,24 +37,44 @@ hosts_new(struct arena *a, enum pattern_kind kind)
     return s;
 }
 
+void
+hosts_warn(struct bind *b, const struct token *t, struct str pattern)
+{
+    struct conf *c = bind_conf(b);
+    struct str example, instead;
+    if (stranger_matches(c->arena, pattern, &example, &instead)) {
+        conf_warn(c, t,
+            "\"%.*s\" takes in names of strangers, such as \"%.*s\": write "
+            "%.*s",
+            STR_ARG(pattern), STR_ARG(example), STR_ARG(instead));
+    }
+}
+
 bool
-hosts_add(struct bind *b, struct pattern_set *s, const struct token *t)
+hosts_add(
+    struct bind *b, struct pattern_set *s, const struct token *t, bool is_allow)
 {
     struct pattern_error err;
-    return pattern_set_add(s, t->text, NULL, &err) ||
-           conf_error(b, t, "invalid host pattern \"%.*s\": %s",
-               STR_ARG(t->text), err.text);
+    if (!pattern_set_add(s, t->text, NULL, &err)) {
+        return conf_error(b, t, "invalid host pattern \"%.*s\": %s",
+            STR_ARG(t->text), err.text);
+    }
+    if (is_allow) {
+        hosts_warn(b, t, t->text);
+    }
+    return true;
 }
 
 bool
 set_hosts(struct bind *b, const struct directive *d, void *field)
 {
     struct host_list *l = field;
+    bool is_allow = bind_cmd(b)->arg != NULL;
     if (l->set == NULL) {
         l->set = hosts_new(bind_conf(b)->arena, PATTERN_LIST);
     }
     for (unsigned i = 0; i < d->n_args; i++) {
-        if (!hosts_add(b, l->set, &d->args[i])) {
+        if (!hosts_add(b, l->set, &d->args[i], is_allow)) {
             return false;
         }
     }

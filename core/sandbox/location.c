@@ -44,13 +44,12 @@ location_free_regex(void *re)
 }
 
 static bool
-read_regex(
-    struct bind *b, struct block *l, const struct token *t, bool is_caseless)
+read_regex(struct bind *b, struct block *l, const struct token *t)
 {
     char why[160] = "it is empty";
     if (l->name.n != 0) {
         l->regex = regex_new(
-            l->name, is_caseless ? REGEX_CASELESS : 0, why, sizeof why);
+            l->name, l->is_caseless ? REGEX_CASELESS : 0, why, sizeof why);
     }
     if (l->regex == NULL) {
         return conf_error(
@@ -100,9 +99,10 @@ location_read(struct bind *b, const struct directive *d, struct block *l)
     }
     l->kind = m == end ? LOCATION_PREFIX : m->kind;
     l->is_final = m != end && m->is_final;
+    l->is_caseless = m != end && m->is_caseless;
     l->name =
         m != end && d->n_args == 1 ? str_skip(first, strlen(m->text)) : t->text;
-    return l->kind == LOCATION_REGEX ? read_regex(b, l, t, m->is_caseless)
+    return l->kind == LOCATION_REGEX ? read_regex(b, l, t)
                                      : check_path(b, l, t);
 }
 
@@ -124,19 +124,41 @@ find_in(const struct map *m, struct str path)
                         : NULL;
 }
 
+/* The same expression: the second would never be tried. */
+static bool
+has_regex(const struct location_index *x, const struct block *l)
+{
+    for (unsigned i = 0; i < x->n_regexes; i++) {
+        const struct block *k = x->regexes[i];
+        if (k->is_caseless == l->is_caseless && str_eq(k->name, l->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int
+duplicate(struct conf *c, const struct block *l)
+{
+    const struct directive *d = l->scope->directive;
+    return conf_fail(c, &d->args[d->n_args - 1], "duplicate location \"%.*s\"",
+        STR_ARG(l->name));
+}
+
 static int
 index_add(struct conf *c, struct location_index *x, const struct block *l)
 {
-    const struct directive *d = l->scope->directive;
     struct map *m = l->kind == LOCATION_EXACT ? &x->exact : &x->prefix;
     if (l->kind == LOCATION_REGEX) {
+        if (has_regex(x, l)) {
+            return duplicate(c, l);
+        }
         x->regexes = xgrow(x->regexes, x->n_regexes, sizeof *x->regexes);
         x->regexes[x->n_regexes++] = l;
         return 0;
     }
     if (find_in(m, l->name) != NULL) {
-        return conf_fail(c, &d->args[d->n_args - 1],
-            "duplicate location \"%.*s\"", STR_ARG(l->name));
+        return duplicate(c, l);
     }
     struct path_node *p = arena_calloc(c->arena, sizeof *p);
     p->node.key = l->name;

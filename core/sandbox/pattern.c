@@ -17,6 +17,8 @@
 #define PATTERN_MAGIC 0x9a77e249u
 #define NAME_BYTES_MAX 253
 
+static const char no_range[] = "a range of addresses names no host block";
+
 struct entry {
     struct map_node node; /* of exact, suffix or prefix */
     struct str text;      /* canonical */
@@ -173,7 +175,7 @@ add_address(struct pattern_set *s, struct str pattern, void *value,
         return add_range(s, &c, text, value) ? 1 : -1;
     }
     if (is_range) {
-        pattern_refuse(err, "a range of addresses names no host block");
+        pattern_refuse(err, no_range);
         return -1;
     }
     return add_hashed(s, &s->exact, text, text, value, err) ? 1 : -1;
@@ -195,7 +197,9 @@ add_name(struct pattern_set *s, struct str text, void *value,
     struct pattern_error *err)
 {
     if (pattern_ends_in_number(text)) {
-        return pattern_refuse(err, "an address in ambiguous form");
+        return pattern_refuse(err,
+            "an address in ambiguous form: write all of its four "
+            "parts, or a CIDR");
     }
     return add_hashed(s, &s->exact, text, text, value, err);
 }
@@ -300,6 +304,10 @@ pattern_set_add(struct pattern_set *s, struct str pattern, void *value,
     }
     if (memmem(text.p, text.n, "://", 3) != NULL) {
         return pattern_refuse(err, pattern_byte_reason('/'));
+    }
+    if (!pattern_range_check(text, err)) {
+        return s->kind == PATTERN_SERVER ? pattern_refuse(err, no_range)
+                                         : false;
     }
     return s->kind == PATTERN_LIST ? add_list(s, text, value, err)
                                    : add_server(s, text, value, err);

@@ -37,6 +37,8 @@ pattern_byte_reason(unsigned char c)
     case '[':
     case ']':
         return "brackets may stand around an IPv6 address only";
+    case ',':
+        return "blanks separate host patterns, and no comma";
     case '~':
         return "no regular expression may stand in this list";
     case '$':
@@ -92,6 +94,85 @@ pattern_ends_in_number(struct str s)
         }
     }
     return true;
+}
+
+/* Digits with a star, or with dots and a dash, and no letter. */
+static bool
+is_range(struct str s)
+{
+    bool has_digit = false, has_star = false, has_dash = false, has_dot = false;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        bool is_digit = ascii_is_digit(c);
+        has_digit = has_digit || is_digit;
+        has_star = has_star || c == '*';
+        has_dash = has_dash || c == '-';
+        has_dot = has_dot || c == '.';
+        if (!is_digit && c != '*' && c != '-' && c != '.') {
+            return false;
+        }
+    }
+    bool is_open = has_star && (has_dot || s.p[0] != '*');
+    return has_digit && (is_open || (has_dash && has_dot));
+}
+
+/* "fd00::*", "fd00::1-fd00::9". A port has one colon, or is behind a bracket.
+ */
+static bool
+is_range6(struct str s)
+{
+    struct str rest = str_skip(s, str_find(s, ':'));
+    rest = str_skip(rest, rest.n != 0);
+    return str_find(s, '[') == s.n && str_find(rest, ':') != rest.n;
+}
+
+/* How many octets stand before ".*" and nothing but stars; 0: it is not that
+ * form. */
+static unsigned
+octets_before_star(struct str s, struct str *octets)
+{
+    struct str rest = s, label;
+    unsigned n = 0, n_stars = 0;
+    while (str_cut(&rest, '.', &label)) {
+        uint64_t v;
+        if (str_eq(label, STR("*"))) {
+            n_stars++;
+        } else if (n_stars == 0 && str_u64(label, &v) && v < 256) {
+            n++;
+            *octets = str_n(s.p, (size_t)(label.p + label.n - s.p));
+        } else {
+            return 0;
+        }
+    }
+    return n_stars != 0 && n + n_stars <= 4 ? n : 0;
+}
+
+bool
+pattern_range_check(struct str s, struct pattern_error *err)
+{
+    static const char *const zeros[] = { "", ".0.0.0", ".0.0", ".0" };
+    struct str octets = STR_NONE;
+    struct addr a;
+    if (addr_parse(str_n(s.p, str_find(s, '/')), &a)) {
+        return pattern_refuse(err, "no CIDR: the prefix is too long, or the "
+                                   "address goes on behind it; a range is "
+                                   "written as \"10.0.5.0/24\"");
+    }
+    if (is_range6(s)) {
+        return pattern_refuse(err,
+            "no IPv6 address; a range of them is "
+            "written as a CIDR, such as \"fd00:1::/64\"");
+    }
+    unsigned n = is_range(s) ? octets_before_star(s, &octets) : 0;
+    if (n != 0) {
+        snprintf(err->text, sizeof err->text,
+            "a range of addresses is written \"%.*s%s/%u\"", STR_ARG(octets),
+            zeros[n], n * 8);
+        return false;
+    }
+    return !is_range(s) ||
+           pattern_refuse(err, "a range of addresses is written as one or more "
+                               "CIDRs, such as \"10.0.5.0/28\"");
 }
 
 struct str

@@ -20,5 +20,10 @@ must_check bool pattern_labels_check(
 /* The last label is a number: what a resolver may take for an address. */
 bool pattern_ends_in_number(struct str s);
 
+/* Of what is neither an address nor a CIDR: "10.0.5.*", "10.0.5.1-9",
+ * "10.0.5.1/24" are refused with what to write; names they would match, and no
+ * resolved address. */
+must_check bool pattern_range_check(struct str s, struct pattern_error *err);
+
 /* Lower case, without one trailing dot, runs of stars as one; in `a`. */
 struct str pattern_canonical(struct arena *a, struct str s);

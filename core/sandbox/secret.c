@@ -8,7 +8,9 @@
 
 #include "base/list.h"
 #include "sandbox/block.h"
+#include "sandbox/overlap.h"
 #include "sandbox/secret_priv.h"
+#include "sandbox/stranger.h"
 
 #define PLACEHOLDER_MIN 8
 
@@ -154,6 +156,12 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
                 "invalid host \"%.*s\" in \"hosts=\" of secret \"%.*s\": %s",
                 STR_ARG(host), STR_ARG(d->name), why);
         }
+        if (stranger_owns_below(host)) {
+            conf_warn(bind_conf(b), t,
+                "secret \"%.*s\" may go to hosts of strangers, for \"%.*s\" "
+                "is all that anyone registers there: name its hosts",
+                STR_ARG(d->name), STR_ARG(host));
+        }
     }
     if (pattern_set_count(d->hosts) == 0) {
         return conf_error(b, t, "\"hosts=\" names no host");
@@ -274,6 +282,26 @@ needs_hosts(const struct block *b)
     return b->has_proxy_pass ? "a block with proxy_pass" : NULL;
 }
 
+/* A use that can only fail. */
+static void
+warn_use(struct conf *c, const struct secret_use *use, unsigned *budget)
+{
+    const struct pattern_set *names = block_outermost(use->scope)->names;
+    const struct secret_def *d = use->def;
+    if (names == NULL || d->hosts == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < pattern_set_count(names); i++) {
+        if (overlap_meets(d->hosts, pattern_set_nth(names, i), budget)) {
+            return;
+        }
+    }
+    conf_warn(c, use->at,
+        "secret \"%.*s\" is bound to none of the hosts of this block, so it is "
+        "never sent: name them in its \"hosts=\", which is in %s:%u",
+        STR_ARG(d->name), d->at->file, d->at->line);
+}
+
 static int
 judge_use(struct conf *c, const struct secret_use *use, unsigned n_classes)
 {
@@ -297,7 +325,7 @@ judge_use(struct conf *c, const struct secret_use *use, unsigned n_classes)
 static int
 secret_check(struct conf *c, struct scope *s, void *part)
 {
-    unsigned n_classes = 0;
+    unsigned n_classes = 0, budget = OVERLAP_BUDGET;
     (void)part;
     if (s->context != CONF_EGRESS) {
         return 0;
@@ -310,6 +338,7 @@ secret_check(struct conf *c, struct scope *s, void *part)
         if (judge_use(c, use, n_classes) != 0) {
             return -1;
         }
+        warn_use(c, use, &budget);
     }
     secret_list_carried(c);
     return 0;

@@ -169,7 +169,6 @@ def flushes(coding):
     return lambda data: z.compress(data) + z.flush(zlib.Z_SYNC_FLUSH)
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("coding", [None, "gzip"])
 def test_what_is_held_goes(weir, origin, coding):
     """When no byte follows it; and when the rest comes after all, that is

@@ -9,7 +9,7 @@ import pytest
 
 from lib.wait import DEADLINE, SLOW, until
 
-pytestmark = pytest.mark.egress("redact on;")
+pytestmark = pytest.mark.egress("redact on; redact_hold 1h;")
 
 WAITS = "waits for a header slot"
 SECRET = "sk-trickle-0123456789-abcdef"

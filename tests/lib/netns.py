@@ -17,9 +17,10 @@ def check(result):
 
 class NetNs:
     """The calling thread's, and of what it starts, until leave(). Every
-    address leads to a listener on the wildcard address here."""
+    address leads to a listener on the wildcard address here, or loopback's
+    alone."""
 
-    def __init__(self):
+    def __init__(self, everywhere=True):
         self.fd = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
             check(LIBC.unshare(CLONE_NEWNET))
@@ -27,8 +28,9 @@ class NetNs:
             os.close(self.fd)
             raise
         self.ip("link", "set", "lo", "up")
-        self.ip("route", "add", "local", "0.0.0.0/0", "dev", "lo")
-        self.ip("-6", "route", "add", "local", "::/0", "dev", "lo")
+        if everywhere:
+            self.ip("route", "add", "local", "0.0.0.0/0", "dev", "lo")
+            self.ip("-6", "route", "add", "local", "::/0", "dev", "lo")
 
     def ip(self, *args):
         subprocess.run(["ip", *args], check=True, stdin=subprocess.DEVNULL)

@@ -9,6 +9,8 @@ import pytest
 
 from lib.weir import BINARY, ROOT
 
+pytestmark = pytest.mark.builds
+
 OBJS = os.path.dirname(BINARY)
 
 

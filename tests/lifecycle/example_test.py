@@ -11,6 +11,9 @@ import pytest
 from lib.http import Truncated, reply
 from lib.weir import BINARY, ROOT
 
+# In one process, which builds it once.
+pytestmark = pytest.mark.xdist_group("example")
+
 OBJS = os.path.dirname(BINARY)
 
 

@@ -8,8 +8,17 @@ import pytest
 from lib.weir import ROOT
 
 CONF = os.path.join(ROOT, "conf")
+# What may be warned of: what this machine does not have.
+ABSENT = re.compile(r"cannot be opened: No such file|\"user\" makes sense only")
+
 EXAMPLES = sorted(n for n in os.listdir(CONF) if n.endswith(".conf"))
 README = os.path.join(ROOT, "README.md")
+
+
+def assert_good(done):
+    assert done.returncode == 0, done.stderr
+    warned = [s for s in done.stderr.splitlines() if "[warn]" in s]
+    assert [s for s in warned if not ABSENT.search(s)] == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -17,10 +26,50 @@ def test_conf(weir, name):
     with open(os.path.join(CONF, name)) as f:
         text = f.read()
     w = weir(conf=text, start=False)
+    os.chmod(w.write("agent-1.token", "a-token-of-the-test\n"), 0o600)
+    w.write("weir.conf", text.replace("/etc/weir/", w.dir + "/"))
+    assert_good(w.run("-t"))
+
+
+# What an example must not let a hostile sandbox do, beside what it is for.
+# (file, sandbox, method, URL, whether it is forwarded)
+ASKED = [
+    ("agents.conf", "agent-1", "GET",
+     "https://github.com/example-org/a.git/info/refs", True),
+    ("agents.conf", "agent-1", "POST",
+     "https://github.com/example-org/../me/a.git/git-receive-pack", False),
+    ("agents.conf", "agent-1", "POST", "https://gist.github.com/", False),
+    ("agents.conf", "agent-1", "POST", "https://api.github.com/gists", False),
+    ("agents.conf", "agent-1", "POST",
+     "https://llm.example/v1/chat/completions", True),
+    ("agents.conf", "agent-1", "GET", "https://llm.example/v1/files", False),
+    ("agents.conf", "ci-1", "GET", "https://pypi.org/simple/", True),
+    ("agents.conf", "ci-1", "GET", "https://github.com/me/a", False),
+    ("agents.conf", "ci-1", "GET", "https://llm.example/", False),
+    ("agents.conf", "ci-1", "GET", "http://cache.agent.internal/", False),
+    ("npm.conf", "build", "GET", "https://registry.npmjs.org/react", True),
+    ("npm.conf", "build", "PUT", "https://registry.npmjs.org/react", False),
+    ("npm.conf", "build", "GET",
+     "https://registry.npmjs.org/-/npm/v1/tokens", False),
+    ("per_sandbox.conf", "agent-1", "GET", "https://a.vcs.example/", True),
+    ("per_sandbox.conf", "agent-1", "GET", "https://b.vcs.example/", False),
+    ("weir.conf", "local", "GET", "https://github.com/", True),
+    ("weir.conf", "local", "POST", "https://gist.github.com/", False),
+    ("weir.conf", "local", "GET", "https://evilgithub.com/", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, sandbox, method, url, is_forwarded", ASKED)
+def test_what_an_example_lets_out(
+    weir, name, sandbox, method, url, is_forwarded
+):
+    with open(os.path.join(CONF, name)) as f:
+        text = f.read()
+    w = weir(conf=text, start=False)
     w.write("agent-1.token", "a-token-of-the-test\n")
     w.write("weir.conf", text.replace("/etc/weir/", w.dir + "/"))
-    done = w.run("-t")
-    assert done.returncode == 0, done.stderr
+    done = w.run("-E", sandbox, method, url)
+    assert done.returncode == (0 if is_forwarded else 1), done.stdout
 
 
 def readme_blocks():
@@ -38,8 +87,7 @@ def test_readme(weir, number):
     if "egress" not in text:
         text = "events { }\negress {\n" + text + "}\n"
     w = weir(conf=text, start=False)
-    done = w.run("-t")
-    assert done.returncode == 0, done.stderr
+    assert_good(w.run("-t"))
 
 
 def test_the_readme_names_files_that_are_there():

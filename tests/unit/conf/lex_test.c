@@ -192,6 +192,35 @@ places(void **state)
     assert_int_equal(t.column, 4);
 }
 
+/* Which words begin a line: 1, and which do not: 0. */
+static void
+line_beginnings(void **state)
+{
+    static const struct {
+        const char *text, *begins;
+    } cases[] = {
+        { "a b;c d;", "1000" },
+        { "\n \ta b # c\n# d\n\n  e;", "101" },
+        { "a\r\nb{c;\nd;}e;", "11010" },
+        { "\xef\xbb\xbf a b;", "10" },
+        { "'a\n' b\n\"c\";", "101" },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        struct token t;
+        char begins[16] = "";
+        lex_init(&f->lexer, f->arena, str_of(cases[i].text), "t.conf");
+        for (enum lex what = lex_next(&f->lexer, &t); what != LEX_EOF;
+             what = lex_next(&f->lexer, &t)) {
+            assert_int_not_equal(what, LEX_ERROR);
+            if (what == LEX_WORD) {
+                strcat(begins, t.begins_line ? "1" : "0");
+            }
+        }
+        assert_string_equal(begins, cases[i].begins);
+    }
+}
+
 int
 main(void)
 {
@@ -207,6 +236,7 @@ main(void)
         cmocka_unit_test_setup_teardown(nul_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(places, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(line_beginnings, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("lex", tests, NULL, NULL);
 }

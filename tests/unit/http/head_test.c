@@ -152,6 +152,25 @@ test_prefixes_are_removed(void **state)
 }
 
 static void
+test_digests_are_removed(void **state)
+{
+    struct head h;
+    (void)state;
+    head_init(&h, arena);
+    head_add(&h, STR("Content-Digest"), STR("1"));
+    head_add(&h, STR("repr_digest"), STR("2"));
+    head_add(&h, STR("ETag"), STR("3"));
+    head_add(&h, STR("Digest"), STR("4"));
+    head_add(&h, STR("content-md5"), STR("5"));
+    assert_true(head_add_trailer(&h, STR("Digest"), STR("6")));
+    assert_true(head_add_trailer(&h, STR("X-Sum"), STR("7")));
+    head_remove_digests(&h);
+    assert_fields(&h, "ETag=3;");
+    assert_int_equal(h.n_trailers, 1);
+    assert_true(str_eq(h.trailers[0].name, STR("X-Sum")));
+}
+
+static void
 test_lists_are_searched(void **state)
 {
     (void)state;
@@ -248,6 +267,7 @@ main(void)
         cmocka_unit_test(test_fields_are_removed),
         cmocka_unit_test(test_underscore_spellings_are_removed),
         cmocka_unit_test(test_prefixes_are_removed),
+        cmocka_unit_test(test_digests_are_removed),
         cmocka_unit_test(test_lists_are_searched),
         cmocka_unit_test(test_hop_by_hop_fields_go),
         cmocka_unit_test(test_trailers_that_may_not_be),

@@ -219,13 +219,13 @@ nearest_authorization_holds(void **state)
     struct fixture *f = module_start(state,
         "host a.x.test { basic_auth me $secret_token;"
         "location /b { bearer $secret_token; }"
-        "location /s { proxy_set_header authorization own; } }"
+        "location /s { proxy_set_header authorization $sandbox_id; } }"
         "host b.x.test { bearer $secret_token; "
         "location /b { basic_auth me $secret_token; } }");
     assert_int_equal(run(f, "GET /b HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
     assert_only(f, "Authorization", "Bearer s3cret-value");
     assert_int_equal(run(f, "GET /s HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
-    assert_only(f, "authorization", "own");
+    assert_only(f, "authorization", "box");
     assert_int_equal(run(f, "GET /o HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
     assert_only(f, "Authorization", "Basic bWU6czNjcmV0LXZhbHVl");
     assert_int_equal(run(f, "GET /b HTTP/1.1\nHost: b.x.test\n\n"), V_NEXT);
@@ -256,14 +256,13 @@ refused_configurations(void **state)
         { "proxy_set_query '' x;", "invalid parameter name" },
         { "proxy_set_query $secret_token x;", "invalid parameter name" },
         { "basic_auth a:b x;", "invalid user" },
-        { "basic_auth $secret_token x;", "invalid user" },
         { "bearer $secret_other;", "unknown secret \"other\"" },
-        { "bearer a; basic_auth a b;", "both set Authorization" },
-        { "basic_auth a b; bearer a;", "both set Authorization" },
-        { "bearer a; proxy_set_header authorization b;",
+        { "bearer $host; basic_auth a $host;", "both set Authorization" },
+        { "basic_auth a $host; bearer $host;", "both set Authorization" },
+        { "bearer $host; proxy_set_header authorization $host;",
             "both set Authorization" },
-        { "proxy_set_header X-A b; proxy_set_header Authorization b; "
-          "basic_auth a b;",
+        { "proxy_set_header X-A b; proxy_set_header Authorization $host; "
+          "basic_auth a $host;",
             "both set Authorization" },
         { "return 200 $secret_token;", "secret" },
     };
@@ -282,6 +281,76 @@ refused_configurations(void **state)
     }
     assert_null(module_bind(f, "secret t file:token;\nbearer $secret_t;"));
     assert_non_null(strstr(f->err, "weir.conf:3"));
+}
+
+/* A credential that stands where a secret must: an error that does not show
+ * it. */
+static void
+written_out(void **state)
+{
+    static const char *const bad[] = { "bearer xyzzy;", "bearer '';",
+        "bearer \"sk-xyzzy0123456789 $host\";", "basic_auth me xyzzy;",
+        "basic_auth xyzzy '';", "basic_auth $host xyzzy;",
+        "basic_auth sk-xyzzy0123456789 $host;",
+        "proxy_set_header Authorization xyzzy;",
+        "proxy_set_header x_api_key xyzzy;", "proxy_set_header cookie a=xyzzy;",
+        "proxy_set_header X-Note ghp_xyzzy0123456789;",
+        "proxy_set_header Cookie \"ghp_xyzzy0123456789 $host\";",
+        "proxy_set_query access_token xyzzy;",
+        "proxy_set_query k \"Bearer xyzzy012345\";" };
+    static const char *const good[] = { "bearer $http_x;", "bearer $secret_t;",
+        "basic_auth me $secret_t;", "basic_auth $secret_t '';",
+        "basic_auth $secret_t x-oauth-basic;", "basic_auth $sandbox_id '';",
+        "proxy_set_header Authorization \"Token $secret_t\";",
+        "proxy_set_header Cookie '';", "proxy_set_header X-Api-Key $host;",
+        "proxy_set_header X-Tenant acme;", "proxy_set_query token '';",
+        "proxy_set_query k v;" };
+    struct fixture *f = *state;
+    char text[512];
+    for (size_t i = 0; i < LEN(bad); i++) {
+        snprintf(text, sizeof text, "host a.test {\n%s }", bad[i]);
+        if (module_bind(f, text) != NULL) {
+            fail_msg("takes %s", bad[i]);
+        }
+        if (strstr(f->err, "a credential is written out in \"") == NULL ||
+            strstr(f->err, "weir.conf:3") == NULL ||
+            strstr(f->err, "xyzzy") != NULL) {
+            fail_msg("%s: %s", bad[i], f->err);
+        }
+    }
+    for (size_t i = 0; i < LEN(good); i++) {
+        snprintf(text, sizeof text, "secret t file:token; host a.test { %s }",
+            good[i]);
+        struct conf *c = module_bind(f, text);
+        if (c == NULL) {
+            fail_msg("%s: %s", good[i], f->err);
+        }
+        conf_free(c);
+    }
+}
+
+/* A key that stands alone is the user. */
+static void
+key_as_user(void **state)
+{
+    struct fixture *f = module_start(state,
+        "host a.x.test { basic_auth $secret_token ''; "
+        "location /b { basic_auth $secret_token x; } "
+        "location /c { basic_auth $http_user $secret_token; } }");
+    assert_int_equal(run(f, GET("")), V_NEXT);
+    assert_only(f, "Authorization", "Basic czNjcmV0LXZhbHVlOg==");
+    assert_true(f->tx->needs_tls);
+    credential_module.on_log(f->tx);
+    assert_only(f, "Authorization", NULL);
+    assert_int_equal(run(f, "GET /b HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
+    assert_only(f, "Authorization", "Basic czNjcmV0LXZhbHVlOng=");
+    assert_int_equal(
+        run(f, "GET /c HTTP/1.1\nHost: a.x.test\nUser: me\n\n"), V_NEXT);
+    assert_only(f, "Authorization", "Basic bWU6czNjcmV0LXZhbHVl");
+    /* the origin would take what is behind it for the password */
+    assert_int_equal(
+        run(f, "GET /c HTTP/1.1\nHost: a.x.test\nUser: a:b\n\n"), V_REPLY);
+    assert_refused(f, 400);
 }
 
 #define T(fn)                                                                  \
@@ -304,6 +373,8 @@ main(void)
         T(exchange_is_wiped),
         T(nearest_authorization_holds),
         T(refused_configurations),
+        T(written_out),
+        T(key_as_user),
     };
     return cmocka_run_group_tests_name("credential", tests, NULL, NULL);
 }

@@ -409,6 +409,11 @@ bad_locations(void **state)
         "duplicate location \"/\"", 3);
     policy_refuses(state, "host a { location = / { }\nlocation = / { } }",
         "duplicate location \"/\"", 2);
+    policy_refuses(state, "host a { location ~ x { }\nlocation ~x { } }",
+        "duplicate location \"x\"", 2);
+    policy_refuses(state,
+        "host a { location ~* x { } location ~ x { }\nlocation ~* x { } }",
+        "duplicate location \"x\"", 2);
     policy_binds(state, "host a { location = / { } location / { } }");
     policy_refuses(state, "host a { location / {\nlocation /x { } } }",
         "\"location\" directive is not allowed here", 2);

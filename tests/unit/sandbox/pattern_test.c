@@ -188,9 +188,24 @@ static const struct refused {
     { "0x7f.1", "ambiguous", true, true },
     { "127.1", "ambiguous", true, true },
     { "2130706433", "ambiguous", true, true },
-    { "10.0.0.1/8", "no URL", true, true }, /* bits behind the prefix */
-    { "10.0.0.0/33", "no URL", true, true },
+    { "10.0.0.1/8", "no CIDR: the prefix", true, false },
+    { "10.0.0.0/33", "no CIDR: the prefix", true, false },
+    { "fd00::1/64", "no CIDR: the prefix", true, false },
+    { "a.test,b.test", "no comma", true, true },
     { "10.0.0.0/8", "range", false, true },
+    { "10.0.5.*", "written \"10.0.5.0/24\"", true, false },
+    { "10.0.*", "written \"10.0.0.0/16\"", true, false },
+    { "10.*.*.*", "written \"10.0.0.0/8\"", true, false },
+    { "10.0.5.1-9", "more CIDRs", true, false },
+    { "10.0.5.1-10.0.5.9", "more CIDRs", true, false },
+    { "10.0.*.1", "more CIDRs", true, false },
+    { "300.*", "more CIDRs", true, false },
+    { "10*", "more CIDRs", true, false },
+    { "*.5", "more CIDRs", true, false },
+    { "10.0.5.*", "names no host block", false, true },
+    { "10.0.5.1-9", "names no host block", false, true },
+    { "fd00::*", "no IPv6 address; a range of them is written", true, false },
+    { "fd00::1-fd00::9", "no IPv6 address", true, false },
     { "*", "first or last label", false, true },
     { "a.*.test", "first or last label", false, true },
     { "*a.test", "first or last label", false, true },
@@ -226,6 +241,21 @@ what_is_refused(void **state)
         if (refusals[i].in_server) {
             refuse_one(PATTERN_SERVER, &refusals[i]);
         }
+    }
+}
+
+/* Digits and dashes that are no range. */
+static void
+names_like_ranges(void **state)
+{
+    static const char *const names[] = { "1-2", "10.example", "3-1.x",
+        "*.1password.com", "1e100.net", "a.10-20", "*-1" };
+    struct pattern_error err;
+    (void)state;
+    for (size_t i = 0; i < LEN(names); i++) {
+        struct pattern_set *s = pattern_set_new(PATTERN_LIST);
+        assert_true(pattern_set_add(s, str_of(names[i]), s, &err));
+        pattern_set_free(s);
     }
 }
 
@@ -453,6 +483,7 @@ main(void)
         cmocka_unit_test(server_examples),
         cmocka_unit_test(canonical_text),
         cmocka_unit_test(what_is_refused),
+        cmocka_unit_test(names_like_ranges),
         cmocka_unit_test(duplicates),
         cmocka_unit_test(values_and_captures),
         cmocka_unit_test(regex_that_fails_to_run),

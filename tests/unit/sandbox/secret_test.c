@@ -456,22 +456,8 @@ class_hides_egress(void **state)
         "unknown secret", 2);
 }
 
-static const struct block *
-block_for(const struct scope *s, const char *host)
-{
-    struct pattern_hit hit;
-    for (s = s->children; s != NULL; s = s->next) {
-        const struct block *b = block_of(s);
-        if (b != NULL && pattern_match(b->names, str_of(host), NULL, &hit) ==
-                             PATTERN_MATCH) {
-            return b;
-        }
-    }
-    return NULL;
-}
-
-/* The names of what the block in that scope that serves the host may attach,
- * in one string. */
+/* The secrets of the block in that scope that serves the host, by name and
+ * index, in one string. */
 static const char *
 carried(const struct scope *s, const char *host)
 {
@@ -480,7 +466,13 @@ carried(const struct scope *s, const char *host)
     struct secret_walk w;
     size_t n = 0;
     names[0] = '\0';
-    secret_walk_init(&w, block_for(s, host), str_of(host), NULL);
+    s = s->children;
+    while (s != NULL && (s->context != CONF_HOST ||
+                            pattern_match(block_of(s)->names, str_of(host),
+                                NULL, NULL) != PATTERN_MATCH)) {
+        s = s->next;
+    }
+    secret_walk_init(&w, s != NULL ? block_of(s) : NULL, str_of(host), NULL);
     while ((d = secret_walk_next(&w)) != NULL) {
         n += (size_t)snprintf(
             names + n, sizeof names - n, "%.*s%u ", STR_ARG(d->name), d->index);
@@ -540,6 +532,46 @@ what_is_looked_for(void **state)
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
+/* Warned of with "WHAT in DIR/weir.conf:LINE", or of nothing. */
+static void
+warns(void **state, const char *text, const char *what, unsigned line)
+{
+    struct fixture *f = *state;
+    char expected[1024];
+    struct str warning;
+    bool is_warned = conf_warning(binds(state, text), 0, &warning);
+    assert_int_equal(is_warned, what != NULL);
+    if (is_warned) {
+        snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
+            f->dir.path, line);
+        assert_string_equal(warning.p, expected);
+    }
+}
+
+#define S "egress { secret s file:f hosts=a.test,*.b.test;\n"
+
+static void
+bound_to_odd_hosts(void **state)
+{
+    struct fixture *f = *state;
+    char expected[512];
+    snprintf(expected, sizeof expected,
+        "secret \"s\" is bound to none of the hosts of this block, so it is "
+        "never sent: name them in its \"hosts=\", which is in %sweir.conf:1",
+        f->dir.path);
+    warns(state, S "host c.test {\nuse $secret_s; } }", expected, 3);
+    warns(state, S "host *.a.test { location / { use $secret_s; } } }",
+        expected, 2);
+    warns(state, S "host c.test a.test { use $secret_s; } }", NULL, 0);
+    warns(state, S "host *.test { use $secret_s; } }", NULL, 0);
+    warns(state, S "host ~c { use $secret_s; } }", NULL, 0);
+    warns(state, S "handler h { use $secret_s; } }", NULL, 0);
+    warns(state, "egress {\nsecret s file:f hosts=a.test,*.com; }",
+        "secret \"s\" may go to hosts of strangers, for \"*.com\" is all that "
+        "anyone registers there: name its hosts",
+        2);
+}
+
 int
 main(void)
 {
@@ -559,6 +591,7 @@ main(void)
         T(class_hides_egress),
         T(what_a_block_carries),
         T(what_is_looked_for),
+        T(bound_to_odd_hosts),
     };
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
 }
