@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/regex.h"
+#include "base/shares.h"
 #include "conf/bind.h"
 #include "conf/type.h"
 #include "conf/value.h"

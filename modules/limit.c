@@ -3,6 +3,12 @@
  * in progress, new requests a second (SPEC 14). Where a worker's connections,
  * or the descriptors for them, run short, whoever holds the most is refused
  * first. Denied requests count as well: they are work.
+ *
+ * A connection that has not said whose it is counts for where it comes from
+ * (SPEC 4): an IPv4 address, the /64 of an IPv6 one, a unix listener; a front
+ * end's for the front end until its header names the client. When there is no
+ * room the oldest of these from where most come is closed, for a new one from
+ * anywhere: who says soon who he is gets in, however many others say nothing.
  */
 
 #include "module.h"
@@ -26,15 +32,25 @@ struct state {
     bool is_counted; /* among the requests in progress */
 };
 
-/* Connections of this worker's that nobody's are yet. */
-static unsigned nobodys;
+/* Connections of this worker's that are nobody's yet, by their source. */
+static struct shares *silent;
 
 static int
 worker_init(struct worker *w)
 {
     (void)w;
-    nobodys = 0;
+    silent = shares_new();
     return 0;
+}
+
+static void
+worker_exit(struct worker *w)
+{
+    (void)w;
+    if (silent != NULL) {
+        shares_free(silent);
+        silent = NULL;
+    }
 }
 
 static struct ledger_record *
@@ -74,26 +90,50 @@ count_less(
     }
 }
 
-/* Whether one who has `own` connections may have them; with one sandbox there
- * is nobody to keep room for. */
+static void
+log_short(const struct conn *c, unsigned own, const char *whose)
+{
+    const struct worker_setup *s = &c->worker->setup;
+    conn_log(c, LOG_WARN, "%s run short: %u of %u in use, %u of them %s",
+        s->shared_conns < s->max_conns ? "descriptors for connections"
+                                       : "worker_connections",
+        c->worker->n_conns, s->shared_conns, own, whose);
+}
+
+/* Whether one who has `own` connections may have them. */
 static bool
 has_room(const struct worker *w, unsigned own)
 {
     unsigned most = w->setup.shared_conns;
     unsigned left = most > w->n_conns ? most - w->n_conns : 0;
-    return sandbox_set_count(w->sandboxes) < 2 || own <= SHARE * left;
+    return own <= SHARE * left;
 }
 
-static enum verdict
-shed(const struct conn *c, unsigned own)
+/* The same, at the cost of silent ones, for this one, which is new. Those are
+ * closed where one source has as many as it, and it stays itself. */
+static bool
+make_room(const struct conn *c, unsigned own)
 {
-    const struct worker_setup *s = &c->worker->setup;
-    conn_log(c, LOG_WARN,
-        "%s run short: %u of %u in use, %u of them this sandbox's",
-        s->shared_conns < s->max_conns ? "descriptors for connections"
-                                       : "worker_connections",
-        c->worker->n_conns, s->shared_conns, own);
-    return V_ABORT;
+    bool is_silent = shares_count(&c->silent) != 0;
+    while (!has_room(c->worker, own)) {
+        struct share *oldest = shares_oldest(silent, NULL);
+        if (oldest == NULL || oldest == &c->silent ||
+            shares_count(oldest) < own) {
+            return false;
+        }
+        struct conn *other = container_of(oldest, struct conn, silent);
+        log_short(other, shares_count(oldest), "from there and nobody's yet");
+        conn_free(other);
+        own = is_silent ? shares_count(&c->silent) : own;
+    }
+    return true;
+}
+
+/* With one sandbox there is nobody to keep room for. */
+static bool
+is_alone(const struct worker *w)
+{
+    return sandbox_set_count(w->sandboxes) < 2;
 }
 
 /* Once for each connection, when it is known whose it is. */
@@ -103,37 +143,62 @@ count_connection(struct conn *c)
     const struct worker *w = c->worker;
     unsigned limit = c->sandbox->policy->connections;
     struct ledger_counted n;
-    c->counted = CONN_UNCOUNTED;
+    shares_drop(silent, &c->silent);
     if (!count_more(w, c->sandbox, LEDGER_CONNECTIONS, &n)) {
         return V_ABORT;
     }
-    c->counted = CONN_SANDBOXS;
+    c->is_counted = true;
     c->is_beyond_limit = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
         conn_log(c, LOG_WARN, "connections: more than %u", limit);
         return V_ABORT;
     }
-    return has_room(w, n.own) ? V_NEXT : shed(c, n.own);
+    if (is_alone(w) || make_room(c, n.own)) {
+        return V_NEXT;
+    }
+    log_short(c, n.own, "this sandbox's");
+    return V_ABORT;
+}
+
+/* Where a connection comes from; processes at a unix socket are not told
+ * apart, since who has a user namespace has as many uids as he likes. */
+static struct str
+source_of(const struct conn *c, char key[SHARE_KEY_MAX])
+{
+    const struct addr *a = &c->peer;
+    bool is_unix = a->family == ADDR_UNIX;
+    size_t n = is_unix ? sizeof c->listen->number : a->family == 4 ? 4 : 8;
+    key[0] = (char)a->family;
+    memcpy(key + 1, is_unix ? (const void *)&c->listen->number : a->ip, n);
+    return str_n(key, 1 + n);
+}
+
+static enum verdict
+count_silent(struct conn *c)
+{
+    char key[SHARE_KEY_MAX];
+    shares_give(silent, &c->silent, source_of(c, key));
+    unsigned own = shares_count(&c->silent);
+    if (make_room(c, own) || is_alone(c->worker)) {
+        return V_NEXT;
+    }
+    log_short(c, own, "from there and nobody's yet");
+    return V_ABORT;
 }
 
 static enum verdict
 on_accept(struct conn *c)
 {
-    if (c->sandbox != NULL) {
-        return count_connection(c);
-    }
-    c->counted = CONN_NOBODYS;
-    nobodys++;
-    return has_room(c->worker, nobodys) ? V_NEXT : shed(c, nobodys);
+    return c->sandbox != NULL ? count_connection(c) : count_silent(c);
 }
 
 static void
 on_close(struct conn *c)
 {
-    if (c->counted == CONN_SANDBOXS) {
+    shares_drop(silent, &c->silent);
+    if (c->is_counted) {
         count_less(c->worker, c->sandbox, LEDGER_CONNECTIONS);
     }
-    nobodys -= c->counted == CONN_NOBODYS;
 }
 
 static unsigned
@@ -208,8 +273,7 @@ on_target(struct conn *c, const struct target *t)
     if (t->kind == T_SNI) {
         return V_NEXT;
     }
-    if (c->counted == CONN_NOBODYS) {
-        nobodys--;
+    if (shares_count(&c->silent) != 0) {
         v = count_connection(c);
     }
     if (v == V_NEXT && c->is_beyond_limit) {
@@ -319,6 +383,8 @@ const struct module limit_module = {
     .conf = { .name = "limit", .cmds = cmds, .size = sizeof(struct limit) },
     .tx_size = sizeof(struct state),
     .worker_init = worker_init,
+    .worker_exit = worker_exit,
+    .on_front = count_silent,
     .on_accept = on_accept,
     .on_close = on_close,
     .on_target = on_target,

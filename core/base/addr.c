@@ -160,35 +160,100 @@ addr_eq(const struct addr *a, const struct addr *b)
     return a->port == b->port && addr_eq_ip(a, b);
 }
 
-static bool
-carry_ipv4(const uint8_t *ip, uint8_t flip, struct addr *out)
+/* The IPv4 address of four of its bytes. */
+static void
+carry(struct addr_carried *c, const uint8_t *ip, const uint8_t at[4])
 {
-    *out = (struct addr){ .family = 4 };
+    struct addr *a = &c->items[c->n++];
+    AN(c->n <= LEN(c->items));
+    *a = (struct addr){ .family = 4 };
     for (unsigned i = 0; i < 4; i++) {
-        out->ip[i] = ip[i] ^ flip;
+        a->ip[i] = ip[at[i]];
     }
-    return true;
 }
 
 bool
-addr_embedded_ipv4(const struct addr *a, struct addr *out)
+addr_is_link_local(const struct addr *a)
+{
+    return a->family == 4   ? a->ip[0] == 169 && a->ip[1] == 254
+           : a->family == 6 ? a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80
+                            : false;
+}
+
+static const uint8_t last_four[4] = { 12, 13, 14, 15 };
+
+/* RFC 6052 2.2, for prefixes of 96, 64, 56 and 48 bits; byte 8 is skipped.
+ * What no host has, 0.0.0.0/8, is a cut in the wrong place. */
+static void
+carry_local_nat64(struct addr_carried *c, const uint8_t *ip)
+{
+    static const uint8_t cuts[][4] = { { 12, 13, 14, 15 }, { 9, 10, 11, 12 },
+        { 7, 9, 10, 11 }, { 6, 7, 9, 10 } };
+    for (size_t i = 0; i < LEN(cuts); i++) {
+        if (ip[cuts[i][0]] != 0) {
+            carry(c, ip, cuts[i]);
+        }
+    }
+    if (c->n == 0) {
+        carry(c, ip, last_four);
+    }
+}
+
+/* RFC 4380 4: bits inverted. */
+static void
+carry_teredo(struct addr_carried *c, const uint8_t *ip)
+{
+    carry(c, ip, last_four);
+    for (unsigned i = 0; i < 4; i++) {
+        c->items[0].ip[i] ^= 0xff;
+    }
+}
+
+/* Forms of which the prefix says that it is one. */
+static void
+carry_by_prefix(struct addr_carried *c, const uint8_t *ip)
 {
     static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
     static const uint8_t nat64_local[6] = { 0, 0x64, 0xff, 0x9b, 0, 1 };
     static const uint8_t teredo[4] = { 0x20, 0x01, 0, 0 };
+    static const uint8_t in_6to4[4] = { 2, 3, 4, 5 };
+    if (memcmp(ip, nat64, 12) == 0) {
+        carry(c, ip, last_four);
+    } else if (memcmp(ip, nat64_local, 6) == 0) {
+        carry_local_nat64(c, ip);
+    } else if (ip[0] == 0x20 && ip[1] == 0x02) {
+        carry(c, ip, in_6to4);
+    } else if (memcmp(ip, teredo, 4) == 0) {
+        carry_teredo(c, ip);
+    }
+}
+
+/* Forms that are out of use, or that anybody's address may have. */
+static void
+carry_by_look(struct addr_carried *c, const uint8_t *ip)
+{
+    static const uint8_t compatible[12] = { 0 };
+    static const uint8_t translated[12] = { [8] = 0xff, [9] = 0xff };
+    static const uint8_t isatap[3] = { 0, 0x5e, 0xfe }; /* RFC 5214 6.1 */
+    bool is_isatap = (ip[8] & ~2) == 0 && memcmp(ip + 9, isatap, 3) == 0;
+    bool is_old = memcmp(ip, compatible, 12) == 0 && ip[12] != 0;
+    if (is_isatap || is_old || memcmp(ip, translated, 12) == 0) {
+        carry(c, ip, last_four);
+        c->is_sure = false;
+    }
+}
+
+void
+addr_carries(const struct addr *a, struct addr_carried *out)
+{
+    out->n = 0;
+    out->is_sure = false;
     if (a->family != 6) {
-        return false;
+        return;
     }
-    if (memcmp(a->ip, nat64, 12) == 0 || memcmp(a->ip, nat64_local, 6) == 0) {
-        return carry_ipv4(a->ip + 12, 0, out);
-    }
-    if (a->ip[0] == 0x20 && a->ip[1] == 0x02) {
-        return carry_ipv4(a->ip + 2, 0, out);
-    }
-    if (memcmp(a->ip, teredo, 4) == 0) { /* RFC 4380 4: bits inverted */
-        return carry_ipv4(a->ip + 12, 0xff, out);
-    }
-    return false;
+    carry_by_prefix(out, a->ip);
+    out->is_sure = out->n == 1;
+    carry_by_look(out, a->ip);
 }
 
 /* RFC 5952: the longest run of two or more zero groups, the first of equals. */

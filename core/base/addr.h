@@ -44,9 +44,24 @@ bool cidr_contains(const struct cidr *c, const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b); /* port too */
 bool addr_eq_ip(const struct addr *a, const struct addr *b);
 
-/* The IPv4 address carried by a NAT64 (64:ff9b::/96, 64:ff9b:1::/48), 6to4
- * (2002::/16) or Teredo (2001::/32, the client's) address; false for others. */
-bool addr_embedded_ipv4(const struct addr *a, struct addr *out);
+/* 169.254.0.0/16 and fe80::/10 (RFC 3927, RFC 4291 2.5.6): the same address
+ * may stand on any link. */
+bool addr_is_link_local(const struct addr *a);
+
+/* The IPv4 addresses that an IPv6 address may lead to. */
+struct addr_carried {
+    struct addr items[5];
+    unsigned n;
+    bool is_sure; /* it leads to items[0] and nowhere else */
+};
+
+/* Of NAT64 (64:ff9b::/96), 6to4 (2002::/16) and Teredo (2001::/32, the
+ * client's) the one that is in it. NAT64 of local use (64:ff9b:1::/48, RFC
+ * 8215) may be cut by each prefix of RFC 6052 2.2, so that there may be four,
+ * but none in 0.0.0.0/8 beside another. Those of IPv4-compatible (::/96) and
+ * IPv4-translated (::ffff:0:0:0/96) addresses and of ISATAP, which may stand
+ * in anybody's prefix, are not sure. n 0: it carries none. */
+void addr_carries(const struct addr *a, struct addr_carried *out);
 
 /* Writes the text, NUL-terminated; `with_port` adds it (and brackets). */
 struct str addr_format(

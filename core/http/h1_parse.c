@@ -54,6 +54,9 @@ h1_head_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
 {
     AN(*scanned <= in.n);
     size_t at = *scanned;
+    if (in.n == 0) {
+        return H1_MORE; /* no bytes, which may lie nowhere */
+    }
     for (;;) {
         at += str_find(str_skip(in, at), '\n');
         if (at == in.n) {

@@ -33,12 +33,15 @@ struct dial {
     struct stream *attempts[ATTEMPTS_MAX]; /* by address */
     struct stream *stream;
     int last_errno;
-    double deadline, next_attempt;
+    double start, deadline, next_attempt;
+    double anew;     /* when the servers were asked anew; 0: not */
+    bool has_waited; /* for the servers */
     bool is_done;
     struct dial_result result;
 };
 
-static const struct step step_resolve, step_connect, step_tls, step_done;
+static const struct step step_resolve, step_nowhere, step_connect, step_tls,
+    step_done;
 
 static struct dial *
 dial_of(struct task *t)
@@ -74,16 +77,52 @@ run_done(struct task *t)
     return TASK_WAIT;
 }
 
-static const struct step *
-fail(struct dial *d, enum dial_error error, const char *proxy_error,
+static void
+fail_later(struct dial *d, enum dial_error error, const char *proxy_error,
     const char *text)
 {
     d->result.error = error;
     d->result.proxy_error = proxy_error;
     snprintf(d->result.text, sizeof d->result.text, "%s", text);
+}
+
+static const struct step *
+fail(struct dial *d, enum dial_error error, const char *proxy_error,
+    const char *text)
+{
+    fail_later(d, error, proxy_error, text);
     stream_close(d->stream);
     d->stream = NULL;
     return finish(d);
+}
+
+/* The answer is known, and is not given sooner than any other of its kind. */
+static const struct step *
+run_nowhere(struct task *t)
+{
+    struct dial *d = dial_of(t);
+    double until = d->start + DIAL_DISCREET;
+    if (clock_mono() < until) {
+        task_wait(t, until, NULL, NULL);
+        return TASK_WAIT;
+    }
+    return finish(d);
+}
+
+/* There is no such name, or no address of it may be dialled. */
+static const struct step *
+nowhere(struct dial *d, enum dial_error error, const char *proxy_error,
+    const char *text)
+{
+    if (!d->args.is_discreet) {
+        return fail(d, error, proxy_error, text);
+    }
+    if (!d->has_waited && d->anew == 0) {
+        d->anew = clock_mono();
+        return &step_resolve;
+    }
+    fail_later(d, error, proxy_error, text);
+    return &step_nowhere;
 }
 
 static bool
@@ -136,7 +175,8 @@ addresses_known(struct dial *d, const struct dns_answer *a)
         char text[200], addr[ADDR_TEXT_MAX];
         addr_format(&d->result.addr, false, addr);
         snprintf(text, sizeof text, "address %s is not allowed: %s", addr, why);
-        return fail(d, DIAL_DENIED, "destination_ip_prohibited", text);
+        d->result.why = why;
+        return nowhere(d, DIAL_DENIED, "destination_ip_prohibited", text);
     }
     return &step_connect;
 }
@@ -145,6 +185,16 @@ static void
 forget_dns(struct task *t, void *arg)
 {
     dns_forget(arg, t);
+}
+
+static enum dns_state
+ask(struct dial *d, struct dns_answer *a)
+{
+    const struct dial_args *args = &d->args;
+    return d->anew != 0
+               ? dns_get_anew(
+                     args->dns, args->serial, args->name, d->anew, &d->task, a)
+               : dns_get(args->dns, args->serial, args->name, &d->task, a);
 }
 
 static const struct step *
@@ -160,14 +210,15 @@ run_resolve(struct task *t)
         return fail(d, DIAL_DNS_TIMEOUT, "dns_timeout",
             "the name was not resolved in time");
     }
-    switch (dns_get(d->args.dns, d->args.serial, d->args.name, t, &a)) {
+    switch (ask(d, &a)) {
     case DNS_READY:
         return addresses_known(d, &a);
     case DNS_PENDING:
+        d->has_waited = true;
         task_wait(t, d->deadline, forget_dns, d->args.dns);
         return TASK_WAIT;
     case DNS_NONE:
-        return fail(d, DIAL_DNS, "dns_error", "the name does not exist");
+        return nowhere(d, DIAL_NO_NAME, "dns_error", "the name does not exist");
     case DNS_FAILED:
         return fail(d, DIAL_DNS, "dns_error", "the resolver failed");
     case DNS_TIMEOUT:
@@ -347,7 +398,8 @@ dial_start(const struct dial_args *args, struct task *waiter)
                        ? STR_NONE
                        : str_n(xstrndup(args->name), args->name.n);
     d->waiter = waiter;
-    d->deadline = clock_mono() + args->timeout;
+    d->start = clock_mono();
+    d->deadline = d->start + args->timeout;
     task_init(&d->task, args->loop, &step_resolve, on_end);
     task_wake(&d->task);
     return d;
@@ -384,6 +436,7 @@ dial_free(struct dial *d)
 }
 
 static const struct step step_resolve = { "dial: resolve", run_resolve };
+static const struct step step_nowhere = { "dial: nowhere", run_nowhere };
 static const struct step step_connect = { "dial: connect", run_connect };
 static const struct step step_tls = { "dial: tls", run_tls };
 static const struct step step_done = { "dial: done", run_done };

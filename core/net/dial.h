@@ -23,11 +23,13 @@ struct dial_args {
     uint16_t port;
     struct tls_client *tls; /* NULL: plain */
     uint64_t serial;        /* of the sandbox */
+    bool is_discreet;       /* whether the name is there is not to be told */
     double timeout;         /* of all: DNS, connect, TLS; seconds */
 };
 
 enum dial_error {
     DIAL_OK,
+    DIAL_NO_NAME, /* it does not exist, or has no address */
     DIAL_DNS,
     DIAL_DNS_TIMEOUT,
     DIAL_DENIED, /* the guard passed none of the addresses */
@@ -42,12 +44,18 @@ enum dial_error {
 struct dial_result {
     enum dial_error error;
     const char *proxy_error; /* RFC 9209 2.3's type; NULL on success */
-    char text[256];          /* for the log and for details */
+    char text[256];          /* for the log */
+    const char *why;         /* DIAL_DENIED: the guard's, of the last one */
     struct addr addr;        /* dialled last, with its port */
     bool is_exhausted;       /* DIAL_OWN for want of a descriptor or memory */
 };
 
 struct dial;
+
+/* A discreet dial ends in DIAL_NO_NAME and DIAL_DENIED after the same work, and
+ * not before this many seconds: the servers were asked for it once, whatever
+ * is kept of the name, and answers that come sooner than this take as long. */
+#define DIAL_DISCREET 0.1
 
 /* `waiter` gets task_wake() once there is a result. */
 struct dial *dial_start(const struct dial_args *args, struct task *waiter);

@@ -1,7 +1,8 @@
 /*
  * The resolver and its cache, around c-ares. Its callbacks only store and
- * wake. An entry lives from its first query to the end of its TTL; while its
- * two queries run, whoever asks for the name waits for the same ones.
+ * wake. While a name's two queries run, whoever asks for it waits for the same
+ * ones. A name is kept as long as an asker's use of it is: these are what is
+ * counted and what goes, so that none loses a name by what another asks for.
  */
 
 #include "net/dns.h"
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/shares.h"
 
 #define SOCKETS_MAX 32
 #define TTL_MIN 1.0
@@ -20,6 +22,10 @@
 #define TTL_NONE 5.0 /* a name that is not there */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
+#define NAME_MAX_BYTES 255 /* http/url.h takes no longer ones */
+/* A name, a NUL and an asker where the entry is one asker's alone. */
+#define NAME_KEY_MAX (NAME_MAX_BYTES + 1 + sizeof(uint64_t))
+#define USE_KEY_MAX (sizeof(uint64_t) + NAME_KEY_MAX)
 
 struct waiter {
     struct list node;
@@ -28,16 +34,27 @@ struct waiter {
 
 struct name {
     struct map_node node;
-    struct list used; /* most recent first */
+    struct list running_node; /* of dns->running, while queries run */
+    struct list uses;         /* none only while it is made or freed */
     struct list waiters;
     struct dns *dns;
     uint64_t asker;
     struct dns_answer answer;
     enum dns_state state;
-    double expires;
+    double settled, expires;
     unsigned running; /* queries */
+    bool is_unknown;  /* one of them was told that there is no such name */
     bool had_failure, had_timeout;
     int ttl;
+};
+
+/* That an asker has asked for a name. */
+struct use {
+    struct map_node node; /* by asker and name */
+    struct share share;   /* of the asker */
+    struct list of_name;
+    struct name *name;
+    char key[];
 };
 
 struct dns_socket {
@@ -51,9 +68,10 @@ struct dns {
     ares_channel channel;
     struct timer timer;
     struct dns_conf conf;
-    struct map by_name;
-    struct list used;
-    unsigned n, n_running;
+    struct map by_name, uses;
+    struct shares *shares; /* the uses, of the askers */
+    struct list running;
+    unsigned n_running;
     struct dns_socket sockets[SOCKETS_MAX];
     bool is_closing;
 };
@@ -142,7 +160,7 @@ dns_set_servers(struct dns *d)
 static void
 conf_defaults(struct dns_conf *c)
 {
-    c->cache_max = c->cache_max != 0 ? c->cache_max : 4096;
+    c->cache_max = c->cache_max != 0 ? c->cache_max : 8192;
     c->queries_max = c->queries_max != 0 ? c->queries_max : 1024;
     c->asker_max = c->asker_max != 0 ? c->asker_max : 64;
     c->timeout = c->timeout > 0 ? c->timeout : PATIENCE;
@@ -156,7 +174,8 @@ dns_new(struct loop *l, const struct dns_conf *conf)
     d->conf = *conf;
     conf_defaults(&d->conf);
     map_init(&d->by_name);
-    list_init(&d->used);
+    map_init(&d->uses);
+    list_init(&d->running);
     timer_init(&d->timer, l, on_timer);
     struct ares_options o = { .flags = ARES_FLAG_NOSEARCH,
         .timeout = (int)(d->conf.timeout * 1000 / 4),
@@ -175,19 +194,38 @@ dns_new(struct loop *l, const struct dns_conf *conf)
         xfree(d);
         return NULL;
     }
+    d->shares = shares_new();
     return d;
 }
 
 static void
 name_free(struct name *n)
 {
-    struct dns *d = n->dns;
     AZ(n->running);
-    map_del(&d->by_name, &n->node);
-    list_del(&n->used);
-    d->n--;
+    AN(list_is_empty(&n->uses) && list_is_empty(&n->waiters));
+    map_del(&n->dns->by_name, &n->node);
     xfree((void *)n->node.key.p);
     xfree(n);
+}
+
+/* The last one takes its name with it. */
+static void
+use_free(struct use *u)
+{
+    struct name *n = u->name;
+    shares_drop(n->dns->shares, &u->share);
+    map_del(&n->dns->uses, &u->node);
+    list_del(&u->of_name);
+    if (list_is_empty(&n->uses)) {
+        name_free(n);
+    }
+    xfree(u);
+}
+
+static struct use *
+use_of(const struct share *share)
+{
+    return container_of(share, struct use, share);
 }
 
 static void
@@ -209,11 +247,14 @@ dns_free(struct dns *d)
     ares_destroy(d->channel); /* calls back for every query */
     ares_library_cleanup();
     timer_stop(&d->timer);
-    while (!list_is_empty(&d->used)) {
-        struct name *n = container_of(d->used.next, struct name, used);
-        AN(list_is_empty(&n->waiters));
-        name_free(n);
+    struct share *e = shares_oldest(d->shares, NULL);
+    while (e != NULL) {
+        use_free(use_of(e));
+        e = shares_oldest(d->shares, NULL);
     }
+    AZ(d->by_name.count);
+    shares_free(d->shares);
+    map_fini(&d->uses);
     map_fini(&d->by_name);
     xfree(d);
 }
@@ -244,21 +285,25 @@ name_add_addrs(struct name *n, const struct ares_addrinfo *info)
 }
 
 /* Both queries have ended. An address is an answer, whatever became of the
- * other query. */
+ * other query, and so is that there is no such name (RFC 2308 2.1): a server
+ * that fails for one family must not show which names there are. */
 static void
 name_settle(struct name *n)
 {
     double ttl = n->ttl < TTL_MIN ? TTL_MIN : n->ttl;
     n->dns->n_running--;
+    list_del(&n->running_node);
+    n->settled = clock_mono();
     if (n->answer.n != 0) {
         n->state = DNS_READY;
-        n->expires = clock_mono() + (ttl < TTL_MAX ? ttl : TTL_MAX);
+        n->expires = n->settled + (ttl < TTL_MAX ? ttl : TTL_MAX);
     } else {
-        n->state = n->had_timeout   ? DNS_TIMEOUT
+        n->state = n->is_unknown    ? DNS_NONE
+                   : n->had_timeout ? DNS_TIMEOUT
                    : n->had_failure ? DNS_FAILED
                                     : DNS_NONE;
         n->expires =
-            clock_mono() + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
+            n->settled + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
     }
     if (!n->dns->is_closing) {
         name_wake(n);
@@ -276,6 +321,8 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
         ares_freeaddrinfo(info);
         break;
     case ARES_ENOTFOUND:
+        n->is_unknown = true;
+        break;
     case ARES_ENODATA:
         break;
     case ARES_ETIMEOUT:
@@ -294,11 +341,12 @@ name_query(struct name *n)
 {
     static const int families[] = { AF_INET6, AF_INET };
     n->answer.n = 0;
-    n->had_failure = n->had_timeout = false;
+    n->is_unknown = n->had_failure = n->had_timeout = false;
     n->ttl = (int)TTL_MAX;
     n->state = DNS_PENDING;
     n->running = LEN(families);
     n->dns->n_running++;
+    list_add_tail(&n->dns->running, &n->running_node);
     for (size_t i = 0; i < LEN(families); i++) {
         struct ares_addrinfo_hints hints = { .ai_family = families[i],
             .ai_socktype = SOCK_STREAM,
@@ -316,33 +364,64 @@ name_find(struct dns *d, struct str key)
     return node != NULL ? container_of(node, struct name, node) : NULL;
 }
 
-/* Room for one more: the least recently used that is not being asked for. */
+/* A name that is being asked for is kept for who waits. */
+static bool
+may_go(const struct share *share)
+{
+    const struct use *u = use_of(share);
+    return u->name->running == 0 || u->of_name.next != u->of_name.prev;
+}
+
+/* What is used now is there already: who asks for many names loses his own. */
 static void
 dns_evict(struct dns *d)
 {
-    struct list *node = d->used.prev;
-    while (node != &d->used && d->n >= d->conf.cache_max) {
-        struct name *n = container_of(node, struct name, used);
-        node = node->prev;
-        if (n->running == 0) {
-            name_free(n);
+    struct share *e = NULL;
+    do {
+        e = shares_total(d->shares) > d->conf.cache_max
+                ? shares_oldest(d->shares, may_go)
+                : NULL;
+        if (e != NULL) {
+            use_free(use_of(e));
         }
-    }
+    } while (e != NULL);
 }
 
 static struct name *
-name_new(struct dns *d, uint64_t asker, struct str key)
+name_new(struct dns *d, struct str key)
 {
     struct name *n = xcalloc(sizeof *n);
-    dns_evict(d);
     n->dns = d;
-    n->asker = asker;
     n->node.key = str_n(xstrndup(key), key.n);
+    list_init(&n->uses);
     list_init(&n->waiters);
+    list_init(&n->running_node);
     map_add(&d->by_name, &n->node);
-    list_add_head(&d->used, &n->used);
-    d->n++;
     return n;
+}
+
+static void
+name_use(struct name *n, uint64_t asker)
+{
+    struct dns *d = n->dns;
+    struct str name = n->node.key;
+    char key[USE_KEY_MAX];
+    AN(name.n <= sizeof key - sizeof asker);
+    memcpy(key, &asker, sizeof asker);
+    memcpy(key + sizeof asker, name.p, name.n);
+    struct str k = str_n(key, sizeof asker + name.n);
+    struct map_node *node = map_find(&d->uses, k);
+    if (node != NULL) {
+        shares_touch(&container_of(node, struct use, node)->share);
+        return;
+    }
+    struct use *u = xcalloc(sizeof *u + k.n);
+    memcpy(u->key, k.p, k.n);
+    u->node.key = str_n(u->key, k.n);
+    u->name = n;
+    map_add(&d->uses, &u->node);
+    list_add_tail(&n->uses, &u->of_name);
+    shares_give(d->shares, &u->share, str_n(u->key, sizeof asker));
 }
 
 static bool
@@ -355,9 +434,8 @@ is_over_share(const struct dns *d, uint64_t asker)
     if (d->n_running < d->conf.asker_max) {
         return false;
     }
-    for (struct list *l = d->used.next; l != &d->used; l = l->next) {
-        const struct name *n = container_of(l, struct name, used);
-        mine += n->running != 0 && n->asker == asker;
+    for (struct list *l = d->running.next; l != &d->running; l = l->next) {
+        mine += container_of(l, struct name, running_node)->asker == asker;
     }
     return mine >= d->conf.asker_max;
 }
@@ -384,6 +462,51 @@ name_wait(struct name *n, struct task *task)
     list_add_tail(&n->waiters, &w->node);
 }
 
+static bool
+is_stale(const struct name *n, double since)
+{
+    return n == NULL ||
+           (n->running == 0 &&
+               (since > 0 ? n->settled < since : clock_mono() >= n->expires));
+}
+
+/* The name, asked for if nothing of it holds; NULL: too many are. */
+static struct name *
+name_get(struct dns *d, uint64_t asker, struct str key, double since)
+{
+    struct name *n = name_find(d, key);
+    bool must_ask = is_stale(n, since);
+    if (must_ask && is_over_share(d, asker)) {
+        return NULL;
+    }
+    n = n != NULL ? n : name_new(d, key);
+    name_use(n, asker);
+    if (must_ask) {
+        n->asker = asker;
+        name_query(n); /* may be answered at once, by /etc/hosts */
+    }
+    return n;
+}
+
+/* `key` begins with the name, and a NUL ends that if more follows. */
+static enum dns_state
+lookup(struct dns *d, uint64_t asker, struct str key, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    struct name *n = name_get(d, asker, key, since);
+    if (n == NULL) {
+        return DNS_BUSY;
+    }
+    enum dns_state state = n->running != 0 ? DNS_PENDING : n->state;
+    if (state == DNS_PENDING) {
+        name_wait(n, waiter);
+    } else {
+        *out = n->answer;
+    }
+    dns_evict(d); /* perhaps this one */
+    return state;
+}
+
 enum dns_state
 dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     struct dns_answer *out)
@@ -391,32 +514,33 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     if (static_get(d, name, out)) {
         return out->n != 0 ? DNS_READY : DNS_NONE;
     }
-    struct name *n = name_find(d, name);
-    bool is_stale =
-        n == NULL || (n->running == 0 && clock_mono() >= n->expires);
-    if (is_stale) {
-        if (is_over_share(d, asker)) {
-            return DNS_BUSY;
-        }
-        n = n != NULL ? n : name_new(d, asker, name);
-        n->asker = asker;
-        name_query(n); /* may be answered at once, by /etc/hosts */
+    return lookup(d, asker, name, 0, waiter, out);
+}
+
+/* An entry of the asker's own beside the one that all share: what others have
+ * is neither seen nor asked for again. */
+enum dns_state
+dns_get_anew(struct dns *d, uint64_t asker, struct str name, double since,
+    struct task *waiter, struct dns_answer *out)
+{
+    char key[NAME_MAX_BYTES + 1 + sizeof asker];
+    AN(since > 0);
+    if (static_get(d, name, out)) {
+        return out->n != 0 ? DNS_READY : DNS_NONE;
     }
-    list_del(&n->used);
-    list_add_head(&d->used, &n->used);
-    if (n->running != 0) {
-        name_wait(n, waiter);
-        return DNS_PENDING;
-    }
-    *out = n->answer;
-    return n->state;
+    AN(name.n <= NAME_MAX_BYTES);
+    memcpy(key, name.p, name.n);
+    key[name.n] = '\0';
+    memcpy(key + name.n + 1, &asker, sizeof asker);
+    return lookup(
+        d, asker, str_n(key, name.n + 1 + sizeof asker), since, waiter, out);
 }
 
 void
 dns_forget(struct dns *d, struct task *waiter)
 {
-    for (struct list *l = d->used.next; l != &d->used; l = l->next) {
-        struct name *n = container_of(l, struct name, used);
+    for (struct list *l = d->running.next; l != &d->running; l = l->next) {
+        struct name *n = container_of(l, struct name, running_node);
         struct list *at = n->waiters.next;
         while (at != &n->waiters) {
             struct waiter *w = container_of(at, struct waiter, node);

@@ -4,6 +4,14 @@
  * Names to addresses: the owner of c-ares. A and AAAA are two queries; what
  * they gave is kept for its TTL. No search domains, ever. Names come in
  * canonical form.
+ *
+ * Answers are shared by all who ask; the room for them is not: when it is full
+ * the largest asker's use of a name goes, the one used longest ago, and a name
+ * with the last use of it. So a sandbox can tell by the time that an answer
+ * takes whether another has asked for a name that it may ask for itself. That
+ * stays: the server behind has such a cache for all of them as well, and by
+ * sandbox a thousand that start at once would ask it a thousand times (some
+ * clouds' servers take a thousand packets a second from a host).
  */
 
 #include "base/addr.h"
@@ -24,7 +32,7 @@ struct dns_conf {
     unsigned n_servers;
     const struct dns_static *names; /* `resolve`; before /etc/hosts */
     unsigned n_names;
-    unsigned cache_max;   /* names kept; 0: 4096 */
+    unsigned cache_max;   /* names kept, for each asker; 0: 8192 in all */
     unsigned queries_max; /* names being asked for at once; 0: 1024 */
     unsigned asker_max;   /* of them for one asker; 0: 64 */
     double timeout;       /* of one name; 0: 10 s */
@@ -53,6 +61,12 @@ void dns_free(struct dns *d);
  * `asker` is the sandbox's serial, for its share of the queries. */
 enum dns_state dns_get(struct dns *d, uint64_t asker, struct str name,
     struct task *waiter, struct dns_answer *out);
+
+/* The same for one asker alone, by what the servers say from `since` on
+ * (clock_mono()): how long an answer is kept, and whether another asked for
+ * it, shows in nothing. Names of `resolve` and /etc/hosts are as ever. */
+enum dns_state dns_get_anew(struct dns *d, uint64_t asker, struct str name,
+    double since, struct task *waiter, struct dns_answer *out);
 
 /* The waiter no longer waits; a task's cancel. */
 void dns_forget(struct dns *d, struct task *waiter);

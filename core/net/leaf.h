@@ -27,9 +27,10 @@ enum leaf_state {
     LEAF_FAILED  /* the keeper refused, or the name is malformed */
 };
 
-/* `keeper` is a SEQPACKET socket (taken). At most `max` leaves are kept, the
- * least recently used goes; `rate` never-seen names a second and sandbox, with
- * a burst of as many. NULL after a log line. */
+/* `keeper` is a SEQPACKET socket (taken). At most `max` leaves are kept: of the
+ * sandbox that has the most the least recently used goes; `rate` never-seen
+ * names a second and sandbox, with a burst of as many. NULL after a log line.
+ */
 struct leaf_cache *leaf_cache_new(
     struct loop *l, int keeper, unsigned max, unsigned rate);
 void leaf_cache_free(struct leaf_cache *c);

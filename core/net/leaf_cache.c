@@ -1,7 +1,8 @@
 /*
- * The worker's leaves by sandbox and name, least recently used last. While a
- * name is being minted, whoever asks for it waits for the same mint. A leaf
- * that is soon over is still given while its successor is minted.
+ * The worker's leaves by sandbox and name; when one has to go it is the largest
+ * holder's. While a name is being minted, whoever asks for it waits for the
+ * same mint. A leaf that is soon over is still given while its successor is
+ * minted.
  */
 
 #include "net/leaf.h"
@@ -10,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/shares.h"
 #include "net/mint.h"
 
 #define CACHE_MAGIC 0x1eafcac4u
@@ -29,8 +31,7 @@ struct owner {
     uint64_t serial;
     struct cert_issuer issuer;
     double tokens, counted_at;
-    struct list used; /* entries, most recent first */
-    unsigned n;
+    unsigned n; /* entries */
 };
 
 /* `leaf` or `is_minting` or neither (it failed); both while it is renewed. */
@@ -38,8 +39,7 @@ struct entry {
     struct map_node node;
     struct leaf_cache *cache;
     struct owner *owner;
-    struct list used;    /* of all */
-    struct list owned;   /* of the owner's */
+    struct share share;
     struct list minting; /* linked while it is */
     struct list waiters;
     struct leaf *leaf;
@@ -54,7 +54,8 @@ struct leaf_cache {
     struct mints *mints;
     struct leaf_key *key;
     struct map entries, owners;
-    struct list used, minting;
+    struct shares *shares; /* of the owners */
+    struct list minting;
     unsigned max;
     double rate;
     size_t sweep_at; /* so many owners: look for those that ended */
@@ -81,7 +82,7 @@ leaf_cache_new(struct loop *l, int keeper, unsigned max, unsigned rate)
     c->sweep_at = 64;
     map_init(&c->entries);
     map_init(&c->owners);
-    list_init(&c->used);
+    c->shares = shares_new();
     list_init(&c->minting);
     return c;
 }
@@ -91,14 +92,22 @@ entry_free(struct entry *e)
 {
     AN(list_is_empty(&e->waiters));
     map_del(&e->cache->entries, &e->node);
-    list_del(&e->used);
-    list_del(&e->owned);
+    shares_drop(e->cache->shares, &e->share);
     list_del(&e->minting);
     e->owner->n--;
     if (e->leaf != NULL) {
         leaf_unref(e->leaf);
     }
     xfree(e);
+}
+
+/* The largest owner's that was used longest ago; NULL: there is none. */
+static struct entry *
+entry_oldest(
+    const struct leaf_cache *c, bool (*may_go)(const struct share *share))
+{
+    struct share *e = shares_oldest(c->shares, may_go);
+    return e != NULL ? container_of(e, struct entry, share) : NULL;
 }
 
 static void
@@ -114,9 +123,12 @@ leaf_cache_free(struct leaf_cache *c)
 {
     CHECK(c, CACHE_MAGIC);
     mints_free(c->mints);
-    while (!list_is_empty(&c->used)) {
-        entry_free(container_of(c->used.next, struct entry, used));
+    struct entry *e = entry_oldest(c, NULL);
+    while (e != NULL) {
+        entry_free(e);
+        e = entry_oldest(c, NULL);
     }
+    shares_free(c->shares);
     struct map_node *node = map_next(&c->owners, NULL);
     while (node != NULL) {
         owner_free(c, container_of(node, struct owner, node));
@@ -209,81 +221,48 @@ owner_get(struct leaf_cache *c, const struct leaf_owner *lo)
     o->serial = lo->serial;
     o->tokens = c->rate;
     o->counted_at = clock_mono();
-    list_init(&o->used);
     o->node.key = str_n((const char *)&o->serial, sizeof o->serial);
     map_add(&c->owners, &o->node);
     return o;
 }
 
-static struct entry *
-oldest_of(const struct owner *o)
+static bool
+is_settled(const struct share *share)
 {
-    struct list *at = o->used.prev;
-    for (; at != &o->used; at = at->prev) {
-        struct entry *e = container_of(at, struct entry, owned);
-        if (!e->is_minting) {
-            return e;
-        }
-    }
-    return NULL;
+    return !container_of(share, struct entry, share)->is_minting;
 }
 
-static struct entry *
-oldest_of_all(const struct leaf_cache *c)
-{
-    struct list *at = c->used.prev;
-    for (; at != &c->used; at = at->prev) {
-        struct entry *e = container_of(at, struct entry, used);
-        if (!e->is_minting) {
-            return e;
-        }
-    }
-    return NULL;
-}
-
-/* Room for one more of this owner's. Whoever has an eighth of a full cache
- * pushes out its own: asking for many names harms nobody else. */
+/* The new one is there already: who asks for many names pushes out his own.
+ * Where all are being minted there may be more: that is bounded there. */
 static void
-cache_evict(struct leaf_cache *c, const struct owner *o)
+cache_evict(struct leaf_cache *c)
 {
-    while (c->entries.count >= c->max) {
-        struct entry *e = o->n > c->max / 8 ? oldest_of(o) : NULL;
-        if (e == NULL) {
-            e = oldest_of_all(c);
+    struct entry *e = NULL;
+    do {
+        e = c->entries.count > c->max ? entry_oldest(c, is_settled) : NULL;
+        if (e != NULL) {
+            entry_free(e);
         }
-        if (e == NULL) {
-            return; /* all are being minted: bounded there */
-        }
-        entry_free(e);
-    }
+    } while (e != NULL);
 }
 
 static struct entry *
 entry_new(struct leaf_cache *c, struct owner *o, struct str key)
 {
     struct entry *e = xcalloc(sizeof *e + key.n);
-    cache_evict(c, o);
     memcpy(e->key, key.p, key.n);
     e->node.key = str_n(e->key, key.n);
     e->name = str_skip(e->node.key, sizeof o->serial);
     e->cache = c;
     e->owner = o;
+    e->is_minting = true; /* from here on */
     list_init(&e->minting);
     list_init(&e->waiters);
-    list_add_head(&c->used, &e->used);
-    list_add_head(&o->used, &e->owned);
+    shares_give(c->shares, &e->share, o->node.key);
     o->n++;
     map_add(&c->entries, &e->node);
+    cache_evict(c);
     return e;
-}
-
-static void
-entry_touch(struct entry *e)
-{
-    list_del(&e->used);
-    list_del(&e->owned);
-    list_add_head(&e->cache->used, &e->used);
-    list_add_head(&e->owner->used, &e->owned);
 }
 
 static void
@@ -402,7 +381,7 @@ leaf_get(struct leaf_cache *c, const struct leaf_owner *o, struct str name,
         return LEAF_FAILED;
     }
     if (entry_is_usable(e, o->index)) {
-        entry_touch(e);
+        shares_touch(&e->share);
         *out = leaf_ref(e->leaf);
         return LEAF_READY;
     }
@@ -419,7 +398,7 @@ leaf_get(struct leaf_cache *c, const struct leaf_owner *o, struct str name,
     if (!e->is_minting) {
         return LEAF_FAILED;
     }
-    entry_touch(e);
+    shares_touch(&e->share);
     entry_wait(e, waiter);
     return LEAF_PENDING;
 }

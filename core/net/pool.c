@@ -5,6 +5,8 @@
 
 #include "net/pool.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -22,8 +24,8 @@ struct pool {
     struct loop *loop;
     struct guard *guard;
     struct map hosts;
-    struct list idle; /* longest idle first */
-    unsigned n_idle, max, host_max;
+    struct shares *idle; /* of the sandboxes; longest idle first */
+    unsigned max, host_max;
 };
 
 struct pool *
@@ -35,7 +37,7 @@ pool_new(struct loop *l, struct guard *g, unsigned max, unsigned host_max)
     p->max = max;
     p->host_max = host_max;
     map_init(&p->hosts);
-    list_init(&p->idle);
+    p->idle = shares_new();
     return p;
 }
 
@@ -43,7 +45,7 @@ static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
     AN(k->host.n <= KEY_MAX - 18);
-    memcpy(text, &k->serial, 8);
+    memcpy(text, &k->serial, 8); /* first: the holder */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
     memcpy(text + 18, k->host.p, k->host.n);
@@ -87,9 +89,8 @@ entry_unlink(struct pool_entry *e)
     struct pool *p = e->pool;
     task_fini(&e->task);
     list_del(&e->in_host);
-    list_del(&e->in_pool);
+    shares_drop(p->idle, &e->share);
     e->host->n_idle--;
-    p->n_idle--;
     pool_host_put(p, e->host);
 }
 
@@ -134,9 +135,8 @@ static const struct step step_idle = { "pool: idle", run_idle };
 void
 pool_free(struct pool *p)
 {
-    while (!list_is_empty(&p->idle)) {
-        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
-    }
+    pool_shed(p, UINT_MAX);
+    shares_free(p->idle);
     AZ(p->hosts.count);
     map_fini(&p->hosts);
     xfree(p);
@@ -166,30 +166,32 @@ pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
 {
     if (h->n_idle >= p->host_max) {
         entry_close(container_of(h->idle.prev, struct pool_entry, in_host));
-    } else if (p->n_idle >= p->max) {
-        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
     }
     h->refs++;
     h->n_idle++;
-    p->n_idle++;
     e->pool = p;
     e->host = h;
     e->is_parked = false;
     e->expires = clock_mono() + idle_timeout;
     list_add_head(&h->idle, &e->in_host);
-    list_add_tail(&p->idle, &e->in_pool);
+    shares_give(p->idle, &e->share, str_n(h->node.key.p, sizeof(uint64_t)));
     task_init(&e->task, p->loop, &step_idle, on_entry_end);
     stream_set_task(e->stream, &e->task);
     task_wait(&e->task, clock_mono() + PARK_AFTER, NULL, NULL);
+    if (shares_total(p->idle) > p->max) {
+        pool_shed(p, 1);
+    }
 }
 
 unsigned
 pool_shed(struct pool *p, unsigned n)
 {
     unsigned closed = 0;
-    while (closed < n && !list_is_empty(&p->idle)) {
-        entry_close(container_of(p->idle.next, struct pool_entry, in_pool));
+    struct share *e = shares_oldest(p->idle, NULL);
+    while (closed < n && e != NULL) {
+        entry_close(container_of(e, struct pool_entry, share));
         closed++;
+        e = shares_oldest(p->idle, NULL);
     }
     return closed;
 }
@@ -197,5 +199,5 @@ pool_shed(struct pool *p, unsigned n)
 unsigned
 pool_idle(const struct pool *p)
 {
-    return p->n_idle;
+    return shares_total(p->idle);
 }

@@ -6,6 +6,7 @@
  * says anything, or leaves, is closed at once.
  */
 
+#include "base/shares.h"
 #include "net/guard.h"
 #include "net/stream.h"
 
@@ -23,7 +24,8 @@ struct pool_key {
 /* What the owner of a connection embeds. It fills stream, addr and close
  * before pool_put(). */
 struct pool_entry {
-    struct list in_host, in_pool;
+    struct list in_host;
+    struct share share;
     struct pool_host *host;
     struct pool *pool;
     struct task task; /* the stream's while it is idle */
@@ -49,13 +51,15 @@ void pool_host_put(struct pool *p, struct pool_host *h);
 struct pool_entry *pool_take(
     struct pool *p, struct pool_host *h, const struct guard_policy *policy);
 
-/* Takes an idle connection for at most `idle_timeout` seconds; the longest
- * idle one goes when there are too many. */
+/* Takes an idle connection for at most `idle_timeout` seconds. When there are
+ * too many of one key, its longest idle one goes; when there are too many in
+ * all, the longest idle one of the sandbox that has the most. */
 void pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
     double idle_timeout);
 
-/* Closes up to `n` of those that are idle, the longest idle first; how many
- * there were. For a worker out of descriptors. */
+/* Closes up to `n` of those that are idle, of the sandbox that has the most
+ * the longest idle first; how many there were. For a worker out of
+ * descriptors. */
 unsigned pool_shed(struct pool *p, unsigned n);
 
 unsigned pool_idle(const struct pool *p); /* how many wait */

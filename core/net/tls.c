@@ -23,7 +23,7 @@
 #define QUIET_MAX (128 * 1024)
 
 /* serial, port, name */
-#define KEY_MAX (8 + 2 + NAME_MAX_BYTES)
+#define KEY_MAX (TLS_SESSION_HOLDER + 2 + NAME_MAX_BYTES)
 
 struct tls {
     struct stream stream;

@@ -7,20 +7,20 @@
 
 #include <openssl/ssl.h>
 
-#include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/shares.h"
 
 struct entry {
     struct map_node node;
-    struct list used; /* most recent first */
+    struct share share; /* of the sandbox */
     SSL_SESSION *session;
 };
 
 struct tls_sessions {
     struct map by_key;
-    struct list used;
-    unsigned n, max;
+    struct shares *shares;
+    unsigned max;
 };
 
 struct tls_sessions *
@@ -28,7 +28,7 @@ tls_sessions_new(unsigned max)
 {
     struct tls_sessions *s = xcalloc(sizeof *s);
     map_init(&s->by_key);
-    list_init(&s->used);
+    s->shares = shares_new();
     s->max = max;
     return s;
 }
@@ -37,19 +37,28 @@ static void
 entry_free(struct tls_sessions *s, struct entry *e)
 {
     map_del(&s->by_key, &e->node);
-    list_del(&e->used);
+    shares_drop(s->shares, &e->share);
     SSL_SESSION_free(e->session);
     xfree((void *)e->node.key.p);
     xfree(e);
-    s->n--;
+}
+
+static struct entry *
+entry_oldest(const struct tls_sessions *s)
+{
+    struct share *e = shares_oldest(s->shares, NULL);
+    return e != NULL ? container_of(e, struct entry, share) : NULL;
 }
 
 void
 tls_sessions_free(struct tls_sessions *s)
 {
-    while (!list_is_empty(&s->used)) {
-        entry_free(s, container_of(s->used.next, struct entry, used));
+    struct entry *e = entry_oldest(s);
+    while (e != NULL) {
+        entry_free(s, e);
+        e = entry_oldest(s);
     }
+    shares_free(s->shares);
     map_fini(&s->by_key);
     xfree(s);
 }
@@ -71,15 +80,14 @@ tls_sessions_put(
         e->session = session;
         return;
     }
-    if (s->n == s->max) {
-        entry_free(s, container_of(s->used.prev, struct entry, used));
-    }
     e = xcalloc(sizeof *e);
     e->node.key = str_n(xstrndup(key), key.n);
     e->session = session;
     map_add(&s->by_key, &e->node);
-    list_add_head(&s->used, &e->used);
-    s->n++;
+    shares_give(s->shares, &e->share, str_n(key.p, TLS_SESSION_HOLDER));
+    if (shares_total(s->shares) > s->max) {
+        entry_free(s, entry_oldest(s));
+    }
 }
 
 struct ssl_session_st *
@@ -89,8 +97,7 @@ tls_sessions_get(struct tls_sessions *s, struct str key)
     if (e == NULL) {
         return NULL;
     }
-    list_del(&e->used);
-    list_add_head(&s->used, &e->used);
+    shares_touch(&e->share);
     if (!SSL_SESSION_is_resumable(e->session)) {
         entry_free(s, e);
         return NULL;

@@ -2,16 +2,19 @@
 
 /*
  * Sessions with origins, to be resumed: the newest for each key, bounded by
- * count, the least recently used going first. The key holds all that a
- * session was verified for.
+ * count. When one has to go it is the largest holder's, used longest ago. The
+ * key holds all that a session was verified for, first of all whose it is.
  */
 
 #include "base/str.h"
 
+/* Bytes at the start of a key that are its holder: a sandbox's serial. */
+#define TLS_SESSION_HOLDER 8
+
 struct ssl_session_st;
 struct tls_sessions;
 
-struct tls_sessions *tls_sessions_new(unsigned max);
+struct tls_sessions *tls_sessions_new(unsigned max); /* 1 or more */
 void tls_sessions_free(struct tls_sessions *s);
 
 /* Takes the session. */

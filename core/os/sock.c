@@ -1,15 +1,22 @@
 /*
- * Makes sockets. Called by proc/ alone; connections are net/tcp.c's.
+ * Makes sockets, and a unix socket's file in the place of what lies there.
+ * Called by proc/ alone; connections are net/tcp.c's.
  */
 
 #include "os/sock.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "os/path.h"
+
+#define TRIES_MAX 8
 
 static int
 close_with_errno(int fd)
@@ -76,31 +83,101 @@ unix_is_stale(const struct sockaddr_un *sa)
     return is_stale;
 }
 
-int
-sock_listen_unix(const char *path, int backlog, unsigned mode)
+/* A listening socket under a name that nobody knows yet. Its file has its mode
+ * from the start: between a bind() and a chmod() somebody could connect, or put
+ * another file in the way of the chmod(). */
+static int
+unix_listen(
+    const char *path, int backlog, unsigned mode, struct sockaddr_un *sa)
 {
-    struct sockaddr_un sa = { .sun_family = AF_UNIX };
-    struct stat st;
-    size_t n = strlen(path);
-    if (n >= sizeof sa.sun_path) {
-        errno = ENAMETOOLONG;
+    *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (!path_temporary(path, sa->sun_path, sizeof sa->sun_path)) {
         return -1;
-    }
-    memcpy(sa.sun_path, path, n);
-    if (lstat(path, &st) == 0) {
-        if (!S_ISSOCK(st.st_mode) || !unix_is_stale(&sa)) {
-            errno = EADDRINUSE;
-            return -1;
-        }
-        unlink(path);
     }
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
-    bool ok = bind(fd, (struct sockaddr *)&sa, sizeof sa) == 0 &&
-              chmod(path, mode) == 0 && listen(fd, backlog) == 0;
-    return ok ? fd : close_with_errno(fd);
+    mode_t had = umask(~mode & 0777);
+    int r = bind(fd, (struct sockaddr *)sa, sizeof *sa);
+    umask(had);
+    if (r != 0) {
+        return close_with_errno(fd);
+    }
+    if (listen(fd, backlog) != 0) {
+        int err = errno;
+        unlink(sa->sun_path);
+        errno = err;
+        return close_with_errno(fd);
+    }
+    return fd;
+}
+
+/* What lies there and is somebody else's, whatever it is, gets the new one's
+ * temporary name, in one step with the new one getting its own. */
+static int
+unix_put_aside(const char *temporary, const char *path, unsigned uid)
+{
+    struct stat st;
+    if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_EXCHANGE) != 0) {
+        return -1;
+    }
+    bool is_socket = lstat(temporary, &st) == 0 && S_ISSOCK(st.st_mode) &&
+                     unlink(temporary) == 0;
+    log_at(LOG_WARN, "\"%s\" was there, of user %u, and has been %s%s", path,
+        uid, is_socket ? "replaced" : "moved to ", is_socket ? "" : temporary);
+    return 0;
+}
+
+/* One look and what follows from it; -1 with errno. A socket of ours, or of
+ * root's, that is served stays, as anything of ours that is no socket: another
+ * weir, or a slip. Who else may write the directory cannot keep weir from its
+ * place by what he puts there. */
+static int
+unix_take_place(const char *temporary, const char *path)
+{
+    struct stat st;
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    if (lstat(path, &st) != 0) {
+        return errno == ENOENT ? rename(temporary, path) : -1;
+    }
+    if (path_is_foreign(&st)) {
+        return unix_put_aside(temporary, path, st.st_uid);
+    }
+    memcpy(sa.sun_path, path, strlen(path));
+    if (!S_ISSOCK(st.st_mode) || !unix_is_stale(&sa)) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return rename(temporary, path);
+}
+
+int
+sock_listen_unix(const char *path, int backlog, unsigned mode)
+{
+    struct sockaddr_un sa;
+    int r = -1;
+    if (strlen(path) >= sizeof sa.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int fd = unix_listen(path, backlog, mode, &sa);
+    if (fd < 0) {
+        return -1;
+    }
+    errno = ENOENT;
+    /* what was there went, or something else came, after the look */
+    for (int i = 0;
+         i < TRIES_MAX && r != 0 && (errno == ENOENT || errno == EISDIR); i++) {
+        r = unix_take_place(sa.sun_path, path);
+    }
+    if (r != 0) {
+        int err = errno;
+        unlink(sa.sun_path);
+        errno = err;
+        return close_with_errno(fd);
+    }
+    return fd;
 }
 
 void

@@ -15,9 +15,12 @@ must_check int sock_bind(const struct addr *a);
  * of the same user take half of the connections. -1 with errno. */
 must_check int sock_probe(const struct addr *a);
 
-/* A listening unix stream socket, non-blocking, close-on-exec; a stale socket
- * file that nobody serves is removed first. `mode` of the file. -1 with errno:
- * EADDRINUSE where a socket is served, or something else lies there. */
+/* A listening unix stream socket, non-blocking, close-on-exec. Its file has
+ * that mode, and comes to its place by a rename: over a socket that nobody
+ * serves, and in the place of whatever is neither root's nor this user's (a
+ * socket is removed, anything else gets another name, after a log line). -1
+ * with errno: EADDRINUSE where root's or this user's socket is served, or
+ * something else of theirs lies there. */
 must_check int sock_listen_unix(const char *path, int backlog, unsigned mode);
 
 /* The address that a socket is bound to: its port, when 0 was asked for. */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tcp.h"
+#include "os/path.h"
 #include "proc/files.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
@@ -93,7 +94,8 @@ open_error_log(struct cycle *c)
     if (path.n == 0) {
         return 0;
     }
-    int fd = open(path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    bool is_new;
+    int fd = path_open_log(path.p, &is_new);
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path.p);
         return -1;

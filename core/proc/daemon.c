@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/path.h"
 
 _Noreturn static void
 wait_for_child(int fd)
@@ -72,20 +73,10 @@ daemon_tell(int fd)
 int
 pid_file_write(struct pid_file *f, struct str path)
 {
-    char text[32], temporary[4096];
+    char text[32];
     int n = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    snprintf(
-        temporary, sizeof temporary, "%.*s.%d", STR_ARG(path), (int)getpid());
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    bool ok = fd >= 0 && write(fd, text, (size_t)n) == n;
-    int err = errno;
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (!ok || rename(temporary, path.p) != 0) {
-        log_errno(LOG_EMERG, ok ? errno : err, "cannot write \"%.*s\"",
-            STR_ARG(path));
-        unlink(temporary);
+    if (path_replace(path.p, str_n(text, (size_t)n), 0644) != 0) {
+        log_errno(LOG_EMERG, errno, "cannot write \"%.*s\"", STR_ARG(path));
         return -1;
     }
     f->path = xstrndup(path);
@@ -107,7 +98,8 @@ pid_file_read(const char *path)
 {
     char text[32] = "";
     uint64_t pid;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path);

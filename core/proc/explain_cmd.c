@@ -231,18 +231,23 @@ known_addresses(const struct request *r, const struct addr **out)
     return 0;
 }
 
-/* False: the guard lets it go to none of them. */
+/* False: the guard lets it go to none of them, for that reason. */
 static bool
-tell_addresses(const struct request *r, bool has_secret, struct loop *loop)
+tell_addresses(const struct request *r, bool has_secret, struct loop *loop,
+    const char **last)
 {
     const struct addr *addrs;
     unsigned n = known_addresses(r, &addrs), n_allowed = 0;
     struct guard_policy p = route_guard(&r->route, has_secret,
-        scope_part(where_of(r), PART_PROXY), r->sandbox->policy);
+        scope_part(where_of(r), PART_PROXY), &r->decision);
     struct guard *g = n != 0 ? listen_guard(r->conf, loop) : NULL;
     char text[ADDR_TEXT_MAX];
     if (n == 0) {
-        tell("address", "of a resolver, if the address guard allows it");
+        tell("address",
+            "of a resolver, if the address guard allows it; else 403, %s",
+            judge_is_discreet(&r->decision, &r->route)
+                ? "as if there is none"
+                : "and 502 if there is none");
         return true;
     }
     for (unsigned i = 0; i < n && g != NULL; i++) {
@@ -251,6 +256,7 @@ tell_addresses(const struct request *r, bool has_secret, struct loop *loop)
         a.port = r->route.port;
         bool is_allowed = guard_allows(g, &a, &p, &why);
         n_allowed += is_allowed;
+        *last = is_allowed ? *last : why;
         struct str shown = addr_format(&a, true, text);
         struct str path = a.family == ADDR_UNIX ? r->route.host : STR("");
         tell("address", "%.*s%.*s, %s%s", STR_ARG(shown), STR_ARG(path),
@@ -289,12 +295,15 @@ tell_forward(struct request *r)
     tell("upstream", "%.*s", STR_ARG(to));
     tell("path", "%.*s", STR_ARG(r->route.path));
     struct loop *loop = loop_new();
-    bool is_any = tell_addresses(r, e.needs_tls, loop);
+    struct str why;
+    const char *guards = NULL;
+    bool is_any = tell_addresses(r, e.needs_tls, loop, &guards);
     loop_free(loop);
     if (!is_any) {
-        return refused(403, STR("the host's address is not allowed"));
+        (void)judge_nowhere(&r->decision, &r->route, guards, r->arena, &why);
+        return refused(403, why);
     }
-    struct str why = decision_explain(&r->decision, r->arena);
+    why = decision_explain(&r->decision, r->arena);
     tell("outcome", "forwarded");
     tell("because", "%.*s", STR_ARG(why));
     return EXPLAIN_FORWARDED;

@@ -16,8 +16,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/path.h"
 #include "proc/main_conf.h"
+#include "proxy/listen.h"
 #include "proxy/logfile.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret.h"
 
@@ -156,40 +160,78 @@ other_may_write(const struct other *o, const struct stat *st)
                                             : (st->st_mode & S_IWOTH) != 0;
 }
 
-/* One path: the file, or the directory in which it could be replaced. */
-static void
+/* Who else may write it, in words; n 0: nobody. */
+static struct str
+others_who_write(
+    const struct other *o, const struct stat *st, char *text, size_t size)
+{
+    int n = 0;
+    if ((st->st_mode & S_IWOTH) != 0) {
+        return STR("anyone");
+    }
+    if (other_may_write(o, st)) {
+        n = snprintf(
+            text, size, "the workers' user \"%.*s\"", STR_ARG(o->user->name));
+    } else if (path_is_foreign(st)) {
+        n = snprintf(text, size, "user %u", (unsigned)st->st_uid);
+    } else if (path_is_open(st)) {
+        n = snprintf(text, size, "group %u", (unsigned)st->st_gid);
+    }
+    return str_n(text, (size_t)n < size ? (size_t)n : size - 1);
+}
+
+/* One path: the file, or a directory in which it could be replaced. True after
+ * a warning. */
+static bool
 warn_writable(
     const struct other *o, const char *what, const char *path, const char *file)
 {
     struct stat st;
+    char text[128];
     if (stat(path, &st) != 0) {
-        return;
+        return false;
     }
     bool is_dir = S_ISDIR(st.st_mode);
-    if (is_dir && (st.st_mode & S_ISVTX) != 0) {
-        return; /* as /tmp: only its owner replaces a file there */
+    if (is_dir && (st.st_mode & S_ISVTX) != 0 && !path_is_foreign(&st)) {
+        return false; /* as /tmp: only its owner replaces a file there */
     }
-    if ((st.st_mode & S_IWOTH) != 0) {
+    struct str who = others_who_write(o, &st, text, sizeof text);
+    if (who.n != 0) {
         log_at(LOG_WARN,
-            "the %s \"%s\" may be %s by anyone: \"%s\" has mode "
-            "%04o",
-            what, file, is_dir ? "replaced" : "written", path,
+            "the %s \"%s\" may be %s by %.*s: \"%s\" has mode %04o", what, file,
+            is_dir ? "replaced" : "written", STR_ARG(who), path,
             (unsigned)st.st_mode & 07777);
-    } else if (other_may_write(o, &st)) {
-        log_at(LOG_WARN,
-            "the %s \"%s\" may be %s by the workers' user \"%.*s\": see \"%s\"",
-            what, file, is_dir ? "replaced" : "written", STR_ARG(o->user->name),
-            path);
+    }
+    return who.n != 0;
+}
+
+/* The directories above a path: who may write one of them may replace what is
+ * below it. The nearest is told. */
+static void
+warn_above(const struct other *o, const char *what, const char *path)
+{
+    char dir[PATH_MAX];
+    directory_of(path, dir);
+    bool is_told = warn_writable(o, what, dir, path);
+    while (!is_told && dir[1] != '\0') {
+        directory_of(dir, dir);
+        is_told = warn_writable(o, what, dir, path);
     }
 }
 
 static void
 warn_file(const struct other *o, const char *what, const char *path)
 {
-    char dir[PATH_MAX];
-    directory_of(path, dir);
-    warn_writable(o, what, path, path);
-    warn_writable(o, what, dir, path);
+    (void)!warn_writable(o, what, path, path);
+    warn_above(o, what, path);
+}
+
+static void
+warn_directory(const struct other *o, const char *what, const char *path)
+{
+    if (!warn_writable(o, what, path, path)) {
+        warn_above(o, what, path);
+    }
 }
 
 /* Whether everyone may pass all directories above a path. */
@@ -245,7 +287,7 @@ warn_secret_dir(const struct other *o, const char *path)
                    warn_readable("secret file", file);
     }
     closedir(dir);
-    warn_writable(o, "secret directory", path, path);
+    warn_directory(o, "secret directory", path);
 }
 
 /* `token file:PATH` of a sandbox: bound to a digest, so the path is taken
@@ -290,6 +332,44 @@ warn_user(const struct conf *c)
     }
 }
 
+/* What the master makes. A log may well be its workers': it is the place that
+ * must not be. */
+static void
+warn_made(const struct conf *c, const struct other *o)
+{
+    const struct main_conf *m = main_conf_of(c);
+    const struct logfile *f;
+    warn_above(o, "pid file", m->pid.p);
+    if (m->error_log.path.n != 0) {
+        warn_above(o, "error_log", m->error_log.path.p);
+    }
+    for (unsigned i = 0; (f = logfile_nth(c, i)) != NULL; i++) {
+        warn_above(o, "access_log", f->path.p);
+    }
+    for (unsigned i = 0; i < listen_count(c); i++) {
+        const struct listen *l = listen_get(c, i);
+        if (l->path.n != 0) {
+            warn_above(o, "socket", l->path.p);
+        }
+    }
+    if (sandbox_set_count(sandbox_set_of(c)) != 0) {
+        warn_directory(o, "ca_dir", main_conf_ca_dir(c).p);
+    }
+}
+
+static void
+warn_trust(const struct other *o, const struct scope *s, struct str above)
+{
+    const struct proxy_conf *p = scope_part(s, PART_PROXY);
+    struct str path = p->proxy_ssl_trusted_certificate;
+    if (path.n != 0 && !str_eq(path, above)) {
+        warn_file(o, "trust store", path.p);
+    }
+    for (const struct scope *k = s->children; k != NULL; k = k->next) {
+        warn_trust(o, k, path);
+    }
+}
+
 void
 files_warn(const struct conf *c)
 {
@@ -309,4 +389,6 @@ files_warn(const struct conf *c)
         }
     }
     warn_tokens(c, &o);
+    warn_made(c, &o);
+    warn_trust(&o, c->main, STR_NONE);
 }

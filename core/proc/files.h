@@ -14,6 +14,9 @@ struct conf;
  * directory. -1 after a log line for each that it cannot. */
 must_check int files_check(const struct conf *c);
 
-/* Warns: of secrets that others may read, of secrets and configuration files
- * that others, or the workers' user, may write, of a "user" without effect. */
+/* Warns: of secrets that others may read; of secrets, configuration files,
+ * trust stores, and of the directories of these and of all that the master
+ * makes (logs, the pid file, sockets, ca_dir), that others than root and its
+ * own user may write, the workers' user among them; of a "user" without
+ * effect. */
 void files_warn(const struct conf *c);

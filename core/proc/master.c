@@ -322,6 +322,9 @@ turn(struct master *m)
 {
     wait_events(m);
     take_signals(m);
+    if (m->wants_reap) {
+        master_reap(m);
+    }
     master_take_messages(m);
     master_run_deadlines(m);
     if (m->next != NULL &&

@@ -33,6 +33,12 @@
 /* Seconds: one poll's wait, in a number of milliseconds. */
 #define POLL_MAX 1e6
 
+/* Of one child and of all that ended, before the next turn: a worker that was
+ * taken over may send without end, and make children that become the
+ * master's (CLONE_PARENT). */
+#define MESSAGES_A_TURN 16
+#define REAPED_A_TURN 64
+
 /* Seconds: mapping the vault, and the ticket keys. */
 #define KEEPER_START 30.0
 
@@ -188,12 +194,12 @@ master_await_keeper(struct master *m)
     char buf[CHAN_DATA_MAX];
     struct chan_msg msg;
     struct child *ch = m->keeper;
-    while (!ch->is_ready) {
-        if (chan_recv_wait(ch->chan, &msg, buf, KEEPER_START) != IO_OK) {
-            log_at(LOG_EMERG, "the keeper did not start");
-            return -1;
-        }
+    if (chan_recv_wait(ch->chan, &msg, buf, KEEPER_START) == IO_OK) {
         take_message(m, ch, &msg);
+    }
+    if (!ch->is_ready) {
+        log_at(LOG_EMERG, "the keeper did not start");
+        return -1;
     }
     return 0;
 }
@@ -273,32 +279,46 @@ master_reap(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
     int status;
-    pid_t pid = waitpid(-1, &status, WNOHANG);
-    while (pid > 0) {
-        struct child *ch = find_child(m, pid);
+    pid_t pid = 1;
+    for (int i = 0; i < REAPED_A_TURN && pid > 0; i++) {
+        pid = waitpid(-1, &status, WNOHANG);
+        struct child *ch = pid > 0 ? find_child(m, pid) : NULL;
         if (ch != NULL) {
             bury(m, ch, status);
         }
-        pid = waitpid(-1, &status, WNOHANG);
     }
+    m->wants_reap = pid > 0; /* no further SIGCHLD tells of those */
+}
+
+/* False: there is none now, or never will be again. */
+static bool
+take_one(struct master *m, struct child *ch)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg msg;
+    switch (chan_recv(ch->chan, &msg, buf)) {
+    case IO_OK:
+        take_message(m, ch, &msg);
+        return true;
+    case IO_AGAIN:
+        return false;
+    case IO_EOF:
+    case IO_ERR:
+        child_hung_up(ch);
+    }
+    return false;
 }
 
 void
 master_take_messages(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
-    char buf[CHAN_DATA_MAX];
-    struct chan_msg msg;
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
-        enum io r = ch->chan >= 0 ? chan_recv(ch->chan, &msg, buf) : IO_AGAIN;
-        while (r == IO_OK) {
-            take_message(m, ch, &msg);
-            r = chan_recv(ch->chan, &msg, buf);
-        }
-        if (r != IO_AGAIN) {
-            child_hung_up(ch);
+        bool is_more = ch->chan >= 0;
+        for (int i = 0; i < MESSAGES_A_TURN && is_more; i++) {
+            is_more = take_one(m, ch);
         }
     }
 }
@@ -328,6 +348,9 @@ master_timeout(const struct master *m)
              i++) {
             at = sooner(at, m->current->respawns[i].at);
         }
+    }
+    if (m->wants_reap) {
+        return 0;
     }
     if (at >= 1e100) {
         return -1;

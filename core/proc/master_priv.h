@@ -21,6 +21,7 @@ struct master {
     struct ledger *ledger; /* NULL until master_init() */
     int parent;            /* to be told when ready; -1: none */
     bool is_daemon, wants_reload;
+    bool wants_reap; /* more have ended than one turn reaped */
     enum stop stop;
     int exit_code;
     struct list children, cycles, listeners;
@@ -73,6 +74,7 @@ void master_drain(struct master *m, const struct cycle *c, enum chan_type how);
 /* Whether a CA can be asked for. */
 bool master_has_keeper(const struct master *m);
 
+/* Some a turn: what is left is the next one's, however much comes. */
 void master_reap(struct master *m);
 void master_take_messages(struct master *m);
 

@@ -5,7 +5,6 @@
 #include "proc/roster.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -18,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "os/chan.h"
+#include "os/path.h"
 #include "sandbox/sandbox.h"
 
 /* A key and a signature take well under a millisecond. */
@@ -165,50 +165,25 @@ pem_write(struct buf *b, struct str der)
     xfree(text);
 }
 
-/* DIR/BEFORE ID AFTER; false with errno when it is too long. */
+/* DIR/ID.pem; false with errno when it is too long. */
 static bool
-member_path(const struct member *m, struct str dir, const char *before,
-    const char *after, char path[PATH_MAX])
+member_path(const struct member *m, struct str dir, char path[PATH_MAX])
 {
-    int n = snprintf(path, PATH_MAX, "%.*s/%s%.*s%s", STR_ARG(dir), before,
-        STR_ARG(m->node.key), after);
+    int n = snprintf(
+        path, PATH_MAX, "%.*s/%.*s.pem", STR_ARG(dir), STR_ARG(m->node.key));
     errno = ENAMETOOLONG;
     return n < PATH_MAX;
-}
-
-/* Nothing of the temporary file is left when it fails; -1 with errno. */
-static int
-replace_file(const char *path, const char *temporary, struct str text)
-{
-    int fd = open(
-        temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t n = write(fd, text.p, text.n);
-    int err = n < 0 ? errno : ENOSPC;
-    close(fd);
-    if (n == (ssize_t)text.n) {
-        if (rename(temporary, path) == 0) {
-            return 0;
-        }
-        err = errno;
-    }
-    unlink(temporary);
-    errno = err;
-    return -1;
 }
 
 static int
 member_publish(const struct member *m, struct str dir)
 {
-    char path[PATH_MAX], temporary[PATH_MAX];
+    char path[PATH_MAX];
     struct buf pem;
     buf_init(&pem, PEM_MAX);
     pem_write(&pem, m->der);
-    bool ok = member_path(m, dir, "", ".pem", path) &&
-              member_path(m, dir, ".", ".new", temporary) &&
-              replace_file(path, temporary, buf_str(&pem)) == 0;
+    bool ok = member_path(m, dir, path) &&
+              path_replace(path, buf_str(&pem), 0644) == 0;
     if (!ok) {
         log_errno(LOG_EMERG, errno, "cannot write \"%s\"", path);
     }
@@ -258,7 +233,7 @@ member_drop(struct roster *r, struct member *m, int chan, struct str dir)
     if (keeper_call(chan, &ask, CHAN_DONE, &answer, buf) != 0) {
         return false;
     }
-    if (member_path(m, dir, "", ".pem", path)) {
+    if (member_path(m, dir, path)) {
         unlink(path);
     }
     member_free(r, m);

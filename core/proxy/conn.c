@@ -44,7 +44,7 @@ may_connect(struct conn *c)
         conn_log(c, LOG_WARN, "no front end has this address");
         return false;
     }
-    return true;
+    return hooks_front(c) == V_NEXT;
 }
 
 void

@@ -11,6 +11,7 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/bufq.h"
+#include "base/shares.h"
 #include "http/url.h"
 #include "net/stream.h"
 
@@ -28,9 +29,6 @@ struct serve {
     /* Sends a 1xx head now, before the final one. */
     void (*interim)(struct tx *tx, const struct head *head);
 };
-
-/* Among whose connections one was counted, by the limit module. */
-enum conn_count { CONN_UNCOUNTED, CONN_NOBODYS, CONN_SANDBOXS };
 
 struct conn {
     unsigned magic;
@@ -68,7 +66,8 @@ struct conn {
     bool is_half_closed;  /* the client will say no more, and may yet read */
     bool is_beyond_limit; /* its sandbox's: told so, and closed */
     bool must_close;      /* after this response */
-    enum conn_count counted;
+    struct share silent;  /* the limit module's: nobody's yet */
+    bool is_counted;      /* by that module: among its sandbox's */
 };
 
 #define CONN_MAGIC 0xc0220c22u

@@ -197,6 +197,22 @@ write_body(struct conn *c, struct h1_side *side)
     tx->bytes_sent += c->out.len - had;
 }
 
+/* The client's time begins with bytes that were not there before. */
+static enum io
+flush_out(struct conn *c, struct h1_side *side)
+{
+    size_t before = c->out.len;
+    if (before == 0) {
+        return IO_OK;
+    }
+    enum io r = stream_flush(c->stream, &c->out);
+    if (!side->has_unsent || c->out.len != before) {
+        side->progress = clock_mono();
+    }
+    side->has_unsent = c->out.len != 0;
+    return r;
+}
+
 enum io
 h1_side_write(struct conn *c, struct h1_side *side)
 {
@@ -212,8 +228,7 @@ h1_side_write(struct conn *c, struct h1_side *side)
             write_body(c, side);
         }
         before = c->out.len;
-        r = before != 0 ? stream_flush(c->stream, &c->out) : IO_OK;
-        side->progress = c->out.len != before ? clock_mono() : side->progress;
+        r = flush_out(c, side);
     }
     return r;
 }

@@ -15,7 +15,9 @@ struct h1_side {
     bool is_body_done, is_head_written, is_end_written, is_chunked;
     bool is_bare;     /* no body goes with this head: it answers HEAD */
     bool is_refused;  /* the head: what follows it is thrown away */
-    double progress;  /* clock_mono() of the last body byte in or byte out */
+    bool has_unsent;  /* the client did not take all of c->out */
+    double progress;  /* clock_mono() of the last body byte in or byte out, or
+                         when there was something to send again */
     double looked;    /* clock_mono() when the end of the connection was looked
                          for behind bytes that there is no room for */
     double ended;     /* ... and seen; 0: it was not */

@@ -13,6 +13,7 @@
 #define MODULES_MAX 64
 
 enum hook {
+    H_FRONT,
     H_ACCEPT,
     H_CLOSE,
     H_TARGET,
@@ -44,6 +45,7 @@ hooks_init(void)
     memset(hook_count, 0, sizeof hook_count);
     for (unsigned i = 0; i < modules_count; i++) {
         const struct module *m = modules[i];
+        hook_collect(H_FRONT, i, m->on_front != NULL);
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_CLOSE, i, m->on_close != NULL);
         hook_collect(H_TARGET, i, m->on_target != NULL);
@@ -107,6 +109,17 @@ hooks_worker_exit(struct worker *w)
             modules[i]->worker_exit(w);
         }
     }
+}
+
+enum verdict
+hooks_front(struct conn *c)
+{
+    CHECK(c, CONN_MAGIC);
+    enum verdict v = V_NEXT;
+    for (unsigned i = 0; i < hook_count[H_FRONT] && v == V_NEXT; i++) {
+        v = hook_module(H_FRONT, i)->on_front(c);
+    }
+    return v;
 }
 
 enum verdict

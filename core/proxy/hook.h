@@ -49,7 +49,10 @@ struct module {
     size_t tx_size;        /* state per exchange, zeroed; module_state() */
     int (*worker_init)(struct worker *w);
     void (*worker_exit)(struct worker *w);
-    enum verdict (*on_accept)(struct conn *c); /* no V_REPLY, no V_WAIT */
+    /* A front end's connection, before the header that says whose it is; and
+     * each when it is known where it comes from. No V_REPLY, no V_WAIT. */
+    enum verdict (*on_front)(struct conn *c);
+    enum verdict (*on_accept)(struct conn *c);
     void (*on_close)(struct conn *c); /* once, always, also if refused there */
     enum verdict (*on_target)(struct conn *c, const struct target *t);
     enum verdict (*on_request)(struct tx *tx, struct head *h);
@@ -87,6 +90,7 @@ void hooks_init(void);
 
 must_check int hooks_worker_init(struct worker *w);
 void hooks_worker_exit(struct worker *w);
+must_check enum verdict hooks_front(struct conn *c);
 must_check enum verdict hooks_accept(struct conn *c);
 void hooks_close(struct conn *c);
 

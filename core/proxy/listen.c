@@ -8,6 +8,7 @@
 #include "conf/type.h"
 #include "net/guard.h"
 #include "proxy/parts.h"
+#include "sandbox/sandbox.h"
 
 #define BACKLOG 511
 
@@ -47,6 +48,7 @@ parse_option(struct bind *b, const struct token *t, struct listen *l)
     }
     if (str_starts(s, STR("mode=")) && l->path.n != 0 &&
         parse_mode(str_skip(s, 5), &l->mode)) {
+        l->has_mode = true;
         return true;
     }
     return conf_error(b, t, "invalid parameter \"%.*s\"", STR_ARG(s));
@@ -82,6 +84,14 @@ listen_is_same(const struct listen *a, const struct listen *b)
     return addr_eq(&a->addr, &b->addr);
 }
 
+/* Who may connect is a sandbox, or says which he is: that is not for every
+ * user of the host, unless the operator says so. Others show a token. */
+static unsigned
+mode_of(const struct listen *l)
+{
+    return l->sandbox.n != 0 || l->proxy_protocol ? 0600 : 0666;
+}
+
 static bool
 set_listen(struct bind *b, const struct directive *d, void *field)
 {
@@ -92,7 +102,6 @@ set_listen(struct bind *b, const struct directive *d, void *field)
     l->text = d->args[0].text;
     l->at = &d->args[0];
     l->backlog = BACKLOG;
-    l->mode = 0666;
     if (!parse_address(b, &d->args[0], l)) {
         return false;
     }
@@ -105,6 +114,9 @@ set_listen(struct bind *b, const struct directive *d, void *field)
     if (!is_proxy) {
         return conf_error(
             b, &d->args[0], "\"listen\" needs to say what for: proxy");
+    }
+    if (!l->has_mode) {
+        l->mode = mode_of(l);
     }
     for (; *at != NULL; at = &(*at)->next) {
         if (listen_is_same(*at, l)) {
@@ -231,11 +243,21 @@ listen_count(const struct conf *c)
     return n;
 }
 
+static bool
+on_is_sandbox(const void *arg, const struct addr *a)
+{
+    return sandbox_is_at(arg, a);
+}
+
 struct guard *
 listen_guard(const struct conf *c, struct loop *loop)
 {
     struct guard *g = guard_new(loop);
     const struct listen *l = g != NULL ? listen_first(c) : NULL;
+    struct guard_sandboxes s = { on_is_sandbox, sandbox_set_of(c) };
+    if (g != NULL) {
+        guard_set_sandboxes(g, &s);
+    }
     for (; l != NULL; l = l->next) {
         if (l->addr.family != 0) {
             guard_add_listener(g, &l->addr);

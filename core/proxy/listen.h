@@ -18,6 +18,7 @@ struct listen {
     struct str path;        /* of the unix socket; absolute */
     struct str text;        /* as written, for messages */
     unsigned mode;          /* of the unix socket's file; 0 to 0777 */
+    bool has_mode;          /* it was told */
     int backlog;            /* 1 to 65535 */
     bool proxy_protocol;    /* connections begin with a PROXY header */
     struct str sandbox;     /* id of the one sandbox behind it; n 0: any */

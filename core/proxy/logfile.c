@@ -6,11 +6,11 @@
 #include "proxy/logfile.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "os/path.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 
@@ -56,12 +56,13 @@ logfile_nth(const struct conf *c, unsigned i)
 static int
 logfile_open(struct logfile *f, unsigned uid, unsigned gid)
 {
-    int fd = open(f->path.p, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    bool is_new;
+    int fd = path_open_log(f->path.p, &is_new);
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", f->path.p);
         return -1;
     }
-    if (geteuid() == 0 && fchown(fd, uid, gid) != 0) {
+    if (is_new && geteuid() == 0 && fchown(fd, uid, gid) != 0) {
         log_errno(LOG_WARN, errno, "chown() \"%s\" failed", f->path.p);
     }
     if (f->fd >= 0) {

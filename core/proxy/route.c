@@ -6,6 +6,7 @@
 #include "proxy/route.h"
 
 #include "proxy/proxy_conf.h"
+#include "sandbox/decide.h"
 #include "sandbox/sandbox.h"
 
 void
@@ -45,13 +46,16 @@ route_secure(struct route *r, const struct proxy_conf *pc)
 
 struct guard_policy
 route_guard(const struct route *r, bool has_secret, const struct proxy_conf *pc,
-    const struct policy *own)
+    const struct decision *d)
 {
+    const struct policy *own = d->sandbox->policy;
     const struct pattern_set *denied[] = { own->denied, own->own_denied };
     struct guard_policy p = { .allow = pc->allow_address.items,
         .n_allow = pc->allow_address.n,
         .is_own_service = r->is_own_service,
-        .is_loopback_only = has_secret && !r->is_tls };
+        .is_loopback_only = has_secret && !r->is_tls,
+        .rules = d->ranges,
+        .n_rules = d->n_ranges };
     AN(!p.is_loopback_only || p.is_own_service);
     for (unsigned i = 0; i < LEN(denied); i++) {
         if (denied[i] != NULL) {

@@ -11,7 +11,7 @@
 #include "http/url.h"
 #include "net/guard.h"
 
-struct policy;
+struct decision;
 struct proxy_conf;
 
 #define ROUTE_UNIX_MAX 107 /* bytes of a unix socket's path: sockaddr_un */
@@ -40,9 +40,9 @@ bool route_is_safe(const struct route *r, const struct addr *peer);
  * (SPEC 7). Plain port 80 becomes https on 443. False: it may not go. */
 must_check bool route_secure(struct route *r, const struct proxy_conf *pc);
 
-/* What the guard is asked with; borrows from `pc` and `own`. */
+/* What the guard is asked with; borrows from `pc` and `d`. */
 struct guard_policy route_guard(const struct route *r, bool has_secret,
-    const struct proxy_conf *pc, const struct policy *own);
+    const struct proxy_conf *pc, const struct decision *d);
 
 /* "https://host:port", "http://unix:/path"; in `a`. */
 struct str route_format(const struct route *r, struct arena *a);

@@ -11,6 +11,7 @@
 #include "net/pool.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
+#include "proxy/judge.h"
 #include "proxy/parts.h"
 #include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
@@ -86,6 +87,19 @@ upstream_send(struct tx *tx)
     }
 }
 
+static const struct step *
+give_up(struct tx *tx, const struct reply *r)
+{
+    upstream_give_up(tx);
+    if (tx->is_blind) {
+        tx->response.status = r->status; /* logged; nobody could read it */
+        tx->is_broken = true;
+        return &tx_step_done;
+    }
+    tx_reply(tx, r);
+    return &tx_step_reply;
+}
+
 /* weir's answer to a failure upstream; the details are the log's first cause
  * without what only the operator should see. */
 static const struct step *
@@ -96,14 +110,7 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
         .rule = "upstream",
         .detail = str_of(detail) };
     tx_fail(tx, FAULT_ORIGIN, "%s", detail);
-    upstream_give_up(tx);
-    if (tx->is_blind) {
-        tx->response.status = status; /* logged; nobody could read it */
-        tx->is_broken = true;
-        return &tx_step_done;
-    }
-    tx_reply(tx, &r);
-    return &tx_step_reply;
+    return give_up(tx, &r);
 }
 
 static void
@@ -120,8 +127,7 @@ use_peer(struct tx *tx, struct peer *p)
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
-    return route_guard(
-        &tx->route, tx->needs_tls, conf_of(tx), tx->sandbox->policy);
+    return route_guard(&tx->route, tx->needs_tls, conf_of(tx), &tx->decision);
 }
 
 static struct pool_key
@@ -147,6 +153,7 @@ start_dial(struct tx *tx)
         .port = tx->route.port,
         .tls = tx->route.is_tls ? conf_of(tx)->tls : NULL,
         .serial = tx->sandbox->serial,
+        .is_discreet = judge_is_discreet(&tx->decision, &tx->route),
         .timeout = conf_of(tx)->proxy_connect_timeout };
     tx->dial = dial_start(&args, &tx->task);
 }
@@ -211,6 +218,18 @@ run_connect(struct task *t)
     return &step_dial;
 }
 
+/* No address may be dialled, or there is none and that is not told. The
+ * result's own text, which the log has, tells which. */
+static const struct step *
+led_nowhere(struct tx *tx, const struct dial_result *r)
+{
+    struct reply reply = { .status = 403,
+        .error = "destination_ip_prohibited" };
+    reply.rule = judge_nowhere(
+        &tx->decision, &tx->route, r->why, tx->arena, &reply.detail);
+    return give_up(tx, &reply);
+}
+
 /* The log has the address and the cause; the sandbox is told the kind. */
 static const struct step *
 dial_failed(struct tx *tx, const struct dial_result *r)
@@ -220,9 +239,10 @@ dial_failed(struct tx *tx, const struct dial_result *r)
         const char *detail;
     } kinds[] = {
         [DIAL_OK] = { 502, "" },
+        [DIAL_NO_NAME] = { 502, "the host's name cannot be resolved" },
         [DIAL_DNS] = { 502, "the host's name cannot be resolved" },
         [DIAL_DNS_TIMEOUT] = { 504, "the resolver did not answer in time" },
-        [DIAL_DENIED] = { 403, "the host's address is not allowed" },
+        [DIAL_DENIED] = { 403, "" },
         [DIAL_REFUSED] = { 502, "the origin refused the connection" },
         [DIAL_UNREACHABLE] = { 502, "the origin cannot be reached" },
         [DIAL_TIMEOUT] = { 504, "the origin did not answer in time" },
@@ -233,6 +253,11 @@ dial_failed(struct tx *tx, const struct dial_result *r)
     tx->peer_addr = r->addr;
     tx_fail(tx, r->error == DIAL_DENIED ? FAULT_POLICY : FAULT_ORIGIN, "%s",
         r->text);
+    if (r->error == DIAL_DENIED ||
+        (r->error == DIAL_NO_NAME &&
+            judge_is_discreet(&tx->decision, &tx->route))) {
+        return led_nowhere(tx, r);
+    }
     return fail(
         tx, kinds[r->error].status, r->proxy_error, kinds[r->error].detail);
 }
@@ -316,6 +341,7 @@ head_arrived(struct tx *tx)
     bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->t_head = clock_mono();
+        tx->down.last_progress = tx->t_head; /* it could not, before */
         hooks_upstream_end(tx);
         return &tx_step_response;
     }

@@ -4,6 +4,7 @@
  * share one pattern set, so that many lines cost what one does.
  */
 
+#include "net/guard.h"
 #include "sandbox/conf_priv.h"
 
 #define PARAM STR("$param_")
@@ -69,13 +70,31 @@ set_access(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-void
-access_compile(struct block_conf *bc)
+/* False: the rule has no range. */
+static bool
+rule_ranges(const struct access_rule *r, struct guard_rule *out)
 {
+    *out = (struct guard_rule){ .is_allow = r->is_allow };
+    if (r->set != NULL) {
+        out->items = pattern_set_cidrs(r->set, &out->n);
+    }
+    return out->n != 0;
+}
+
+void
+access_compile(struct conf *c, struct block_conf *bc)
+{
+    unsigned n = 0;
     for (struct access_rule *r = bc->access; r != NULL; r = r->next) {
         if (r->set != NULL) {
             pattern_set_compile(r->set);
         }
+        n++;
+    }
+    bc->ranges = arena_calloc(c->arena, n * sizeof *bc->ranges);
+    n = 0;
+    for (struct access_rule *r = bc->access; r != NULL; r = r->next) {
+        n += rule_ranges(r, &bc->ranges[n]);
     }
 }
 
@@ -83,28 +102,32 @@ access_compile(struct block_conf *bc)
  * would list is not known, so it may be anything. */
 static bool
 rule_matches(const struct access_rule *r, struct str host,
-    const struct addr *literal, struct str *pattern)
+    const struct addr *literal, struct access_hit *out)
 {
     struct pattern_hit hit;
     if (pattern_match(r->set, host, literal, &hit) != PATTERN_NONE) {
-        *pattern = hit.pattern;
+        out->pattern = hit.pattern;
+        out->is_exact = hit.is_exact;
         return true;
     }
-    *pattern = r->is_all ? STR("all") : STR("$param");
+    out->pattern = r->is_all ? STR("all") : STR("$param");
     return r->is_all || (r->has_param && !r->is_allow);
 }
 
 enum access
 block_access(const struct block *b, struct str host, const struct addr *literal,
-    struct str *pattern)
+    struct access_hit *hit)
 {
     CHECK(b, BLOCK_MAGIC);
+    struct guard_rule unused;
     const struct access_rule *r = b->conf->access;
+    *hit = (struct access_hit){ .ranges = b->conf->ranges };
     for (; r != NULL; r = r->next) {
-        if (rule_matches(r, host, literal, pattern)) {
+        if (rule_matches(r, host, literal, hit)) {
             return r->is_allow ? ACCESS_ALLOW : ACCESS_DENY;
         }
+        hit->n_ranges += rule_ranges(r, &unused);
     }
-    *pattern = STR("");
+    hit->pattern = STR("");
     return ACCESS_NONE;
 }

@@ -271,7 +271,7 @@ block_check(struct conf *c, struct scope *s, void *part)
     if (b == NULL) {
         return s->context == CONF_EGRESS ? check_shared(c, s) : 0;
     }
-    access_compile(part);
+    access_compile(c, part);
     return b->outer == NULL ? check_outermost(c, b) : 0;
 }
 

@@ -14,6 +14,7 @@
 #include "sandbox/pattern.h"
 
 struct class;
+struct guard_rule;
 struct location_index;
 struct secret_list;
 
@@ -34,6 +35,7 @@ struct access_rule {
 /* PART_BLOCK's struct. */
 struct block_conf {
     struct access_rule *access; /* own */
+    struct guard_rule *ranges;  /* of those rules that have any, in order */
     struct str_list classes;    /* own; "any" is n 1, items[0] "any" */
     struct str_list methods;    /* n 0: any */
     unsigned return_code;       /* own; 0: none */
@@ -88,8 +90,20 @@ void block_mark_path(const struct scope *s);
 
 /* What the block's own allow and deny rules say of a host. */
 enum access { ACCESS_NONE, ACCESS_ALLOW, ACCESS_DENY };
+
+struct access_hit {
+    struct str pattern; /* that matched; may be empty; lent */
+    bool is_exact;      /* it is that one name or address */
+
+    /* The ranges that stand before what matched (where nothing did: all) judge
+     * the addresses that a name is resolved to: the first that matches holds,
+     * there too. */
+    const struct guard_rule *ranges;
+    unsigned n_ranges;
+};
+
 enum access block_access(const struct block *b, struct str host,
-    const struct addr *literal, struct str *pattern);
+    const struct addr *literal, struct access_hit *hit);
 
 /* Whether `methods` admits it; methods are case-sensitive. */
 bool block_allows_method(const struct block *b, struct str method);

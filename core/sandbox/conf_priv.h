@@ -48,7 +48,7 @@ must_check int host_add(
 /* access.c */
 
 bool set_access(struct bind *b, const struct directive *d, void *field);
-void access_compile(struct block_conf *bc);
+void access_compile(struct conf *c, struct block_conf *bc);
 
 /* location.c */
 

@@ -16,10 +16,10 @@ struct walk {
     struct decision *d;
     const struct policy *policy;
 
-    /* The IPv4 address that an IPv6 literal carries (NAT64, 6to4, Teredo), by
-     * which it is judged too; family 0: none. */
-    struct addr carried;
-    struct str carried_text;
+    /* The IPv4 addresses that an IPv6 literal may lead to. Each may deny it;
+     * one that is not sure opens nothing, and chooses no block. */
+    struct addr_carried carried;
+    char (*texts)[ADDR_TEXT_MAX]; /* of each */
 
     bool is_allowed; /* it matched allowed_hosts */
     struct str allowed;
@@ -45,33 +45,63 @@ denied_by_default(struct walk *w)
     return decided(w, DECIDE_DENY, REASON_DEFAULT);
 }
 
+/* By what it may lead to. */
+static enum pattern_result
+match_carried(
+    const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
+{
+    enum pattern_result r = PATTERN_NONE;
+    for (unsigned i = 0; i < w->carried.n && r == PATTERN_NONE; i++) {
+        r = pattern_match(s, str_of(w->texts[i]), &w->carried.items[i], hit);
+        hit->is_regex = false; /* the captures would point into this walk */
+    }
+    return r;
+}
+
 static enum pattern_result
 match(
     const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
 {
     *hit = (struct pattern_hit){ .value = NULL };
     enum pattern_result r = pattern_match(s, w->q->host, w->q->literal, hit);
-    if (r == PATTERN_NONE && w->carried.family != 0) {
-        r = pattern_match(s, w->carried_text, &w->carried, hit);
-        hit->is_regex = false; /* the captures would point into this walk */
-    }
-    return r;
+    return r == PATTERN_NONE && w->carried.is_sure ? match_carried(w, s, hit)
+                                                   : r;
+}
+
+static bool
+is_listed(
+    const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
+{
+    return match(w, s, hit) != PATTERN_NONE ||
+           match_carried(w, s, hit) != PATTERN_NONE;
 }
 
 /* What the block's rules say; of an address in an address both must please. */
 static enum access
-access_of(const struct walk *w, const struct block *b, struct str *pattern)
+access_of(const struct walk *w, const struct block *b, struct access_hit *hit)
 {
-    struct str other;
-    enum access a = block_access(b, w->q->host, w->q->literal, pattern);
-    if (w->carried.family == 0 || a == ACCESS_DENY) {
-        return a;
+    struct access_hit other;
+    enum access a = block_access(b, w->q->host, w->q->literal, hit);
+    for (unsigned i = 0; i < w->carried.n && a != ACCESS_DENY; i++) {
+        enum access carried =
+            block_access(b, str_of(w->texts[i]), &w->carried.items[i], &other);
+        if (carried == ACCESS_DENY ||
+            (a == ACCESS_NONE && w->carried.is_sure)) {
+            *hit = other;
+            a = carried;
+        }
     }
-    enum access carried = block_access(b, w->carried_text, &w->carried, &other);
-    if (carried == ACCESS_DENY || a == ACCESS_NONE) {
-        *pattern = other;
-        return carried;
-    }
+    return a;
+}
+
+/* The same, by the rules that the request is served by. */
+static enum access
+take_access(struct walk *w, const struct block *b, struct access_hit *hit)
+{
+    enum access a = access_of(w, b, hit);
+    w->d->is_named |= a == ACCESS_ALLOW && hit->is_exact;
+    w->d->ranges = hit->ranges;
+    w->d->n_ranges = hit->n_ranges;
     return a;
 }
 
@@ -89,8 +119,8 @@ static bool
 rule_denied_hosts(struct walk *w)
 {
     struct pattern_hit hit;
-    if (match(w, w->policy->denied, &hit) == PATTERN_NONE &&
-        match(w, w->policy->own_denied, &hit) == PATTERN_NONE) {
+    if (!is_listed(w, w->policy->denied, &hit) &&
+        !is_listed(w, w->policy->own_denied, &hit)) {
         return false;
     }
     w->d->pattern = hit.pattern;
@@ -109,6 +139,7 @@ rule_allowed_hosts(struct walk *w)
     }
     w->is_allowed = true;
     w->allowed = hit.pattern;
+    w->d->is_named = hit.is_exact;
     return false;
 }
 
@@ -166,7 +197,7 @@ static bool
 serve_request(struct walk *w, const struct block *b)
 {
     struct decision *d = w->d;
-    struct str pattern;
+    struct access_hit hit;
     if (b->conf->return_code != 0) {
         return decided(w, DECIDE_RETURN, REASON_BLOCK_RETURN);
     }
@@ -177,9 +208,9 @@ serve_request(struct walk *w, const struct block *b)
     if (inner->conf->return_code != 0) {
         return decided(w, DECIDE_RETURN, REASON_BLOCK_RETURN);
     }
-    enum access a = access_of(w, ruling(b, d->location), &pattern);
+    enum access a = take_access(w, ruling(b, d->location), &hit);
     if (a == ACCESS_DENY) {
-        d->pattern = pattern;
+        d->pattern = hit.pattern;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     if (a != ACCESS_ALLOW && !w->may_leave) {
@@ -195,11 +226,11 @@ serve_request(struct walk *w, const struct block *b)
 static bool
 could_leave(struct walk *w, const struct block *b, const struct block *location)
 {
-    struct str pattern;
+    struct access_hit hit;
     if (location != NULL && location->conf->return_code != 0) {
         return false;
     }
-    enum access a = access_of(w, ruling(b, location), &pattern);
+    enum access a = access_of(w, ruling(b, location), &hit);
     return a == ACCESS_ALLOW || (a == ACCESS_NONE && w->may_leave);
 }
 
@@ -208,7 +239,8 @@ could_leave(struct walk *w, const struct block *b, const struct block *location)
 static bool
 serve_target(struct walk *w, const struct block *b)
 {
-    struct str pattern;
+    struct access_hit hit;
+    enum access a = take_access(w, b, &hit);
     bool may = b->conf->return_code == 0 && could_leave(w, b, NULL);
     const struct scope *s =
         b->conf->return_code == 0 ? b->scope->children : NULL;
@@ -223,8 +255,8 @@ serve_target(struct walk *w, const struct block *b)
         w->d->may_leave = false;
         return true;
     }
-    if (access_of(w, b, &pattern) == ACCESS_DENY) {
-        w->d->pattern = pattern;
+    if (a == ACCESS_DENY) {
+        w->d->pattern = hit.pattern;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     return denied_by_default(w);
@@ -258,6 +290,7 @@ serve_matched(
     if (r == PATTERN_FAILED) {
         return decided(w, DECIDE_DENY, REASON_REGEX);
     }
+    d->is_named |= hit.is_exact;
     d->has_captures = hit.is_regex;
     if (hit.is_regex) {
         d->captures = hit.captures;
@@ -327,16 +360,21 @@ decide(const struct decide_query *q, struct decision *d)
 {
     CHECK(q->sandbox, SANDBOX_MAGIC);
     CHECK(q->sandbox->policy, POLICY_MAGIC);
-    char text[ADDR_TEXT_MAX];
-    struct walk w = { .q = q, .d = d, .policy = q->sandbox->policy };
+    char texts[LEN(((struct addr_carried *)0)->items)][ADDR_TEXT_MAX];
+    struct walk w = {
+        .q = q, .d = d, .policy = q->sandbox->policy, .texts = texts
+    };
     AN(!q->is_request || q->arena != NULL);
     memset(d, 0, sizeof *d);
     d->host = q->host;
     d->sandbox = q->sandbox;
     d->path = q->path;
     d->pattern = STR("");
-    if (q->literal != NULL && addr_embedded_ipv4(q->literal, &w.carried)) {
-        w.carried_text = addr_format(&w.carried, false, text);
+    if (q->literal != NULL) {
+        addr_carries(q->literal, &w.carried);
+    }
+    for (unsigned i = 0; i < w.carried.n; i++) {
+        addr_format(&w.carried.items[i], false, w.texts[i]);
     }
     for (size_t i = 0; i < LEN(rules); i++) {
         d->rule = rules[i].number;

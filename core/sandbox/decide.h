@@ -7,8 +7,9 @@
  *
  * The caller asks for each CONNECT target, each SNI, each request; and acts on
  * nothing but the outcome. `ports` is judged by the caller with decide_port()
- * (the list belongs to the proxy), the resolved address by the guard, with
- * pattern_set_has_addr() over policy->denied and policy->own_denied.
+ * (the list belongs to the proxy), the resolved address by the guard, with the
+ * ranges of policy->denied and policy->own_denied and those of the block that
+ * the decision names.
  */
 
 #include "base/addr.h"
@@ -17,6 +18,7 @@
 #include "base/str.h"
 
 struct block;
+struct guard_rule;
 struct sandbox;
 struct scope;
 struct value;
@@ -75,8 +77,12 @@ struct decision {
      * else the block's, else NULL (egress). */
     const struct block *block, *location;
     const struct scope *where;
+    bool is_named;  /* an entry that let it leave, or chose its block, is this
+                       very name or address, and not a pattern */
     bool may_leave; /* false with DECIDE_ALLOW: a CONNECT or SNI that only a
                        `return` will answer */
+    const struct guard_rule *ranges; /* that judge what it is resolved to */
+    unsigned n_ranges;
     bool has_captures;
     struct regex_match captures; /* of the host block's regex */
 

@@ -21,20 +21,22 @@ is_glob(struct str name)
     return !is_regex(name) && str_find(name, '*') != name.n;
 }
 
-/* Of one name, or one address and the IPv4 address that it carries, as
+/* Of one name, or one address and the IPv4 address that it is sure to carry, as
  * decide.c has it. */
 static bool
 matches(const struct pattern_set *s, struct str name)
 {
-    struct addr a, carried;
+    struct addr a;
+    struct addr_carried carried;
     char text[ADDR_TEXT_MAX];
     bool is_literal = addr_parse(name, &a);
     if (pattern_match(s, name, is_literal ? &a : NULL, NULL) == PATTERN_MATCH) {
         return true;
     }
-    return is_literal && addr_embedded_ipv4(&a, &carried) &&
-           pattern_match(s, addr_format(&carried, false, text), &carried,
-               NULL) == PATTERN_MATCH;
+    addr_carries(&a, &carried);
+    return is_literal && carried.is_sure &&
+           pattern_match(s, addr_format(&carried.items[0], false, text),
+               &carried.items[0], NULL) == PATTERN_MATCH;
 }
 
 static bool

@@ -52,6 +52,14 @@ sandbox_base(struct bind *b, const struct directive *d)
     return k->scope;
 }
 
+/* A wider range may take them in: they are left out of it then. */
+static bool
+is_link_local(const struct cidr *c)
+{
+    return addr_is_link_local(&c->addr) &&
+           c->bits >= (c->addr.family == 4 ? 16 : 10);
+}
+
 bool
 set_addresses(struct bind *b, const struct directive *d, void *field)
 {
@@ -69,6 +77,12 @@ set_addresses(struct bind *b, const struct directive *d, void *field)
         l->at[l->n] = &d->args[i];
         if (!cidr_parse(d->args[i].text, &l->items[l->n])) {
             return conf_error(b, &d->args[i], "invalid address \"%.*s\"",
+                STR_ARG(d->args[i].text));
+        }
+        if (is_link_local(&l->items[l->n])) {
+            return conf_error(b, &d->args[i],
+                "address \"%.*s\" is link-local: it may stand on any link, "
+                "and identifies no sandbox",
                 STR_ARG(d->args[i].text));
         }
     }
@@ -261,7 +275,24 @@ struct sandbox *
 sandbox_by_addr(const struct sandbox_set *s, const struct addr *a)
 {
     CHECK(s, SANDBOX_SET_MAGIC);
-    return prefix_map_find(s->by_addr, a);
+    return !addr_is_link_local(a) ? prefix_map_find(s->by_addr, a) : NULL;
+}
+
+static void
+count_range(void *arg, void *value)
+{
+    (void)value;
+    ++*(unsigned *)arg;
+}
+
+bool
+sandbox_is_at(const struct sandbox_set *s, const struct addr *a)
+{
+    CHECK(s, SANDBOX_SET_MAGIC);
+    unsigned n = 0;
+    struct cidr everything = { .addr = { .family = a->family }, .bits = 0 };
+    prefix_map_visit(s->by_addr, a, count_range, &n);
+    return n > 1 || (n == 1 && prefix_map_get(s->by_addr, &everything) == NULL);
 }
 
 struct sandbox *

@@ -62,6 +62,10 @@ struct sandbox *sandbox_by_id(const struct sandbox_set *s, struct str id);
 struct sandbox *sandbox_by_addr(
     const struct sandbox_set *s, const struct addr *a);
 
+/* Whether the address is registered for a sandbox. A range of everything (/0)
+ * registers none: it says who may come, and not where a sandbox is. */
+bool sandbox_is_at(const struct sandbox_set *s, const struct addr *a);
+
 /* Whether that id has a token of that SHA-256; the same work for an id that
  * is not there. NULL if not. */
 struct sandbox *sandbox_auth(const struct sandbox_set *s, struct str id,

@@ -8,7 +8,7 @@ import time
 
 import lib.weir
 
-from . import proxies, scenarios
+from . import process, proxies, scenarios
 from .lab import Lab
 from .report import Report
 
@@ -30,8 +30,8 @@ class Bench:
         self.is_quick = options.quick
         self.kinds = kinds
         self.reps = options.reps
-        self.requests = 2000 if options.quick else 10000
-        self.streams = 1000 if options.quick else 10000
+        self.requests = 1000 if options.quick else 10000
+        self.streams = 250 if options.quick else 10000
 
     def pick(self, *wanted):
         """Those of them that are measured in this run."""
@@ -64,9 +64,6 @@ def options_of(argv):
         "--quick", action="store_true", help="seconds, to see that it works"
     )
     parser.add_argument(
-        "--callgrind", action="store_true", help="count instructions, too"
-    )
-    parser.add_argument(
         "--no-musts", action="store_true", help="missed musts are no failure"
     )
     parser.add_argument(
@@ -79,7 +76,7 @@ def options_of(argv):
     if unknown:
         parser.error(f"no such scenario: {', '.join(unknown)}")
     if options.quick:
-        options.secs = min(options.secs, 0.5)
+        options.secs = min(options.secs, 0.3)
         options.reps = 1
     return options
 
@@ -90,9 +87,7 @@ def chosen_of(options):
     elif options.quick:
         names = scenarios.QUICK
     else:
-        names = [n for n in scenarios.ALL if n not in scenarios.OPTIONAL]
-    if options.callgrind:
-        names = [*names, "callgrind"]
+        names = list(scenarios.ALL)
     return names
 
 
@@ -117,10 +112,11 @@ def measure(bench, names):
         modules.setdefault(scenarios.ALL[name], []).append(name)
     for module, chosen in modules.items():
         print(f"bench: {' '.join(chosen)}", file=sys.stderr, flush=True)
-        began = time.monotonic()
+        began, used = time.monotonic(), process.used()
         module.run(bench, chosen)
         print(
-            f"bench: … {time.monotonic() - began:.1f} s",
+            f"bench: … {time.monotonic() - began:.1f} s, "
+            f"{process.used() - used:.1f} s of CPU",
             file=sys.stderr,
             flush=True,
         )
@@ -162,7 +158,7 @@ def main(argv):
         f"bench: {len(bench.report.figures)} figures, "
         f"{sum(m['met'] is True for m in bench.report.musts)} of "
         f"{len(bench.report.musts)} musts met, "
-        f"in {time.monotonic() - began:.0f} s"
+        f"in {time.monotonic() - began:.0f} s, {process.used():.0f} s of CPU"
         + (f"; MISSED: {', '.join(m['name'] for m in missed)}" if missed else "")
     )
     return 1 if missed and not options.no_musts else 0

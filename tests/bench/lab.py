@@ -10,9 +10,12 @@ import tempfile
 
 from lib.pki import Pki
 
-from . import process
+from . import bodies, process
 
 DOMAIN = "bench.test"
+MIB = 1 << 20
+FEW_NAMES = 3
+EVENT = b"data: 0\n\n"
 
 
 class Load:
@@ -35,11 +38,14 @@ class Load:
             raise RuntimeError(f"load ended with {self.process.wait()}")
         return json.loads(line)
 
-    def again(self):
-        """One more request on each held connection."""
-        self.process.stdin.write("again\n")
-        self.process.stdin.flush()
-        return self.result()
+    def again(self, turns=1):
+        """One more request on each held connection, each turn; the last
+        turn's result."""
+        for _ in range(turns):
+            self.process.stdin.write("again\n")
+            self.process.stdin.flush()
+            result = self.result()
+        return result
 
     def end(self):
         """Of a held one: its input's end is its own."""
@@ -48,6 +54,13 @@ class Load:
         self.process.stdout.close()
         self.process.wait()
 
+    def interrupt(self):
+        """Ends a loop before its time; what it measured."""
+        self.process.terminate()
+        result = self.result()
+        self.end()
+        return result
+
 
 class Lab:
     def __init__(self, programs, seconds):
@@ -55,6 +68,7 @@ class Lab:
         self.seconds = seconds
         self.dir = tempfile.mkdtemp(prefix="weir-bench.")
         os.chmod(self.dir, 0o755)  # for the proxies' own users
+        self.files = os.path.join(self.dir, "files")
         self.descriptors = process.raise_descriptors()
         cpus = sorted(os.sched_getaffinity(0))
         self.proxy_cpu = cpus[0]
@@ -63,7 +77,7 @@ class Lab:
         self.pki = Pki(os.path.join(self.dir, "pki"), "Bench origins CA")
         self.origin = None
         self.origin_port = None
-        self.n_names = 1  # hosts that resolve: h0.bench.test and on
+        self.n_names = FEW_NAMES  # hosts that resolve: h0.bench.test and on
         self.n_dirs = 0
         self.loads = []
 
@@ -75,9 +89,31 @@ class Lab:
         os.chmod(path, 0o777)
         return path
 
+    def file(self, name, made):
+        """Of the origin's: the bytes of made(), once."""
+        path = os.path.join(self.files, name)
+        if not os.path.exists(path):
+            with open(path, "wb") as out:
+                out.write(made())
+        return os.path.getsize(path)
+
+    def body(self, kind, size=MIB, is_packed=False):
+        """The path of a URL that has a body of that kind."""
+        media_type = bodies.KINDS[kind][1]
+        if not is_packed:
+            self.file(kind, lambda: bodies.body(kind, MIB))
+            return f"/body/{kind}/{size}/{media_type}"
+        name = f"{kind}{size}.gz"
+        n = self.file(name, lambda: bodies.packed(bodies.body(kind, size)))
+        return f"/body/{name}/{n}/{media_type}"
+
     def start(self):
+        os.mkdir(self.files)
+        self.body("text")  # of which /bytes/N is
+        self.file("event.gz", lambda: bodies.packed_start(EVENT))
         certificate, key = self.pki.leaf("*." + DOMAIN)
-        argv = [os.path.join(self.programs, "origin"), certificate, key]
+        program = os.path.join(self.programs, "origin")
+        argv = [program, certificate, key, self.files]
         self.origin = process.on_cpu(
             self.origin_cpu,
             lambda: subprocess.Popen(
@@ -112,7 +148,7 @@ class Lab:
         argv = [os.path.join(self.programs, "load")]
         for name, value in given.items():
             if value is not None and value is not False:
-                argv.append(f"--{name}")
+                argv.append("--" + name.replace("_", "-"))
                 argv += [] if value is True else [str(value)]
         for group, pids in (
             ("proxy", proxy.pids()),

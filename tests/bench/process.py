@@ -55,6 +55,12 @@ def memory(pids):
     return sum(field(p, "status", "RssAnon") or 0 for p in pids), "RssAnon"
 
 
+def used():
+    """Seconds of CPU of this process and of those that it waited for."""
+    times = os.times()
+    return sum(times[:4])
+
+
 def descriptors(pids):
     """How many they have open; None where that may not be known."""
     try:

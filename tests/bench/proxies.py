@@ -12,10 +12,10 @@ import subprocess
 import lib.weir
 from lib.wait import until
 
-from . import process
+from . import bodies, process
 from .lab import DOMAIN
 
-TOKEN = "bench-token-0123456789abcdef"
+TOKEN = bodies.secrets(1)[0]
 IS_ROOT = os.geteuid() == 0
 
 
@@ -81,6 +81,7 @@ egress {{
     proxy_ssl_trusted_certificate  {ca};
     keepalive_timeout  600s;
     keepalive_requests  1000000000;
+    proxy_read_timeout  600s;
     mint_rate  100000;
     redact  on;
     {resolve}
@@ -278,6 +279,7 @@ http {{
         location / {{
             proxy_pass  https://origin;
             proxy_http_version  1.1;
+            proxy_read_timeout  600s;
             proxy_set_header  Connection  "";
             proxy_set_header  Host  $http_host;
             proxy_set_header  X-Auth-Token  {token};

@@ -49,17 +49,33 @@ class Report:
         values = self.figures.get(name, {}).get(proxy)
         return self.shown[name](values) if values else None
 
-    def quotient(self, above, below):
-        """Of two figures, each (name, proxy): the median of the rounds' own,
-        as a machine that others use is not as fast in each. None where one of
-        them lacks a round."""
+    def rounds(self, above, below):
+        """Of two figures, each (name, proxy): the values of each; None where
+        one of them lacks a round."""
         tops, bottoms = (
             self.figures.get(name, {}).get(proxy, [])
             for name, proxy in (above, below)
         )
         if not tops or len(tops) != len(bottoms) or 0 in bottoms:
             return None
-        return statistics.median(t / b for t, b in zip(tops, bottoms))
+        return tops, bottoms
+
+    def quotient(self, above, below):
+        """The median of the rounds' own, as a machine that others use is not
+        as fast in each; None where a round is lacking."""
+        rounds = self.rounds(above, below)
+        if rounds is None:
+            return None
+        return statistics.median(t / b for t, b in zip(*rounds))
+
+    def sure_quotient(self, above, below):
+        """For a must: the lesser of that and of what the leasts make. A proxy
+        that costs more raises both."""
+        rounds = self.rounds(above, below)
+        if rounds is None:
+            return None
+        tops, bottoms = rounds
+        return min(min(tops) / min(bottoms), self.quotient(above, below))
 
     def ratio(self, name, other="nginx"):
         return self.quotient((name, "weir"), (name, other))

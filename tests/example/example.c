@@ -50,6 +50,15 @@ worker_init(struct worker *w)
     return 0;
 }
 
+/* Behind a front end (proxy_protocol): the header that says whose it is has
+ * not been read. on_accept comes when it has. */
+static enum verdict
+on_front(struct conn *c)
+{
+    conn_log(c, LOG_INFO, "example: a front end's connection");
+    return V_NEXT;
+}
+
 /* No V_REPLY here: nothing has been read yet. */
 static enum verdict
 on_accept(struct conn *c)
@@ -253,6 +262,7 @@ const struct module example_module = {
         .check = check },
     .tx_size = sizeof(struct state),
     .worker_init = worker_init,
+    .on_front = on_front,
     .on_accept = on_accept,
     .on_target = on_target,
     .on_request = on_request,

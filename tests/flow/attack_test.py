@@ -465,7 +465,7 @@ def test_a_connection_keeps_its_sandbox(weir, origin, plain_origin):
 def test_tunnel_goes_on_after_misdirected_requests(weir, origin):
     """What came with them is theirs, and not the next request."""
     inner = f"GET /smuggled HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n"
-    w = weir()
+    w = weir(egress="lingering_time 300ms;")
     with w.tunnel("origin.test", origin.port) as c:
         r = c.request("POST", "/", "other.test", body=inner.encode())
         assert r.status == 421

@@ -9,7 +9,6 @@ from lib.pki import openssl
 from lib.weir import GLOBALS
 
 
-@pytest.mark.smoke
 def test_request_in_a_tunnel(weir, origin):
     w = weir()
     host = f"origin.test:{origin.port}"
@@ -53,7 +52,6 @@ def test_ca_certificate_is_a_narrow_one(weir, origin):
     assert "PRIVATE" not in w.read("ca", "box.pem")
 
 
-@pytest.mark.smoke
 def test_many_requests_in_one_tunnel(weir, origin):
     w = weir()
     with w.tunnel("origin.test", origin.port) as c:

@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from lib.client import client_hello
+
 
 def test_denied_connect(weir, canary, dns):
     w = weir(egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};")
@@ -185,6 +187,64 @@ def test_address_guard(weir, canary, canaries, address):
     canary.assert_untouched()
 
 
+def test_deny_of_a_range_judges_what_a_name_is_resolved_to(
+    weir, plain_origin, canaries
+):
+    """As denied_hosts does; the first rule that matches holds, and rules of a
+    location replace those of its block."""
+    for last in (2, 3):
+        canaries(f"127.0.0.{last}", plain_origin.port)
+    w = weir(
+        egress="""
+        allow_address 127.0.0.1/32 127.0.0.2/32 127.0.0.3/32;
+        resolve one.test 127.0.0.1; resolve two.test 127.0.0.2;
+        resolve three.test 127.0.0.3; resolve both.test 127.0.0.2 127.0.0.1;
+        host one.test two.test three.test both.test {
+            deny  127.0.0.2/31;
+            allow all;
+            location /open/ { allow 127.0.0.1/32; deny 127.0.0.0/8; }
+            location /closed/ { deny 127.0.0.1; }
+        }
+        host named.test { allow named.test; deny 127.0.0.0/8; }
+        resolve named.test 127.0.0.1;
+        """
+    )
+
+    def status(name, path="/"):
+        host = f"{name}.test:{plain_origin.port}"
+        with w.client() as c:
+            return c.get(f"http://{host}{path}", host).status
+
+    for name in ("two", "three"):
+        assert status(name) == 403
+        assert status(name, "/open/") == 403
+    w.wait_log("address 127.0.0.2 is not allowed: deny")
+    for name in ("one", "both", "named"):
+        assert status(name) == 200
+    assert status("one", "/open/") == 200
+    assert status("one", "/closed/") == 403
+    assert {e["upstream_addr"] for e in w.access_log(9) if e["status"] == 200} == {
+        f"127.0.0.1:{plain_origin.port}"
+    }
+
+
+def test_deny_of_a_range_in_a_blind_tunnel(weir, canary):
+    """Where the connection is all that weir sees."""
+    w = weir(
+        egress=f"""
+        allow_address 127.0.0.1/32; ports {canary.port};
+        resolve a.test 127.0.0.1;
+        host a.test {{ intercept off; deny 127.0.0.0/8; allow all; }}
+        """
+    )
+    with w.client() as c:
+        assert c.connect(f"a.test:{canary.port}").status == 200
+        c.send(client_hello("a.test"))
+        c.read_eof()
+    w.wait_log("address 127.0.0.1 is not allowed: deny")
+    canary.assert_untouched()
+
+
 LITERALS = {  # and how a certificate for it names it
     "127.0.0.1": "127.0.0.1", "127.0.0.9": "127.0.0.9", "0.0.0.0": "0.0.0.0",
     "[::1]": "::1", "[::]": "::", "[0:0:0:0:0:0:0:1]": "::1",
@@ -229,3 +289,79 @@ def test_return_in_a_host_block(weir, origin):
         r = c.get("/", f"origin.test:{origin.port}")
     assert (r.status, r.body) == (451, b"not here")
     assert origin.conns == []
+
+
+def told(r, name):
+    """All that a sandbox sees, but for the date and the name's own bytes."""
+    assert int(r.get("Content-Length")) == len(r.body)
+    fields = [
+        (k, v) for k, v in r.headers if k not in ("Date", "Content-Length")
+    ]
+    return r.status, r.reason, str(fields).replace(name, "N"), r.body.replace(
+        name.encode(), b"N"
+    )
+
+
+@pytest.mark.parametrize("how", ["plain", "intercepted"])
+@pytest.mark.parametrize(
+    "cls", ["internet on; denied_hosts 127.0.0.8/31;", "allowed_hosts *.test;"]
+)
+def test_whether_an_internal_name_exists(weir, dns, canary, how, cls):
+    """One that is refused and one that is not there, where no entry of the
+    policy is that name: the same answer, and the same work each time. weir's
+    own log tells them apart."""
+    port = canary.port
+    dns.records = {
+        "there.test": ["10.0.0.5"], "six.test": ["fd00::5"], "bare.test": [],
+        "listed.test": ["127.0.0.9"], "static.test": ["192.0.2.1"],
+    }  # fmt: skip
+    w = weir(
+        egress=f"resolver 127.0.0.1:{dns.port}; ports {port};"
+        "resolve static.test 10.0.0.6;",
+        cls=cls,
+    )
+
+    def ask(name):
+        host = f"{name}:{port}"
+        if how == "plain":
+            with w.client() as c:
+                return told(c.get(f"http://{host}/", host), name)
+        with w.tunnel(name, port) as c:
+            return told(c.get("/", host), name)
+
+    names = ["there.test", "six.test", "listed.test", "bare.test", "gone.test"]
+    answers = {ask(name) for name in [*names, "static.test"]}
+    assert len(answers) == 1 and next(iter(answers))[0] == 403
+    for n in (1, 2, 3):  # both questions each time, of what is kept too
+        assert min(len(dns.asked(x)) for x in names) >= 2 * n
+        assert {ask(name) for name in names} == answers
+    assert dns.asked("static.test") == []
+    log = w.error_log()
+    assert "address 10.0.0.5 is not allowed: private" in log
+    assert "the name does not exist" in log
+
+
+def test_a_name_that_is_allowed_by_name_is_told_of(weir, dns, canary):
+    """Whoever wrote it down wants to know which it is; so of an address."""
+    dns.records = {
+        "there.test": ["10.0.0.5"], "block.test": ["10.0.0.6"],
+        "listed.test": ["10.0.0.7"],
+    }  # fmt: skip
+    w = weir(
+        egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};"
+        "allow_address 10.0.0.6/32; host block.test { deny 10.0.0.0/8; }",
+        cls="allowed_hosts there.test gone.test listed.test block.test"
+        " 10.0.0.5;"
+        "denied_hosts 10.0.0.7;",
+    )
+
+    def ask(name):
+        host = f"{name}:{canary.port}"
+        with w.client() as c:
+            r = c.get(f"http://{host}/", host, [("Accept", "application/json")])
+            return r.status, json.loads(r.body)["rule"]
+
+    assert ask("there.test") == ask("10.0.0.5") == (403, "allow_address")
+    assert ask("gone.test") == (502, "upstream")
+    assert ask("block.test") == (403, "host")
+    assert ask("listed.test") == (403, "denied_hosts")

@@ -65,7 +65,6 @@ def test_the_rest_is_drained(weir, origin, then):
     assert [r.target for r in origin.conns[1].requests] == ["/next"]
 
 
-@pytest.mark.smoke
 def test_weirs_own_answer(weir, origin):
     w = weir(egress="host origin.test { location /early { return 403; } }")
     with w.tunnel("origin.test", origin.port) as c:
@@ -137,7 +136,6 @@ def request(origin, path="/"):
     return f"GET {url} HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n"
 
 
-@pytest.mark.smoke
 def test_half_closed_after_two_requests(weir, plain_origin):
     """As `printf … | nc -N` does."""
     w = weir()

@@ -16,7 +16,6 @@ def url(origin, path="/"):
     return f"http://{host(origin)}{path}"
 
 
-@pytest.mark.smoke
 def test_trailers_both_ways(weir, origin):
     origin.default = (
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"

@@ -31,7 +31,6 @@ def request(origin):
     return f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
 def test_client_of_the_header(weir, plain_origin, header):
     """In one segment with the request; once a connection."""

@@ -14,7 +14,8 @@ RANGES = {
     "carrier-grade NAT": "100.64.0.1 100.127.255.255",
     "loopback": "127.0.0.9 127.1.0.1 127.255.255.254",
     "metadata service": "169.254.169.254 169.254.170.2 168.63.129.16"
-    " 100.100.100.200 192.0.0.192 fd00:ec2::254 fd20:ce::254",
+    " 169.254.170.23 169.254.0.23 100.100.100.200 192.0.0.192 fd00:ec2::254"
+    " fd00:ec2::23 fd20:ce::254 fe80::a9fe:a9fe",
     "link-local": "169.254.0.1 fe80::1 febf::1",
     "IETF protocol assignments": "192.0.0.1 2001:1::1",
     "documentation": "192.0.2.1 198.51.100.1 203.0.113.1 2001:db8::1 3fff::1",
@@ -107,6 +108,37 @@ def test_an_address_of_this_host_is_not_dialled(weir, netns, everywhere):
     until(lambda: status(w, o, "later.test") == 200, "the end of the address")
 
 
+def test_an_address_that_is_this_hosts_by_a_route_alone(
+    weir, netns, everywhere
+):
+    """The routing table `local`, followed too: also where the route ends with
+    its link, of which the kernel says nothing."""
+    o = everywhere
+    route = ("route", "add", "local", "93.184.215.0/24", "dev")
+    netns.ip(*route, "lo")
+    w = weir(
+        egress=f"""
+        allow_address 93.184.0.0/16 93.184.215.20/32;
+        resolve own.test {OPEN}; resolve later.test 93.184.216.9;
+        """,
+        cls="allowed_hosts *;",
+    )
+    for name in ("own.test", OPEN, "93.184.215.255", f"64:ff9b::{OPEN}"):
+        assert status(w, o, name) == 403, name
+    w.wait_log(f"address {OPEN} is not allowed: this host")
+    assert o.conns == []
+    assert status(w, o, "93.184.215.20") == 200
+    assert status(w, o, "later.test") == 200
+    netns.add_link("out0")
+    netns.ip("route", "add", "local", "93.184.216.0/24", "dev", "out0")
+    netns.ip("-6", "route", "add", "local", "2606:2800::/32", "dev", "out0")
+    until(lambda: status(w, o, "later.test") == 403, "the new route")
+    assert status(w, o, OPEN6) == 403
+    netns.ip("link", "del", "out0")
+    until(lambda: status(w, o, "later.test") == 200, "the end of the route")
+    until(lambda: status(w, o, OPEN6) == 200, "the end of the other")
+
+
 def test_weirs_own_listener_by_every_address(weir, netns):
     """Not even where allow_address has the address itself."""
     netns.add_link("out0")
@@ -125,3 +157,40 @@ def test_weirs_own_listener_by_every_address(weir, netns):
         assert status(w, w, name) == 403, name
     assert w.error_log().count("weir's own listener") == 9
     assert len(w.access_log(9)) == 9, "no request came back in"
+
+
+def test_no_sandbox_reaches_another(weir, everywhere):
+    """By none of the ranges that are opened, by name and literally; ranges
+    that are a sandbox's too, and the sandbox's own. proxy_pass and an entry
+    of one address may."""
+    o = everywhere
+    w = weir(
+        egress=f"""
+        allow_address 10.0.0.0/8 fd00::/8 10.1.0.9/32;
+        resolve victim.test 10.1.0.8 {OPEN6}; resolve opened.test 10.1.0.9;
+        sandbox victim {{ class test; address 10.1.0.8 {OPEN6}; }}
+        sandbox many {{ class test; address 10.2.0.0/16 10.1.0.9; }}
+        sandbox box {{ class test; address 127.0.0.1 fd00::7; }}
+        host my.test {{ proxy_pass http://10.2.0.1:{o.port}; classes any; }}
+        """,
+        cls="allowed_hosts *;",
+    )
+    for name in ("victim.test", "10.1.0.8", "::ffff:10.1.0.8", OPEN6,
+                 "10.2.0.0", "10.2.255.255", "fd00::7"):  # fmt: skip
+        assert status(w, o, name) == 403, name
+    w.wait_log("address 10.1.0.8 is not allowed: a sandbox's")
+    assert o.conns == []
+    for name in ("10.1.0.7", "10.3.0.0", "fd00::8", "opened.test", "my.test"):
+        assert status(w, o, name) == 200, name
+
+
+def test_a_sandbox_of_all_addresses_closes_none(weir, everywhere):
+    """`address 0.0.0.0/0` says who may come, not where a sandbox is."""
+    w = weir(
+        egress="allow_address 10.0.0.0/8;\n"
+        "sandbox one { class test; address 10.1.0.8; }\n"
+        "sandbox box { class test; address 0.0.0.0/0; }",
+        cls="allowed_hosts *;",
+    )
+    names = ("10.1.0.8", OPEN, "10.1.0.9")
+    assert [status(w, everywhere, x) for x in names] == [403, 200, 200]

@@ -17,7 +17,6 @@ def url(origin):
     return f"http://plain.test:{origin.port}/"
 
 
-@pytest.mark.smoke
 def test_no_credential_is_asked_for_one(weir, origin):
     w = weir(egress=SANDBOXES, files=FILES)
     host = f"origin.test:{origin.port}"

@@ -1,5 +1,7 @@
 """TCP asks silent peers whether they are there: one whose host died without
-a word is found, though nothing is to be sent to it."""
+a word is found, though nothing is to be sent to it. What weir sets is read here,
+and in tests/unit/net/tcp_test.c; those that wait for TCP itself take as many
+whole seconds as it takes, and but for one of each side are for --long."""
 
 import socket
 import threading
@@ -10,6 +12,7 @@ import pytest
 from lib.client import Client
 from lib.far import FAR, NEAR, Far
 from lib.http import Truncated
+from lib.tcp import keepalive_timer
 from lib.wait import SLOW, until
 
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
@@ -20,24 +23,11 @@ def host(origin):
     return f"origin.test:{origin.port}"
 
 
-def keepalive_timer(near, far):
-    """Seconds until TCP asks on the connection between two ports, at the end
-    of the first; None where it does not."""
-    with open("/proc/net/tcp") as f:
-        rows = [line.split() for line in f.readlines()[1:]]
-    for row in rows:
-        ports = [int(a.rpartition(":")[2], 16) for a in row[1:3]]
-        if row[3] == "01" and ports == [near, far]:
-            kind, _, ticks = row[5].partition(":")
-            return int(ticks, 16) / 100 if kind == "02" else None
-    raise AssertionError("no such connection")
-
-
-def ports_of(w, c, conn):
+def ends_of(w, c, conn):
     """Both of weir's connections, its own end first."""
     return [
-        (w.port, c.sock.getsockname()[1]),
-        (conn.sock.getpeername()[1], conn.sock.getsockname()[1]),
+        (c.sock.getpeername(), c.sock.getsockname()),
+        (conn.sock.getpeername(), conn.sock.getsockname()),
     ]
 
 
@@ -70,8 +60,8 @@ def test_silent_peers_are_asked(weir, half, value, least, most):
     w = weir(egress=f"so_keepalive {value};" if value else "")
     with w.tunnel("origin.test", half.port) as c:
         begin(c, half)
-        for ports in ports_of(w, c, half.conns[0]):
-            seconds = until(lambda: keepalive_timer(*ports), "a timer")
+        for ends in ends_of(w, c, half.conns[0]):
+            seconds = until(lambda: keepalive_timer(*ends), "a timer")
             assert least < seconds <= most
 
 
@@ -87,11 +77,11 @@ def test_a_reload_says_otherwise(weir, half, before, after):
     until(lambda: not set(old) & set(w.children("worker")), "the old ones' end")
     with w.tunnel("origin.test", half.port) as c:
         begin(c, half)
-        for ports in ports_of(w, c, half.conns[0]):
+        for ends in ends_of(w, c, half.conns[0]):
             if after == "off":
-                assert keepalive_timer(*ports) is None
+                assert keepalive_timer(*ends) is None
                 continue
-            seconds = until(lambda: keepalive_timer(*ports), "a timer")
+            seconds = until(lambda: keepalive_timer(*ends), "a timer")
             assert 60 < seconds <= 90
 
 
@@ -99,8 +89,8 @@ def test_off(weir, origin):
     w = weir(egress="so_keepalive off;")
     with w.tunnel("origin.test", origin.port) as c:
         assert c.get("/", host(origin)).status == 200
-        for ports in ports_of(w, c, origin.conns[0]):
-            assert keepalive_timer(*ports) is None
+        for ends in ends_of(w, c, origin.conns[0]):
+            assert keepalive_timer(*ends) is None
 
 
 def vanish(sock):
@@ -112,12 +102,13 @@ def vanish(sock):
     sock.close()
 
 
+@pytest.mark.long
 def test_client_that_vanished(weir, half):
     w = weir(egress="so_keepalive 1s:1s:1;")
     with w.tunnel("origin.test", half.port) as c:
         begin(c, half)
-        ports = ports_of(w, c, half.conns[0])[0]
-        until(lambda: keepalive_timer(*ports), "all is acknowledged")
+        ends = ends_of(w, c, half.conns[0])[0]
+        until(lambda: keepalive_timer(*ends), "all is acknowledged")
         vanish(c.sock)
         assert half.gone.wait(20)
 
@@ -136,8 +127,8 @@ def test_origin_that_vanished(weir, origin):
     w = weir(egress="so_keepalive 1s:1s:1;")
     with w.tunnel("origin.test", origin.port) as c:
         begin(c, origin)
-        ports = ports_of(w, c, origin.conns[0])[1]
-        until(lambda: keepalive_timer(*ports), "all is acknowledged")
+        ends = ends_of(w, c, origin.conns[0])[1]
+        until(lambda: keepalive_timer(*ends), "all is acknowledged")
         go.set()
         assert c.is_closed()
 
@@ -159,10 +150,15 @@ def ended_in_time(began):
     return 1 < time.monotonic() - began < 2 + 2 * SLOW
 
 
-@pytest.mark.parametrize("in_flight", [True, False])
+@pytest.mark.parametrize("in_flight", [
+    pytest.param(True, marks=pytest.mark.long), False,
+])  # fmt: skip
+@pytest.mark.timed
+@pytest.mark.slow
 @pytest.mark.usefixtures("urgent")
 def test_client_behind_a_dead_link(far, weir, origin, in_flight):
-    """Bytes on their way to it, or none."""
+    """Bytes on their way to it, or none: two seconds, which are the least that
+    there is of idle and interval."""
     cut = threading.Event()
 
     def script(conn):
@@ -182,8 +178,8 @@ def test_client_behind_a_dead_link(far, weir, origin, in_flight):
     with far.there(Client, w.port, NEAR) as c:
         assert c.connect(host(origin)).status == 200
         begin(c.tls("origin.test", w.ca()), origin)
-        ports = ports_of(w, c, origin.conns[0])[0]
-        until(lambda: keepalive_timer(*ports), "all is acknowledged")
+        ends = ends_of(w, c, origin.conns[0])[0]
+        until(lambda: keepalive_timer(*ends), "all is acknowledged")
         far.cut()
         began = time.monotonic()
         cut.set()
@@ -194,10 +190,15 @@ def test_client_behind_a_dead_link(far, weir, origin, in_flight):
     assert w.access_log(2)[1]["cause"] == "client closed the connection"
 
 
-@pytest.mark.parametrize("in_flight", [True, False])
+@pytest.mark.parametrize("in_flight", [
+    True, pytest.param(False, marks=pytest.mark.long),
+])  # fmt: skip
+@pytest.mark.timed
+@pytest.mark.slow
 @pytest.mark.usefixtures("urgent")
 def test_origin_behind_a_dead_link(far, weir, in_flight):
-    """It vanishes in a request's body, or in a response's."""
+    """It vanishes in a request's body, or in a response's: two seconds and what
+    TCP takes to repeat what it sent."""
     listener = far.there(socket.create_server, (FAR, 0))
     name = f"far.test:{listener.getsockname()[1]}"
     head = f"PUT http://{name}/ HTTP/1.1\r\nHost: {name}\r\n"
@@ -216,8 +217,8 @@ def test_origin_behind_a_dead_link(far, weir, in_flight):
                 assert got.read(4) == b"more"
                 conn.sendall(HALF)
                 assert c.reader.exactly(len(HALF)).endswith(b"half")
-            ports = conn.getpeername()[1], conn.getsockname()[1]
-            until(lambda: keepalive_timer(*ports), "all is acknowledged")
+            ends = conn.getpeername(), conn.getsockname()
+            until(lambda: keepalive_timer(*ends), "all is acknowledged")
             far.cut()
             began = time.monotonic()
             if in_flight:

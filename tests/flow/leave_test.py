@@ -1,61 +1,79 @@
 """Clients that leave while their request has a header slot, and weir has no
-room for what they sent before: the end of the connection lies behind it."""
+room for what they sent before: the end of the connection lies behind it, and
+TCP alone knows. What follows from it is tests/unit/proxy/slot_wait_test.c's."""
 
-import select
-import socket
 import threading
 
 import pytest
 
-from lib import full
-from lib.wait import SLOW, until
+from lib.origin import UnixOrigin
+from lib.tcp import unread
+from lib.wait import until
 
-# Seconds: longer than between two looks at such a client.
-LOOKS = 0.6 * SLOW
+CHUNK = b"4000\r\n" + bytes(0x4000) + b"\r\n"
 
-
-class Gate:
-    """An origin that answers a GET at once, and reads no body until it is
-    opened."""
-
-    def __init__(self, origin):
-        self.name = f"{origin.names[0]}:{origin.port}"
-        self.opened = threading.Event()
-        # What lies between the two is little.
-        origin.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        origin.script = self.script
-
-    def script(self, conn):
-        if conn.read_head().method == "GET":
-            conn.send(b"HTTP/1.1 204 No Content\r\n\r\n")
-            return
-        self.opened.wait(60)
-        conn.reader.until(b"\r\n0\r\n\r\n")
-        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+# Beside what the test is about: what is asked to know that weir had a turn, and
+# an origin with which little lies between.
+HOSTS = """
+host turn.test { return 410; }
+host up.test { proxy_pass http://unix:up.sock; }
+"""
 
 
 @pytest.fixture
-def gate(plain_origin):
-    gate = Gate(plain_origin)
-    yield gate
-    gate.opened.set()
+def gate(pki):
+    """Makes the origin of a weir: it answers a GET at once, and reads no body
+    before the test is over."""
+    made, over = [], threading.Event()
+
+    def script(conn):
+        if conn.read_head().method == "GET":
+            conn.send(b"HTTP/1.1 204 No Content\r\n\r\n")
+            return
+        over.wait(60)
+
+    def make(w):
+        made.append(UnixOrigin(pki, w.path("up.sock")))
+        made[-1].script = script
+
+    yield make
+    over.set()
+    for origin in made:
+        origin.close()
 
 
-def start(weir, egress=""):
-    return weir(cls="header_slots 1;", egress=full.TURN + egress)
+def turn(w):
+    """Whatever lay there when it was called was looked at."""
+    with w.client() as c:
+        assert c.get("http://turn.test/", "turn.test").status == 410
 
 
-def upload(w, gate):
-    return full.upload(w, gate.name)[0]
+def upload(w):
+    """A client whose body fills all that there is to its origin: the last of
+    it lies unread before weir, and no more than that, or its end could not
+    arrive."""
+    client = w.client()
+    client.send("PUT http://up.test/ HTTP/1.1\r\nHost: up.test\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n")  # fmt: skip
+    turn(w)
+    ends = client.sock.getpeername(), client.sock.getsockname()
+    while unread(*ends) == 0:
+        client.send(CHUNK)
+        turn(w)
+    return client
 
 
-@pytest.mark.parametrize("how", ["close", "reset"])
-def test_its_slot_is_anothers(weir, gate, how):
-    w = start(weir, egress="lingering_time 100ms;")
-    gone = upload(w, gate)
+# There is patience with one that has ended its side, and none with a reset.
+@pytest.mark.parametrize(
+    "how, patience", [("close", "100ms"), ("reset", "1h")]
+)
+def test_its_slot_is_anothers(weir, gate, how, patience):
+    w = weir(cls="header_slots 1; allowed_hosts *.test;",
+             egress=f"{HOSTS}lingering_time {patience};")  # fmt: skip
+    gate(w)
+    gone = upload(w)
     with w.client() as waits:
-        waits.send(f"GET http://{gate.name}/ HTTP/1.1\r\nHost: {gate.name}\r\n"
-                   "\r\n")  # fmt: skip
+        waits.send("GET http://up.test/ HTTP/1.1\r\nHost: up.test\r\n\r\n")
         w.wait_log("waits for a header slot")
         getattr(gone, how)()
         assert waits.read_response().status == 204
@@ -63,21 +81,3 @@ def test_its_slot_is_anothers(weir, gate, how):
         lambda: [e for e in w.access_log() if e["method"] == "PUT"], "its line"
     )
     assert entry["cause"] == "client closed the connection"
-
-
-def test_a_reset_is_seen_at_once(weir, gate):
-    """Whatever patience there is with one that has ended its side."""
-    w = start(weir, egress="lingering_time 1h;")
-    upload(w, gate).reset()
-    w.wait_log("client closed the connection")
-
-
-def test_one_that_ended_its_side_is_served(weir, gate):
-    """Without TLS it may yet read: all of its body arrives, and the answer."""
-    w = start(weir)
-    client = upload(w, gate)
-    client.send("0\r\n\r\n")
-    client.half_close()
-    assert select.select([client.sock], [], [], LOOKS)[0] == []
-    gate.opened.set()
-    assert client.read_response().status == 200

@@ -26,7 +26,6 @@ def get(w, origin, path, method="GET", headers=()):
         return c.request(method, target, host(origin), headers)
 
 
-@pytest.mark.smoke
 def test_which_location(weir, plain_origin):
     w = weir(egress=LOCATIONS)
     expected = {

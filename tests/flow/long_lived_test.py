@@ -24,7 +24,6 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-@pytest.mark.smoke
 def test_trickles_both_ways(weir, origin):
     """Neither body is over when the other's next byte arrives."""
 
@@ -218,7 +217,6 @@ TURNS = [
 ]
 
 
-@pytest.mark.smoke
 def test_frames_pass_as_they_are(weir, origin):
     """Ping, pong, a compressed message, close: weir reads none of them."""
 

@@ -43,7 +43,6 @@ def get(w, path="/", headers=()):
         return c.get(f"http://my.kv{path}", "my.kv", headers)
 
 
-@pytest.mark.smoke
 def test_plain_and_in_a_tunnel(weir, service):
     """The path as it is, the service's own Host, and its address in the log;
     the private address needs no allow_address."""

@@ -13,7 +13,6 @@ def host(origin):
     return f"plain.test:{origin.port}"
 
 
-@pytest.mark.smoke
 def test_absolute_form_becomes_origin_form(weir, plain_origin):
     w = weir()
     with w.client() as c:
@@ -27,7 +26,6 @@ def test_absolute_form_becomes_origin_form(weir, plain_origin):
     assert entry["host"] == "plain.test"
 
 
-@pytest.mark.smoke
 def test_connections_are_kept_on_both_sides(weir, plain_origin):
     w = weir()
     with w.client() as c:

@@ -49,7 +49,6 @@ def seen(w, c, origin, secret=SECRET):
     return r
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(
     "echo, arrives",
     [

@@ -57,7 +57,6 @@ def test_a_body_is_sent_again(weir, origins, tls, how):
     c.close()
 
 
-@pytest.mark.smoke
 def test_what_comes_later_follows_what_was_held(weir, plain_origin):
     """The first connection dies in the middle of a chunked body with trailers;
     the second gets it whole."""

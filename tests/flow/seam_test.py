@@ -34,7 +34,6 @@ def chunk(data):
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-@pytest.mark.smoke
 def test_the_value_in_a_body_is_the_one_that_is_looked_for(weir, origin):
     """The secret changes twice between the head and the answer."""
     first, second, third = (f"{n}-0123456789-ab" for n in ("one", "two", "three"))

@@ -18,7 +18,6 @@ def host(origin):
     return f"{origin.names[0]}:{origin.port}"
 
 
-@pytest.mark.smoke
 def test_bearer_replaces_what_the_sandbox_sent(weir, origin):
     w = weir(egress=BEARER, env={"TOKEN": SECRET})
     with w.tunnel("origin.test", origin.port) as c:

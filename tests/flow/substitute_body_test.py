@@ -40,7 +40,6 @@ def chunks(*pieces):
     return framed + b"0\r\n\r\n"
 
 
-@pytest.mark.smoke
 def test_in_json_and_nowhere_else(weir, origin):
     w = start(weir)
     text = (
@@ -61,7 +60,6 @@ def test_in_json_and_nowhere_else(weir, origin):
     assert b"s3cret" not in w.all_output()
 
 
-@pytest.mark.smoke
 def test_in_a_form_and_nowhere_else(weir, origin):
     w = start(weir)
     text = f"a={HOLD}&%74oken=%57{HOLD[1:]}+x&{HOLD}=token&/auth/key={HOLD}"
@@ -151,7 +149,6 @@ def test_a_coded_body_is_not_read(weir, origin):
     assert origin.requests[0].get("Content-MD5") == "x"
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(
     "body",
     [
@@ -278,7 +275,6 @@ def test_digests_go(weir, origin):
     assert origin.requests[2].headers[1:5] == digests
 
 
-@pytest.mark.smoke
 def test_a_secret_that_is_missing(weir, origin):
     """Nothing is asked for it where no placeholder stands."""
     w = weir(egress=BODY)

@@ -20,7 +20,6 @@ def b64(text):
     return base64.b64encode(text.encode()).decode()
 
 
-@pytest.mark.smoke
 def test_in_a_header_and_nowhere_else(weir, origin):
     w = weir(egress=HEADER, env={"LLM": SECRET})
     with w.tunnel("origin.test", origin.port) as c:
@@ -72,7 +71,6 @@ def test_underscore_is_read_as_a_dash(weir, origin):
     ]
 
 
-@pytest.mark.smoke
 @pytest.mark.parametrize(
     "sent, arrives",
     [

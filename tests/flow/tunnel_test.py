@@ -29,7 +29,6 @@ def host(origin):
 # Blind tunnels
 
 
-@pytest.mark.smoke
 def test_blind_tunnel_shows_the_origins_own_certificate(weir, origin, pki):
     w = weir(egress=BLIND)
     with w.client() as c:
@@ -172,7 +171,6 @@ def upgraded(conn):
     conn.send(data.upper())
 
 
-@pytest.mark.smoke
 def test_websocket(weir, origin):
     """Frames behind each head reach the other side, which may come with it."""
 

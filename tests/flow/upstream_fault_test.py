@@ -81,11 +81,10 @@ HEAD = (b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")  # fmt: skip
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_head_that_stops_at_each_offset(weir, origins, tls):
+def test_head_that_stops_at_each_offset(weir, origins):
     """All at once, twice, on as many slots as there are offsets: a slot that
     was not given back would be missing."""
-    o = origins("o.test", tls=tls)
+    o = origins("o.test", tls=False)
 
     def stop(conn, request):
         conn.send(HEAD[: int(request.target.partition("?")[2])])
@@ -93,14 +92,13 @@ def test_head_that_stops_at_each_offset(weir, origins, tls):
     o.default = stop
     w = weir(
         cls=f"header_slots {len(HEAD)}; header_slots_queue 0;",
-        egress=f"proxy_header_timeout {SLOW * 1000:.0f}ms;",
+        egress=f"proxy_header_timeout {SLOW * 300:.0f}ms;",
     )
-    url = "" if tls else f"http://{host(o)}"
     for _ in range(2):
         clients = []
         for n in range(len(HEAD)):
-            c = w.tunnel("o.test", o.port) if tls else w.client()
-            c.send(f"GET {url}/?{n} HTTP/1.1\r\nHost: {host(o)}\r\n\r\n")
+            c = w.client()
+            c.send(f"GET http://{host(o)}/?{n} HTTP/1.1\r\nHost: {host(o)}\r\n\r\n")
             clients.append(c)
         for c in clients:
             r = c.read_response()

@@ -26,7 +26,8 @@ static void
 check_addr(const struct addr *a)
 {
     char text[ADDR_TEXT_MAX], other[ADDR_TEXT_MAX];
-    struct addr again, inner;
+    struct addr again;
+    struct addr_carried carried;
     struct addr with_port = *a;
     with_port.port = a->port != 0 ? a->port : 65535;
     AN(a->family == 4 || a->family == 6);
@@ -36,7 +37,11 @@ check_addr(const struct addr *a)
     AN(addr_parse_port(addr_format(&with_port, true, text), 0, &again));
     AN(addr_eq(&with_port, &again));
     check_sockaddr(a);
-    AN(!addr_embedded_ipv4(a, &inner) || inner.family == 4);
+    addr_carries(a, &carried);
+    AN(carried.n <= LEN(carried.items) && (carried.n != 0 || !carried.is_sure));
+    for (unsigned i = 0; i < carried.n; i++) {
+        AN(carried.items[i].family == 4);
+    }
 }
 
 static void

@@ -235,6 +235,27 @@ class Weir:
                 found.append(int(pid))
         return sorted(found)
 
+    def forked(self):
+        """All pids of children, asked for in no time."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return {int(child) for child in f.read().split()}
+
+    def reload_halted(self):
+        """Begins a reload, and stops the master before it can end it: its new
+        workers, of which there must be many, take longer to start. Returns
+        two or more of them; signal("CONT") lets the master go on."""
+        before = self.forked()
+        self.signal("HUP")
+        until(lambda: len(self.forked() - before) > 1, "new workers")
+        self.signal("STOP")
+        return sorted(self.forked() - before)
+
+    def reload_failed(self):
+        """A reload with many workers, of which one dies before it is ready."""
+        os.kill(self.reload_halted()[0], signal.SIGKILL)
+        self.signal("CONT")
+
     def signal(self, name):
         os.kill(self.process.pid, getattr(signal, "SIG" + name))
 

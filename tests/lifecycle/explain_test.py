@@ -16,6 +16,10 @@ egress {
     resolve  fixed.test    93.184.215.14;
     resolve  private.test  10.0.0.1;
     resolve  mixed.test    10.0.0.1 93.184.215.14;
+    resolve  box.test      10.9.0.1;
+    resolve  cloud.test    169.254.170.23 64:ff9b:1:0:a9:fea9:fe00::;
+    resolve  range.test    93.184.215.14;
+    allow_address  10.9.0.0/16 169.254.0.0/16 64:ff9b:1::/48;
     secret   token   env:NOT_SET  hosts=*.key.test;
     secret   second  env:NOT_SET_EITHER  hosts=a.key.test,x.open.test;
     secret   pass    env:NOR_THIS  hosts=pass.test;
@@ -47,6 +51,7 @@ egress {
         location  ~ \\.php$ { deny all; }
     }
     host ~^(?<who>[a-z]+)\\.re\\.test$ { proxy_set_header X-Who $who; }
+    host range.test { deny 93.184.215.0/24; }
     host away.test { return 302 https://else.test/; }
     host a.key.test b.key.test {
         classes           any;
@@ -251,6 +256,31 @@ CASES = {
         ("box", "GET", "https://private.test/"),
         REFUSED, {"address": "10.0.0.1:443, refused: private",
                   "outcome": "403"},
+    ),
+    "an address of a sandbox": (
+        ("open", "GET", "https://box.test/"),
+        REFUSED, {"address": "10.9.0.1:443, refused: a sandbox's",
+                  "outcome": "403", "because": ".*there is no address of it"},
+    ),
+    "a service of a cloud, in two forms": (
+        ("box", "GET", "https://cloud.test/"),
+        REFUSED, {"address": "169.254.170.23:443, refused: metadata service",
+                  "because": ".*there is no address of it"},
+    ),
+    "a range that the block denies": (
+        ("box", "GET", "https://range.test/"),
+        REFUSED, {"address": "93.184.215.14:443, refused: deny",
+                  "outcome": "403", "because": ".*its address is denied by"},
+    ),
+    "a name that is allowed by name": (
+        ("narrow", "GET", "https://one.test/"),
+        FORWARDED, {"address": "of a resolver, if the address guard allows "
+                    "it; else 403, and 502 if there is none"},
+    ),
+    "a name that is not": (
+        ("open", "GET", "https://one.test/"),
+        FORWARDED, {"address": "of a resolver, if the address guard allows "
+                    "it; else 403, as if there is none"},
     ),
     "one of two addresses": (
         ("box", "GET", "https://mixed.test/"),

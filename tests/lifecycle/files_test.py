@@ -3,9 +3,12 @@ others can."""
 
 import os
 import re
+import shutil
+import socket
 
 import pytest
 
+from lib.client import Client
 
 ROOT_USER = os.geteuid() == 0
 root = pytest.mark.skipif(not ROOT_USER, reason="needs root")
@@ -254,6 +257,108 @@ def test_what_the_workers_could_write(weir, name, word):
     os.chown(w.path(name), 1, -1)
     (line,) = warnings(w)
     assert f'{word} by the workers\' user "daemon"' in line
+
+
+WARNED = {
+    "pid": ("pid d/weir.pid;", "", 'pid file "'),
+    "error log": ("error_log d/e.log;", "", 'error_log "'),
+    "access log": ("", "access_log d/a.log;", 'access_log "'),
+    "ca_dir": ("", "ca_dir d;", 'ca_dir "'),
+    "socket": ("", "listen unix:d/s proxy;", 'socket "'),
+    "secret": ("", "secret s file:d/f hosts=a.test;", 'secret file "'),
+    "secrets": ("", "secret s dir:d hosts=a.test;", 'secret directory "'),
+    "include": ("include d/x.conf;", "", 'configuration file "'),
+    "trust store": ("", "proxy_ssl_trusted_certificate {{dir}}/d/ca;",
+                    'trust store "'),
+}  # fmt: skip
+
+
+@pytest.fixture
+def in_open(weir):
+    """The directory d, and a configuration with `what` of WARNED in it."""
+    def make(what):
+        main, egress, want = WARNED[what]
+        w = weir(start=False)
+        os.makedirs(w.path("d", "sub"))
+        w.write("d/x.conf", "# nothing\n")
+        w.write("d/f", "a-secret-of-the-test\n")
+        os.chmod(w.path("d", "f"), 0o600)
+        os.chmod(w.path("d", "x.conf"), 0o600)
+        shutil.copy(w.pki.ca, w.path("d", "ca"))
+        os.chmod(w.path("d", "ca"), 0o600)
+        w.configure(w.config(main=main, egress=egress))
+        assert warnings(w) == []
+        return w, want
+
+    return make
+
+
+@pytest.mark.parametrize("what", WARNED)
+def test_where_everyone_may_put_something(in_open, what):
+    w, want = in_open(what)
+    os.chmod(w.path("d"), 0o757)
+    (line,) = warnings(w)
+    assert want in line and "may be replaced by anyone" in line
+    os.chmod(w.path("d"), 0o1777)
+    assert warnings(w) == []
+
+
+@root
+@pytest.mark.parametrize("what", WARNED)
+def test_where_another_user_may_put_something(in_open, what):
+    """Who owns a directory may write it, whatever its mode; root's group has
+    root alone in it."""
+    w, want = in_open(what)
+    os.chown(w.path("d"), 54321, -1)
+    os.chmod(w.path("d"), 0o555)
+    (line,) = warnings(w)
+    assert want in line and "may be replaced by user 54321" in line
+    os.chown(w.path("d"), 0, 54321)
+    assert warnings(w) == []
+    os.chmod(w.path("d"), 0o775)
+    (line,) = warnings(w)
+    assert want in line and "may be replaced by group 54321" in line
+    os.chown(w.path("d"), 0, 0)
+    assert warnings(w) == []
+
+
+def test_a_directory_above(weir):
+    w = weir(main="pid d/sub/weir.pid;", start=False)
+    os.makedirs(w.path("d", "sub"))
+    assert warnings(w) == []
+    os.chmod(w.path("d"), 0o777)
+    (line,) = warnings(w)
+    assert re.search(r'pid file "\S*/sub/weir.pid" .* anyone: "\S*/d"', line)
+
+
+@root
+def test_a_log_that_others_have_put_elsewhere(weir):
+    """A link in their directory leads to no file, and gives none away."""
+    w = weir(egress="access_log d/a.log;", start=False,
+             files={"own": "a key\n"})  # fmt: skip
+    os.makedirs(w.path("d"))
+    os.chown(w.path("d"), 65534, 65534)
+    os.symlink(w.path("own"), w.path("d", "a.log"))
+    lines = emergencies(w)
+    assert 'd/a.log" is a link, and others may write' in lines[0]
+    assert os.stat(w.path("own")).st_uid == 0
+    assert w.read("own") == "a key\n"
+
+
+@root
+def test_a_squatted_socket(weir):
+    """Who may write its directory keeps nobody from starting."""
+    w = weir(egress="listen unix:d/s proxy sandbox=box;", start=False)
+    os.makedirs(w.path("d"))
+    os.chown(w.path("d"), 65534, 65534)
+    with socket.socket(socket.AF_UNIX) as squatter:
+        squatter.bind(w.path("d", "s"))
+        squatter.listen()
+        os.chown(w.path("d", "s"), 65534, 65534)
+        w.start()
+        with Client(w.path("d", "s")) as c:
+            assert c.connect("denied.example:443").status == 403
+    assert os.listdir(w.path("d")) == ["s"]
 
 
 @root

@@ -114,9 +114,7 @@ def try_to_fail(w, old):
         return log.count(" serves"), log.count("the old configuration goes on")
 
     before = ends()
-    w.signal("HUP")
-    new = until(lambda: set(w.children("worker")) - set(old), "a new one")
-    os.kill(max(new), signal.SIGKILL)
+    w.reload_failed()
     until(lambda: ends() != before, "the reload's end")
     if ends()[1] == before[1]:
         return False
@@ -420,18 +418,16 @@ def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
     old = stopped(w)
     waiting = Waiting(w.port, Waiting.MANY)
     w.configure(w.config(egress=HERE + TCP, main="worker_processes 40;"))
-    w.signal("HUP")
-    new = until(lambda: set(w.children("worker")) - set(old), "a new one")
-    os.kill(max(new), signal.SIGSTOP)
-    until(lambda: len(w.children("worker")) > 2, "another")
-    other = max(set(w.children("worker")) - set(old) - {max(new)})
-    os.kill(other, signal.SIGKILL)
+    stays, dies, *_ = w.reload_halted()
+    os.kill(stays, signal.SIGSTOP)
+    os.kill(dies, signal.SIGKILL)
+    w.signal("CONT")
     w.wait_log("goes on")
     w.signal("QUIT")
     w.wait_log("SIGQUIT")
     go_on(old)
     waiting.assert_answered()
-    go_on([max(new)])
+    go_on([stays])
     assert w.wait() == 0
 
 

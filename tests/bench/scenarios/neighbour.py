@@ -1,11 +1,18 @@
-"""One sandbox at all its limits beside another that does little: the other's
-p99 stays under twice what it is alone.
+"""One sandbox at all its limits beside another that does little: how long the
+other's requests take, in answers and in time.
 
-At its limits is: as many connections as it may have, all but a few of them
-streams that stay open; more attempts that are refused; requests and new
-connections at a rate that a limit would let through. What a sandbox does that
-has no such limit, as many requests and handshakes as the worker can bear, is a
-figure beside it and no must.
+The must is how many of a busy sandbox's answers come between a request of the
+other's and its answer. One client has both sides' connections, each with one
+request at a time, so whoever is kept from running, nobody's turn comes
+meanwhile: the number is what weir makes it, not the machine. With the header
+slots that a sandbox has by default it is some thirty, with as many as it likes
+hundreds.
+
+The p99, to what it is alone, is a figure: a delay has no bound on a machine that
+does other work. At its limits is: as many connections as it may have, all but a
+few of them streams that stay open; more attempts that are refused; requests and
+new connections at a rate that a limit would let through. Beside it what a
+sandbox does that has no such limit.
 """
 
 from ..proxies import Weir, WeirTwo
@@ -15,13 +22,13 @@ LIMITS = f"connections  {CONNECTIONS};"
 BUSY = 16
 SECONDS = 60  # at most; they are ended before
 RATE = 100
-ATTEMPTS = 3  # what else the machine does is no must of ours
 
 AT_LIMITS = (
     {"connections": CONNECTIONS - BUSY, "path": "/hold", "hold": True},
     {"connections": BUSY, "rate": 500},
     {"connections": 4, "rate": 20, "new": True},
 )
+PASSED_LIMIT = 124  # a quarter of the busy connections
 WITHOUT = (
     {"connections": 256},
     {"connections": 64, "new": True},
@@ -37,10 +44,10 @@ def p99(bench, proxy):
             connections=2,
             rate=RATE,
             warm=0.3,
-            seconds=1 if bench.is_quick else max(2, bench.lab.seconds),
+            seconds=max(2, bench.lab.seconds),
             **{"from": "127.0.0.2"},
         )["whole_us"]["p99"]
-        for _ in range(1 if bench.is_quick else 3)
+        for _ in range(3)
     )
 
 
@@ -61,22 +68,41 @@ def beside(bench, one, two, floods):
     return value
 
 
-def run(bench, _):
-    name = "p99 of a sandbox beside another "
-    with Weir(bench.lab, limits=LIMITS, others=WeirTwo.SANDBOX) as one:
-        two = WeirTwo(one)
-        for _ in range(ATTEMPTS):
-            alone = p99(bench, two)
-            limited = beside(bench, one, two, AT_LIMITS)
-            if limited < 2 * alone:
-                break
-        if not bench.is_quick:
-            flooded = beside(bench, one, two, WITHOUT) / alone
-            bench.report.figure(name + "that floods / alone", "", "weir", flooded)
-    bench.report.figure(name + "at its limits / alone", "", "weir", limited / alone)
+def must_take_turns(bench, one, two):
+    n = CONNECTIONS - BUSY
+    result = bench.lab.load(
+        one,
+        connections=n + 1,
+        requests=(6 if bench.is_quick else 20) * n,
+        beside="127.0.0.2",
+        beside_ca=two.ca,
+    )
+    passed = result["passed"]
+    bench.report.figure(
+        f"answers to {n} connections before another sandbox's, p95",
+        "",
+        "weir",
+        passed["p95"],
+    )
     bench.report.must(
         "neighbour",
-        limited < 2 * alone,
-        f"p99 {limited:.0f} µs beside a sandbox at its limits, "
-        f"{alone:.0f} µs alone",
+        passed["n"] > 0 and passed["p95"] <= PASSED_LIMIT,
+        f"{passed['p95']:.0f} answers to a sandbox with {n} busy connections "
+        f"come before another's (p95), at most {PASSED_LIMIT}",
     )
+
+
+def delays(bench, one, two):
+    alone = p99(bench, two)
+    for what, floods in (("is at its limits", AT_LIMITS), ("floods", WITHOUT)):
+        delay = beside(bench, one, two, floods)
+        name = f"p99 of a sandbox beside another that {what} / alone"
+        bench.report.figure(name, "", "weir", delay / alone)
+
+
+def run(bench, _):
+    with Weir(bench.lab, limits=LIMITS, others=WeirTwo.SANDBOX) as one:
+        two = WeirTwo(one)
+        must_take_turns(bench, one, two)
+        if not bench.is_quick:
+            delays(bench, one, two)

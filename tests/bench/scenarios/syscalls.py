@@ -1,5 +1,11 @@
 """System calls for a kept-alive request, counted by strace: connections are
-opened and used once before it looks, so that only requests are in it."""
+opened and used once before it looks, so that only requests are in it.
+
+The must is of one connection, on which one request follows the other. What weir
+calls then is determined by what it does, but for what is left out: how many
+events one wait brings is chance, and a connection that waits for long gives
+memory back. Of fifty connections at a time, and all calls, there is a figure.
+"""
 
 import os
 import re
@@ -11,9 +17,13 @@ from lib.wait import until
 
 from ..proxies import Nginx, Weir
 
-LIMIT = 5
-CONNECTIONS = 50
-TURNS = 20
+LIMIT = 4.2  # two receive, two send
+ONE, MANY = 1, 50
+REQUESTS = 200
+LEFT_OUT = {
+    *("epoll_wait", "epoll_pwait", "epoll_pwait2"),
+    *("brk", "madvise", "mmap", "munmap"),
+}
 
 
 class Strace:
@@ -47,14 +57,39 @@ class Strace:
         return {call: int(n) for n, call in rows if call != "total"} or None
 
 
-def count(bench, proxy):
-    load = bench.lab.start_load(proxy, connections=CONNECTIONS, hold=True)
+def count(bench, proxy, connections):
+    """{call: how often for a request}; None where strace may not look."""
+    load = bench.lab.start_load(proxy, connections=connections, hold=True)
     load.result()
     strace = Strace(bench.lab.directory("strace"), proxy.workers())
-    requests = sum(load.again()["requests"] for _ in range(TURNS))
+    load.again(REQUESTS // connections)
     calls = strace.end()
     load.end()
-    return requests, calls
+    return calls and {call: n / REQUESTS for call, n in calls.items()}
+
+
+def note(bench, proxy, connections, calls):
+    common = sorted(calls.items(), key=lambda c: -c[1])[:6]
+    text = ", ".join(f"{call} {n:.2f}" for call, n in common)
+    bench.report.note(
+        f"{proxy.name}, system calls, {connections} at a time: {text}"
+    )
+
+
+def measure(bench, proxy):
+    for connections in (MANY, ONE):
+        calls = count(bench, proxy, connections)
+        if calls is None:
+            return None
+        note(bench, proxy, connections, calls)
+        if connections == MANY:
+            bench.report.figure(
+                "system calls of a kept-alive request",
+                "",
+                proxy.name,
+                sum(calls.values()),
+            )
+    return sum(n for call, n in calls.items() if call not in LEFT_OUT)
 
 
 def run(bench, _):
@@ -63,23 +98,16 @@ def run(bench, _):
         return
     for kind in bench.pick(Weir, Nginx):
         with kind(bench.lab) as proxy:
-            requests, calls = count(bench, proxy)
-        if calls is None:
+            each = measure(bench, proxy)
+        if each is None:
             why = f"{kind.name}: strace may not attach to it"
             bench.report.note(why)
-            if kind is Weir:
-                bench.report.unmeasured("system calls", why)
-            continue
-        each = sum(calls.values()) / requests
-        bench.report.figure(
-            "system calls of a kept-alive request", "", kind.name, each
-        )
-        common = sorted(calls.items(), key=lambda c: -c[1])[:6]
-        text = ", ".join(f"{c} {n / requests:.2f}" for c, n in common)
-        bench.report.note(f"{kind.name}, system calls: {text}")
-        if kind is Weir:
+        if kind is Weir and each is None:
+            bench.report.unmeasured("system calls", why)
+        elif kind is Weir:
             bench.report.must(
                 "system calls",
                 each <= LIMIT,
-                f"{each:.2f} for a kept-alive request, at most {LIMIT}",
+                f"{each:.2f} for a kept-alive request, without waits and "
+                f"memory, at most {LIMIT}",
             )

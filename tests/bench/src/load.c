@@ -9,8 +9,12 @@
  * and a delay counts from then, so that a stall counts for all it delayed.
  * Held (--hold): connections are opened, used once and kept, while somebody
  * else looks at the proxy; each line on standard input asks once more on all.
+ * Beside (--beside): the first connection is another sandbox's; how many of the
+ * others' answers come between its request and its answer is counted.
+ * SIGTERM ends a closed or an open loop, with its line of JSON.
  */
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,10 +30,10 @@
 #define EVENTS_MAX 256
 #define FAILURES_MAX 50000   /* of a proxy that is gone, or refuses */
 #define RETRY_NS 10000000ull /* a client that was refused tries again then */
-#define OPENING_MAX 64       /* handshakes at a time of a held load */
 
 static struct plan opt;
 static struct client_run run;
+static struct client_run beside; /* of the first client, if opt.beside */
 static struct client *clients;
 static unsigned next_number; /* of a host */
 
@@ -39,7 +43,7 @@ static struct {
     uint64_t began, ended;
     uint64_t responses, tokens, opened, resumed;
     uint64_t failures[N_FAILURES];
-    struct hist whole, first, events;
+    struct hist whole, first, events, passed;
 } window;
 
 static uint64_t began_all; /* the open loop's zero */
@@ -47,6 +51,9 @@ static uint64_t n_taken;   /* of its requests */
 static uint64_t n_settled; /* held connections: there, or failed */
 static uint64_t n_started; /* … and how many were begun */
 static uint64_t n_failed;  /* since the start */
+static uint64_t n_others;  /* answers to others than the one beside them */
+static uint64_t n_before;  /* … when its request was sent */
+static volatile sig_atomic_t must_end;
 
 static const char *const failure_names[] = {
     [F_CONNECT] = "connect",
@@ -74,13 +81,14 @@ window_begin(void)
 }
 
 static void
-print_hist(const char *name, const struct hist *h)
+print_hist(const char *name, const struct hist *h, double unit)
 {
     printf(", \"%s\": {\"n\": %llu, \"p50\": %.1f, \"p95\": %.1f, "
            "\"p99\": %.1f, \"max\": %.1f}",
-        name, (unsigned long long)h->count, (double)hist_quantile(h, 0.5) / 1e3,
-        (double)hist_quantile(h, 0.95) / 1e3,
-        (double)hist_quantile(h, 0.99) / 1e3, (double)h->max / 1e3);
+        name, (unsigned long long)h->count,
+        (double)hist_quantile(h, 0.5) / unit,
+        (double)hist_quantile(h, 0.95) / unit,
+        (double)hist_quantile(h, 0.99) / unit, (double)h->max / unit);
 }
 
 static void
@@ -112,9 +120,10 @@ window_print(void)
         (unsigned long long)window.opened, (unsigned long long)window.resumed,
         (unsigned long long)bytes);
     print_failures();
-    print_hist("whole_us", &window.whole);
-    print_hist("first_us", &window.first);
-    print_hist("event_us", &window.events);
+    print_hist("whole_us", &window.whole, 1e3);
+    print_hist("first_us", &window.first, 1e3);
+    print_hist("event_us", &window.events, 1e3);
+    print_hist("passed", &window.passed, 1);
     printf(", \"cpu_us\": {");
     for (size_t i = 0; i < opt.n_groups; i++) {
         struct group *g = &opt.groups[i];
@@ -142,11 +151,18 @@ due_time(uint64_t k)
     return began_all + k * NS_PER_S / opt.rate;
 }
 
+static bool
+is_beside(const struct client *c)
+{
+    return opt.beside != NULL && c == clients;
+}
+
 /* The next request of an idle connection, if it is time for one. */
 static void
 request_if_due(struct client *c)
 {
     uint64_t now = now_ns();
+    n_before = is_beside(c) ? n_others : n_before;
     if (opt.rate == 0) {
         client_request(c, c->responses == 0 && opt.is_new ? c->began : now);
     } else if (due_time(n_taken) <= now) {
@@ -183,7 +199,7 @@ reopen(struct client *c)
         window_end(); /* no name is left that was never seen */
         return;
     }
-    client_open(c, &run,
+    client_open(c, is_beside(c) ? &beside : &run,
         opt.is_mint ? next_number++
                     : (unsigned)(opt.first + next_number++ % opt.names));
 }
@@ -192,8 +208,18 @@ static void
 on_done(struct client *c)
 {
     hist_add(&window.whole, now_ns() - c->due);
+    if (is_beside(c)) {
+        hist_add(&window.passed, n_others - n_before);
+    } else {
+        n_others++;
+    }
     window.responses++;
     window.tokens += c->has_token;
+    if (opt.must_tell) {
+        opt.must_tell = false;
+        puts("{}");
+        fflush(stdout);
+    }
     if (opt.is_held) {
         n_settled++;
         return;
@@ -228,28 +254,36 @@ on_session(SSL *ssl, SSL_SESSION *session)
     return 1;
 }
 
-static void
-tls_init(const char *ca)
+static SSL_CTX *
+tls_ctx(const char *ca)
 {
-    run.ctx = SSL_CTX_new(TLS_client_method());
-    if (run.ctx == NULL || ca == NULL ||
-        SSL_CTX_load_verify_locations(run.ctx, ca, NULL) != 1) {
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (ctx == NULL || ca == NULL ||
+        SSL_CTX_load_verify_locations(ctx, ca, NULL) != 1) {
         die("--ca %s", ca != NULL ? ca : "");
     }
-    SSL_CTX_set_verify(run.ctx, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_min_proto_version(run.ctx, TLS1_3_VERSION);
-    SSL_CTX_set_ciphersuites(run.ctx, "TLS_AES_128_GCM_SHA256");
-    SSL_CTX_set_mode(run.ctx,
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION);
+    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256");
+    SSL_CTX_set_mode(ctx,
         SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     if (opt.is_held) {
-        SSL_CTX_set_mode(run.ctx, SSL_MODE_RELEASE_BUFFERS);
+        SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
     }
-    SSL_CTX_set_read_ahead(run.ctx, 1);
+    SSL_CTX_set_read_ahead(ctx, 1);
     if (run.does_resume) {
         SSL_CTX_set_session_cache_mode(
-            run.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-        SSL_CTX_sess_set_new_cb(run.ctx, on_session);
+            ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        SSL_CTX_sess_set_new_cb(ctx, on_session);
     }
+    return ctx;
+}
+
+static void
+on_term(int sig)
+{
+    (void)sig;
+    must_end = 1;
 }
 
 static int
@@ -311,6 +345,7 @@ run_timed(void)
     uint64_t edge = began_all + (uint64_t)(opt.warm * 1e9);
     uint64_t end = edge + (uint64_t)(opt.seconds * 1e9);
     int timers[3], n_timers = 0;
+    signal(SIGTERM, on_term);
     if (opt.seconds > 0) {
         timers[n_timers++] = timer_of(edge, 0);
         timers[n_timers++] = timer_of(end, 0);
@@ -335,13 +370,13 @@ run_timed(void)
         if (!window.is_open && now_ns() >= edge) {
             window_begin();
         }
-        if (opt.seconds > 0 && now_ns() >= end) {
+        if (must_end || (opt.seconds > 0 && now_ns() >= end)) {
             window_end();
         }
     }
 }
 
-/* Opens connections, or asks once more on each, OPENING_MAX at a time, until
+/* Opens connections, or asks once more on each, at_once at a time, until
  * all are there or have failed. */
 static void
 settle(void)
@@ -352,7 +387,7 @@ settle(void)
     window_begin();
     while (n_settled < opt.connections) {
         while (n_started < opt.connections &&
-               n_started - n_settled < OPENING_MAX) {
+               n_started - n_settled < opt.at_once) {
             struct client *c = &clients[n_started++];
             if (is_first) {
                 reopen(c);
@@ -391,13 +426,18 @@ main(int argc, char **argv)
     plan_parse(&opt, &run, argc, argv);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
-    tls_init(opt.ca);
     run.poll_fd = epoll_create1(EPOLL_CLOEXEC);
     run.on_ready = on_ready;
     run.on_first = on_first;
     run.on_event = on_event;
     run.on_done = on_done;
     run.on_failure = on_failure;
+    run.ctx = tls_ctx(opt.ca);
+    if (opt.beside != NULL) {
+        beside = run;
+        beside.from = inet_addr(opt.beside);
+        beside.ctx = tls_ctx(opt.beside_ca);
+    }
     clients = calloc(opt.connections, sizeof *clients);
     if (run.poll_fd < 0 || clients == NULL) {
         die("start");

@@ -1,15 +1,15 @@
 /*
  * The origin: HTTP/1.1 over TLS on a free loopback port, which it prints. One
- * thread, no allocation for a request, a body from a fixed pattern, so that
- * it costs a fraction of any proxy. It ends when its standard input does.
+ * thread, bodies from files that are mapped once, so that it costs a fraction
+ * of any proxy. It ends when its standard input does.
  *
- *   /bytes/N       N bytes of text
- *   /json/N        N bytes of JSON's kind, with what it escapes
- *   /gzip/N        N bytes of that text, compressed; the same N in one run
- *   /sse/N/US      N events, US microseconds apart, each with its time
- *   /hold          one event, then nothing for ever
- *   /gzhold        the same of gzip
- *   any POST       its body is read and thrown away; "ok"
+ *   /body/NAME/N/TYPE   N bytes of the file NAME, which repeats, as of that
+ *                       media type; gzip if the name ends so
+ *   /bytes/N            N bytes of the file "text"
+ *   /sse/N/US           N events, US microseconds apart, each with its time
+ *   /hold               one event, then nothing for ever
+ *   /gzhold             the same of gzip, from the file "event.gz"
+ *   any POST            its body is read and thrown away; "ok"
  *
  * X-Token-Seen in each answer says whether the proxy set the header X-Auth-
  * Token. What it does not understand it closes: it is nobody's web server.
@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -27,16 +28,25 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "util.h"
 
 #define IN_MAX 8192
-#define HEAD_MAX 256
+#define HEAD_MAX 512
 #define RECORD_MAX 16384
-#define PATTERN_MAX 65536 /* a power of two */
+#define FILES_MAX 64
+#define NAME_SIZE 32 /* with its end */
 #define EVENTS_MAX 256
+
+/* A body. */
+struct file {
+    char name[NAME_SIZE];
+    const char *bytes;
+    size_t size;
+};
 
 struct peer {
     int fd;
@@ -48,7 +58,7 @@ struct peer {
     bool has_token;      /* in the last head */
     char head[HEAD_MAX]; /* of the response, or an event */
     size_t n_head, sent_head;
-    const char *from; /* of the body: PATTERN_MAX that repeat, or packed */
+    const struct file *from; /* of the body: repeats as often as needed */
     uint64_t body, sent_body;
     struct peer *next, *prev;    /* of the streams */
     uint64_t events, due, every; /* of a stream */
@@ -57,65 +67,46 @@ struct peer {
 
 static SSL_CTX *ctx;
 static int poll_fd;
-static char pattern[PATTERN_MAX + RECORD_MAX];
-static char json[PATTERN_MAX + RECORD_MAX];
-static char *packed; /* for /gzip/N */
-static size_t n_packed;
-static char packed_event[128]; /* for /gzhold, a chunk */
+static const char *directory;
+static struct file files[FILES_MAX];
+static size_t n_files;
 static struct peer streams = { .next = &streams, .prev = &streams };
 
-/* Letters in no order: a filter that looks for a secret has to read them. */
 static void
-pattern_init(void)
+file_map(struct file *f)
 {
-    uint32_t x = 2463534242u;
-    for (size_t i = 0; i < PATTERN_MAX; i++) {
-        x ^= x << 13, x ^= x >> 17, x ^= x << 5;
-        pattern[i] = x % 64 == 0 ? '\n' : (char)('a' + x % 26);
+    char path[256];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/%s", directory, f->name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &st) != 0 || st.st_size == 0) {
+        die("%s", path);
     }
-    memcpy(pattern + PATTERN_MAX, pattern, RECORD_MAX);
+    f->size = (size_t)st.st_size;
+    f->bytes = mmap(NULL, f->size, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (f->bytes == MAP_FAILED) {
+        die("%s", path);
+    }
+    close(fd);
 }
 
-static void
-json_init(void)
+/* The file of that name, mapped when it is asked for first. */
+static const struct file *
+file_of(const char *name)
 {
-    size_t n = 0;
-    while (n < PATTERN_MAX) {
-        char item[128];
-        int m = snprintf(item, sizeof item,
-            "{\"id\": %zu, \"text\": \"%.40s\\n\\\"%.8s\\\"\", "
-            "\"url\": \"https:\\/\\/a.test\\/?q=%%2F%.6s\"},\n",
-            n, pattern + n, pattern + n + 100, pattern + n + 200);
-        size_t room = PATTERN_MAX - n;
-        size_t put = (size_t)m < room ? (size_t)m : room;
-        memcpy(json + n, item, put);
-        n += put;
+    for (size_t i = 0; i < n_files; i++) {
+        if (strcmp(files[i].name, name) == 0) {
+            return &files[i];
+        }
     }
-    memcpy(json + PATTERN_MAX, json, RECORD_MAX);
-}
-
-static size_t
-pack(const char *p, size_t n, char *to, size_t room, int flush)
-{
-    z_stream z = { .next_in = (Bytef *)(uintptr_t)p, .avail_in = (uInt)n };
-    z.next_out = (Bytef *)to;
-    z.avail_out = (uInt)room;
-    if (deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY) != Z_OK ||
-        deflate(&z, flush) == Z_STREAM_ERROR || z.avail_in != 0) {
-        die("gzip");
+    if (n_files == FILES_MAX) {
+        errno = 0;
+        die("too many files");
     }
-    deflateEnd(&z);
-    return z.total_out;
-}
-
-static void
-packed_event_init(void)
-{
-    char data[64];
-    size_t n = pack("data: 0\n\n", 9, data, sizeof data, Z_SYNC_FLUSH);
-    int head = snprintf(packed_event, sizeof packed_event, "%zx\r\n", n);
-    memcpy(packed_event + head, data, n);
-    memcpy(packed_event + head + n, "\r\n", 3);
+    struct file *f = &files[n_files++];
+    snprintf(f->name, sizeof f->name, "%s", name);
+    file_map(f);
+    return f;
 }
 
 static void
@@ -152,6 +143,22 @@ peer_free(struct peer *p)
     free(p);
 }
 
+/* As much of the body as fits; returns how much. */
+static size_t
+peer_stage_body(const struct peer *p, char *to, size_t room)
+{
+    uint64_t rest = p->body - p->sent_body;
+    size_t n = rest < room ? (size_t)rest : room;
+    for (size_t put = 0; put < n;) {
+        size_t at = (size_t)((p->sent_body + put) % p->from->size);
+        size_t there = p->from->size - at;
+        size_t m = there < n - put ? there : n - put;
+        memcpy(to + put, p->from->bytes + at, m);
+        put += m;
+    }
+    return n;
+}
+
 /* Offers what is queued: head and body in one record. False: the peer is
  * gone. */
 static bool
@@ -161,11 +168,7 @@ peer_write(struct peer *p)
     while (p->sent_head < p->n_head || p->sent_body < p->body) {
         size_t n = p->n_head - p->sent_head, put = 0;
         memcpy(stage, p->head + p->sent_head, n);
-        uint64_t rest = p->body - p->sent_body;
-        size_t room = RECORD_MAX - n, m = rest < room ? (size_t)rest : room;
-        uint64_t at = p->sent_body;
-        memcpy(stage + n, p->from + (p->from == packed ? at : at % PATTERN_MAX),
-            m);
+        size_t m = peer_stage_body(p, stage + n, sizeof stage - n);
         int r = SSL_write_ex(p->ssl, stage, n + m, &put);
         if (r != 1) {
             return SSL_get_error(p->ssl, r) == SSL_ERROR_WANT_WRITE;
@@ -192,52 +195,35 @@ respond(struct peer *p, uint64_t body, const char *type, const char *framing)
         type, p->has_token, framing);
     p->sent_head = 0;
     p->body = body;
-    p->from = pattern;
     p->sent_body = 0;
 }
 
+/* `name` is of a file, of which the body is n bytes. */
 static void
-respond_bytes(struct peer *p, uint64_t n)
-{
-    char framing[64];
-    snprintf(framing, sizeof framing, "Content-Length: %llu\r\n",
-        (unsigned long long)n);
-    respond(p, n, "text/plain", framing);
-}
-
-static void
-respond_packed(struct peer *p, size_t n)
+respond_file(struct peer *p, const char *name, uint64_t n, const char *type)
 {
     char framing[96];
-    if (packed == NULL) {
-        size_t room = n + n / 100 + 100;
-        char *text = malloc(n);
-        packed = malloc(room);
-        if (text == NULL || packed == NULL) {
-            die("memory");
-        }
-        for (size_t i = 0; i < n; i++) {
-            text[i] = pattern[i % PATTERN_MAX];
-        }
-        n_packed = pack(text, n, packed, room, Z_FINISH);
-        free(text);
-    }
-    snprintf(framing, sizeof framing,
-        "Content-Encoding: gzip\r\nContent-Length: %zu\r\n", n_packed);
-    respond(p, n_packed, "text/plain", framing);
-    p->from = packed;
+    bool is_packed = strstr(name, ".gz") != NULL;
+    snprintf(framing, sizeof framing, "%sContent-Length: %llu\r\n",
+        is_packed ? "Content-Encoding: gzip\r\n" : "", (unsigned long long)n);
+    respond(p, n, type, framing);
+    p->from = file_of(name);
 }
 
-/* The event may hold any byte: it goes behind the head. */
+/* One chunk. The event may hold any byte: it goes behind the head. */
 static void
 respond_packed_hold(struct peer *p)
 {
-    size_t n = strcspn(packed_event, "\r");
-    n += 4 + strtoul(packed_event, NULL, 16);
+    const struct file *f = file_of("event.gz");
     respond(p, 0, "text/event-stream",
         "Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n");
-    memcpy(p->head + p->n_head, packed_event, n);
-    p->n_head += n;
+    if (p->n_head + f->size + 16 > HEAD_MAX) {
+        die("event.gz is too long");
+    }
+    p->n_head += (size_t)snprintf(p->head + p->n_head, 16, "%zx\r\n", f->size);
+    memcpy(p->head + p->n_head, f->bytes, f->size);
+    memcpy(p->head + p->n_head + f->size, "\r\n", 2);
+    p->n_head += f->size + 2;
 }
 
 static void
@@ -266,6 +252,7 @@ static bool
 route(struct peer *p)
 {
     unsigned long long a = 0, b = 0;
+    char name[NAME_SIZE], type[64];
     p->has_token = strcasestr(p->in, "\r\nx-auth-token:") != NULL;
     if (strncmp(p->in, "POST ", 5) == 0) {
         const char *field = strcasestr(p->in, "\r\ncontent-length:");
@@ -275,12 +262,10 @@ route(struct peer *p)
         p->upload = strtoull(field + 17, NULL, 10);
         p->is_upload = true;
     } else if (sscanf(p->in, "GET /bytes/%llu ", &a) == 1) {
-        respond_bytes(p, a);
-    } else if (sscanf(p->in, "GET /json/%llu ", &a) == 1) {
-        respond_bytes(p, a);
-        p->from = json;
-    } else if (sscanf(p->in, "GET /gzip/%llu ", &a) == 1) {
-        respond_packed(p, (size_t)a);
+        respond_file(p, "text", a, "text/plain");
+    } else if (sscanf(p->in, "GET /body/%31[a-z0-9.]/%llu/%63[a-z/-] ", name,
+                   &a, type) == 3) {
+        respond_file(p, name, a, type);
     } else if (strncmp(p->in, "GET /gzhold ", 12) == 0) {
         respond_packed_hold(p);
     } else if (sscanf(p->in, "GET /sse/%llu/%llu ", &a, &b) == 2) {
@@ -318,7 +303,7 @@ peer_take(struct peer *p)
         memmove(p->in, p->in + n, p->n_in);
         if (p->upload == 0) {
             p->is_upload = false;
-            respond_bytes(p, 2);
+            respond_file(p, "text", 2, "text/plain");
         }
     }
     return true;
@@ -466,14 +451,12 @@ main(int argc, char **argv)
 {
     static char is_listener, is_stdin;
     struct epoll_event events[EVENTS_MAX];
-    if (argc != 3) {
-        die("usage: origin CERTIFICATE KEY");
+    if (argc != 4) {
+        die("usage: origin CERTIFICATE KEY DIRECTORY");
     }
     signal(SIGPIPE, SIG_IGN);
     raise_descriptors();
-    pattern_init();
-    json_init();
-    packed_event_init();
+    directory = argv[3];
     ctx_init(argv[1], argv[2]);
     poll_fd = epoll_create1(0);
     int listener = listen_on_free_port();

@@ -40,6 +40,9 @@ usage(void)
           "  --path /bytes/N | /sse/N/US | /hold …   --upload BYTES\n"
           "  --label L --domain D --first N --names N    hosts LN.D\n"
           "  --connections N    --new | --resume | --mint | --hold\n"
+          "  --at-once N        of the held: requests at a time\n"
+          "  --beside ADDRESS --beside-ca FILE    of the first connection\n"
+          "  --tell             a line at the first answer\n"
           "  --abort            each connection is cut within the response\n"
           "  --rate N           open loop: requests a second in all\n"
           "  --seconds S --warm S | --requests N\n"
@@ -83,6 +86,10 @@ enum {
     O_RESUME,
     O_MINT,
     O_HOLD,
+    O_AT_ONCE,
+    O_BESIDE,
+    O_BESIDE_CA,
+    O_TELL,
     O_ABORT,
     O_RATE,
     O_SECONDS,
@@ -107,6 +114,10 @@ static const struct option options[] = {
     { "resume", 0, NULL, O_RESUME },
     { "mint", 0, NULL, O_MINT },
     { "hold", 0, NULL, O_HOLD },
+    { "at-once", 1, NULL, O_AT_ONCE },
+    { "beside", 1, NULL, O_BESIDE },
+    { "beside-ca", 1, NULL, O_BESIDE_CA },
+    { "tell", 0, NULL, O_TELL },
     { "abort", 0, NULL, O_ABORT },
     { "rate", 1, NULL, O_RATE },
     { "seconds", 1, NULL, O_SECONDS },
@@ -129,10 +140,34 @@ number_option(struct plan *plan, struct client_run *run, int o)
         return &plan->names;
     case O_CONNECTIONS:
         return &plan->connections;
+    case O_AT_ONCE:
+        return &plan->at_once;
     case O_RATE:
         return &plan->rate;
     case O_REQUESTS:
         return &plan->requests;
+    default:
+        return NULL;
+    }
+}
+
+/* Options of the form --NAME TEXT; NULL: another. */
+static const char **
+text_option(struct plan *plan, struct client_run *run, int o)
+{
+    switch (o) {
+    case O_CA:
+        return &plan->ca;
+    case O_BESIDE:
+        return &plan->beside;
+    case O_BESIDE_CA:
+        return &plan->beside_ca;
+    case O_PATH:
+        return &run->path;
+    case O_LABEL:
+        return &run->label;
+    case O_DOMAIN:
+        return &run->domain;
     default:
         return NULL;
     }
@@ -146,6 +181,11 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
         *number = number_of("an option", arg);
         return;
     }
+    const char **text = text_option(plan, run, o);
+    if (text != NULL) {
+        *text = arg;
+        return;
+    }
     switch (o) {
     case O_PORT:
         run->port = (uint16_t)number_of("--port", arg);
@@ -155,18 +195,6 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
         break;
     case O_FROM:
         run->from = inet_addr(arg);
-        break;
-    case O_CA:
-        plan->ca = arg;
-        break;
-    case O_PATH:
-        run->path = arg;
-        break;
-    case O_LABEL:
-        run->label = arg;
-        break;
-    case O_DOMAIN:
-        run->domain = arg;
         break;
     case O_SECONDS:
         plan->seconds = strtod(arg, NULL);
@@ -187,6 +215,9 @@ take_option(struct plan *plan, struct client_run *run, int o, char *arg)
     case O_HOLD:
         plan->is_held = true;
         break;
+    case O_TELL:
+        plan->must_tell = true;
+        break;
     case O_ABORT:
         run->does_abort = true;
         break;
@@ -199,14 +230,16 @@ void
 plan_parse(struct plan *plan, struct client_run *run, int argc, char **argv)
 {
     int o;
-    *plan = (struct plan){ .connections = 1, .names = 1 };
+    *plan = (struct plan){ .connections = 1, .names = 1, .at_once = 64 };
     *run = (struct client_run){ .path = "/bytes/1024", .label = "h" };
     while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
         take_option(plan, run, o, optarg);
     }
     run->does_hold = plan->is_held && strstr(run->path, "hold") != NULL;
     if (run->port == 0 || optind != argc || plan->connections == 0 ||
-        plan->names == 0 || run->domain == NULL || plan->ca == NULL) {
+        plan->at_once == 0 || plan->names == 0 || run->domain == NULL ||
+        plan->ca == NULL ||
+        (plan->beside == NULL) != (plan->beside_ca == NULL)) {
         usage();
     }
 }

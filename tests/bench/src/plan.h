@@ -24,11 +24,15 @@ struct group {
 
 struct plan {
     const char *ca;
+    const char *beside; /* source address of the first connection, or NULL */
+    const char *beside_ca;
     uint64_t connections, requests, rate;
+    uint64_t at_once; /* requests of a held load that wait for an answer */
     double seconds, warm;
     bool is_new;  /* a connection for each request */
     bool is_mint; /* … and a host */
     bool is_held;
+    bool must_tell;        /* that the first answer has come */
     uint64_t first, names; /* numbers of the hosts */
     struct group groups[GROUPS_MAX];
     size_t n_groups;

@@ -354,6 +354,44 @@ a_worker_that_does_not_read(void **state)
     close(deaf);
 }
 
+/* That it ended with asks unread is said first, and once. */
+static unsigned
+answers_in(int fd)
+{
+    struct mint_answer a;
+    unsigned n = recv(fd, &a, sizeof a, MSG_DONTWAIT) == sizeof a;
+    while (recv(fd, &a, sizeof a, MSG_DONTWAIT) == sizeof a) {
+        n++;
+    }
+    return n;
+}
+
+/* A worker that asks without end: the master has its turn between. */
+static void
+a_worker_that_never_stops(void **state)
+{
+    uint32_t index;
+    uint8_t der[CERT_MAX];
+    int status;
+    (void)state;
+    declare(7, STR("demo"), &index, der);
+    struct mint_ask ask = ask_for(index, 7, STR("a.example"));
+    int greedy = another_worker();
+    declare(8, STR("other"), &index, der); /* it has that worker */
+    assert_int_equal(kill(kid.pid, SIGSTOP), 0);
+    assert_int_equal(waitpid(kid.pid, &status, WUNTRACED), kid.pid);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(
+            send(greedy, &ask, sizeof ask, MSG_DONTWAIT), sizeof ask);
+    }
+    tell(CHAN_QUIT, 0, STR_NONE, -1);
+    assert_int_equal(kill(kid.pid, SIGCONT), 0);
+    assert_int_equal(keeper_wait(), 0);
+    assert_in_range(answers_in(greedy), 1, 50);
+    close(greedy);
+    keeper_start();
+}
+
 static void
 quitting(void **state)
 {
@@ -495,6 +533,7 @@ main(void)
         WITH_KEEPER(a_keeper_after_a_crash),
         WITH_KEEPER(malformed_messages_close_their_pair),
         WITH_KEEPER(a_worker_that_does_not_read),
+        WITH_KEEPER(a_worker_that_never_stops),
         WITH_KEEPER(quitting),
         WITH_KEEPER(a_vault_that_is_none),
         WITH_KEEPER(the_log_is_replaced),

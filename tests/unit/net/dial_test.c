@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../conf/tmp_dir.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "cert.h"
 #include "drive.h"
@@ -230,12 +231,33 @@ test_what_fails(void **state)
     args.addr = far_addr;
     assert_fails(&args, DIAL_DENIED, "destination_ip_prohibited");
     args = args_of("nowhere.example");
-    assert_fails(&args, DIAL_DNS, "dns_error");
+    assert_fails(&args, DIAL_NO_NAME, "dns_error");
     args = args_of("unknown.example");
     struct dial *d = dial_start(&args, &drive.task);
     assert_int_not_equal(finish(d)->error, DIAL_OK);
     dial_free(d);
     close(fd);
+}
+
+/* A name that is refused and one that is not there take the same time. */
+static void
+test_what_is_not_told(void **state)
+{
+    static const char *const all[] = { "far.example", "nowhere.example" };
+    (void)state;
+    for (size_t i = 0; i < LEN(all); i++) {
+        struct dial_args args = args_of(all[i]);
+        args.is_discreet = true;
+        clock_update();
+        double start = clock_mono();
+        struct dial *d = dial_start(&args, &drive.task);
+        assert_int_equal(finish(d)->error, i == 0 ? DIAL_DENIED : DIAL_NO_NAME);
+        assert_true(clock_mono() >= start + DIAL_DISCREET);
+        assert_int_equal(dial_result(d)->why != NULL, i == 0);
+        dial_free(d);
+        d = dial_start(&args, &drive.task);
+        dial_free(d); /* before its end */
+    }
 }
 
 /* Only what the guard passes is dialled, though all of it was resolved. */
@@ -487,6 +509,7 @@ main(void)
         TEST(test_a_unix_socket),
         TEST(test_what_fails),
         TEST(test_some_are_denied),
+        TEST(test_what_is_not_told),
         TEST(test_happy_eyeballs),
         TEST(test_a_timeout),
         TEST(test_a_result_that_is_not_taken_at_once),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "drive.h"
 #include "time_shift.h"
@@ -99,6 +100,11 @@ answer(struct packet *k, const char *label, unsigned type)
         }
     } else if (strcmp(label, "none") == 0) {
         k->p[3] = 3;
+    } else if (strcmp(label, "torn") == 0) {
+        k->p[3] = type == TYPE_AAAA ? 2 : 3;
+    } else if (strcmp(label, "lame") == 0) {
+        k->p[3] = 3;
+        return type == TYPE_A;
     } else if (strcmp(label, "fail") == 0) {
         k->p[3] = 2;
     } else if (strcmp(label, "alias") == 0 || strcmp(label, "astray") == 0) {
@@ -209,12 +215,18 @@ is_answered(void *arg)
 }
 
 static enum dns_state
-ask(struct dns *d, const char *name, struct dns_answer *out)
+ask_as(uint64_t asker, struct dns *d, const char *name, struct dns_answer *out)
 {
-    struct ask a = { .dns = d, .name = str_of(name) };
+    struct ask a = { .dns = d, .name = str_of(name), .asker = asker };
     drive_until(&drive, is_answered, &a);
     *out = a.answer;
     return a.state;
+}
+
+static enum dns_state
+ask(struct dns *d, const char *name, struct dns_answer *out)
+{
+    return ask_as(0, d, name, out);
 }
 
 static bool
@@ -254,6 +266,7 @@ test_answers(void **state)
     assert_true(a.n == 1 && has_addr(&a, "192.0.2.77"));
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "empty.example", &a), DNS_NONE);
+    assert_int_equal(ask(d, "torn.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "fail.example", &a), DNS_FAILED);
     dns_free(d);
 }
@@ -268,6 +281,7 @@ test_answers_that_are_none(void **state)
     assert_int_not_equal(ask(d, "cut.example", &a), DNS_READY);
     assert_int_equal(ask(d, "forged.example", &a), DNS_TIMEOUT);
     assert_int_equal(ask(d, "mute.example", &a), DNS_TIMEOUT);
+    assert_int_equal(ask(d, "lame.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     dns_free(d);
 }
@@ -297,6 +311,66 @@ test_an_answer_is_kept_for_its_ttl(void **state)
     assert_int_equal(ask(d, "both.example", &a), DNS_READY);
     assert_int_equal(ask(d, "none.example", &a), DNS_NONE);
     assert_int_equal(server.asked_a, 6);
+    dns_free(d);
+}
+
+struct anew {
+    struct ask ask;
+    double since;
+};
+
+static bool
+is_answered_anew(void *arg)
+{
+    struct anew *a = arg;
+    a->ask.state = dns_get_anew(a->ask.dns, a->ask.asker, a->ask.name, a->since,
+        &drive.task, &a->ask.answer);
+    return a->ask.state != DNS_PENDING;
+}
+
+static enum dns_state
+ask_anew(struct dns *d, uint64_t asker, const char *name, double since)
+{
+    struct anew a = { .ask = { .dns = d, .asker = asker, .name = str_of(name) },
+        .since = since };
+    drive_until(&drive, is_answered_anew, &a);
+    return a.ask.state;
+}
+
+/* One question each time, of what is there and of what is not, and what all
+ * share is neither looked at nor changed. */
+static void
+test_asked_anew(void **state)
+{
+    static const struct {
+        const char *name;
+        enum dns_state state;
+    } all[] = { { "both.example", DNS_READY }, { "none.example", DNS_NONE },
+        { "fail.example", DNS_FAILED } };
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ 0 });
+    struct dns_answer a;
+    for (size_t i = 0; i < LEN(all); i++) {
+        const char *name = all[i].name;
+        ask(d, name, &a);
+        server.asked_a = 0;
+        double since = clock_mono();
+        assert_int_equal(ask_anew(d, 1, name, since), all[i].state);
+        unsigned each = server.asked_a; /* failures are asked for again */
+        assert_int_equal(ask_anew(d, 1, name, since), all[i].state);
+        assert_int_equal(server.asked_a, each);
+        assert_int_equal(ask_anew(d, 2, name, since), all[i].state);
+        assert_int_equal(server.asked_a, 2 * each);
+        time_shift += 1;
+        clock_update();
+        assert_int_equal(ask_anew(d, 1, name, clock_mono()), all[i].state);
+        assert_true(server.asked_a >= 3 * each);
+        unsigned before = server.asked_a;
+        if (all[i].state != DNS_FAILED) {
+            assert_int_equal(ask(d, name, &a), all[i].state);
+            assert_int_equal(server.asked_a, before);
+        }
+    }
     dns_free(d);
 }
 
@@ -429,6 +503,55 @@ test_the_cache_is_bounded(void **state)
     dns_free(d);
 }
 
+/* One who asks for many names, those of others among them, loses his own. */
+static void
+test_a_flood_of_names(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ .cache_max = 8 });
+    struct dns_answer a;
+    char name[32];
+    assert_int_equal(ask_as(2, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(ask_as(2, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 2);
+    for (unsigned i = 0; i < 30; i++) {
+        snprintf(name, sizeof name, "both.n%u.example", i);
+        assert_int_equal(ask_as(2, d, name, &a), DNS_READY);
+    }
+    assert_int_equal(server.asked_a, 32);
+    assert_int_equal(ask_as(1, d, "both.common.example", &a), DNS_READY);
+    assert_int_equal(ask_as(1, d, "both.own.example", &a), DNS_READY);
+    assert_int_equal(ask_as(2, d, "both.n29.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 32);
+    assert_int_equal(ask_as(2, d, "both.n0.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 33);
+    dns_free(d);
+}
+
+/* However little room there is, those who wait have their answer. */
+static void
+test_a_cache_smaller_than_its_queries(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ .cache_max = 1 });
+    struct dns_answer a;
+    struct other first, second;
+    other_init(&first);
+    other_init(&second);
+    struct str one = STR("both.one.example"), two = STR("both.two.example");
+    assert_int_equal(dns_get(d, 1, one, &first.task, &a), DNS_PENDING);
+    assert_int_equal(dns_get(d, 2, two, &second.task, &a), DNS_PENDING);
+    assert_int_equal(ask_as(3, d, "both.one.example", &a), DNS_READY);
+    assert_int_equal(ask_as(3, d, "both.two.example", &a), DNS_READY);
+    assert_int_equal(first.runs, 1);
+    assert_int_equal(second.runs, 1);
+    task_fini(&first.task);
+    task_fini(&second.task);
+    dns_free(d);
+}
+
 /* An address for a name that nobody asked for. */
 static void
 test_a_record_of_another_name(void **state)
@@ -450,11 +573,14 @@ main(void)
         TEST(test_answers),
         TEST(test_answers_that_are_none),
         TEST(test_an_answer_is_kept_for_its_ttl),
+        TEST(test_asked_anew),
         TEST(test_an_alias_has_a_ttl_too),
         TEST(test_names_that_are_set),
         TEST(test_who_asks_meanwhile_waits_for_the_same),
         TEST(test_shares),
         TEST(test_the_cache_is_bounded),
+        TEST(test_a_flood_of_names),
+        TEST(test_a_cache_smaller_than_its_queries),
         TEST(test_a_record_of_another_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,12 +2,11 @@
 
 #include "net/guard.h"
 
-#include <linux/rtnetlink.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <unistd.h>
 #include <cmocka.h>
+
+#include "rtnl.h"
 
 static struct loop *loop;
 static struct guard *guard;
@@ -222,21 +221,34 @@ test_carried_addresses(void **state)
     } all[] = {
         { "64:ff9b::127.0.0.1", "loopback" },
         { "64:ff9b::169.254.169.254", "metadata service" },
-        { "64:ff9b:1::10.0.0.1", "private" }, { "2002:7f00:1::", "loopback" },
+        { "64:ff9b:1::10.0.0.1", "private" },
+        { "2002:7f00:1::", "loopback" },
         { "2002:a00:1::1", "private" },
         { "2002:a9fe:a9fe::1", "metadata service" },
         { "2001:0:808:808::f5ff:fffe", "private" },          /* 10.0.0.1 */
         { "2001:0:808:808::80ff:fffe", "loopback" },         /* 127.0.0.1 */
         { "2001:0:808:808::5601:5601", "metadata service" }, /* AWS's */
+        { "64:ff9b:1:a00:0:100::", "private" }, /* cut at 48 bits */
+        { "64:ff9b:1:a:0:1::", "private" },
+        { "64:ff9b:1:0:a:0:108:808", "private" },
+        { "::127.0.0.1", "loopback" },
+        { "::10.0.0.1", "private" },
+        { "::ffff:0:169.254.169.254", "metadata service" },
+        { "2a00::5efe:10.0.0.1", "private" }, /* ISATAP, of the Internet */
+        { "2a00::200:5efe:127.0.0.1", "loopback" },
+        { "2002:808:808::5efe:169.254.170.23", "metadata service" },
     };
     (void)state;
     struct guard_policy p = opens("64:ff9b::/96 64:ff9b:1::/48 2002::/16 "
-                                  "2001::/23");
+                                  "2001::/23 ::/96 ::ffff:0:0:0/96");
     for (size_t i = 0; i < LEN(all); i++) {
         assert_refused(&p, all[i].addr, all[i].why);
     }
     assert_allowed(&p, "64:ff9b::8.8.8.8");
+    assert_allowed(&p, "64:ff9b:1::8.8.8.8");
+    assert_allowed(&p, "64:ff9b:1:808:8:800::");
     assert_allowed(&p, "2002:808:808::1");
+    assert_allowed(&p, "2a00::5efe:8.8.8.8");
     assert_refused(&p, "::ffff:10.0.0.1", "private");
     p = opens("10.0.0.0/8");
     assert_refused(&p, "64:ff9b::10.0.0.1", "NAT64");
@@ -257,6 +269,83 @@ test_what_opens(void **state)
     assert_refused(&p, "192.168.1.2", "private");
     assert_allowed(&p, "fd00:1::1");
     assert_refused(&p, "fc00::1", "private");
+}
+
+static bool
+on_is_sandbox(const void *arg, const struct addr *a)
+{
+    return cidr_contains(arg, a);
+}
+
+/* Another's port is not the Internet, in whatever range it lies. */
+static void
+test_addresses_of_sandboxes(void **state)
+{
+    (void)state;
+    struct cidr range;
+    struct guard_sandboxes s = { on_is_sandbox, &range };
+    const char *why = "a sandbox's";
+    struct guard_policy p = opens("10.0.0.0/8 64:ff9b::/96 10.1.9.9 "
+                                  "2002::/16");
+    assert_true(cidr_parse(STR("10.1.0.0/16"), &range));
+    assert_allowed(&p, "10.1.0.8");
+    guard_set_sandboxes(guard, &s);
+    assert_refused(&p, "10.1.0.8", why);
+    assert_refused(&p, "::ffff:10.1.0.8", why);
+    assert_refused(&p, "64:ff9b::10.1.0.8", why);
+    assert_refused(&p, "2a00::5efe:10.1.0.8", why);
+    assert_refused(&p, "2002:a01:8::1", why);
+    assert_allowed(&p, "10.2.0.8");
+    assert_allowed(&p, "10.1.9.9"); /* an entry of one address */
+    assert_true(cidr_parse(STR("2a01:4f8::8"), &range));
+    assert_refused(&closed, "2a01:4f8::8", why); /* of the Internet */
+    assert_allowed(&closed, "2a01:4f8::9");
+    p.is_own_service = true;
+    assert_allowed(&p, "2a01:4f8::8");
+}
+
+/* Where the clouds hand out credentials: by a table of its own, so that one
+ * that is gone from the guard's is missed. A range that somebody opens for
+ * another service beside it does not open it, in no form. */
+static void
+test_services_of_clouds(void **state)
+{
+    static const struct {
+        const char *addr, *range;
+    } all[] = {
+        { "169.254.169.254", "169.254.0.0/16" },
+        { "169.254.170.2", "169.254.170.0/24" },
+        { "169.254.170.23", "169.254.170.0/24" },
+        { "169.254.169.252", "169.254.169.252/31" },
+        { "169.254.0.23", "169.254.0.0/24" },
+        { "169.254.10.10", "169.254.0.0/16" },
+        { "169.254.42.42", "169.254.42.0/24" },
+        { "100.100.100.200", "100.64.0.0/10" },
+        { "100.96.0.96", "100.64.0.0/10" },
+        { "100.80.80.80", "100.80.80.0/24" },
+        { "168.63.129.16", "168.63.129.16/31" },
+        { "192.0.0.192", "192.0.0.0/24" },
+        { "fd00:ec2::254", "fd00:ec2::/32" },
+        { "fd00:ec2::23", "fd00:ec2::/32" },
+        { "fd20:ce::254", "fd20::/16" },
+        { "fd00:c1::a9fe:a9fe", "fd00::/8" },
+        { "fd00:100::100:200", "fc00::/7" },
+        { "fd00:a9fe:a9fe::1", "fd00:a9fe:a9fe::/64" },
+        { "fd00:42::42", "fd00:42::/32" },
+        { "fe80::a9fe:a9fe", "fe80::/10" },
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(all); i++) {
+        struct addr a = addr_of(all[i].addr), other = a;
+        struct guard_policy p = opens(all[i].range);
+        const char *why;
+        assert_refused(&closed, all[i].addr, "metadata service");
+        assert_refused(&p, all[i].addr, "metadata service");
+        other.ip[a.family == 4 ? 3 : 15] ^= 1; /* its neighbour is opened */
+        assert_true(guard_allows(guard, &other, &p, &why));
+        p = opens(all[i].addr);
+        assert_allowed(&p, all[i].addr);
+    }
 }
 
 /* Loopback and metadata services are not opened by a range. */
@@ -302,6 +391,34 @@ test_denied_ranges(void **state)
     assert_allowed(&p, "8.9.0.0");
 }
 
+/* Of a block's rules the first that holds the address. What an `allow` holds
+ * is not opened by it. */
+static void
+test_rules_of_a_block(void **state)
+{
+    (void)state;
+    struct cidr c[3];
+    assert_true(cidr_parse(STR("8.8.8.0/24"), &c[0]));
+    assert_true(cidr_parse(STR("8.8.0.0/16"), &c[1]));
+    assert_true(cidr_parse(STR("10.0.0.0/8"), &c[2]));
+    struct guard_rule rules[] = { { &c[0], 1, true }, { &c[1], 2, false },
+        { &c[2], 1, true } };
+    struct guard_policy p = opens("10.1.0.0/16 64:ff9b::/96");
+    p.rules = rules;
+    p.n_rules = LEN(rules);
+    assert_allowed(&p, "8.8.8.8");
+    assert_allowed(&p, "64:ff9b::8.8.8.8");
+    assert_refused(&p, "8.8.9.8", "deny");
+    assert_refused(&p, "64:ff9b::8.8.9.8", "deny");
+    assert_refused(&p, "10.1.0.1", "deny");
+    assert_allowed(&p, "9.9.9.9");
+    p.is_own_service = true;
+    assert_refused(&p, "10.1.0.1", "deny");
+    p.is_own_service = false;
+    rules[0].items = &c[2];
+    assert_refused(&p, "10.2.0.1", "private");
+}
+
 static void
 test_listeners_are_never_opened(void **state)
 {
@@ -344,36 +461,6 @@ test_a_wildcard_listener(void **state)
     assert_allowed(&p, "127.0.0.1:3130");
 }
 
-/* Adds or deletes 8.8.8.8 on the loopback link. */
-static void
-change_addr(int type, uint8_t prefix)
-{
-    struct {
-        struct nlmsghdr head;
-        struct ifaddrmsg body;
-        struct rtattr attr;
-        uint8_t ip[4];
-    } m = { .head = { .nlmsg_len = sizeof m,
-                .nlmsg_type = (uint16_t)type,
-                .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE },
-        .body = { .ifa_family = AF_INET,
-            .ifa_prefixlen = prefix,
-            .ifa_index = 1 },
-        .attr = { RTA_LENGTH(4), IFA_LOCAL },
-        .ip = { 8, 8, 8, 8 } };
-    struct {
-        struct nlmsghdr head;
-        struct nlmsgerr err;
-        char rest[256];
-    } answer;
-    int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
-    assert_int_equal(send(fd, &m, sizeof m, 0), sizeof m);
-    assert_true(recv(fd, &answer, sizeof answer, 0) > 0);
-    assert_int_equal(answer.head.nlmsg_type, NLMSG_ERROR);
-    assert_int_equal(answer.err.error, 0);
-    close(fd);
-}
-
 /* A turn after which the guard has heard of it: the message was in its socket
  * when the kernel acknowledged the change. */
 static void
@@ -399,24 +486,40 @@ test_addresses_that_come_and_go(void **state)
         skip();
     }
     assert_allowed(&closed, "8.8.8.8");
-    change_addr(RTM_NEWADDR, 24);
+    rtnl_addr(RTM_NEWADDR, "8.8.8.8", 24);
     hear();
     struct guard_policy p = opens("0.0.0.0/0");
     assert_refused(&p, "8.8.8.8", "this host");
     p = opens("8.8.8.8");
     assert_allowed(&p, "8.8.8.8");
-    change_addr(RTM_NEWADDR, 32);
-    change_addr(RTM_DELADDR, 24);
+    p = opens("64:ff9b::/96");
+    assert_refused(&p, "64:ff9b::8.8.8.8", "this host");
+    rtnl_addr(RTM_DELADDR, "8.8.8.8", 24);
+}
+
+/* A route of everything takes no address out of the Internet, but weir's own
+ * wildcard listener is behind each. */
+static void
+test_what_a_route_takes_in(void **state)
+{
+    (void)state;
+    if (!has_own_net) {
+        skip();
+    }
+    struct addr a = addr_of("0.0.0.0:3128");
+    struct guard_policy p = opens("0.0.0.0/0");
+    guard_add_listener(guard, &a);
+    assert_allowed(&p, "9.9.9.9:3128");
+    rtnl_lo(true);
+    rtnl_route(RTM_NEWROUTE, "9.9.9.0/24", RT_TABLE_LOCAL, RTN_LOCAL);
+    rtnl_route(RTM_NEWROUTE, "0.0.0.0/0", RT_TABLE_LOCAL, RTN_LOCAL);
     hear();
-    assert_refused(&closed, "8.8.8.8", "this host");
-    struct guard *other = guard_new(loop); /* by the dump */
-    const char *why;
-    struct addr a = addr_of("8.8.8.8");
-    assert_false(guard_allows(other, &a, &closed, &why));
-    guard_free(other);
-    change_addr(RTM_DELADDR, 32);
-    hear();
-    assert_allowed(&closed, "8.8.8.8");
+    assert_refused(&p, "9.9.9.9:3129", "this host");
+    assert_refused(&p, "9.9.8.9:3128", "weir's own listener");
+    assert_allowed(&p, "9.9.8.9:3129");
+    p = opens("9.9.9.9");
+    assert_allowed(&p, "9.9.9.9:3129");
+    rtnl_lo(false);
 }
 
 int
@@ -430,8 +533,13 @@ main(void)
             test_carried_addresses, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(
+            test_addresses_of_sandboxes, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_services_of_clouds, setup, teardown),
+        cmocka_unit_test_setup_teardown(
             test_what_only_a_single_address_opens, setup, teardown),
         cmocka_unit_test_setup_teardown(test_denied_ranges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rules_of_a_block, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_a_service_of_ones_own, setup, teardown),
         cmocka_unit_test_setup_teardown(
@@ -440,8 +548,9 @@ main(void)
             test_a_wildcard_listener, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_addresses_that_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_what_a_route_takes_in, setup, teardown),
     };
-    has_own_net = unshare(CLONE_NEWNET) == 0 ||
-                  unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0;
+    has_own_net = rtnl_unshare();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

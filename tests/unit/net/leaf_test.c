@@ -288,6 +288,31 @@ a_greedy_sandbox_pushes_out_its_own(void **state)
     lf_stop();
 }
 
+/* However many are greedy. */
+static void
+greedy_sandboxes_push_out_none_that_has_few(void **state)
+{
+    struct leaf_owner other = fx.owner, greedy[8];
+    struct leaf *leaf = NULL;
+    char name[16];
+    (void)state;
+    other.serial += 1000;
+    lf_start(16, 1000);
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_PENDING);
+    lf_serve();
+    for (unsigned i = 0; i < 10 * LEN(greedy); i++) {
+        struct leaf_owner *o = &greedy[i % LEN(greedy)];
+        *o = fx.owner;
+        o->serial += i % LEN(greedy);
+        snprintf(name, sizeof name, "n%u", i);
+        assert_int_equal(lf_get_of(o, name, &leaf), LEAF_PENDING);
+        lf_serve();
+    }
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_READY);
+    leaf_unref(leaf);
+    lf_stop();
+}
+
 /* One that ends within a day is given while the next is made. */
 static void
 renewal(void **state)
@@ -368,6 +393,7 @@ main(void)
         TEST(a_refusal),
         TEST(the_least_recently_used_goes),
         TEST(a_greedy_sandbox_pushes_out_its_own),
+        TEST(greedy_sandboxes_push_out_none_that_has_few),
         TEST(renewal),
         TEST(what_is_over_is_not_given),
         TEST(what_tickets_are_bound_to),

@@ -221,6 +221,35 @@ test_the_oldest_goes(void **state)
     }
 }
 
+/* One that keeps many pushes out its own, and is shed first. */
+static void
+test_the_largest_holders_go(void **state)
+{
+    static const char *const names[] = { "a.example", "b.example", "c.example",
+        "d.example", "e.example", "f.example" };
+    struct owner victims, a[LEN(names)];
+    (void)state;
+    struct pool_host *h = host("a.example", 1), *of[LEN(names)];
+    owner_put(&victims, h, 60);
+    for (size_t i = 0; i < LEN(names); i++) {
+        of[i] = host(names[i], 2);
+        owner_put(&a[i], of[i], 60);
+    }
+    assert_int_equal(pool_idle(pool), 4);
+    assert_true(a[0].is_closed && a[1].is_closed && a[2].is_closed);
+    assert_int_equal(pool_shed(pool, 2), 2);
+    assert_true(a[3].is_closed && a[4].is_closed);
+    assert_false(victims.is_closed);
+    assert_ptr_equal(pool_take(pool, h, &open_policy), &victims.entry);
+    owner_fini(&victims);
+    pool_host_put(pool, h);
+    pool_shed(pool, 1);
+    for (size_t i = 0; i < LEN(names); i++) {
+        pool_host_put(pool, of[i]);
+        owner_fini(&a[i]);
+    }
+}
+
 static void
 test_a_peer_that_closes(void **state)
 {
@@ -292,6 +321,7 @@ main(void)
         TEST(test_the_guard_is_asked_again),
         TEST(test_shedding_takes_the_oldest),
         TEST(test_the_oldest_goes),
+        TEST(test_the_largest_holders_go),
         TEST(test_a_peer_that_closes),
         TEST(test_a_peer_that_speaks_unasked),
         TEST(test_a_woken_one_is_not_taken),

@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -392,6 +393,46 @@ test_keepalive(void **state)
     close(fd);
 }
 
+/* As fast as can be, for as long as a buffer needs to grow; then the one is not
+ * read from until the other cannot send. What lies there. */
+static size_t
+unread_of(int reader, int writer)
+{
+    static char bytes[256 * 1024];
+    size_t sent = 0;
+    ssize_t n = 1;
+    while (sent < 64u << 20) {
+        n = send(writer, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+        sent += n > 0 ? (size_t)n : 0;
+        while (n > 0) {
+            n = recv(reader, bytes, sizeof bytes, MSG_DONTWAIT);
+        }
+    }
+    do {
+        n = send(writer, bytes, sizeof bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (n > 0);
+    int unread = 0;
+    AZ(ioctl(reader, FIONREAD, &unread));
+    assert_true(unread > 0);
+    return (size_t)unread;
+}
+
+/* What a peer may leave in the kernel that is not read, as NOTSENT_MAX is for
+ * what it does not read itself. */
+static void
+test_what_is_not_read_is_bounded(void **state)
+{
+    int fd;
+    (void)state;
+    struct addr a = listener(&fd);
+    tcp_set_options(fd);
+    assert_int_equal(connect_to(&a), IO_OK);
+    peer = accept(fd, NULL, NULL);
+    assert_true(unread_of(tcp_fd(stream), peer) <= 512 * 1024);
+    assert_true(unread_of(peer, tcp_fd(stream)) <= 512 * 1024);
+    close(fd);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -409,6 +450,7 @@ main(void)
         TEST(test_connect),
         TEST(test_an_aborted_close),
         TEST(test_keepalive),
+        TEST(test_what_is_not_read_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

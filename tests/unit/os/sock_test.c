@@ -225,6 +225,63 @@ other_files(void **state)
     close(fd);
 }
 
+/* As if another user had made it. */
+static void
+give_away(const char *path)
+{
+    assert_int_equal(lchown(path, 65534, 65534), 0);
+}
+
+static void
+assert_taken(const char *path)
+{
+    struct stat st;
+    int fd = sock_listen_unix(path, 16, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(lstat(path, &st), 0);
+    assert_true(S_ISSOCK(st.st_mode) && st.st_uid == geteuid());
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_serves(path, fd);
+    close(fd);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* What others have put in a listener's place keeps nobody from serving, and
+ * where it led to nothing has changed. Needs root. */
+static void
+squatters(void **state)
+{
+    char target[512];
+    struct stat st;
+    (void)state;
+    if (geteuid() != 0) {
+        skip();
+    }
+    snprintf(
+        target, sizeof target, "%s", tmp_dir_write(&dir, "file", STR("text")));
+    assert_int_equal(chmod(target, 0400), 0);
+    const char *path = tmp_dir_path(&dir, "there");
+    int fd = unix_socket(path, SOCK_STREAM, false);
+    assert_int_equal(listen(fd, 1), 0);
+    give_away(path);
+    assert_taken(path); /* it is served */
+    close(fd);
+    fd = unix_socket(path, SOCK_DGRAM, false);
+    give_away(path);
+    assert_taken(path);
+    close(fd);
+    assert_int_equal(symlink(target, path), 0);
+    give_away(path);
+    assert_taken(path);
+    tmp_dir_write(&dir, "there/in", STR(""));
+    path = tmp_dir_path(&dir, "there");
+    give_away(path);
+    assert_taken(path);
+    assert_int_equal(stat(target, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0400);
+    assert_int_equal(st.st_size, 4);
+}
+
 /* A server that is too busy to answer is one; nobody hangs on it. */
 static void
 a_full_backlog(void **state)
@@ -313,6 +370,7 @@ main(void)
         test(an_address_that_is_not_ours),
         test(a_unix_socket),
         test(other_files),
+        test(squatters),
         test(a_full_backlog),
         test(no_descriptor_to_ask_with),
         test(long_names),

@@ -103,6 +103,9 @@ test_pid_file_read(void **state)
     assert_int_equal(pid_file_read(path), 0);
     assert_true(whole_logged(state, "No such file"));
     assert_int_equal(pid_file_read(w->dir.path), 0);
+    assert_int_equal(symlink("other", path), 0);
+    tmp_dir_write(&w->dir, "other", STR("17\n"));
+    assert_int_equal(pid_file_read(tmp_dir_path(&w->dir, "pid")), 0);
 }
 
 /* Whether standard descriptor `fd` is /dev/null. */

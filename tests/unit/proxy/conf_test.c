@@ -64,6 +64,8 @@ test_listen(void **state)
     assert_true(str_eq(l->sandbox, STR("s")));
 }
 
+#define BOX "sandbox_class k { } sandbox x { class k; } "
+
 static void
 test_listen_unix(void **state)
 {
@@ -71,6 +73,19 @@ test_listen_unix(void **state)
     const struct listen *l = listens(state, "listen unix:a/b proxy;");
     assert_true(str_eq(l->path, str_of(tmp_dir_path(&w->dir, "a/b"))));
     assert_int_equal(l->mode, 0666);
+    assert_int_equal(
+        listens(state, BOX "listen unix:/a proxy sandbox=x;")->mode, 0600);
+    assert_int_equal(
+        listens(state, "set_real_ip_from unix:; listen unix:/a proxy_protocol "
+                       "proxy;")
+            ->mode,
+        0600);
+    assert_int_equal(
+        listens(state, BOX "listen unix:/a proxy mode=660 sandbox=x;")->mode,
+        0660);
+    assert_int_equal(
+        listens(state, BOX "listen unix:/a proxy mode=000 sandbox=x;")->mode,
+        0);
     assert_int_equal(l->addr.family, 0);
     l = listens(state, "listen unix:/a proxy mode=0600;");
     assert_true(str_eq(l->path, STR("/a")));

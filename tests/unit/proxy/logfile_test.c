@@ -101,6 +101,23 @@ test_opened_again(void **state)
     assert_int_equal(a->fd, -1);
 }
 
+/* What was there before keeps its owner: a name may lead anywhere. */
+static void
+test_no_owner_for_what_was_there(void **state)
+{
+    struct whole *w = *state;
+    struct conf *c = whole_binds(state, "");
+    struct stat st;
+    tmp_dir_write(&w->dir, "old", STR("text\n"));
+    assert_int_equal(symlink("old", file(state, "link").p), 0);
+    struct logfile *f = logfile_get(c, file(state, "link"));
+    assert_int_equal(logfiles_open(c, 1, 2), 0);
+    assert_int_equal(fstat(f->fd, &st), 0);
+    assert_int_equal(st.st_size, 5);
+    assert_int_equal(st.st_uid, geteuid());
+    logfiles_close(c);
+}
+
 static void
 test_lines_of_a_turn_leave_together(void **state)
 {
@@ -171,6 +188,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         WHOLE_TEST(test_one_for_each_path),
         WHOLE_TEST(test_opened_again),
+        WHOLE_TEST(test_no_owner_for_what_was_there),
         WHOLE_TEST(test_lines_of_a_turn_leave_together),
         WHOLE_TEST(test_many_lines),
         WHOLE_TEST(test_full_disk),

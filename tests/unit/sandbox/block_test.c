@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "net/guard.h"
 #include "policy_conf.h"
 
 static struct block *
@@ -119,11 +120,11 @@ expect_access(const struct block *b, const char *host, enum access access,
     const char *pattern)
 {
     struct addr a;
-    struct str found;
+    struct access_hit found;
     const struct addr *literal = addr_parse(str_of(host), &a) ? &a : NULL;
     enum access got = block_access(b, str_of(host), literal, &found);
-    if (got != access || !str_eq(found, str_of(pattern))) {
-        fail_msg("%s: %d by \"%.*s\"", host, got, STR_ARG(found));
+    if (got != access || !str_eq(found.pattern, str_of(pattern))) {
+        fail_msg("%s: %d by \"%.*s\"", host, got, STR_ARG(found.pattern));
     }
 }
 
@@ -144,6 +145,37 @@ access_in_file_order(void **state)
     expect_access(b, "a.test", ACCESS_ALLOW, "a.test");
     expect_access(b, "b.test", ACCESS_DENY, "all");
     expect_access(block_nth(state, 2), "a.test", ACCESS_NONE, "");
+}
+
+/* Of the rules before the one that the host comes to; those without a range
+ * do not count. */
+static void
+ranges_for_resolved_addresses(void **state)
+{
+    static const struct {
+        const char *host;
+        unsigned n;
+    } all[] = { { "a.test", 0 }, { "b.test", 1 }, { "c.test", 3 },
+        { "d.test", 4 }, { "10.9.9.9", 1 }, { "192.0.2.1", 3 } };
+    static const bool is_allow[] = { false, true, false, false };
+    struct access_hit hit;
+    policy_binds(state, "handler h { allow a.test; deny 10.1.0.0/16; deny x.y;"
+                        " allow b.test 10.0.0.0/8; deny evil.test 10.0.0.1;"
+                        " allow c.test; deny c.test 192.0.2.0/24; }"
+                        "handler none { allow a.test; deny all; }");
+    for (size_t i = 0; i < LEN(all); i++) {
+        struct addr a;
+        struct str host = str_of(all[i].host);
+        const struct addr *literal = addr_parse(host, &a) ? &a : NULL;
+        block_access(block_nth(state, 0), host, literal, &hit);
+        assert_int_equal(hit.n_ranges, all[i].n);
+    }
+    for (unsigned i = 0; i < LEN(is_allow); i++) {
+        assert_int_equal(hit.ranges[i].is_allow, is_allow[i]);
+        assert_int_equal(hit.ranges[i].n, 1);
+    }
+    block_access(block_nth(state, 1), STR("d.test"), NULL, &hit);
+    assert_int_equal(hit.n_ranges, 0);
 }
 
 /* Without params an allow lists nothing, a deny may list anything. */
@@ -452,6 +484,7 @@ main(void)
         TEST(bad_handlers),
         TEST(access_in_file_order),
         TEST(access_by_param),
+        TEST(ranges_for_resolved_addresses),
         TEST(what_locations_inherit),
         TEST(methods),
         TEST(returns),

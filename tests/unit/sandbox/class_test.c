@@ -303,6 +303,37 @@ lookups(void **state)
     assert_int_equal(b->n_addresses, 2);
 }
 
+/* The same address may stand on any link: it is nobody's, in a range too. */
+static void
+link_local(void **state)
+{
+    static const char *const no[] = { "169.254.0.1", "169.254.0.0/16",
+        "169.254.7.0/30", "::ffff:169.254.0.1", "fe80::1", "fe80::/10",
+        "febf:ffff::1", "fe80::/64" };
+    static const char *const nobodys[] = { "169.254.0.1", "169.254.255.255",
+        "fe80::1", "febf:ffff::1", "::ffff:169.254.0.1" };
+    static const char *const somebodys[] = { "169.253.255.255", "169.255.0.0",
+        "fe7f::1", "fec0::1", "10.0.0.1" };
+    for (size_t i = 0; i < LEN(no); i++) {
+        char text[256], why[256];
+        snprintf(text, sizeof text,
+            CLASS "sandbox a { class k; address 10.0.0.1\n%s; }", no[i]);
+        snprintf(why, sizeof why,
+            "address \"%s\" is link-local: it may stand on any link, and "
+            "identifies no sandbox",
+            no[i]);
+        policy_refuses(state, text, why, 3);
+    }
+    struct policy_conf *pc = policy_binds(
+        state, CLASS "sandbox a { class k; address 0.0.0.0/0 fe00::/7; }");
+    for (size_t i = 0; i < LEN(nobodys); i++) {
+        assert_null(by_addr(pc, nobodys[i]));
+    }
+    for (size_t i = 0; i < LEN(somebodys); i++) {
+        assert_non_null(by_addr(pc, somebodys[i]));
+    }
+}
+
 static void
 assignment(void **state)
 {
@@ -477,6 +508,7 @@ main(void)
         TEST(what_a_sandbox_takes),
         TEST(bad_sandboxes),
         TEST(lookups),
+        TEST(link_local),
         TEST(assignment),
         TEST(tokens),
         TEST(bad_tokens),

@@ -265,6 +265,37 @@ regexes(void **state)
     assert_int_equal(decided.reason, REASON_REGEX);
 }
 
+static void
+expect_named(void **state, const char *host, bool is_named)
+{
+    decide_ask(state, "GET", host, "/");
+    assert_int_equal(decided.outcome, DECIDE_ALLOW);
+    assert_int_equal(decided.is_named, is_named);
+    decide_ask(state, NULL, host, NULL);
+    assert_int_equal(decided.outcome, DECIDE_ALLOW);
+    assert_int_equal(decided.is_named, is_named);
+}
+
+/* By an entry of its own name, and not by a pattern or for want of one. */
+static void
+allowed_by_name(void **state)
+{
+    bind_class(state, "internet on;",
+        "host b.test *.block.test { } host ~x { }"
+        "host all.rule.test { allow all; } host h.test { }"
+        "host *.w.test { allow one.w.test *.two.w.test; }");
+    expect_named(state, "any.test", false);
+    expect_named(state, "b.test", true);
+    expect_named(state, "c.block.test", false);
+    expect_named(state, "x.test", false);
+    expect_named(state, "one.w.test", true);
+    expect_named(state, "a.two.w.test", false);
+    bind_class(state, "allowed_hosts a.test *.p.test *.b.p.test c.p.test;", "");
+    expect_named(state, "a.test", true);
+    expect_named(state, "a.p.test", false);
+    expect_named(state, "c.p.test", true);
+}
+
 /* SPEC 5: NAT64 and its like are judged as the IPv4 that they carry. */
 static void
 addresses_in_addresses(void **state)
@@ -278,7 +309,12 @@ addresses_in_addresses(void **state)
     expect_get(state, "64:ff9b::c000:209", "return 5 host");
     expect_get(state, "64:ff9b::c000:208", "deny 5 host");
     expect_both(state, "64:ff9b::808:808", "allow 9 internet");
+    expect_both(state, "2a00::5efe:a01:203", "deny 2 denied_hosts");
+    expect_both(state, "64:ff9b:1:0:a:102:308:808", "deny 2 denied_hosts");
+    expect_get(state, "2a00::5efe:c000:209", "allow 9 internet");
     bind_class(state, "allowed_hosts 192.0.2.0/24;", "");
+    expect_both(state, "2a00::5efe:c000:201", "deny 3 allowed_hosts");
+    expect_both(state, "::ffff:0:c000:201", "deny 3 allowed_hosts");
     expect_both(state, "64:ff9b::c000:201", "allow 8 allowed_hosts");
     expect_both(state, "64:ff9b::808:808", "deny 3 allowed_hosts");
     bind_class(state, "",
@@ -290,7 +326,9 @@ addresses_in_addresses(void **state)
     expect_both(state, "64:ff9b::c000:201", "deny 6 outbound");
     assert_true(str_eq(decided.pattern, STR("192.0.2.0/24")));
     expect_both(state, "64:ff9b::808:808", "allow 6 outbound");
+    expect_both(state, "2a00::5efe:c000:201", "deny 6 outbound");
     p->outbound = block_of(policy_egress(state, 3));
+    expect_both(state, "2a00::5efe:c000:201", "deny 10 default");
     expect_both(state, "64:ff9b::c000:201", "allow 6 outbound");
     expect_both(state, "64:ff9b::808:808", "deny 10 default");
     p->outbound = block_of(policy_egress(state, 4));
@@ -361,6 +399,7 @@ main(void)
         TEST(returns_need_no_permission),
         TEST(regexes),
         TEST(addresses_in_addresses),
+        TEST(allowed_by_name),
         TEST(shared_by_class),
         TEST(configuration_of_the_spec),
     };

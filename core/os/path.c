@@ -1,0 +1,232 @@
+/*
+ * Opens by descriptors of directories, so that what was looked at is what is
+ * opened. Called by proc/ and, for its logs, proxy/; and by sock.c.
+ */
+
+#include "os/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/digest.h"
+#include "base/log.h"
+
+#define TRIES_MAX 8
+#define LINKS_MAX 8
+#define LOG_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY)
+#define LOG_MODE 0640
+
+bool
+path_is_foreign(const struct stat *st)
+{
+    return st->st_uid != 0 && st->st_uid != geteuid();
+}
+
+/* A user's own group has him alone as a rule; root has no such group but 0. */
+bool
+path_is_open(const struct stat *st)
+{
+    bool is_own_group =
+        st->st_gid == 0 || (geteuid() != 0 && st->st_gid == getegid());
+    return path_is_foreign(st) || (st->st_mode & S_IWOTH) != 0 ||
+           ((st->st_mode & S_IWGRP) != 0 && !is_own_group);
+}
+
+/* Bytes of the directory in front of the name, its slash included. */
+static size_t
+directory_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? (size_t)(slash - path) + 1 : 0;
+}
+
+bool
+path_temporary(const char *path, char *to, size_t size)
+{
+    uint32_t number;
+    random_bytes(&number, sizeof number);
+    int n = snprintf(to, size, "%.*s.weir-%08x", (int)directory_length(path),
+        path, (unsigned)number);
+    errno = ENAMETOOLONG;
+    return n > 0 && (size_t)n < size;
+}
+
+/* Writes all of it to a new file; -1 with errno. */
+static int
+write_new(const char *path, struct str text, mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = open(path, flags, mode);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t n = write(fd, text.p, text.n);
+    int err = n < 0 ? errno : ENOSPC;
+    close(fd);
+    if (n == (ssize_t)text.n) {
+        return 0;
+    }
+    unlink(path);
+    errno = err;
+    return -1;
+}
+
+int
+path_replace(const char *path, struct str text, mode_t mode)
+{
+    char temporary[PATH_MAX];
+    int r = -1;
+    errno = EEXIST;
+    for (int i = 0; i < TRIES_MAX && r != 0 && errno == EEXIST; i++) {
+        if (!path_temporary(path, temporary, sizeof temporary)) {
+            return -1;
+        }
+        r = write_new(temporary, text, mode);
+    }
+    if (r == 0 && rename(temporary, path) != 0) {
+        int err = errno;
+        unlink(temporary);
+        errno = err;
+        r = -1;
+    }
+    return r;
+}
+
+/* Where the way to a log stands: a directory, held, and a name in it. */
+struct place {
+    int dir;
+    bool is_open; /* others may write it */
+    const char *name;
+};
+
+static bool
+place_find(struct place *p, const char *path)
+{
+    char dir[PATH_MAX];
+    struct stat st;
+    size_t n = directory_length(path);
+    if (n >= sizeof dir - 1) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(dir, n != 0 ? path : ".", n != 0 ? n : 1);
+    dir[n != 0 ? n : 1] = '\0';
+    p->name = path + n;
+    p->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (p->dir < 0) {
+        return false;
+    }
+    p->is_open = fstat(p->dir, &st) != 0 || path_is_open(&st);
+    return true;
+}
+
+static int
+refuse(const char *path, const char *what)
+{
+    log_at(
+        LOG_EMERG, "\"%s\" %s, and others may write its directory", path, what);
+    errno = EPERM;
+    return -1;
+}
+
+/* What is there; a pipe that nobody reads is not waited for. */
+static int
+open_there(const struct place *p, const char *path, int flags)
+{
+    struct stat st;
+    int fd = openat(p->dir, p->name, LOG_FLAGS | O_NONBLOCK | flags);
+    if (fd < 0) {
+        return -1;
+    }
+    if (p->is_open &&
+        (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)) {
+        close(fd);
+        return refuse(path, "is no file under its only name");
+    }
+    if (fcntl(fd, F_SETFL, O_APPEND) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* The kernel's own links (/dev/stdout leads to one) are followed as such: what
+ * they say is not always a path. */
+static bool
+has_magic_links(int dir)
+{
+    struct statfs st;
+    return fstatfs(dir, &st) == 0 && st.f_type == PROC_SUPER_MAGIC;
+}
+
+/* The path becomes that which its link leads to. */
+static bool
+link_follow(const struct place *p, char path[PATH_MAX])
+{
+    char to[PATH_MAX];
+    ssize_t n = readlinkat(p->dir, p->name, to, sizeof to - 1);
+    if (n <= 0) {
+        return false;
+    }
+    to[n] = '\0';
+    size_t before = to[0] == '/' ? 0 : directory_length(path);
+    errno = ENAMETOOLONG;
+    if (before + (size_t)n >= PATH_MAX) {
+        return false;
+    }
+    memcpy(path + before, to, (size_t)n + 1);
+    return true;
+}
+
+/* True: it is a link, and the path is now what that leads to. */
+static bool
+open_or_follow(char path[PATH_MAX], int *fd, bool *is_new)
+{
+    struct place p;
+    bool is_link = false;
+    if (!place_find(&p, path)) {
+        return false;
+    }
+    *fd = openat(
+        p.dir, p.name, LOG_FLAGS | O_CREAT | O_EXCL | O_NOFOLLOW, LOG_MODE);
+    *is_new = *fd >= 0;
+    if (*fd < 0 && errno == EEXIST) {
+        int flags = has_magic_links(p.dir) ? 0 : O_NOFOLLOW;
+        *fd = open_there(&p, path, flags);
+    }
+    if (*fd < 0 && errno == ELOOP && p.is_open) {
+        (void)refuse(path, "is a link");
+    } else if (*fd < 0 && errno == ELOOP) {
+        is_link = link_follow(&p, path);
+    }
+    int err = errno;
+    close(p.dir);
+    errno = err;
+    return is_link;
+}
+
+int
+path_open_log(const char *path, bool *is_new)
+{
+    char at[PATH_MAX];
+    int fd = -1;
+    bool is_link = true;
+    *is_new = false;
+    errno = ENAMETOOLONG;
+    if (strnlen(path, sizeof at) == sizeof at) {
+        return -1;
+    }
+    memcpy(at, path, strlen(path) + 1);
+    for (int i = 0; i < LINKS_MAX && is_link; i++) {
+        is_link = open_or_follow(at, &fd, is_new);
+    }
+    if (is_link) {
+        errno = ELOOP;
+    }
+    return fd;
+}

@@ -1,0 +1,169 @@
+/*
+ * A child that sends, or ends, without end: the master does a part of it a
+ * turn, and the others' have theirs.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "os/sock.h"
+#include "proc/master_priv.h"
+#include "sandbox/ledger.h"
+
+#include <cmocka.h>
+
+#define MANY 100
+
+struct setting {
+    struct master m;
+    struct child children[2];
+    int ends[2];
+};
+
+static void
+set_up(struct setting *s)
+{
+    clock_update();
+    *s = (struct setting){ .m = { .magic = MASTER_MAGIC } };
+    list_init(&s->m.children);
+    list_init(&s->m.listeners);
+    s->m.ledger = ledger_new(1);
+    assert_non_null(s->m.ledger);
+    for (unsigned i = 0; i < LEN(s->children); i++) {
+        int pair[2];
+        assert_int_equal(sock_pair(pair), 0);
+        assert_int_equal(sock_set_nonblocking(pair[0], true), 0);
+        s->ends[i] = pair[1];
+        s->children[i] = (struct child){ .magic = CHILD_MAGIC,
+            .kind = CHILD_WORKER,
+            .pid = getpid(),
+            .chan = pair[0] };
+        list_add_tail(&s->m.children, &s->children[i].node);
+    }
+}
+
+static void
+tear_down(struct setting *s)
+{
+    for (unsigned i = 0; i < LEN(s->children); i++) {
+        close(s->ends[i]);
+        if (s->children[i].chan >= 0) {
+            close(s->children[i].chan);
+        }
+    }
+    ledger_free(s->m.ledger);
+}
+
+static void
+says(struct setting *s, unsigned child, enum chan_type type)
+{
+    struct chan_msg m = { .type = type, .number = 1, .fd = -1 };
+    assert_int_equal(chan_send(s->ends[child], &m), IO_OK);
+}
+
+/* How many were left to be taken. */
+static unsigned
+left(struct setting *s, unsigned child)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg m;
+    unsigned n = 0;
+    while (chan_recv(s->children[child].chan, &m, buf) == IO_OK) {
+        n++;
+    }
+    return n;
+}
+
+static void
+test_messages(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    for (unsigned i = 0; i < MANY; i++) {
+        says(&s, 0, CHAN_FULL);
+    }
+    says(&s, 1, CHAN_READY);
+    master_take_messages(&s.m);
+    assert_true(s.children[0].is_full);
+    assert_true(s.children[1].is_ready);
+    assert_in_range(left(&s, 0), MANY / 2, MANY - 1);
+    master_take_messages(&s.m);
+    assert_true(s.children[0].chan >= 0);
+    close(s.ends[0]);
+    s.ends[0] = dup(s.ends[1]);
+    master_take_messages(&s.m);
+    assert_int_equal(s.children[0].chan, -1);
+    tear_down(&s);
+}
+
+static unsigned
+reaped_at_once(struct setting *s, unsigned n)
+{
+    siginfo_t info;
+    master_reap(&s->m);
+    unsigned ended = 0;
+    while (ended < n && waitid(P_ALL, 0, &info, WEXITED | WNOHANG) == 0 &&
+           info.si_pid != 0) {
+        ended++;
+    }
+    return n - ended;
+}
+
+static void
+test_ends(void **state)
+{
+    struct setting s;
+    pid_t pids[MANY];
+    siginfo_t info;
+    (void)state;
+    set_up(&s);
+    for (unsigned i = 0; i < MANY; i++) {
+        pids[i] = fork();
+        if (pids[i] == 0) {
+            _exit(0);
+        }
+        assert_true(pids[i] > 0);
+    }
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(
+            waitid(P_PID, (id_t)pids[i], &info, WEXITED | WNOWAIT), 0);
+    }
+    assert_in_range(reaped_at_once(&s, MANY), 1, MANY - 1);
+    assert_true(s.m.wants_reap);
+    assert_int_equal(master_timeout(&s.m), 0);
+    master_reap(&s.m);
+    assert_false(s.m.wants_reap);
+    assert_int_not_equal(master_timeout(&s.m), 0);
+    tear_down(&s);
+}
+
+/* The first word of a keeper is that it serves. */
+static void
+test_a_keeper_that_talks(void **state)
+{
+    struct setting s;
+    (void)state;
+    set_up(&s);
+    s.m.keeper = &s.children[0];
+    says(&s, 0, CHAN_DONE);
+    assert_int_equal(master_await_keeper(&s.m), -1);
+    says(&s, 0, CHAN_READY);
+    assert_int_equal(master_await_keeper(&s.m), 0);
+    tear_down(&s);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_a_keeper_that_talks),
+    };
+    return cmocka_run_group_tests_name("master_children", tests, NULL, NULL);
+}
