@@ -1,8 +1,8 @@
 /*
  * Takes out of a response what the origin echoes of a secret that the sandbox's
- * requests to it may carry (SPEC 7), in every form that echo.h finds: heads,
- * body, trailers; and says so in the log. Against accidents: what an origin
- * splits or transforms in its own way passes.
+ * requests to it may carry (SPEC 7), in every form that redact/scan.h finds:
+ * heads, body, trailers; and says so in the log. Against accidents: what an
+ * origin splits or transforms in its own way passes.
  *
  * What is looked for are the values that there were when the request left, and
  * the newest: a body may come for hours. They are held in the store's locked
@@ -59,7 +59,7 @@ struct state {
 /* The work on one head. */
 struct work {
     struct tx *tx;
-    struct echo echo;
+    struct redact_scan scan;
     const char *where;
     struct str *text; /* the value that is looked through, and ... */
     char *copy;       /* NULL: nothing was found in it yet */
@@ -68,8 +68,8 @@ struct work {
 /* The body's filter. */
 struct body {
     struct tx *tx;
-    struct echo_set *set; /* what the echo looks for */
-    struct echo echo;
+    struct echo_set *set; /* what is looked for */
+    struct redact_scan scan;
     struct bufq kept; /* looked through, and not given on */
     struct hold hold; /* ... while it may begin a secret */
     bool has_masked;
@@ -140,33 +140,40 @@ tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
         findings[finding].then, STR_ARG(tx->authority.host));
 }
 
+/* The finding for what the scan reports. */
+static enum finding
+finding_of(enum redact_event event)
+{
+    return event == REDACT_FOUND ? ECHOED : PROBED;
+}
+
 static void
-on_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
+on_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
+    uint64_t to)
 {
     struct work *w = arg;
+    tell(w->tx, finding_of(event), secret, w->where);
+    if (event != REDACT_FOUND) {
+        return;
+    }
     if (w->copy == NULL) {
         struct str copy = arena_dup(w->tx->arena, *w->text);
         w->copy = (char *)copy.p;
         *w->text = copy;
     }
     memset(w->copy + from, '*', (size_t)(to - from));
-    tell(w->tx, ECHOED, secret, w->where);
 }
 
 static void
 mask(struct work *w, struct str *text)
 {
     struct str bytes = *text;
-    if (text->n < w->echo.keys->shortest) {
+    if (text->n < w->scan.keys->shortest) {
         return;
     }
     w->text = text;
     w->copy = NULL;
-    echo_reset(&w->echo);
-    echo_feed(&w->echo, bytes, on_found, w);
-    if (w->echo.has_missed) {
-        on_found(w, w->echo.missed, 0, bytes.n);
-    }
+    redact_scan_text(&w->scan, bytes, on_report, w);
 }
 
 /* A length has too few digits to be worth looking for, and stays a number. In
@@ -190,14 +197,14 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     if (!is_looked_through(tx)) {
         return;
     }
-    echo_init(&w.echo, &st->now->keys);
+    redact_scan_init(&w.scan, &st->now->keys);
     if (is_trailers) {
         mask_fields(&w, h->trailers, h->n_trailers);
     } else {
         mask_fields(&w, h->fields, h->n);
         mask(&w, &h->reason);
     }
-    echo_fini(&w.echo);
+    redact_scan_fini(&w.scan);
 }
 
 /* Those that this sandbox's requests to the host may carry, by the block that
@@ -310,7 +317,7 @@ body_init(struct tx *tx, void *state)
     struct body *b = state;
     b->tx = tx;
     b->set = echo_set_ref(current_state(tx)->now);
-    echo_init(&b->echo, &b->set->keys);
+    redact_scan_init(&b->scan, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
     const struct redact *rc = module_where(tx, redact_module_index);
     hold_init(&b->hold, rc->hold);
@@ -322,14 +329,19 @@ body_change(struct body *b, const struct state *st)
 {
     struct echo_set *before = b->set;
     b->set = echo_set_ref(st->now);
-    echo_change(&b->echo, &b->set->keys, st->first->n);
+    redact_scan_change(&b->scan, &b->set->keys, st->first->n);
     echo_set_put(before);
 }
 
 static void
-body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
+body_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
+    uint64_t to)
 {
     struct body *b = arg;
+    tell(b->tx, finding_of(event), secret, "body");
+    if (event != REDACT_FOUND) {
+        return;
+    }
     if (from < b->given) {
         from = b->given; /* it was held for so long that it went */
     }
@@ -338,7 +350,6 @@ body_found(void *arg, unsigned secret, uint64_t from, uint64_t to)
         bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
         b->has_masked = true;
     }
-    tell(b->tx, ECHOED, secret, "body");
 }
 
 static void
@@ -347,18 +358,21 @@ body_take(struct body *b, struct bufq *in)
     size_t at = b->kept.len, n = bufq_move(&b->kept, in, SIZE_MAX);
     while (at < b->kept.len) {
         struct str run = bufq_peek_at(&b->kept, at);
-        echo_feed(&b->echo, run, body_found, b);
+        redact_scan_feed(&b->scan, run, body_report, b);
         at += run.n;
     }
-    AN(b->echo.offset == b->given + b->kept.len);
-    hold_feed(&b->hold, clock_mono(), n, echo_held(&b->echo));
+    AN(b->scan.offset == b->given + b->kept.len);
+    hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
 /* What is decided; at the end, all. False: there is no room for it. */
 static bool
 body_give(struct body *b, struct bufq *out, bool is_end)
 {
-    size_t held = is_end || hold_is_over(&b->hold) ? 0 : echo_held(&b->echo);
+    if (hold_is_over(&b->hold)) {
+        redact_scan_release(&b->scan);
+    }
+    size_t held = is_end ? 0 : redact_scan_held(&b->scan);
     size_t n = b->kept.len > held ? b->kept.len - held : 0;
     size_t moved = bufq_move(out, &b->kept, n);
     b->given += moved;
@@ -377,6 +391,9 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
         return F_FULL; /* before more is taken, so that it stays bounded */
     }
     body_take(b, in);
+    if (need == END) {
+        redact_scan_end(&b->scan, body_report, b);
+    }
     if (!body_give(b, out, need == END)) {
         return F_FULL;
     }
@@ -399,7 +416,7 @@ static void
 body_fini(void *state)
 {
     struct body *b = state;
-    echo_fini(&b->echo);
+    redact_scan_fini(&b->scan);
     echo_set_put(b->set);
     bufq_fini(&b->kept);
 }
@@ -477,8 +494,7 @@ static const struct cmd cmds[] = {
     { 0 },
 };
 
-/* Off: what is held back shows how far a text agrees with a secret, so that a
- * sandbox with an origin that sends what it likes can read one out. */
+/* Off until the whole filter, its timers too, is proved to tell nothing. */
 static const struct redact defaults = { .mode = REDACT_OFF, .hold = 0.1 };
 
 const struct module redact_module = {

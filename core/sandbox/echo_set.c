@@ -79,7 +79,7 @@ set_free(struct echo_sets *sets, struct echo_set *set)
     AZ(set->refs);
     AZ(list_is_linked(&set->kept));
     map_del(&sets->all, &set->node);
-    echo_keys_fini(&set->keys);
+    redact_keys_fini(&set->keys);
     for (unsigned i = 0; i < set->n_asked; i++) {
         secret_value_free(&set->held[i]);
     }
@@ -136,8 +136,6 @@ want(struct wanted *w, const struct secret_def *secret, struct str text)
     w->texts[w->n++] = text;
 }
 
-_Static_assert(WORTH_MIN >= ECHO_MIN, "what is worth it can be found");
-
 /* Two secrets may have one value; a secret may change to what it was. */
 static void
 look_for(struct echo_set *set, const struct secret_def *secret, struct str text)
@@ -180,7 +178,7 @@ set_new(struct secret_store *s, const struct echo_set *first,
         AN(set->held[i].p == w->texts[i].p);
         look_for(set, w->secrets[i], w->texts[i]);
     }
-    echo_keys_init(&set->keys, set->texts, set->n);
+    redact_keys_init(&set->keys, set->texts, set->n);
     list_init(&set->kept);
     set->node.key = key_of(set->asked, set->n_asked);
     map_add(&s->echo_sets->all, &set->node);

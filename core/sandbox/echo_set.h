@@ -14,14 +14,13 @@
 
 #include "base/list.h"
 #include "base/map.h"
-#include "sandbox/echo.h"
+#include "redact/scan.h"
 #include "sandbox/secret_store.h"
 
 struct secret_def;
 
-/* Sets kept that no exchange has. One of a few secrets is 1.5 KiB, 5.5 KiB once
- * it has looked through long texts; of many the table for that has 256 to 512
- * bytes for each, 256 KiB at most. */
+/* Sets kept that no exchange has. One of a secret with 41 bytes is 4 KiB; of
+ * many each has about 1 KiB, and 3 KiB at most if it has no more than a run. */
 #define ECHO_SETS_KEPT 64
 
 struct echo_set {
@@ -34,7 +33,7 @@ struct echo_set {
     const struct secret_def **asked_by;
     struct str *asked;
     struct secret_value *held;
-    struct echo_keys keys;
+    struct redact_keys keys;
     struct secret_store *store;
     bool is_newest;       /* its values were the newest of the store ... */
     unsigned changes;     /* ... after so many changes */

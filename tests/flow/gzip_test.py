@@ -374,20 +374,20 @@ def test_a_secret_that_changes_in_a_body(weir, origin, open_steps):
 
     with c:
         assert origin.requests[0].get("authorization") == f"Bearer {first}"
-        passes(f"{first} {second}.", f"{'*' * len(first)} {second}.")
-        passes(f"x{first[:7]}", "x")
+        passes(f"{first} {second}!", f"{'*' * len(first)} {second}!")
+        passes(f"x {first[:7]}", "x ")
         w.write("token", second)
         w.wait_log('secret "token" has changed')
         with w.tunnel("origin.test", origin.port) as other:
             other.get("/other", host(origin))
         assert origin.requests[-1].get("authorization") == f"Bearer {second}"
-        passes(first[7:] + ".", "*" * len(first) + ".")
-        passes(f"{first} {second}.", f"{'*' * len(first)} {'*' * len(second)}.")
+        passes(first[7:] + "!", "*" * len(first) + "!")
+        passes(f"{first} {second}!", f"{'*' * len(first)} {'*' * len(second)}!")
         w.write("token", third)
         until(lambda: w.error_log().count("has changed") == 2, "the change")
         with w.tunnel("origin.test", origin.port) as other:
             other.get("/other", host(origin))
-        passes(f"{first} {third}.", f"{'*' * len(first)} {'*' * len(third)}.")
+        passes(f"{first} {third}!", f"{'*' * len(first)} {'*' * len(third)}!")
         steps.end()
         assert c.reader.chunk() == b""
 
@@ -415,13 +415,11 @@ def test_each_sandbox_its_own_body(weir, origin):
             assert got == want[source].encode()
 
 
-def test_what_repeats_is_masked_whole(weir, origin):
-    """More beginnings than are followed: what may be the secret goes."""
+def test_what_repeats_is_masked(weir, origin):
+    """A run in which the secret begins at every byte, longer than is held."""
     secret = "a" * 100 + "b"
-    body = b"a" * 3000 + b"b" + b"." * 3000
-    origin.on("/", chunked(*(body[i : i + 500] for i in range(0, 6001, 500))))
+    body = b"a" * 30000 + b"b" + b"." * 3000
+    origin.on("/", chunked(*(body[i : i + 500] for i in range(0, 33001, 500))))
     w = start(weir, secret=secret)
     got = fetch(w, origin).body
-    assert len(got) == len(body)
-    assert secret.encode() not in got and b"a" * 100 not in got
-    assert got[-1500:] == body[-1500:]
+    assert got == body.replace(secret.encode(), b"*" * len(secret))

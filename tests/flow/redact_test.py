@@ -358,18 +358,33 @@ def test_a_secret_that_becomes_weak(weir, origin):
         until(lambda: c.get("/", host(origin)).all("x-echo") == [f"Bearer {WEAK}"], "it")
 
 
-def test_what_repeats_is_taken_out_whole(weir, origin):
+def test_what_repeats(weir, origin):
     """A secret of one letter, and text in which it begins at every byte."""
     secret = "a" * 100 + "b"
-    origin.on("/", answer(("X-Echo", "a" * 90 + " c"), ("X-Short", "a" * 60)))
+    stars = "*" * len(secret)
+    echo = ("X-Echo", "a" * 50 + f"{secret}{secret} c")
+    origin.on("/", answer(echo, ("X-Short", "a" * 600)))
     w = weir(egress=BEARER, env={"TOKEN": secret})
     with w.tunnel("origin.test", origin.port) as c:
         r = c.get("/", host(origin))
-    assert r.all("x-echo") == ["a" * 90 + " c"]
-    assert r.all("x-short") == ["a" * 60]
-    origin.on("/", answer(("X-Echo", "a" * 150 + " c")))
+    assert r.all("x-echo") == ["a" * 50 + f"{stars}{stars} c"]
+    assert r.all("x-short") == ["a" * 600]
+
+
+def test_a_guess_is_said(weir, origin):
+    """The end of the secret, and not the whole: it stays, and the log tells."""
+    secret = "s3cret-0123456789-abcdef"
+    guess = "S" + secret[1:]
+    origin.on("/", reply(f"{guess} {guess}", headers=[("X-Echo", guess)]))
+    w = weir(egress=BEARER, env={"TOKEN": secret})
     with w.tunnel("origin.test", origin.port) as c:
-        assert c.get("/", host(origin)).all("x-echo") == ["*" * 152]
+        r = c.get("/", host(origin))
+    assert r.all("x-echo") == [guess] and r.body == f"{guess} {guess}".encode()
+    line = w.wait_log("secret_probed")
+    assert "[warn]" in line and 'secret "token"' in line
+    w.stop()
+    assert w.error_log().count("secret_probed") == 1
+    assert "secret_echoed" not in w.error_log()
 
 
 def test_a_plain_response(weir, plain_origin):

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.egress("redact on; redact_hold 1h;")
 
 WAITS = "waits for a header slot"
 SECRET = "sk-trickle-0123456789-abcdef"
-BOUND = "secret t env:T; host origin.test { bearer $secret_t; }"
+BOUND = "secret t env:T; host origin.test { bearer $secret_t; redact_hold 1h; }"
 
 
 def identity(n):

@@ -1,0 +1,291 @@
+/*
+ * The vector instructions of x86, each behind the question whether this
+ * processor has them, and what serves every other.
+ */
+
+#include "os/simd.h"
+
+#include <string.h>
+
+static void
+classify_portable(const struct simd_class *c, const unsigned char *p, size_t n,
+    struct simd_masks *masks)
+{
+    for (size_t k = 0; k < n; k++, p += 64) {
+        masks[k] = (struct simd_masks){ 0, 0 };
+        for (unsigned i = 0; i < 64; i++) {
+            unsigned in = c->low[p[i] & 15] & c->high[p[i] >> 4];
+            masks[k].in |= (uint64_t)(in != 0) << i;
+            masks[k].special |= (uint64_t)((in & SIMD_SPECIAL) != 0) << i;
+        }
+    }
+}
+
+/* The value of a hexadecimal digit; 16: it is none. */
+static unsigned
+hex(unsigned char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10u : 16;
+}
+
+static void
+escapes_portable(const struct simd_class *c, const unsigned char *p, size_t n,
+    uint64_t *masks)
+{
+    for (size_t k = 0; k < n; k++, p += 64) {
+        masks[k] = 0;
+        for (unsigned i = 0; i < 64; i++) {
+            bool is_one = p[i] == '\\';
+            if (p[i] == '%') {
+                unsigned high = hex(p[i + 1]), low = hex(p[i + 2]);
+                is_one = high < 16 && low < 16 && (c->low[low] & c->high[high]);
+            }
+            masks[k] |= (uint64_t)is_one << i;
+        }
+    }
+}
+
+static const struct simd portable = { classify_portable, escapes_portable };
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+/* A shuffle answers 0 for an index of 0x80 and above: none of these is of a
+ * class. Twice a byte has its two special bits in the sign, or one of both. */
+__attribute__((target("ssse3"))) static void
+classify_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
+    struct simd_masks *masks)
+{
+    __m128i low = _mm_loadu_si128((const __m128i *)c->low);
+    __m128i high = _mm_loadu_si128((const __m128i *)c->high);
+    __m128i nibble = _mm_set1_epi8(15), zero = _mm_setzero_si128();
+    for (size_t k = 0; k < n; k++) {
+        uint64_t out = 0, special = 0;
+#pragma GCC unroll 4
+        for (unsigned i = 0; i < 64; i += 16, p += 16) {
+            __m128i x = _mm_loadu_si128((const __m128i *)p);
+            __m128i h = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
+            x = _mm_and_si128(
+                _mm_shuffle_epi8(low, x), _mm_shuffle_epi8(high, h));
+            h = _mm_or_si128(x, _mm_add_epi8(x, x));
+            x = _mm_cmpeq_epi8(x, zero);
+            out |= (uint64_t)(unsigned)_mm_movemask_epi8(x) << i;
+            special |= (uint64_t)(unsigned)_mm_movemask_epi8(h) << i;
+        }
+        masks[k] = (struct simd_masks){ ~out, special };
+    }
+}
+
+__attribute__((target("avx2"))) static void
+classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
+    struct simd_masks *masks)
+{
+    __m256i low =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->low));
+    __m256i high =
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->high));
+    __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    for (size_t k = 0; k < n; k++) {
+        uint64_t out = 0, special = 0;
+#pragma GCC unroll 2
+        for (unsigned i = 0; i < 64; i += 32, p += 32) {
+            __m256i x = _mm256_loadu_si256((const __m256i *)p);
+            __m256i h = _mm256_and_si256(_mm256_srli_epi16(x, 4), nibble);
+            x = _mm256_and_si256(
+                _mm256_shuffle_epi8(low, x), _mm256_shuffle_epi8(high, h));
+            h = _mm256_or_si256(x, _mm256_add_epi8(x, x));
+            x = _mm256_cmpeq_epi8(x, zero);
+            out |= (uint64_t)(unsigned)_mm256_movemask_epi8(x) << i;
+            special |= (uint64_t)(unsigned)_mm256_movemask_epi8(h) << i;
+        }
+        masks[k] = (struct simd_masks){ ~out, special };
+    }
+}
+
+/* Tables for the low halves of bytes 0x30 to 0x3f, and of letters. */
+struct digits {
+    __m128i high, low, letters;
+};
+
+/* Those of 16 bytes that begin an escape. */
+__attribute__((target("ssse3"))) static inline unsigned
+escapes_16(const struct digits *d, const unsigned char *p)
+{
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    __m128i one = _mm_loadu_si128((const __m128i *)(p + 1));
+    __m128i two = _mm_loadu_si128((const __m128i *)(p + 2));
+    __m128i nibble = _mm_set1_epi8(15), row = _mm_set1_epi8((char)0xf0);
+    __m128i digit = _mm_set1_epi8(0x30), letter = _mm_set1_epi8(0x40);
+    __m128i high =
+        _mm_and_si128(_mm_shuffle_epi8(d->high, _mm_and_si128(one, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(one, row), digit));
+    __m128i low =
+        _mm_and_si128(_mm_shuffle_epi8(d->low, _mm_and_si128(two, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(two, row), digit));
+    row = _mm_set1_epi8((char)0xd0); /* of letters of either case */
+    __m128i letters =
+        _mm_and_si128(_mm_shuffle_epi8(d->letters, _mm_and_si128(two, nibble)),
+            _mm_cmpeq_epi8(_mm_and_si128(two, row), letter));
+    high = _mm_and_si128(high, _mm_or_si128(low, letters));
+    high = _mm_cmpeq_epi8(high, _mm_setzero_si128());
+    high = _mm_andnot_si128(high, _mm_cmpeq_epi8(x, _mm_set1_epi8('%')));
+    x = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(x, high));
+}
+
+__attribute__((target("ssse3"))) static void
+escapes_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
+    uint64_t *masks)
+{
+    uint8_t low[16] = { 0 }, letters[16] = { 0 };
+    memcpy(low, c->low, 10);
+    memcpy(letters + 1, c->low + 10, 6);
+    struct digits d = { _mm_loadu_si128((const __m128i *)c->high),
+        _mm_loadu_si128((const __m128i *)low),
+        _mm_loadu_si128((const __m128i *)letters) };
+    for (size_t k = 0; k < n; k++) {
+        masks[k] = 0;
+        for (unsigned i = 0; i < 64; i += 16, p += 16) {
+            masks[k] |= (uint64_t)escapes_16(&d, p) << i;
+        }
+    }
+}
+
+static const struct simd avx2 = { classify_avx2, escapes_ssse3 };
+static const struct simd ssse3 = { classify_ssse3, escapes_ssse3 };
+
+const struct simd *
+simd_way(unsigned i)
+{
+    const struct simd *ways[4] = { NULL };
+    unsigned n = 0;
+    if (__builtin_cpu_supports("avx2")) {
+        ways[n++] = &avx2;
+    }
+    if (__builtin_cpu_supports("ssse3")) {
+        ways[n++] = &ssse3;
+    }
+    ways[n] = &portable;
+    return i < LEN(ways) ? ways[i] : NULL;
+}
+
+bool
+simd_has_aes(void)
+{
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse2");
+}
+
+/* One step of FIPS 197's key expansion; `word` is its last column, rotated,
+ * substituted and with the round's constant. */
+__attribute__((target("aes"))) static __m128i
+expand(__m128i key, __m128i word)
+{
+    word = _mm_shuffle_epi32(word, 0xff);
+    key = _mm_xor_si128(key, _mm_slli_si128(key, 4));
+    key = _mm_xor_si128(key, _mm_slli_si128(key, 8));
+    return _mm_xor_si128(key, word);
+}
+
+__attribute__((target("aes"))) void
+simd_aes_init(struct simd_aes *a, const uint8_t key[16])
+{
+    __m128i k[11];
+    k[0] = _mm_loadu_si128((const __m128i *)key);
+    k[1] = expand(k[0], _mm_aeskeygenassist_si128(k[0], 0x01));
+    k[2] = expand(k[1], _mm_aeskeygenassist_si128(k[1], 0x02));
+    k[3] = expand(k[2], _mm_aeskeygenassist_si128(k[2], 0x04));
+    k[4] = expand(k[3], _mm_aeskeygenassist_si128(k[3], 0x08));
+    k[5] = expand(k[4], _mm_aeskeygenassist_si128(k[4], 0x10));
+    k[6] = expand(k[5], _mm_aeskeygenassist_si128(k[5], 0x20));
+    k[7] = expand(k[6], _mm_aeskeygenassist_si128(k[6], 0x40));
+    k[8] = expand(k[7], _mm_aeskeygenassist_si128(k[7], 0x80));
+    k[9] = expand(k[8], _mm_aeskeygenassist_si128(k[8], 0x1b));
+    k[10] = expand(k[9], _mm_aeskeygenassist_si128(k[9], 0x36));
+    for (unsigned i = 0; i < 11; i++) {
+        _mm_storeu_si128((__m128i *)a->keys[i], k[i]);
+    }
+}
+
+/* Eight at once, in registers, keep the processor's units busy. */
+__attribute__((target("aes"))) static void
+encrypt_8(const struct simd_aes *a, const unsigned char *const *at,
+    uint32_t (*out)[4])
+{
+    __m128i x[8], key = _mm_loadu_si128((const __m128i *)a->keys[0]);
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++) {
+        x[i] = _mm_xor_si128(_mm_loadu_si128((const __m128i *)at[i]), key);
+    }
+    for (unsigned round = 1; round < 10; round++) {
+        key = _mm_loadu_si128((const __m128i *)a->keys[round]);
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < 8; i++) {
+            x[i] = _mm_aesenc_si128(x[i], key);
+        }
+    }
+    key = _mm_loadu_si128((const __m128i *)a->keys[10]);
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++) {
+        x[i] = _mm_aesenclast_si128(x[i], key);
+        _mm_storeu_si128((__m128i *)out[i], x[i]);
+    }
+}
+
+void
+simd_aes_encrypt(const struct simd_aes *a, const unsigned char *const *at,
+    unsigned n, uint32_t (*out)[4])
+{
+    unsigned i = 0;
+    for (; i + 8 <= n; i += 8) {
+        encrypt_8(a, at + i, out + i);
+    }
+    if (i < n) {
+        const unsigned char *rest[8];
+        uint32_t room[8][4];
+        for (unsigned k = 0; k < 8; k++) {
+            rest[k] = at[i + k < n ? i + k : i];
+        }
+        encrypt_8(a, rest, room);
+        memcpy(out + i, room, (n - i) * sizeof *out);
+    }
+}
+
+#else
+
+const struct simd *
+simd_way(unsigned i)
+{
+    return i == 0 ? &portable : NULL;
+}
+
+bool
+simd_has_aes(void)
+{
+    return false;
+}
+
+void
+simd_aes_init(struct simd_aes *a, const uint8_t key[16])
+{
+    (void)a;
+    (void)key;
+    PANIC("no AES");
+}
+
+void
+simd_aes_encrypt(const struct simd_aes *a, const unsigned char *const *at,
+    unsigned n, uint32_t (*out)[4])
+{
+    (void)a;
+    (void)at;
+    (void)n;
+    (void)out;
+    PANIC("no AES");
+}
+
+#endif

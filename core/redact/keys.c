@@ -1,0 +1,188 @@
+/*
+ * The table has for each form its windows at the last `stride` places: of the
+ * windows that are tried, which stand so far apart, each whole form has one of
+ * these. A tag lies in one of two buckets, which its other words name: so that
+ * few are full, and nothing is ever looked for in a third.
+ */
+
+#include "redact/keys.h"
+
+#include "base/mem.h"
+#include "redact/token.h"
+
+#define SLOTS 4 /* of a bucket */
+
+static unsigned
+forms_of(const struct str *secrets, unsigned n, struct redact_form *forms)
+{
+    unsigned n_forms = 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct str run;
+        size_t at = 0;
+        while (worth_next(secrets[i], &at, &run)) {
+            for (unsigned kind = REDACT_RAW; kind < REDACT_FORMS; kind++) {
+                if (forms != NULL) {
+                    forms[n_forms] = (struct redact_form){ run, i, kind };
+                }
+                n_forms++;
+            }
+        }
+    }
+    return n_forms;
+}
+
+static void
+measure(struct redact_keys *k)
+{
+    k->stride = REDACT_STRIDE_MAX;
+    for (unsigned i = 0; i < k->n_forms; i++) {
+        const struct redact_form *f = &k->forms[i];
+        size_t n = redact_form_length(f);
+        unsigned stride = redact_stride(f->run.n);
+        k->stride = stride < k->stride ? stride : k->stride;
+        k->longest = n > k->longest ? n : k->longest;
+        k->shortest = i == 0 || n < k->shortest ? n : k->shortest;
+    }
+}
+
+static void
+tag_of(const struct redact_keys *k, unsigned window, uint32_t tag[4])
+{
+    const struct redact_form *f = &k->forms[window / k->stride];
+    unsigned char bytes[REDACT_WINDOW];
+    size_t from = redact_form_length(f) - REDACT_WINDOW - window % k->stride;
+    for (unsigned i = 0; i < REDACT_WINDOW; i++) {
+        bytes[i] = redact_form_byte(f, from + i);
+    }
+    const unsigned char *at = bytes;
+    uint32_t out[1][4];
+    redact_prf_tags(&k->prf, &at, 1, out);
+    memcpy(tag, out[0], sizeof out[0]);
+    mem_wipe(bytes, sizeof bytes);
+}
+
+static unsigned
+count(const struct redact_keys *k, uint32_t bucket)
+{
+    unsigned n = 0;
+    while (n < SLOTS && k->first[bucket * SLOTS + n] != REDACT_NONE) {
+        n++;
+    }
+    return n;
+}
+
+/* Behind the others with that tag, if the bucket has it. */
+static bool
+join(struct redact_keys *k, uint32_t bucket, uint32_t tag, uint32_t window)
+{
+    for (unsigned i = 0, n = count(k, bucket); i < n; i++) {
+        if (k->buckets[bucket][i] == tag) {
+            k->next[window] = k->first[bucket * SLOTS + i];
+            k->first[bucket * SLOTS + i] = window;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: both buckets are full. */
+static bool
+add(struct redact_keys *k, uint32_t window)
+{
+    uint32_t tag[4];
+    tag_of(k, window, tag);
+    uint32_t one = tag[1] & k->mask, two = tag[2] & k->mask;
+    if (join(k, one, tag[0], window) || join(k, two, tag[0], window)) {
+        return true;
+    }
+    uint32_t bucket = count(k, two) < count(k, one) ? two : one;
+    unsigned n = count(k, bucket);
+    if (n == SLOTS) {
+        return false;
+    }
+    k->buckets[bucket][n] = tag[0];
+    k->first[bucket * SLOTS + n] = window;
+    k->next[window] = REDACT_NONE;
+    return true;
+}
+
+static void
+free_table(struct redact_keys *k)
+{
+    if (k->buckets != NULL) {
+        mem_wipe(k->buckets, (k->mask + (size_t)1) * sizeof *k->buckets);
+    }
+    xfree(k->buckets);
+    xfree(k->first);
+    k->buckets = NULL;
+    k->first = NULL;
+}
+
+/* With so many buckets, a power of two. */
+static bool
+fill(struct redact_keys *k, uint32_t n_buckets, uint32_t n_windows)
+{
+    size_t slots = (size_t)n_buckets * SLOTS;
+    k->mask = n_buckets - 1;
+    k->buckets = xcalloc(n_buckets * sizeof *k->buckets);
+    k->first = xalloc(slots * sizeof *k->first);
+    for (size_t i = 0; i < slots; i++) {
+        k->first[i] = REDACT_NONE;
+    }
+    for (uint32_t i = 0; i < n_windows; i++) {
+        if (!add(k, i)) {
+            free_table(k);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+keys_init(struct redact_keys *k, const struct str *secrets, unsigned n,
+    bool is_portable)
+{
+    *k = (struct redact_keys){ .secrets = secrets, .n = n };
+    redact_prf_init(&k->prf, !is_portable);
+    unsigned way = 0;
+    while (is_portable && simd_way(way + 1) != NULL) {
+        way++;
+    }
+    k->simd = simd_way(way);
+    k->n_forms = forms_of(secrets, n, NULL);
+    AN(k->n_forms <= INT32_MAX / REDACT_STRIDE_MAX);
+    k->forms = xcalloc((k->n_forms + (size_t)1) * sizeof *k->forms);
+    forms_of(secrets, n, k->forms);
+    measure(k);
+    uint32_t n_windows = k->n_forms * k->stride, n_buckets = 4;
+    k->next = xalloc((n_windows + (size_t)1) * sizeof *k->next);
+    while (n_buckets < n_windows - n_windows / 3) {
+        n_buckets *= 2;
+    }
+    while (!fill(k, n_buckets, n_windows)) {
+        n_buckets *= 2;
+    }
+}
+
+void
+redact_keys_init(struct redact_keys *k, const struct str *secrets, unsigned n)
+{
+    keys_init(k, secrets, n, false);
+}
+
+void
+redact_keys_init_portable(
+    struct redact_keys *k, const struct str *secrets, unsigned n)
+{
+    keys_init(k, secrets, n, true);
+}
+
+void
+redact_keys_fini(struct redact_keys *k)
+{
+    free_table(k);
+    redact_prf_fini(&k->prf);
+    xfree(k->forms);
+    xfree(k->next);
+    mem_wipe(k, sizeof *k);
+}
