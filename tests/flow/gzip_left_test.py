@@ -135,7 +135,7 @@ def test_what_is_open_does_not_leave(weir, open_steps):
 
 
 @pytest.mark.parametrize("packed", [
-    pack("one") + pack("two") + pack(""), pack("one") + b"\0" * 512, b"",
+    pack("one ") + pack("two ") + pack(""), pack("one") + b"\0" * 512, b"",
     pack(""), pack("text") + b"<!-- -->", pack("text")[:-8] + b"\0" * 8,
     pack(b"\0" * 4_000_000),
 ])  # fmt: skip

@@ -116,7 +116,8 @@ text(void **state)
         "application/x-gzip", "application/x-tar", "image/png", "video/mp4",
         "audio/ogg", "font/woff2", "application/pdf", "application/wasm",
         "application/x-git-upload-pack-result", "application/java-archive",
-        "application/vnd.ms-powerpoint",
+        ("application/vnd.openxmlformats-officedocument.wordprocessingml"
+         ".document"),
         "application/vnd.oasis.opendocument.text",
         "application/vnd.docker.image.rootfs.diff.tar.gzip", "application/grpc",
         "application/x-protobuf", "a/b; text/plain", "image/png, a/b" };
