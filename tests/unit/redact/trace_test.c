@@ -21,6 +21,8 @@
 
 #include "near.h"
 
+extern void __asan_init(void) __attribute__((weak));
+
 struct work {
     const struct redact_keys *keys;
     struct str text;
@@ -146,11 +148,22 @@ is_same(enum near_how how, bool is_portable, void (*fn)(const struct work *),
     return t[0].steps == t[1].steps && t[0].digest == t[1].digest;
 }
 
+/* What checks each access has steps of its own, which differ by where a byte
+ * lies. */
+static void
+skip_if_instrumented(void)
+{
+    if (RUNNING_ON_VALGRIND || __asan_init != NULL) {
+        skip();
+    }
+}
+
 static void
 every_form(void **state)
 {
     (void)state;
-    for (unsigned how = 0; how < NEAR_HOWS && !RUNNING_ON_VALGRIND; how++) {
+    skip_if_instrumented();
+    for (unsigned how = 0; how < NEAR_HOWS; how++) {
         uint64_t steps;
         if (!is_same(how, false, scan, &steps)) {
             fail_msg("form %u", how);
@@ -163,7 +176,8 @@ without_vectors(void **state)
 {
     uint64_t steps;
     (void)state;
-    assert_true(RUNNING_ON_VALGRIND || is_same(NEAR_TWICE, true, scan, &steps));
+    skip_if_instrumented();
+    assert_true(is_same(NEAR_TWICE, true, scan, &steps));
 }
 
 static void
@@ -171,8 +185,8 @@ a_comparison_is_seen(void **state)
 {
     uint64_t steps;
     (void)state;
-    assert_true(
-        RUNNING_ON_VALGRIND || !is_same(NEAR_RAW, false, compare, &steps));
+    skip_if_instrumented();
+    assert_false(is_same(NEAR_RAW, false, compare, &steps));
 }
 
 int
