@@ -5,6 +5,7 @@
 #include "sandbox/ledger_slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -529,7 +530,7 @@ test_rows_come_to_an_end(void **state)
 static bool
 is_woken(const struct ledger *l)
 {
-    struct pollfd p = { ledger_eventfd(l), POLLIN, 0 };
+    struct pollfd p = { ledger_wake_fd(l), POLLIN, 0 };
     return poll(&p, 1, 0) == 1;
 }
 
@@ -547,6 +548,32 @@ wake_one(void)
 static void
 nothing(void)
 {
+}
+
+/* As a worker that was taken over may leave it: full, and such that a write
+ * waits. */
+static void
+block_wake_fd(void)
+{
+    uint64_t many = UINT64_MAX - 1;
+    int fd = ledger_wake_fd(ledger);
+    int flags = fcntl(fd, F_GETFL);
+    assert_int_equal(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
+    while (write(fd, &many, sizeof many) > 0) {
+    }
+    assert_int_equal(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
+}
+
+/* The alarm ends a test that hangs. */
+static void
+test_nobody_waits_to_wake_another(void **state)
+{
+    (void)state;
+    pid_t hostile = spawn(block_wake_fd), other = spawn(nothing);
+    alarm(60);
+    kill_and_bury(other);
+    kill_and_bury(hostile);
+    alarm(0);
 }
 
 static void
@@ -585,6 +612,7 @@ main(void)
         T(test_two_masters),
         T(test_rows_come_to_an_end),
         T(test_others_are_woken),
+        T(test_nobody_waits_to_wake_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
