@@ -134,17 +134,28 @@ refuse(const char *path, const char *what)
     return -1;
 }
 
+/* Whether what is open is a file whose only name is this one. The name is
+ * looked at last, and its links in the same look: whoever gave another's file
+ * a name here, and took it away behind the open, is found out. */
+static bool
+is_only_name(const struct place *p, int fd)
+{
+    struct stat st, there;
+    return fstat(fd, &st) == 0 &&
+           fstatat(p->dir, p->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           there.st_dev == st.st_dev && there.st_ino == st.st_ino &&
+           S_ISREG(there.st_mode) && there.st_nlink == 1;
+}
+
 /* What is there; a pipe that nobody reads is not waited for. */
 static int
 open_there(const struct place *p, const char *path, int flags)
 {
-    struct stat st;
     int fd = openat(p->dir, p->name, LOG_FLAGS | O_NONBLOCK | flags);
     if (fd < 0) {
         return -1;
     }
-    if (p->is_open &&
-        (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)) {
+    if (p->is_open && !is_only_name(p, fd)) {
         close(fd);
         return refuse(path, "is no file under its only name");
     }

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/fanotify.h>
 #include <unistd.h>
 
 #include "../conf/tmp_dir.h"
@@ -166,6 +168,42 @@ test_what_others_put_there(void **state)
     assert_int_not_equal(access(tmp_dir_path(&dir, "own/made"), F_OK), 0);
 }
 
+/* Lets one open go on, with the name taken away under it. */
+static void *
+take_name_away(void *arg)
+{
+    int fan = *(int *)arg;
+    struct fanotify_event_metadata e;
+    assert_int_equal(read(fan, &e, sizeof e), sizeof e);
+    assert_int_equal(unlink(tmp_dir_path(&dir, "theirs/hard")), 0);
+    struct fanotify_response r = { e.fd, FAN_ALLOW };
+    assert_int_equal(write(fan, &r, sizeof r), sizeof r);
+    close(e.fd);
+    return NULL;
+}
+
+/* Then the file has one name: its own, elsewhere. */
+static void
+test_a_name_that_goes_meanwhile(void **state)
+{
+    pthread_t thread;
+    char own[512];
+    (void)state;
+    snprintf(own, sizeof own, "%s", tmp_dir_path(&dir, "own/file"));
+    assert_int_equal(link(own, tmp_dir_path(&dir, "theirs/hard")), 0);
+    int fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+    if (fan < 0 ||
+        fanotify_mark(fan, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, own) != 0) {
+        close(fan);
+        skip(); /* not root, or no such kernel */
+    }
+    assert_int_equal(pthread_create(&thread, NULL, take_name_away, &fan), 0);
+    refuses("theirs/hard", EPERM);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(fan);
+    assert_text("own/file", "1\n");
+}
+
 static void
 test_who_may_write(void **state)
 {
@@ -254,6 +292,7 @@ main(void)
         test(test_links_of_ours),
         test(test_links_of_the_kernels),
         test(test_what_others_put_there),
+        test(test_a_name_that_goes_meanwhile),
         test(test_who_may_write),
         test(test_replace),
         test(test_temporary_names),
