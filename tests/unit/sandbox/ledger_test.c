@@ -5,8 +5,6 @@
 #include "sandbox/ledger_slot.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -527,67 +525,6 @@ test_rows_come_to_an_end(void **state)
     assert_int_equal(ledger_row(ledger), 2);
 }
 
-static bool
-is_woken(const struct ledger *l)
-{
-    struct pollfd p = { ledger_wake_fd(l), POLLIN, 0 };
-    return poll(&p, 1, 0) == 1;
-}
-
-static void
-wake_one(void)
-{
-    struct ledger_record *r = ledger_lock(ledger, 4, 1);
-    wakes.rows[0] = 1u << 1 | 1u << ledger_row(ledger);
-    ledger_unlock(ledger, r, &wakes);
-    if (is_woken(ledger)) {
-        _exit(2);
-    }
-}
-
-static void
-nothing(void)
-{
-}
-
-/* As a worker that was taken over may leave it: full, and such that a write
- * waits. */
-static void
-block_wake_fd(void)
-{
-    uint64_t many = UINT64_MAX - 1;
-    int fd = ledger_wake_fd(ledger);
-    int flags = fcntl(fd, F_GETFL);
-    assert_int_equal(fcntl(fd, F_SETFL, flags | O_NONBLOCK), 0);
-    while (write(fd, &many, sizeof many) > 0) {
-    }
-    assert_int_equal(fcntl(fd, F_SETFL, flags & ~O_NONBLOCK), 0);
-}
-
-/* The alarm ends a test that hangs. */
-static void
-test_nobody_waits_to_wake_another(void **state)
-{
-    (void)state;
-    pid_t hostile = spawn(block_wake_fd), other = spawn(nothing);
-    alarm(60);
-    kill_and_bury(other);
-    kill_and_bury(hostile);
-    alarm(0);
-}
-
-static void
-test_others_are_woken(void **state)
-{
-    (void)state;
-    assert_false(is_woken(ledger));
-    pid_t pid = spawn(wake_one), more = spawn(nothing);
-    assert_true(is_woken(ledger));
-    kill_and_bury(pid);
-    kill_and_bury(more);
-    ledger_bury(ledger, more); /* known no more */
-}
-
 int
 main(void)
 {
@@ -611,8 +548,6 @@ main(void)
         T(test_its_size_is_known_beforehand),
         T(test_two_masters),
         T(test_rows_come_to_an_end),
-        T(test_others_are_woken),
-        T(test_nobody_waits_to_wake_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
