@@ -104,27 +104,6 @@ struct place {
     const char *name;
 };
 
-static bool
-place_find(struct place *p, const char *path)
-{
-    char dir[PATH_MAX];
-    struct stat st;
-    size_t n = directory_length(path);
-    if (n >= sizeof dir - 1) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    memcpy(dir, n != 0 ? path : ".", n != 0 ? n : 1);
-    dir[n != 0 ? n : 1] = '\0';
-    p->name = path + n;
-    p->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (p->dir < 0) {
-        return false;
-    }
-    p->is_open = fstat(p->dir, &st) != 0 || path_is_open(&st);
-    return true;
-}
-
 static int
 refuse(const char *path, const char *what)
 {
@@ -132,6 +111,76 @@ refuse(const char *path, const char *what)
         LOG_EMERG, "\"%s\" %s, and others may write its directory", path, what);
     errno = EPERM;
     return -1;
+}
+
+/* Whether others may put something else in the place of what lies in it: where
+ * it is sticky they may not, but for its owner. */
+static bool
+is_swappable(int dir)
+{
+    struct stat st;
+    return fstat(dir, &st) != 0 || path_is_foreign(&st) ||
+           (path_is_open(&st) && (st.st_mode & S_ISVTX) == 0);
+}
+
+/* The directory `name` in `dir`. A link is followed if it is ours, and nobody
+ * else can have put it there (`follows`). */
+static int
+open_step(int dir, const char *name, bool follows, const char *path)
+{
+    struct stat st;
+    int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    int fd = openat(dir, name, flags | O_NOFOLLOW);
+    if (fd >= 0 || errno != ENOTDIR) {
+        return fd;
+    }
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return -1;
+    }
+    if (S_ISLNK(st.st_mode) && (!follows || path_is_foreign(&st))) {
+        return refuse(path, "has a link on its way");
+    }
+    return openat(dir, name, flags);
+}
+
+/* The directory of a path, one step after another: who may write one on the
+ * way leads nowhere by a link there. */
+static int
+open_directory(const char *path)
+{
+    char name[PATH_MAX];
+    struct str rest = str_n(path, directory_length(path)), step;
+    bool follows = true;
+    int dir =
+        open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (dir >= 0 && str_cut(&rest, '/', &step)) {
+        if (step.n == 0) {
+            continue;
+        }
+        AN(step.n < sizeof name); /* it bounds the whole path */
+        memcpy(name, step.p, step.n);
+        name[step.n] = '\0';
+        follows = follows && !is_swappable(dir);
+        int next = open_step(dir, name, follows, path);
+        int err = errno;
+        close(dir);
+        errno = err;
+        dir = next;
+    }
+    return dir;
+}
+
+static bool
+place_find(struct place *p, const char *path)
+{
+    struct stat st;
+    p->name = path + directory_length(path);
+    p->dir = open_directory(path);
+    if (p->dir < 0) {
+        return false;
+    }
+    p->is_open = fstat(p->dir, &st) != 0 || path_is_open(&st);
+    return true;
 }
 
 /* Whether what is open is a file whose only name is this one. The name is

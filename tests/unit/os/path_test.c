@@ -146,6 +146,27 @@ test_links_of_the_kernels(void **state)
     close(ends[0]);
 }
 
+/* A link on the way leads only where nobody else can have put it. */
+static void
+test_links_on_the_way(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(tmp_dir_path(&dir, "theirs/ours"), 0700), 0);
+    logs("theirs/ours/new", true);
+    link_at("own/way", "../theirs");
+    logs("own/way/ours/new", false);
+    link_at("theirs/way", "../own");
+    refuses("theirs/way/new", EPERM);
+    refuses("theirs/way/file", EPERM);
+    refuses("theirs/ours/../way/file", EPERM);
+    refuses("theirs/file/new", ENOTDIR);
+    assert_text("own/file", "1\n");
+    assert_int_not_equal(access(tmp_dir_path(&dir, "own/new"), F_OK), 0);
+    /* in a sticky one they replace nothing of ours */
+    assert_int_equal(chmod(tmp_dir_path(&dir, "theirs"), 01777), 0);
+    logs("theirs/way/file", false);
+}
+
 static void
 test_what_others_put_there(void **state)
 {
@@ -291,6 +312,7 @@ main(void)
         test(test_logs),
         test(test_links_of_ours),
         test(test_links_of_the_kernels),
+        test(test_links_on_the_way),
         test(test_what_others_put_there),
         test(test_a_name_that_goes_meanwhile),
         test(test_who_may_write),
