@@ -56,47 +56,6 @@ path_temporary(const char *path, char *to, size_t size)
     return n > 0 && (size_t)n < size;
 }
 
-/* Writes all of it to a new file; -1 with errno. */
-static int
-write_new(const char *path, struct str text, mode_t mode)
-{
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = open(path, flags, mode);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t n = write(fd, text.p, text.n);
-    int err = n < 0 ? errno : ENOSPC;
-    close(fd);
-    if (n == (ssize_t)text.n) {
-        return 0;
-    }
-    unlink(path);
-    errno = err;
-    return -1;
-}
-
-int
-path_replace(const char *path, struct str text, mode_t mode)
-{
-    char temporary[PATH_MAX];
-    int r = -1;
-    errno = EEXIST;
-    for (int i = 0; i < TRIES_MAX && r != 0 && errno == EEXIST; i++) {
-        if (!path_temporary(path, temporary, sizeof temporary)) {
-            return -1;
-        }
-        r = write_new(temporary, text, mode);
-    }
-    if (r == 0 && rename(temporary, path) != 0) {
-        int err = errno;
-        unlink(temporary);
-        errno = err;
-        r = -1;
-    }
-    return r;
-}
-
 /* Where the way to a log stands: a directory, held, and a name in it. */
 struct place {
     int dir;
@@ -151,6 +110,10 @@ open_directory(const char *path)
     char name[PATH_MAX];
     struct str rest = str_n(path, directory_length(path)), step;
     bool follows = true;
+    if (rest.n >= sizeof name) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
     int dir =
         open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     while (dir >= 0 && str_cut(&rest, '/', &step)) {
@@ -168,6 +131,61 @@ open_directory(const char *path)
         dir = next;
     }
     return dir;
+}
+
+/* Writes all of it to a new file; -1 with errno. */
+static int
+write_new(int dir, const char *name, struct str text, mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir, name, flags, mode);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t n = write(fd, text.p, text.n);
+    int err = n < 0 ? errno : ENOSPC;
+    close(fd);
+    if (n == (ssize_t)text.n) {
+        return 0;
+    }
+    unlinkat(dir, name, 0);
+    errno = err;
+    return -1;
+}
+
+static int
+replace_in(int dir, const char *name, struct str text, mode_t mode)
+{
+    char temporary[NAME_MAX + 1];
+    int r = -1;
+    errno = EEXIST;
+    for (int i = 0; i < TRIES_MAX && r != 0 && errno == EEXIST; i++) {
+        if (!path_temporary("", temporary, sizeof temporary)) {
+            return -1;
+        }
+        r = write_new(dir, temporary, text, mode);
+    }
+    if (r == 0 && renameat(dir, temporary, dir, name) != 0) {
+        int err = errno;
+        unlinkat(dir, temporary, 0);
+        errno = err;
+        r = -1;
+    }
+    return r;
+}
+
+int
+path_replace(const char *path, struct str text, mode_t mode)
+{
+    int dir = open_directory(path);
+    if (dir < 0) {
+        return -1;
+    }
+    int r = replace_in(dir, path + directory_length(path), text, mode);
+    int err = errno;
+    close(dir);
+    errno = err;
+    return r;
 }
 
 static bool

@@ -160,6 +160,10 @@ test_links_on_the_way(void **state)
     refuses("theirs/way/file", EPERM);
     refuses("theirs/ours/../way/file", EPERM);
     refuses("theirs/file/new", ENOTDIR);
+    assert_int_equal(
+        path_replace(tmp_dir_path(&dir, "theirs/way/file"), STR("2\n"), 0644),
+        -1);
+    assert_int_equal(errno, EPERM);
     assert_text("own/file", "1\n");
     assert_int_not_equal(access(tmp_dir_path(&dir, "own/new"), F_OK), 0);
     /* in a sticky one they replace nothing of ours */
