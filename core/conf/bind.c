@@ -183,13 +183,14 @@ is_directive(const struct cmd_table *t, struct str word)
     return is_known || str_eq(word, STR("include"));
 }
 
-/* Letters and "_" alone, as a directive's name is and few values are. */
+/* Letters and "_" alone, as a directive's name is and few values are; or "-",
+ * written for "_". */
 static bool
 is_like_name(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
-        if (!ascii_is_alpha(c) && c != '_') {
+        if (!ascii_is_alpha(c) && c != '_' && c != '-') {
             return false;
         }
     }

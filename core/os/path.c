@@ -56,74 +56,12 @@ path_temporary(const char *path, char *to, size_t size)
     return n > 0 && (size_t)n < size;
 }
 
-/* Writes all of it to a new file; -1 with errno. */
-static int
-write_new(const char *path, struct str text, mode_t mode)
-{
-    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-    int fd = open(path, flags, mode);
-    if (fd < 0) {
-        return -1;
-    }
-    ssize_t n = write(fd, text.p, text.n);
-    int err = n < 0 ? errno : ENOSPC;
-    close(fd);
-    if (n == (ssize_t)text.n) {
-        return 0;
-    }
-    unlink(path);
-    errno = err;
-    return -1;
-}
-
-int
-path_replace(const char *path, struct str text, mode_t mode)
-{
-    char temporary[PATH_MAX];
-    int r = -1;
-    errno = EEXIST;
-    for (int i = 0; i < TRIES_MAX && r != 0 && errno == EEXIST; i++) {
-        if (!path_temporary(path, temporary, sizeof temporary)) {
-            return -1;
-        }
-        r = write_new(temporary, text, mode);
-    }
-    if (r == 0 && rename(temporary, path) != 0) {
-        int err = errno;
-        unlink(temporary);
-        errno = err;
-        r = -1;
-    }
-    return r;
-}
-
 /* Where the way to a log stands: a directory, held, and a name in it. */
 struct place {
     int dir;
     bool is_open; /* others may write it */
     const char *name;
 };
-
-static bool
-place_find(struct place *p, const char *path)
-{
-    char dir[PATH_MAX];
-    struct stat st;
-    size_t n = directory_length(path);
-    if (n >= sizeof dir - 1) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    memcpy(dir, n != 0 ? path : ".", n != 0 ? n : 1);
-    dir[n != 0 ? n : 1] = '\0';
-    p->name = path + n;
-    p->dir = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (p->dir < 0) {
-        return false;
-    }
-    p->is_open = fstat(p->dir, &st) != 0 || path_is_open(&st);
-    return true;
-}
 
 static int
 refuse(const char *path, const char *what)
@@ -134,17 +72,157 @@ refuse(const char *path, const char *what)
     return -1;
 }
 
+/* Whether others may put something else in the place of what lies in it: where
+ * it is sticky they may not, but for its owner. */
+static bool
+is_swappable(int dir)
+{
+    struct stat st;
+    return fstat(dir, &st) != 0 || path_is_foreign(&st) ||
+           (path_is_open(&st) && (st.st_mode & S_ISVTX) == 0);
+}
+
+/* The directory `name` in `dir`. A link is followed if it is ours, and nobody
+ * else can have put it there (`follows`). */
+static int
+open_step(int dir, const char *name, bool follows, const char *path)
+{
+    struct stat st;
+    int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    int fd = openat(dir, name, flags | O_NOFOLLOW);
+    if (fd >= 0 || errno != ENOTDIR) {
+        return fd;
+    }
+    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+        return -1;
+    }
+    if (S_ISLNK(st.st_mode) && (!follows || path_is_foreign(&st))) {
+        return refuse(path, "has a link on its way");
+    }
+    return openat(dir, name, flags);
+}
+
+/* The directory of a path, one step after another: who may write one on the
+ * way leads nowhere by a link there. */
+static int
+open_directory(const char *path)
+{
+    char name[PATH_MAX];
+    struct str rest = str_n(path, directory_length(path)), step;
+    bool follows = true;
+    if (rest.n >= sizeof name) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    int dir =
+        open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    while (dir >= 0 && str_cut(&rest, '/', &step)) {
+        if (step.n == 0) {
+            continue;
+        }
+        AN(step.n < sizeof name); /* it bounds the whole path */
+        memcpy(name, step.p, step.n);
+        name[step.n] = '\0';
+        follows = follows && !is_swappable(dir);
+        int next = open_step(dir, name, follows, path);
+        int err = errno;
+        close(dir);
+        errno = err;
+        dir = next;
+    }
+    return dir;
+}
+
+/* Writes all of it to a new file; -1 with errno. */
+static int
+write_new(int dir, const char *name, struct str text, mode_t mode)
+{
+    int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(dir, name, flags, mode);
+    if (fd < 0) {
+        return -1;
+    }
+    ssize_t n = write(fd, text.p, text.n);
+    int err = n < 0 ? errno : ENOSPC;
+    close(fd);
+    if (n == (ssize_t)text.n) {
+        return 0;
+    }
+    unlinkat(dir, name, 0);
+    errno = err;
+    return -1;
+}
+
+static int
+replace_in(int dir, const char *name, struct str text, mode_t mode)
+{
+    char temporary[NAME_MAX + 1];
+    int r = -1;
+    errno = EEXIST;
+    for (int i = 0; i < TRIES_MAX && r != 0 && errno == EEXIST; i++) {
+        if (!path_temporary("", temporary, sizeof temporary)) {
+            return -1;
+        }
+        r = write_new(dir, temporary, text, mode);
+    }
+    if (r == 0 && renameat(dir, temporary, dir, name) != 0) {
+        int err = errno;
+        unlinkat(dir, temporary, 0);
+        errno = err;
+        r = -1;
+    }
+    return r;
+}
+
+int
+path_replace(const char *path, struct str text, mode_t mode)
+{
+    int dir = open_directory(path);
+    if (dir < 0) {
+        return -1;
+    }
+    int r = replace_in(dir, path + directory_length(path), text, mode);
+    int err = errno;
+    close(dir);
+    errno = err;
+    return r;
+}
+
+static bool
+place_find(struct place *p, const char *path)
+{
+    struct stat st;
+    p->name = path + directory_length(path);
+    p->dir = open_directory(path);
+    if (p->dir < 0) {
+        return false;
+    }
+    p->is_open = fstat(p->dir, &st) != 0 || path_is_open(&st);
+    return true;
+}
+
+/* Whether what is open is a file whose only name is this one. The name is
+ * looked at last, and its links in the same look: whoever gave another's file
+ * a name here, and took it away behind the open, is found out. */
+static bool
+is_only_name(const struct place *p, int fd)
+{
+    struct stat st, there;
+    return fstat(fd, &st) == 0 &&
+           fstatat(p->dir, p->name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+           there.st_dev == st.st_dev && there.st_ino == st.st_ino &&
+           S_ISREG(there.st_mode) && there.st_nlink == 1;
+}
+
 /* What is there; a pipe that nobody reads is not waited for. */
 static int
 open_there(const struct place *p, const char *path, int flags)
 {
-    struct stat st;
     int fd = openat(p->dir, p->name, LOG_FLAGS | O_NONBLOCK | flags);
     if (fd < 0) {
         return -1;
     }
-    if (p->is_open &&
-        (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)) {
+    if (p->is_open && !is_only_name(p, fd)) {
         close(fd);
         return refuse(path, "is no file under its only name");
     }

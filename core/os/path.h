@@ -22,6 +22,9 @@ bool path_is_open(const struct stat *st);
  * where it has no room in `size`. */
 must_check bool path_temporary(const char *path, char *to, size_t size);
 
+/* In both of the next a link on the way is followed only where nobody but root
+ * and this user can have put it: EPERM after a log line. */
+
 /* A file of that text takes the place of what is there, if that is no
  * directory: written under another name, then renamed. -1 with errno; nothing
  * has changed then. */

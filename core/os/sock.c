@@ -1,6 +1,7 @@
 /*
  * Makes sockets, and a unix socket's file in the place of what lies there.
- * Called by proc/ alone; connections are net/tcp.c's.
+ * Called by proc/, and for its bells by sandbox/ledger.c;
+ * connections are net/tcp.c's.
  */
 
 #include "os/sock.h"
@@ -17,6 +18,9 @@
 #include "os/path.h"
 
 #define TRIES_MAX 8
+
+/* Of a bell, read at a time: more than lie there, unless somebody rings on. */
+#define RINGS_MAX 64
 
 static int
 close_with_errno(int fd)
@@ -187,6 +191,42 @@ sock_local(int fd, struct addr *out)
     socklen_t n = sizeof sa;
     AZ(getsockname(fd, (struct sockaddr *)&sa, &n));
     addr_from_sockaddr((struct sockaddr *)&sa, out);
+}
+
+/* Connected to itself, so that it takes nobody else's datagrams. An eventfd
+ * would do, but for who fills one and takes O_NONBLOCK off it: that flag is
+ * shared by all who have it, and a write would then wait. */
+int
+sock_bell(void)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    socklen_t n = sizeof sa;
+    int least = 1; /* the kernel makes some datagrams of it */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    /* no name given: the kernel chooses an abstract one */
+    bool ok = bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)) == 0 &&
+              getsockname(fd, (struct sockaddr *)&sa, &n) == 0 &&
+              connect(fd, (struct sockaddr *)&sa, n) == 0 &&
+              setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof least) == 0;
+    return ok ? fd : close_with_errno(fd);
+}
+
+void
+sock_ring(int fd)
+{
+    (void)!send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+void
+sock_hush(int fd)
+{
+    char byte;
+    for (int i = 0; i < RINGS_MAX && recv(fd, &byte, 1, MSG_DONTWAIT) > 0;
+         i++) {
+    }
 }
 
 int

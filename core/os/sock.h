@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * Listening sockets and socket pairs.
+ * Listening sockets, socket pairs and bells.
  */
 
 #include "base/addr.h"
@@ -28,5 +28,14 @@ void sock_local(int fd, struct addr *out);
 
 /* A SEQPACKET pair, close-on-exec; -1 with errno. */
 must_check int sock_pair(int fds[2]);
+
+/* Something to poll for reading that many processes may ring: a call never
+ * waits, whatever one of them does to the descriptor that all share. -1 with
+ * errno. */
+must_check int sock_bell(void);
+void sock_ring(int fd);
+
+/* Until it is rung again. */
+void sock_hush(int fd);
 
 must_check int sock_set_nonblocking(int fd, bool on);

@@ -6,8 +6,6 @@
 
 #include "proxy/slot.h"
 
-#include <unistd.h>
-
 #include "base/mem.h"
 #include "net/task.h"
 #include "sandbox/ledger_slot.h"
@@ -18,7 +16,7 @@
 struct slots {
     unsigned magic;
     struct ledger *ledger;
-    struct watch watch;             /* of the eventfd */
+    struct watch watch;             /* of the bell */
     struct list lines[LEDGER_MAIL]; /* of those that somebody waits in, by the
                                        bit of its record */
     unsigned n_lines;
@@ -149,14 +147,12 @@ look_all(struct slots *s, unsigned bit)
 
 /* Somebody has given this row something, or a process has died. */
 static void
-on_eventfd(struct watch *w, int events)
+on_bell(struct watch *w, int events)
 {
     struct slots *s = container_of(w, struct slots, watch);
     CHECK(s, SLOTS_MAGIC);
-    uint64_t count;
     struct ledger_mail mail;
     (void)events;
-    (void)!read(ledger_eventfd(s->ledger), &count, sizeof count);
     ledger_take_mail(s->ledger, &mail);
     for (unsigned i = 0; i < LEN(mail.bits); i++) {
         for (uint64_t bits = mail.bits[i]; bits != 0; bits &= bits - 1) {
@@ -174,7 +170,7 @@ slots_new(struct loop *loop, struct ledger *ledger)
     for (unsigned i = 0; i < LEDGER_MAIL; i++) {
         list_init(&s->lines[i]);
     }
-    watch_init(&s->watch, loop, ledger_eventfd(ledger), on_eventfd);
+    watch_init(&s->watch, loop, ledger_wake_fd(ledger), on_bell);
     watch_set(&s->watch, WATCH_READ);
     return s;
 }

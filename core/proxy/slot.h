@@ -3,7 +3,7 @@
 /*
  * Header slots in this worker (SPEC 8): who of its exchanges has one, and who
  * waits, in a line for each sandbox. The count itself is the ledger's, over
- * all workers; a grant from there is told by mail and this worker's eventfd,
+ * all workers; a grant from there is told by mail and this worker's bell,
  * and goes to the first of the line.
  */
 

@@ -39,6 +39,34 @@ rule_add(struct bind *b, struct access_rule *r, const struct token *t)
     return hosts_add(b, r->set, t, r->is_allow);
 }
 
+/* Nothing comes to the rules behind it. */
+static bool
+rule_takes_all(const struct access_rule *r)
+{
+    unsigned n = r->set != NULL ? pattern_set_count(r->set) : 0;
+    bool takes_all = r->is_all;
+    for (unsigned i = 0; i < n && !takes_all; i++) {
+        takes_all = str_eq(pattern_set_nth(r->set, i), STR("*"));
+    }
+    return takes_all;
+}
+
+static void
+warn_unreached(struct bind *b, const struct directive *d)
+{
+    const struct block_conf *bc = bind_part(b);
+    const struct access_rule *r = bc->access;
+    while (r != NULL && !rule_takes_all(r)) {
+        r = r->next;
+    }
+    if (r != NULL && r->is_allow != (bind_cmd(b)->arg != NULL)) {
+        conf_warn(bind_conf(b), &d->name,
+            "no request comes to this \"%.*s\": the first rule that matches "
+            "holds, and one before it matches all: put this one first",
+            STR_ARG(d->name.text));
+    }
+}
+
 /* The rule that a directive adds to: the last one, if it says the same. */
 static struct access_rule *
 rule_at_end(struct bind *b, bool is_allow)
@@ -60,8 +88,9 @@ rule_at_end(struct bind *b, bool is_allow)
 bool
 set_access(struct bind *b, const struct directive *d, void *field)
 {
-    struct access_rule *r = rule_at_end(b, bind_cmd(b)->arg != NULL);
     (void)field;
+    warn_unreached(b, d);
+    struct access_rule *r = rule_at_end(b, bind_cmd(b)->arg != NULL);
     for (unsigned i = 0; i < d->n_args; i++) {
         if (!rule_add(b, r, &d->args[i])) {
             return false;

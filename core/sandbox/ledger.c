@@ -7,11 +7,11 @@
 #include "sandbox/ledger.h"
 
 #include <errno.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "os/proc.h"
+#include "os/sock.h"
 #include "sandbox/ledger_slot.h"
 
 #define LEDGER_MAGIC 0x1ed6e21du /* of struct ledger */
@@ -57,7 +57,7 @@ struct ledger_file {
 struct ledger {
     unsigned magic;
     unsigned n_records;
-    int fds[LEDGER_ROWS]; /* the file, then the eventfd of each row */
+    int fds[LEDGER_ROWS]; /* the file, then the bell of each row */
     unsigned row;         /* this process's; 0: none */
     size_t size;
     struct ledger_file *file;
@@ -162,7 +162,7 @@ ledger_new(unsigned records)
     fds[0] = file_make(records);
     bool ok = fds[0] >= 0;
     for (; ok && n < LEDGER_ROWS; n++) {
-        fds[n] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        fds[n] = sock_bell();
         ok = fds[n] >= 0;
     }
     struct ledger *l = ok ? ledger_open(fds, n) : NULL;
@@ -200,7 +200,7 @@ ledger_row(const struct ledger *l)
 }
 
 int
-ledger_eventfd(const struct ledger *l)
+ledger_wake_fd(const struct ledger *l)
 {
     CHECK(l, LEDGER_MAGIC);
     AN(l->row != 0);
@@ -212,18 +212,18 @@ ledger_take_mail(struct ledger *l, struct ledger_mail *mail)
 {
     CHECK(l, LEDGER_MAGIC);
     AN(l->row != 0);
+    sock_hush(l->fds[l->row]);
     for (unsigned i = 0; i < LEN(mail->bits); i++) {
         _Atomic uint64_t *word = &l->file->mail[l->row][i];
         mail->bits[i] = *word != 0 ? atomic_exchange(word, 0) : 0;
     }
 }
 
-/* The bits of its mail first. An eventfd that is full will be read, too. */
+/* The bits of its mail first. */
 static void
 wake(const struct ledger *l, unsigned row)
 {
-    uint64_t one = 1;
-    (void)!write(l->fds[row], &one, sizeof one);
+    sock_ring(l->fds[row]);
 }
 
 /* What a dead row has of a record goes back. False: somebody does not let go

@@ -2,10 +2,10 @@
 
 /*
  * What all workers of all generations count together, for each sandbox: a
- * memory file that the master makes once and hands down with an eventfd for
- * each row. A row is one process's; a record is one sandbox's, by its index,
- * and has a share for each row. The rows are the truth: what a dead process
- * had is its shares, and the totals are their sum.
+ * memory file that the master makes once and hands down with a bell (os/sock.h)
+ * for each row. A row is one process's; a record is one sandbox's, by its
+ * index, and has a share for each row. The rows are the truth: what a dead
+ * process had is its shares, and the totals are their sum.
  *
  * To count one more thing by process: a field of struct ledger_share, which is
  * summed, recounted and returned with the rest. To limit one more rate: one of
@@ -88,7 +88,7 @@ must_check struct ledger *ledger_open(const int *fds, unsigned n);
 /* Unmaps, and closes the descriptors: they are this process's copies. */
 void ledger_free(struct ledger *l);
 
-/* The memory file, then the eventfds of rows 1, 2, …: what has to stay open
+/* The memory file, then the bells of rows 1, 2, …: what has to stay open
  * in a process that counts, and to be passed through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
@@ -99,10 +99,10 @@ uint32_t ledger_generation(struct ledger *l);
 /* A row for the process that runs. -1 when all are taken. */
 must_check int ledger_claim(struct ledger *l);
 
-/* Of this process; 0: it has none. The eventfd is readable when others have
- * given this row something. */
+/* Of this process; 0: it has none. The descriptor is readable when others
+ * have given this row something. */
 unsigned ledger_row(const struct ledger *l);
-int ledger_eventfd(const struct ledger *l);
+int ledger_wake_fd(const struct ledger *l);
 
 /* In which records, by their index modulo LEDGER_MAIL. */
 struct ledger_mail {

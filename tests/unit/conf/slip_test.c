@@ -226,6 +226,11 @@ unindented_word(void **state)
         "\"allowed_hosts\" of line 2: is a \";\" missing before it? If not, "
         "indent it",
         3);
+    takes(state, "egress {\n  allowed_hosts a.test\n  denied-hosts b.test;\n}",
+        "\"denied-hosts\" begins a line among the arguments of "
+        "\"allowed_hosts\" of line 2: is a \";\" missing before it? If not, "
+        "indent it",
+        3);
     takes(state, "egress {\n  allowed_hosts a.test\n    denied_host;\n}", NULL,
         0);
     takes(

@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/fanotify.h>
 #include <unistd.h>
 
 #include "../conf/tmp_dir.h"
@@ -144,6 +146,31 @@ test_links_of_the_kernels(void **state)
     close(ends[0]);
 }
 
+/* A link on the way leads only where nobody else can have put it. */
+static void
+test_links_on_the_way(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir(tmp_dir_path(&dir, "theirs/ours"), 0700), 0);
+    logs("theirs/ours/new", true);
+    link_at("own/way", "../theirs");
+    logs("own/way/ours/new", false);
+    link_at("theirs/way", "../own");
+    refuses("theirs/way/new", EPERM);
+    refuses("theirs/way/file", EPERM);
+    refuses("theirs/ours/../way/file", EPERM);
+    refuses("theirs/file/new", ENOTDIR);
+    assert_int_equal(
+        path_replace(tmp_dir_path(&dir, "theirs/way/file"), STR("2\n"), 0644),
+        -1);
+    assert_int_equal(errno, EPERM);
+    assert_text("own/file", "1\n");
+    assert_int_not_equal(access(tmp_dir_path(&dir, "own/new"), F_OK), 0);
+    /* in a sticky one they replace nothing of ours */
+    assert_int_equal(chmod(tmp_dir_path(&dir, "theirs"), 01777), 0);
+    logs("theirs/way/file", false);
+}
+
 static void
 test_what_others_put_there(void **state)
 {
@@ -164,6 +191,42 @@ test_what_others_put_there(void **state)
     refuses("theirs/link", EPERM);
     assert_text("own/file", "1\n");
     assert_int_not_equal(access(tmp_dir_path(&dir, "own/made"), F_OK), 0);
+}
+
+/* Lets one open go on, with the name taken away under it. */
+static void *
+take_name_away(void *arg)
+{
+    int fan = *(int *)arg;
+    struct fanotify_event_metadata e;
+    assert_int_equal(read(fan, &e, sizeof e), sizeof e);
+    assert_int_equal(unlink(tmp_dir_path(&dir, "theirs/hard")), 0);
+    struct fanotify_response r = { e.fd, FAN_ALLOW };
+    assert_int_equal(write(fan, &r, sizeof r), sizeof r);
+    close(e.fd);
+    return NULL;
+}
+
+/* Then the file has one name: its own, elsewhere. */
+static void
+test_a_name_that_goes_meanwhile(void **state)
+{
+    pthread_t thread;
+    char own[512];
+    (void)state;
+    snprintf(own, sizeof own, "%s", tmp_dir_path(&dir, "own/file"));
+    assert_int_equal(link(own, tmp_dir_path(&dir, "theirs/hard")), 0);
+    int fan = fanotify_init(FAN_CLASS_CONTENT | FAN_CLOEXEC, O_RDONLY);
+    if (fan < 0 ||
+        fanotify_mark(fan, FAN_MARK_ADD, FAN_OPEN_PERM, AT_FDCWD, own) != 0) {
+        close(fan);
+        skip(); /* not root, or no such kernel */
+    }
+    assert_int_equal(pthread_create(&thread, NULL, take_name_away, &fan), 0);
+    refuses("theirs/hard", EPERM);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    close(fan);
+    assert_text("own/file", "1\n");
 }
 
 static void
@@ -253,7 +316,9 @@ main(void)
         test(test_logs),
         test(test_links_of_ours),
         test(test_links_of_the_kernels),
+        test(test_links_on_the_way),
         test(test_what_others_put_there),
+        test(test_a_name_that_goes_meanwhile),
         test(test_who_may_write),
         test(test_replace),
         test(test_temporary_names),

@@ -165,7 +165,7 @@ test_at_once_then_in_order(void **state)
 }
 
 static void
-test_in_one_worker_without_its_eventfd(void **state)
+test_in_one_worker_without_its_bell(void **state)
 {
     (void)state;
     assert_true(ask(0, 1, 9));
@@ -256,7 +256,7 @@ test_mail_names_the_record(void **state)
     }
     ledger_take_mail(ledgers[1], &mail);
     assert_int_equal(mail.bits[0], 0);
-    settle(); /* the eventfd alone says nothing */
+    settle(); /* the bell alone says nothing */
     assert_int_equal(actors[1].slot.state, SLOT_WAITS);
     pid_t pid = fork();
     if (pid == 0) {
@@ -376,7 +376,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_at_once_then_in_order),
-        T(test_in_one_worker_without_its_eventfd),
+        T(test_in_one_worker_without_its_bell),
         T(test_a_limit_reaches_all_who_wait),
         T(test_a_grant_to_one_who_leaves_goes_on),
         T(test_another_sandbox_is_not_concerned),

@@ -5,7 +5,6 @@
 #include "sandbox/ledger_slot.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -526,41 +525,6 @@ test_rows_come_to_an_end(void **state)
     assert_int_equal(ledger_row(ledger), 2);
 }
 
-static bool
-is_woken(const struct ledger *l)
-{
-    struct pollfd p = { ledger_eventfd(l), POLLIN, 0 };
-    return poll(&p, 1, 0) == 1;
-}
-
-static void
-wake_one(void)
-{
-    struct ledger_record *r = ledger_lock(ledger, 4, 1);
-    wakes.rows[0] = 1u << 1 | 1u << ledger_row(ledger);
-    ledger_unlock(ledger, r, &wakes);
-    if (is_woken(ledger)) {
-        _exit(2);
-    }
-}
-
-static void
-nothing(void)
-{
-}
-
-static void
-test_others_are_woken(void **state)
-{
-    (void)state;
-    assert_false(is_woken(ledger));
-    pid_t pid = spawn(wake_one), more = spawn(nothing);
-    assert_true(is_woken(ledger));
-    kill_and_bury(pid);
-    kill_and_bury(more);
-    ledger_bury(ledger, more); /* known no more */
-}
-
 int
 main(void)
 {
@@ -584,7 +548,6 @@ main(void)
         T(test_its_size_is_known_beforehand),
         T(test_two_masters),
         T(test_rows_come_to_an_end),
-        T(test_others_are_woken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,27 @@ warnings(void **state, const char *text)
     "nothing lets it leave: name it in \"allowed_hosts\", or write \"allow "   \
     "all;\" in this block"
 
+#define UNREACHED_RULE(NAME, LINE)                                             \
+    "no request comes to this \"" NAME "\": the first rule that matches "      \
+    "holds, and one before it matches all: put this one first in:" LINE "\n"
+#define RULES(text)                                                            \
+    "sandbox_class k { allowed_hosts *.test; }\nhost *.test {\n" text "}"
+
+/* Rules behind one that matches all; of the same verdict they change nothing.
+ */
+static void
+rules_behind_all(void **state)
+{
+    WARNS(RULES("allow all;\ndeny a.test;\n"), UNREACHED_RULE("deny", "4"));
+    WARNS(RULES("allow b.test *;\ndeny 10.0.0.0/8;\n"),
+        UNREACHED_RULE("deny", "4"));
+    WARNS(RULES("allow b.test all;\ndeny a.test;\ndeny c.test;\n"),
+        UNREACHED_RULE("deny", "4") UNREACHED_RULE("deny", "5"));
+    WARNS(RULES("deny all;\nallow a.test;\n"), UNREACHED_RULE("allow", "4"));
+    WARNS(RULES("deny a.test 10.0.0.0/8;\nallow all;\nallow b.test;\n"), "");
+    WARNS(RULES("allow all;\nlocation /x { deny all; }\n"), "");
+}
+
 static void
 not_allowed(void **state)
 {
@@ -235,6 +256,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(rules_behind_all),
         TEST(not_allowed),
         TEST(denied),
         TEST(shadowed),
