@@ -65,19 +65,25 @@ pair_init(struct pair *p, size_t n)
 
 /* Texts */
 
-static bool has_whole; /* once in a while it is a secret */
+/* What an origin echoes, once in a while; NULL: nothing. */
+static const struct pair *echoed;
 
 static void
 add_some(struct near *t, const struct pair *p)
 {
     char room[NEAR_SECRET * 2 + 8];
     enum near_how how = below(NEAR_HOWS);
-    struct str form = near_form(p->secrets[below(2)], how, room);
+    unsigned which = below(2);
+    if (below(4) == 0 && echoed != NULL) {
+        near_put(t, near_form(echoed->secrets[which], how, room), how);
+        return;
+    }
+    struct str form = near_form(p->secrets[which], how, room);
     size_t most = form.n - p->keys.stride;
     size_t n = below(2) ? most : below((unsigned)most) + 1;
     switch (below(4)) {
     case 0: /* its beginning */
-        form.n = has_whole ? form.n : n;
+        form.n = n;
         break;
     case 1: /* with one byte wrong in each 16 */
         for (size_t i = form.n; i >= 16; i -= 16) {
@@ -128,7 +134,7 @@ near_text(struct near *t, const struct pair *near, size_t n)
         while (t->n < n) {
             add_some(t, near);
         }
-    } while (!has_whole && is_found(near, str_n(t->text, t->n)));
+    } while (echoed == NULL && is_found(near, str_n(t->text, t->n)));
     return str_n(t->text, t->n);
 }
 
@@ -161,7 +167,7 @@ put_chunks(struct str body)
 {
     char line[32];
     while (body.n != 0) {
-        size_t n = below((unsigned)body.n) + 1;
+        size_t n = echoed != NULL ? body.n : below((unsigned)body.n) + 1;
         put(str_n(line, (size_t)sprintf(line, "%zx\r\n", n)));
         put(str_n(body.p, n));
         put(STR("\r\n"));
@@ -321,7 +327,7 @@ send_wire(struct view *v)
 {
     static const unsigned cuts[] = { 1, 3, 30, 200, 1500, 9000 };
     for (size_t at = 0, n = 0; at < n_wire; at += n) {
-        n = below(cuts[below(LEN(cuts))]) + 1;
+        n = echoed != NULL ? n_wire : below(cuts[below(LEN(cuts))]) + 1;
         n = n < n_wire - at ? n : n_wire - at;
         live_send_n(v->origin, wire + at, n);
         happen(v);
@@ -377,6 +383,10 @@ watch(void **state, const char *mode, const struct pair *is,
 
 static struct seen seen[2];
 
+/* The secrets that an origin echoes: none, those that are looked for, or the
+ * first run's. */
+static enum { NONE, OWN, FIRST } echo;
+
 /* Whether the same was seen; where not, `at` is the first that differs. */
 static bool
 is_same(void **state, const char *mode, size_t n, unsigned *at)
@@ -388,6 +398,7 @@ is_same(void **state, const char *mode, size_t n, unsigned *at)
         pair_init(&pairs[k], n);
     }
     for (unsigned k = 0; k < 2; k++) {
+        echoed = echo == NONE ? NULL : &pairs[echo == OWN ? k : 0];
         watch(state, mode, &pairs[k], &pairs[0], &seen[k]);
     }
     redact_keys_fini(&pairs[0].keys);
@@ -402,7 +413,7 @@ is_same(void **state, const char *mode, size_t n, unsigned *at)
 }
 
 static void
-test_nothing_differs(void **state)
+is_same_everywhere(void **state)
 {
     static const size_t lengths[] = { 20, 41, 88 };
     static const char *const modes[] = { "text", "on" };
@@ -416,6 +427,22 @@ test_nothing_differs(void **state)
                 (unsigned long long)seen[1].events[at]);
         }
     }
+}
+
+static void
+test_near(void **state)
+{
+    is_same_everywhere(state);
+}
+
+/* What is masked shows nothing of what it was: not in how it was compressed,
+ * nor in a check. */
+static void
+test_echoed(void **state)
+{
+    echo = OWN;
+    is_same_everywhere(state);
+    echo = NONE;
 }
 
 /* Every read and write of one byte. */
@@ -435,9 +462,9 @@ static void
 test_a_secret_is_seen(void **state)
 {
     unsigned at;
-    has_whole = true;
+    echo = FIRST;
     bool is = is_same(state, "text", 41, &at);
-    has_whole = false;
+    echo = NONE;
     assert_false(is);
 }
 
@@ -538,7 +565,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIVE_TEST(test_nothing_differs),
+        LIVE_TEST(test_near),
+        LIVE_TEST(test_echoed),
         LIVE_TEST_BYTES(test_one_byte),
         LIVE_TEST(test_a_secret_is_seen),
         LIVE_TEST(test_a_leak_is_seen),
