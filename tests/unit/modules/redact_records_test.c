@@ -175,16 +175,17 @@ put_chunks(struct str body)
     }
 }
 
-/* Flushed by chance. */
+/* Flushed by chance; once in a while its check is one that the sandbox knows.
+ */
 static struct str
-compress_text(struct str text)
+compress_text(struct str text, bool is_gzip)
 {
     static unsigned char out[2 * NEAR_TEXT_MAX];
     static const int flushes[] = { Z_NO_FLUSH, Z_SYNC_FLUSH, Z_BLOCK,
         Z_PARTIAL_FLUSH };
     z_stream z = { .next_out = out, .avail_out = sizeof out };
-    AZ(deflateInit2(
-        &z, (int)below(9) + 1, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY));
+    AZ(deflateInit2(&z, (int)below(9) + 1, Z_DEFLATED, is_gzip ? 31 : 15, 8,
+        Z_DEFAULT_STRATEGY));
     while (text.n != 0) {
         size_t n = below((unsigned)text.n) + 1;
         z.next_in = (unsigned char *)text.p;
@@ -194,6 +195,9 @@ compress_text(struct str text)
     }
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
     deflateEnd(&z);
+    if (below(4) == 0) {
+        memset(out + z.total_out - (is_gzip ? 8 : 4), 0, 4);
+    }
     return str_n((char *)out, z.total_out);
 }
 
@@ -202,8 +206,10 @@ put_body(enum how how, struct str body)
 {
     char line[64];
     if (how == GZIP) {
-        body = compress_text(body);
-        put(STR("Content-Encoding: gzip\r\n"));
+        bool is_gzip = below(3) != 0;
+        body = compress_text(body, is_gzip);
+        put(is_gzip ? STR("Content-Encoding: gzip\r\n")
+                    : STR("Content-Encoding: deflate\r\n"));
     }
     if (how != CHUNKED && how != GZIP) {
         sprintf(line, "Content-Length: %zu\r\n\r\n", body.n);
