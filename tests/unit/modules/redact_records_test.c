@@ -1,8 +1,9 @@
 /*
  * What a sandbox sees of a response that is looked through: TLS records, their
  * sizes, what they hold, and when they come. The same whatever the secrets are,
- * for bodies that come near to one pair of them, cut and stalled by chance, and
- * a reader that stops. The worker is live.h's: the clock is the test's.
+ * for bodies that come near to one pair of them, cut and stalled by chance, a
+ * reader that stops, and secrets that change meanwhile. The worker is live.h's:
+ * the clock is the test's.
  *
  * The positive control is a filter that holds back what begins a secret.
  */
@@ -27,6 +28,7 @@
 #include "../proxy/live_end.h"
 #include "../proxy/live_seams.h"
 #include "../redact/near.h"
+#include "sandbox/secret_priv.h"
 
 #define EPISODES (RUNNING_ON_VALGRIND ? 3 : 60)
 #define WIRE_MAX (1 << 18)
@@ -43,11 +45,11 @@ below(unsigned n)
     return (unsigned)(chance >> 33) % n;
 }
 
-/* Two secrets that begin alike, and their keys. */
+/* Two secrets that begin alike, what they become, and the keys of all. */
 struct pair {
     size_t n;
-    char bytes[2][NEAR_SECRET];
-    struct str secrets[2];
+    char bytes[4][NEAR_SECRET];
+    struct str secrets[4];
     struct redact_keys keys;
 };
 
@@ -55,12 +57,12 @@ static void
 pair_init(struct pair *p, size_t n)
 {
     p->n = n;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < LEN(p->secrets); i++) {
         near_secret(p->bytes[i], n);
         memcpy(p->bytes[i], p->bytes[0], n / 2);
         p->secrets[i] = str_n(p->bytes[i], n);
     }
-    redact_keys_init(&p->keys, p->secrets, 2);
+    redact_keys_init(&p->keys, p->secrets, LEN(p->secrets));
 }
 
 /* Texts */
@@ -73,9 +75,9 @@ add_some(struct near *t, const struct pair *p)
 {
     char room[NEAR_SECRET * 2 + 8];
     enum near_how how = below(NEAR_HOWS);
-    unsigned which = below(2);
+    unsigned which = below(LEN(p->secrets));
     if (below(4) == 0 && echoed != NULL) {
-        near_put(t, near_form(echoed->secrets[which], how, room), how);
+        near_put(t, near_form(echoed->secrets[which % 2], how, room), how);
         return;
     }
     struct str form = near_form(p->secrets[which], how, room);
@@ -250,6 +252,8 @@ struct seen {
 
 struct view {
     struct live *l;
+    const struct pair *is; /* the secrets that there are */
+    bool has_changed;      /* the first is what it becomes */
     struct live_end *client, *origin;
     struct seen *seen;
     unsigned char head[5];
@@ -315,6 +319,19 @@ pass(struct view *v, unsigned ms)
     }
 }
 
+/* The first secret is another, or again what it was. */
+static void
+change(struct view *v)
+{
+    struct secret_value m;
+    struct whole *w = v->l->whole;
+    v->has_changed = !v->has_changed;
+    struct str to = v->is->secrets[v->has_changed ? 2 : 0];
+    AZ(secret_message_make(&m, 0, STR_NONE, to));
+    AN(secret_apply(secret_store_of(w->conf), str_n(m.p, m.n)));
+    secret_value_free(&m);
+}
+
 static void
 happen(struct view *v)
 {
@@ -325,6 +342,8 @@ happen(struct view *v)
         pass(v, pauses[below(LEN(pauses))]);
     } else if (what < 4) {
         take(v, below(2) ? SIZE_MAX : below(3000));
+    } else if (what == 4 && below(8) == 0 && echoed == NULL) {
+        change(v);
     }
 }
 
@@ -377,7 +396,7 @@ watch(void **state, const char *mode, const struct pair *is,
     tmp_dir_write(&w->dir, "sb", is->secrets[1]);
     snprintf(text, sizeof text, conf, mode);
     struct live *l = live_start(state, text, "");
-    struct view v = { .l = l, .seen = seen };
+    struct view v = { .l = l, .is = is, .seen = seen };
     l->room = room;
     v.client = live_tunnel(l, "up.test");
     seen->n = 0;
