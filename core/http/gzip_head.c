@@ -130,12 +130,28 @@ gzip_head_take(struct gzip_head *h, struct bufq *in, const char **why)
     return h->part == DONE;
 }
 
-/* What stands before the check. */
-static uint32_t
-crc_of(const struct gzip_head *h)
+/* What the check is to be: of all before it, the CRC's low half. */
+static unsigned
+check_of(const struct gzip_head *h)
 {
-    return (uint32_t)crc32(
-        0, (const unsigned char *)h->bytes.p, (unsigned)h->bytes.n - 2);
+    return crc32(
+               0, (const unsigned char *)h->bytes.p, (unsigned)h->bytes.n - 2) &
+           0xffff;
+}
+
+/* Where something was masked, of which a check that was wrong would tell: that
+ * one is wrong by a constant then. */
+static void
+renew_check(struct gzip_head *h, unsigned was)
+{
+    unsigned now = check_of(h);
+    unsigned theirs = byte_at(h, h->bytes.n - 2) | byte_at(h, h->bytes.n - 1)
+                                                       << 8;
+    if (now != was) {
+        now = theirs == was ? now : ~now;
+        h->bytes.p[h->bytes.n - 2] = (char)now;
+        h->bytes.p[h->bytes.n - 1] = (char)(now >> 8);
+    }
 }
 
 void
@@ -143,15 +159,13 @@ gzip_head_look(struct gzip_head *h, gzip_look *look, void *arg)
 {
     AN(h->part == DONE);
     bool has_check = byte_at(h, FLAGS_AT) & FLAG_CHECK;
-    uint32_t was = has_check ? crc_of(h) : 0;
+    unsigned was = has_check ? check_of(h) : 0;
     for (unsigned i = 0; i < h->n_fields; i++) {
         if (h->fields[i].n != 0) {
             look(arg, h->bytes.p + h->fields[i].at, h->fields[i].n);
         }
     }
     if (has_check) {
-        uint32_t change = crc_of(h) ^ was;
-        h->bytes.p[h->bytes.n - 2] ^= (char)(change & 0xff);
-        h->bytes.p[h->bytes.n - 1] ^= (char)(change >> 8 & 0xff);
+        renew_check(h, was);
     }
 }

@@ -352,11 +352,13 @@ take_text(struct gzip_mask *g, struct bufq *text)
     }
 }
 
-/* Behind the last block; the length of the text has not changed. */
+/* Behind the last block; the length of the text has not changed. One that was
+ * wrong is wrong, and by nothing that anybody chose. */
 static void
 write_check(const struct gzip_mask *g, struct bufq *out)
 {
     uint32_t sum = gzip_sum_of(&g->sum, g->ended.crc), size = g->ended.size;
+    sum = g->ended.is_wrong ? ~sum : sum;
     unsigned char gzip[] = { (unsigned char)sum, (unsigned char)(sum >> 8),
         (unsigned char)(sum >> 16), (unsigned char)(sum >> 24),
         (unsigned char)size, (unsigned char)(size >> 8),

@@ -62,17 +62,21 @@ struct gzip_mask {
     unsigned char check[CHECK_MAX];
     unsigned n_check, check_size;
     uint64_t taken, text;
-    uint64_t member; /* the text's offset where it began */
-    bool is_whole;   /* no member follows; the text of all ends at ... */
+    uint64_t member;        /* the text's offset where it began, and ... */
+    uint32_t sum_of_member; /* ... its check so far */
+    bool is_whole;          /* no member follows; the text of all ends at ... */
     uint64_t end;
     const char *why;
     const char *stuck; /* gzip_mask_stuck() when it was last called, and no
                           text has come back since */
 
     /* Members that have ended and are not cleared, as one; once it is
-     * compressed anew, all. */
+     * compressed anew, all. Their check is that of the text: the origin's may
+     * be wrong by as much as it likes, and what is made of it would show the
+     * check of what is masked. */
     struct ended {
         bool is_set;
+        bool is_wrong; /* the origin's is another */
         uint64_t text;
         uint32_t crc, size;
     } ended;

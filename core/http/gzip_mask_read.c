@@ -47,6 +47,17 @@ give(struct gzip_mask *g, struct bufq *to, struct str s)
     g->text += s.n;
 }
 
+/* Of a member's. */
+static void
+give_blocks(struct gzip_mask *g, struct bufq *to, struct str s)
+{
+    if (g->check_size != 0) {
+        g->sum_of_member =
+            gzip_sum_add(g->check_size == 4, g->sum_of_member, s);
+    }
+    give(g, to, s);
+}
+
 /* RFC 1950 2.2: method 8, a window of 32 KiB at most, a check, no dictionary.
  * Raw deflate that begins so would be a stored block with odd padding. */
 static bool
@@ -64,6 +75,7 @@ begin_blocks(struct gzip_mask *g)
     }
     gzip_blocks_reset(g->blocks);
     g->member = g->text;
+    g->sum_of_member = gzip_sum_begin(g->check_size == 4);
     g->n_check = 0;
     g->place = AT_BLOCKS;
     cut(g, 0, true);
@@ -119,19 +131,22 @@ end_member(struct gzip_mask *g)
 {
     struct ended *e = &g->ended;
     bool is_gzip = g->check_size == 8;
-    struct ended now = { true, g->text, little(g->check),
-        is_gzip ? little(g->check + 4) : 0 };
+    uint32_t check = little(g->check);
+    struct ended now = { .is_set = true,
+        .text = g->text,
+        .crc = g->sum_of_member,
+        .size = is_gzip ? little(g->check + 4) : 0 };
     g->place = AT_NEXT;
     cut(g, 0, true);
-    if (!is_gzip) {
-        now.crc = __builtin_bswap32(now.crc);
-    }
+    check = is_gzip ? check : __builtin_bswap32(check);
+    now.is_wrong = g->check_size != 0 && check != now.crc;
     if (!e->is_set || (g->mode == PASSES && e->text <= g->cleared)) {
         *e = now;
         return;
     }
     e->crc = gzip_sum_joined(e->crc, now.crc, g->text - g->member);
     e->size += now.size;
+    e->is_wrong = e->is_wrong || now.is_wrong;
     e->text = now.text;
 }
 
@@ -190,7 +205,7 @@ read_blocks(struct gzip_mask *g, struct bufq *in, struct bufq *to)
     char *text = bufq_reserve(&g->copy, 1, &room);
     room = room < most ? room : most;
     enum gzip_block r = gzip_blocks_run(g->blocks, from, text, room, &run);
-    give(g, to, str_n(text, run.made));
+    give_blocks(g, to, str_n(text, run.made));
     bufq_commit(&g->copy, run.made);
     hold(g, str_n(from.p, run.used));
     bufq_consume(in, run.used);

@@ -10,6 +10,14 @@
 
 #define ADLER_BASE 65521u
 
+uint32_t
+gzip_sum_add(bool is_adler, uint32_t sum, struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    unsigned n = (unsigned)s.n;
+    return (uint32_t)(is_adler ? adler32(sum, p, n) : crc32(sum, p, n));
+}
+
 void
 gzip_sum_init(struct gzip_sum *s, bool is_adler)
 {
@@ -71,9 +79,7 @@ gzip_sum_of(const struct gzip_sum *s, uint32_t check)
         return check ^ gzip_sum_joined(s->crc, 0, s->gap);
     }
     uint32_t a = check & 0xffff, b = check >> 16;
-    if (a >= ADLER_BASE || b >= ADLER_BASE) {
-        return check; /* no text has it */
-    }
+    AN(a < ADLER_BASE && b < ADLER_BASE);
     a = (a + s->a) % ADLER_BASE;
     b = (b + carried(s, s->gap)) % ADLER_BASE;
     return b << 16 | a;

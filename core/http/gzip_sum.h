@@ -1,10 +1,9 @@
 #pragma once
 
 /*
- * The check of a text of which some bytes have been changed, made from the
- * check of the text as it was: what is added up is the difference that each
- * change makes, so that no byte that stays costs anything and a check that was
- * wrong stays wrong. For gzip_mask.c.
+ * Checks of texts, and of a text of which some bytes have been changed, made
+ * from the check of the text as it was: what is added up is the difference that
+ * each change makes. For gzip_mask.c.
  */
 
 #include "base/str.h"
@@ -15,6 +14,15 @@ struct gzip_sum {
     uint32_t a, b; /* ... that of either half of an Adler-32, ... */
     uint64_t gap;  /* ... and how many bytes have come since */
 };
+
+/* The check of no text, and of one and `s` behind it; `s` below 4 GiB. */
+static inline uint32_t
+gzip_sum_begin(bool is_adler)
+{
+    return is_adler;
+}
+
+uint32_t gzip_sum_add(bool is_adler, uint32_t sum, struct str s);
 
 void gzip_sum_init(struct gzip_sum *s, bool is_adler);
 

@@ -343,10 +343,15 @@ names(void **state)
         char *s = left_of(&d);
         assert_memory_equal(s, want, n);
         assert_memory_equal(s + n + 2, body + n + 2, body_n - n - 2);
+        uLong given = (unsigned char)s[n] | (uLong)(unsigned char)s[n + 1] << 8;
         free(s);
         if (!is_wrong) {
             assert_inflates(&d, CODING_GZIP);
         }
+        /* by a constant, where it was wrong */
+        uLong masked = crc32(0, (const unsigned char *)want, (unsigned)n);
+        masked = is_wrong ? ~masked : masked;
+        assert_int_equal(given, masked & 0xffff);
         end(&d, &p);
     }
 }

@@ -32,6 +32,7 @@ struct live {
     struct ev_check probe;
     bool is_quiet;         /* nothing ran in this turn */
     bool is_keeper_silent; /* the test may set it: no certificate comes */
+    int room;     /* ... bytes that lie unread at a client, about; 0: many */
     int resolver; /* asked for names that are not known; says nothing */
     struct live_end *ends[LIVE_ENDS];
     unsigned n_ends;

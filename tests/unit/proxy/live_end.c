@@ -56,6 +56,10 @@ accepted(struct live *l, unsigned listener)
     AZ(socketpair(
         AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
     AN(addr_parse(STR("10.0.0.1"), &a));
+    if (l->room != 0) {
+        AZ(setsockopt(
+            pair[0], SOL_SOCKET, SO_SNDBUF, &l->room, sizeof l->room));
+    }
     conn_new(l->worker, listen_get(l->worker->conf, listener), pair[0], &a);
     live_settle(l);
     return end_new(l, pair[1]);

@@ -13,7 +13,9 @@
 #include "base/digest.h"
 #include "redact/scan.h"
 
+#ifndef NEAR_SECRET
 #define NEAR_SECRET 24
+#endif
 #define NEAR_TEXT_MAX 16384
 
 enum near_how {
