@@ -376,23 +376,41 @@ redact_scan_feed(
 }
 
 void
+redact_scan_last(
+    struct redact_scan *s, struct str bytes, redact_report *fn, void *arg)
+{
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    struct feed f = {
+        .piece = p, .end = p + bytes.n, .is_end = true, .report = fn, .arg = arg
+    };
+    take(s, &f);
+}
+
+void
 redact_scan_end(struct redact_scan *s, redact_report *fn, void *arg)
 {
-    struct feed f = { .is_end = true, .report = fn, .arg = arg };
-    f.piece = f.end = (const unsigned char *)"";
-    take(s, &f);
+    redact_scan_last(s, STR(""), fn, arg);
+}
+
+/* Of at most a block: as most values of fields are. */
+static bool
+has_long_run(const struct redact_scan *s, struct str text)
+{
+    unsigned char block[BLOCK] = { 0 };
+    struct simd_masks m;
+    memcpy(block, text.p, text.n);
+    s->keys->simd->classify(&redact_token, block, 1, &m);
+    return long_runs(m.in) != 0;
 }
 
 void
 redact_scan_text(
     struct redact_scan *s, struct str text, redact_report *fn, void *arg)
 {
-    const unsigned char *p = (const unsigned char *)text.p;
-    struct feed f = {
-        .piece = p, .end = p + text.n, .is_end = true, .report = fn, .arg = arg
-    };
     redact_scan_reset(s);
-    take(s, &f);
+    if (text.n > BLOCK || has_long_run(s, text)) {
+        redact_scan_last(s, text, fn, arg);
+    }
 }
 
 void
