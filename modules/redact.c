@@ -353,15 +353,22 @@ body_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
 }
 
 static void
-body_take(struct body *b, struct bufq *in)
+body_take(struct body *b, struct bufq *in, bool is_end)
 {
     size_t at = b->kept.len, n = bufq_move(&b->kept, in, SIZE_MAX);
     while (at < b->kept.len) {
         struct str run = bufq_peek_at(&b->kept, at);
-        redact_scan_feed(&b->scan, run, body_report, b);
         at += run.n;
+        if (is_end && at == b->kept.len) {
+            redact_scan_last(&b->scan, run, body_report, b);
+        } else {
+            redact_scan_feed(&b->scan, run, body_report, b);
+        }
     }
     AN(b->scan.offset == b->given + b->kept.len);
+    if (is_end) {
+        redact_scan_end(&b->scan, body_report, b);
+    }
     hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
@@ -390,10 +397,7 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     if (!body_give(b, out, false)) {
         return F_FULL; /* before more is taken, so that it stays bounded */
     }
-    body_take(b, in);
-    if (need == END) {
-        redact_scan_end(&b->scan, body_report, b);
-    }
+    body_take(b, in, need == END);
     if (!body_give(b, out, need == END)) {
         return F_FULL;
     }

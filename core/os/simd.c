@@ -107,57 +107,73 @@ classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-/* Tables for the low halves of bytes 0x30 to 0x3f, and of letters. */
+/* Tables for the second digit: by the low half of 0x30 to 0x3f, and of letters.
+ */
 struct digits {
-    __m128i high, low, letters;
+    __m256i high, low, letters;
 };
 
-/* Those of 16 bytes that begin an escape. */
-__attribute__((target("ssse3"))) static inline unsigned
-escapes_16(const struct digits *d, const unsigned char *p)
+__attribute__((target("avx2"))) static struct digits
+digits_of(const struct simd_class *c)
 {
-    __m128i x = _mm_loadu_si128((const __m128i *)p);
-    __m128i one = _mm_loadu_si128((const __m128i *)(p + 1));
-    __m128i two = _mm_loadu_si128((const __m128i *)(p + 2));
-    __m128i nibble = _mm_set1_epi8(15), row = _mm_set1_epi8((char)0xf0);
-    __m128i digit = _mm_set1_epi8(0x30), letter = _mm_set1_epi8(0x40);
-    __m128i high =
-        _mm_and_si128(_mm_shuffle_epi8(d->high, _mm_and_si128(one, nibble)),
-            _mm_cmpeq_epi8(_mm_and_si128(one, row), digit));
-    __m128i low =
-        _mm_and_si128(_mm_shuffle_epi8(d->low, _mm_and_si128(two, nibble)),
-            _mm_cmpeq_epi8(_mm_and_si128(two, row), digit));
-    row = _mm_set1_epi8((char)0xd0); /* of letters of either case */
-    __m128i letters =
-        _mm_and_si128(_mm_shuffle_epi8(d->letters, _mm_and_si128(two, nibble)),
-            _mm_cmpeq_epi8(_mm_and_si128(two, row), letter));
-    high = _mm_and_si128(high, _mm_or_si128(low, letters));
-    high = _mm_cmpeq_epi8(high, _mm_setzero_si128());
-    high = _mm_andnot_si128(high, _mm_cmpeq_epi8(x, _mm_set1_epi8('%')));
-    x = _mm_cmpeq_epi8(x, _mm_set1_epi8('\\'));
-    return (unsigned)_mm_movemask_epi8(_mm_or_si128(x, high));
+    __m128i letters = _mm_setr_epi8(
+        -1, 10, 11, 12, 13, 14, 15, -1, -1, -1, -1, -1, -1, -1, -1, -1);
+    __m128i low = _mm_loadu_si128((const __m128i *)c->low);
+    __m128i high = _mm_loadu_si128((const __m128i *)c->high);
+    letters = _mm_shuffle_epi8(low, letters);
+    low = _mm_and_si128(low, _mm_setr_epi32(-1, -1, 0xffff, 0));
+    return (struct digits){ _mm256_broadcastsi128_si256(high),
+        _mm256_broadcastsi128_si256(low),
+        _mm256_broadcastsi128_si256(letters) };
 }
 
-__attribute__((target("ssse3"))) static void
-escapes_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
+/* A table's bytes for 0 to 15, and 0 for all above. */
+__attribute__((target("avx2"))) static inline __m256i
+of_table(__m256i table, __m256i x)
+{
+    return _mm256_shuffle_epi8(
+        table, _mm256_adds_epu8(x, _mm256_set1_epi8(0x70)));
+}
+
+/* Behind which of 32 bytes two digits of a byte of the class stand. */
+__attribute__((target("avx2"))) static inline unsigned
+digits_32(const struct digits *d, const unsigned char *p)
+{
+    __m256i one = _mm256_loadu_si256((const __m256i *)(p + 1));
+    __m256i two = _mm256_loadu_si256((const __m256i *)(p + 2));
+    __m256i row = _mm256_set1_epi8(0x30);
+    __m256i letter = _mm256_or_si256(two, _mm256_set1_epi8(0x20));
+    letter = _mm256_xor_si256(letter, _mm256_set1_epi8(0x60));
+    one = of_table(d->high, _mm256_xor_si256(one, row));
+    two = of_table(d->low, _mm256_xor_si256(two, row));
+    two = _mm256_or_si256(two, of_table(d->letters, letter));
+    one = _mm256_and_si256(one, two);
+    one = _mm256_cmpeq_epi8(one, _mm256_setzero_si256());
+    return ~(unsigned)_mm256_movemask_epi8(one);
+}
+
+__attribute__((target("avx2"))) static void
+escapes_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     uint64_t *masks)
 {
-    uint8_t low[16] = { 0 }, letters[16] = { 0 };
-    memcpy(low, c->low, 10);
-    memcpy(letters + 1, c->low + 10, 6);
-    struct digits d = { _mm_loadu_si128((const __m128i *)c->high),
-        _mm_loadu_si128((const __m128i *)low),
-        _mm_loadu_si128((const __m128i *)letters) };
+    struct digits d = digits_of(c);
+    __m256i percent = _mm256_set1_epi8('%'), slash = _mm256_set1_epi8('\\');
     for (size_t k = 0; k < n; k++) {
         masks[k] = 0;
-        for (unsigned i = 0; i < 64; i += 16, p += 16) {
-            masks[k] |= (uint64_t)escapes_16(&d, p) << i;
+        for (unsigned i = 0; i < 64; i += 32, p += 32) {
+            __m256i x = _mm256_loadu_si256((const __m256i *)p);
+            __m256i is_percent = _mm256_cmpeq_epi8(x, percent);
+            unsigned in = (unsigned)_mm256_movemask_epi8(is_percent);
+            in = in != 0 ? in & digits_32(&d, p) : 0;
+            x = _mm256_cmpeq_epi8(x, slash);
+            in |= (unsigned)_mm256_movemask_epi8(x);
+            masks[k] |= (uint64_t)in << i;
         }
     }
 }
 
-static const struct simd avx2 = { classify_avx2, escapes_ssse3 };
-static const struct simd ssse3 = { classify_ssse3, escapes_ssse3 };
+static const struct simd avx2 = { classify_avx2, escapes_avx2 };
+static const struct simd ssse3 = { classify_ssse3, escapes_portable };
 
 const struct simd *
 simd_way(unsigned i)

@@ -27,7 +27,8 @@ measure(struct redact_run *r, const struct redact_keys *keys)
 {
     AN(keys->longest <= REDACT_FORM_MAX);
     r->keys = keys;
-    r->history = keys->longest;
+    r->history =
+        keys->longest > REDACT_HISTORY_MIN ? keys->longest : REDACT_HISTORY_MIN;
     r->room = 2 * r->history + WAITING + CHUNK;
 }
 
@@ -320,13 +321,7 @@ void
 redact_run_change(
     struct redact_run *r, const struct redact_keys *keys, unsigned n)
 {
-    unsigned n_guesses = 0;
-    for (unsigned i = 0; i < r->n_guesses; i++) {
-        if (r->guesses[i].secret < n) {
-            r->guesses[n_guesses++] = r->guesses[i];
-        }
-    }
-    r->n_guesses = n_guesses;
+    redact_guesses_change(&r->guesses, n);
     size_t history = r->history, room = r->room;
     measure(r, keys);
     r->history = history > r->history ? history : r->history;

@@ -10,13 +10,14 @@
  * For scan.c. Which stages there are, and what they take, depends on the text.
  */
 
+#include "redact/guess.h"
 #include "redact/window.h"
 
 /* As it stands, and undone up to four times. */
 #define REDACT_STAGES 5
 
-/* Guesses that are not told yet: escapes may show that they are none. */
-#define REDACT_GUESSES 8
+/* A stage keeps so many bytes before an escape, and behind it, at least. */
+#define REDACT_HISTORY_MIN 128
 
 struct redact_stage {
     bool is_on;
@@ -31,19 +32,13 @@ struct redact_stage {
                      stage, where they are in a row, a stretch's first alone */
 };
 
-struct redact_guess {
-    unsigned secret;
-    uint64_t from, to;
-};
-
 struct redact_run {
     const struct redact_keys *keys;
     size_t history; /* bytes that a stage keeps: no form is longer */
     size_t room;    /* bytes that a stage may hold */
     uint64_t end;   /* offset of the run's last byte so far */
     struct redact_stage stages[REDACT_STAGES];
-    unsigned n_guesses;
-    struct redact_guess guesses[REDACT_GUESSES];
+    struct redact_guesses guesses;
 };
 
 struct redact_run *redact_run_new(const struct redact_keys *keys);

@@ -1,17 +1,17 @@
 /*
  * Cuts a text into runs of token bytes, 64 bytes at a time. A run that begins
- * and ends in a piece and has no escapes is looked at where it lies; one that
- * goes on behind the piece, or has some, in a redact_run.
+ * and ends in a piece and has no escapes is looked at where it lies; a short
+ * one that has some, in a redact_whole; and in a redact_run, one that is long
+ * or goes on behind the piece.
  */
 
 #include "redact/scan.h"
 
-#include "base/mem.h"
+#include "redact/rows.h"
 #include "redact/run.h"
 #include "redact/token.h"
-#include "redact/undo.h"
+#include "redact/whole.h"
 
-#define BLOCK 64
 #define BLOCKS 64 /* classified at once */
 
 /* One piece's work. */
@@ -23,12 +23,15 @@ struct feed {
     struct simd_masks last;     /* of the block before */
     const unsigned char *begin; /* of the run that is open; NULL: none, or it is
                                    short and began in that block */
-    bool has_escapes;           /* that run, in the piece */
+    bool has_escapes;           /* that run, in the piece; what may be some */
+    bool has_plain;             /* ... 16 bytes in a row, none special */
     bool is_open;               /* it began before the piece */
     bool is_end;                /* of the text too */
     redact_report *report;
     void *arg;
     struct redact_batch *batch;
+    struct redact_whole *whole;
+    struct redact_guesses guesses; /* of short runs */
     struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
 };
 
@@ -82,66 +85,43 @@ report(const struct feed *f, enum redact_event event, unsigned secret,
     f->report(f->arg, event, secret, from, to);
 }
 
-/* The rest of the run may yet show that it was none. */
-static void
-guess(struct feed *f, struct redact_run *r, struct redact_guess g)
-{
-    if (r->n_guesses < REDACT_GUESSES) {
-        r->guesses[r->n_guesses++] = g;
-    } else {
-        report(f, REDACT_PROBED, g.secret, g.from, g.to);
-    }
-}
-
-/* A form stands there: no guess was made at these bytes. */
-static void
-clear_guesses(struct redact_run *r, uint64_t from, uint64_t to)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < r->n_guesses; i++) {
-        if (r->guesses[i].to <= from || r->guesses[i].from >= to) {
-            r->guesses[n++] = r->guesses[i];
-        }
-    }
-    r->n_guesses = n;
-}
-
 static void
 on_hit(void *arg, const struct redact_span *span, enum redact_event event,
     unsigned secret, struct str bytes)
 {
     struct feed *f = arg;
-    struct redact_run *r = f->run;
-    const unsigned char *p = (const unsigned char *)bytes.p;
-    if (span->whose == NULL) {
-        uint64_t at = f->offset + (uint64_t)(p - f->piece);
-        report(f, event, secret, at, at + bytes.n);
-        return;
-    }
+    struct redact_guesses *guesses = &f->guesses;
+    bool is_whole = redact_whole_has(f->whole, span);
     uint64_t from, to;
-    redact_run_range(r, span, bytes, &from, &to);
-    if (event == REDACT_FOUND) {
-        clear_guesses(r, from, to);
-        report(f, event, secret, from, to);
+    if (span->whose != NULL && !is_whole) {
+        redact_run_range(f->run, span, bytes, &from, &to);
+        guesses = &f->run->guesses;
     } else {
-        guess(f, r, (struct redact_guess){ secret, from, to });
+        if (is_whole) {
+            bytes =
+                redact_whole_range(f->whole, span, f->scan->keys->simd, bytes);
+        }
+        const unsigned char *p = (const unsigned char *)bytes.p;
+        from = f->offset + (uint64_t)(p - f->piece);
+        to = from + bytes.n;
+    }
+    struct redact_guess guess = { secret, from, to };
+    if (event == REDACT_FOUND) {
+        redact_guesses_clear(guesses, from, to);
+        report(f, event, secret, from, to);
+    } else if (span->whose == NULL || !redact_guesses_add(guesses, guess)) {
+        report(f, event, secret, from, to);
     }
 }
 
-/* Those of runs that have ended. */
+/* Those of runs that have ended before `end`. */
 static void
-tell_guesses(const struct feed *f, struct redact_run *r, uint64_t open)
+tell_guesses(const struct feed *f, struct redact_guesses *guesses, uint64_t end)
 {
-    unsigned n = 0;
-    for (unsigned i = 0; i < r->n_guesses; i++) {
-        struct redact_guess g = r->guesses[i];
-        if (g.to > open) {
-            r->guesses[n++] = g;
-        } else {
-            report(f, REDACT_PROBED, g.secret, g.from, g.to);
-        }
+    struct redact_guess g;
+    while (redact_guesses_take(guesses, end, &g)) {
+        report(f, REDACT_PROBED, g.secret, g.from, g.to);
     }
-    r->n_guesses = n;
 }
 
 static void
@@ -160,23 +140,36 @@ run_feed(struct feed *f, const unsigned char *from, const unsigned char *to)
         f->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
 }
 
-/* A run that the piece has whole, of enough bytes. The backslashes that it may
- * end with, before a quote of JSON in JSON, are of no form. */
+/* A run with escapes that the piece has whole. The backslashes that it may end
+ * with, before a quote of JSON in JSON, are of no form. */
 static void
-run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
-    bool has_escapes)
+run_escaped(struct feed *f, const unsigned char *from, const unsigned char *to,
+    bool has_plain)
 {
-    while (has_escapes && to > from && to[-1] == '\\') {
+    while (to > from && to[-1] == '\\') {
         to--;
     }
     if (to - from < WORTH_MIN) {
         return;
     }
-    if (has_escapes && redact_undo_any(from, (size_t)(to - from))) {
+    if (to - from <= REDACT_WHOLE_MAX) {
+        redact_whole_add(
+            f->whole, f->batch, from, (size_t)(to - from), has_plain);
+    } else {
         run_begin(f, from);
         run_feed(f, from, to);
         redact_run_end(f->run, f->batch);
-    } else {
+    }
+}
+
+/* A run that the piece has whole, of enough bytes. */
+static inline void
+run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
+    bool has_escapes, bool has_plain)
+{
+    if (has_escapes) {
+        run_escaped(f, from, to, has_plain);
+    } else if (has_plain) {
         struct redact_span span = { from, to, NULL };
         redact_batch_add(f->batch, &span, 0, 0);
     }
@@ -193,65 +186,41 @@ close_run(struct feed *f, const unsigned char *to)
         run_feed(f, from, to);
         redact_run_end(f->run, f->batch);
     } else if (to - from >= WORTH_MIN) {
-        run_whole(f, from, to, f->has_escapes);
+        run_whole(f, from, to, f->has_escapes, f->has_plain);
     }
 }
 
-/* Bit i: the mask has bits i to i + 15. */
-static inline uint64_t
-long_runs(uint64_t mask)
+/* Where the special bytes of a block are: a backslash, or a '%' that begins an
+ * escape. */
+static uint64_t
+escapes_of(const struct feed *f, const unsigned char *p, uint64_t special)
 {
-    mask &= mask >> 1;
-    mask &= mask >> 2;
-    mask &= mask >> 4;
-    return mask & mask >> 8;
+    unsigned char copy[BLOCK + 2] = { 0 };
+    size_t n = (size_t)(f->end - p);
+    uint64_t mask;
+    if (special == 0) {
+        return 0;
+    }
+    if (n < sizeof copy) {
+        memcpy(copy, p, n);
+        p = copy;
+    }
+    f->scan->keys->simd->escapes(&redact_token, p, 1, &mask);
+    return mask;
 }
 
-/* Whether 16 bits in a row end in the mask, be it that they begin in the one
- * before it. */
-static inline bool
-has_long_end(uint64_t last, uint64_t mask)
-{
-    mask &= mask << 1 | last >> 63;
-    last &= last << 1;
-    mask &= mask << 2 | last >> 62;
-    last &= last << 2;
-    mask &= mask << 4 | last >> 60;
-    last &= last << 4;
-    return (mask & (mask << 8 | last >> 56)) != 0;
-}
-
-/* The bits of a mask from `from` on that are set, as many as in a row. */
-static inline unsigned
-row(uint64_t mask, unsigned from)
-{
-    uint64_t others = ~(mask >> from);
-    return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
-}
-
-/* ... and those at its end. */
-static inline unsigned
-last_row(uint64_t mask)
-{
-    return mask != UINT64_MAX ? (unsigned)__builtin_clzll(~mask) : BLOCK;
-}
-
-/* Whether bits [from, from + n) have one; n is at most 63. */
-static inline bool
-has_bits(uint64_t mask, unsigned from, unsigned n)
-{
-    return (mask >> from & ((UINT64_C(1) << n) - 1)) != 0;
-}
-
-/* The run that is open where `p` is, if it is not known: it began in the block
- * before. */
+/* The run that is open where `p` is, if it is not known: it is short, and began
+ * in the block before. */
 static inline void
 recall_open(struct feed *f, const unsigned char *p)
 {
     unsigned n = last_row(f->last.in);
     if (f->begin == NULL && n != 0) {
+        uint64_t special = f->last.special >> (BLOCK - n);
         f->begin = p - n;
-        f->has_escapes = f->last.special >> (BLOCK - n) != 0;
+        f->has_escapes = special != 0 &&
+                         escapes_of(f, p - BLOCK, special) >> (BLOCK - n) != 0;
+        f->has_plain = false;
     }
 }
 
@@ -260,32 +229,37 @@ recall_open(struct feed *f, const unsigned char *p)
 static void
 take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
 {
-    uint64_t mask = m.in;
+    uint64_t mask = m.in, escapes = escapes_of(f, p, m.special);
+    uint64_t plain =
+        long_ends(f->last.in & ~f->last.special, m.in & ~m.special);
     recall_open(f, p);
     if (f->begin == NULL && mask == UINT64_MAX) {
         f->begin = p;
-        f->has_escapes = false;
+        f->has_escapes = f->has_plain = false;
     }
     if (f->begin != NULL) {
         unsigned n = row(mask, 0);
+        uint64_t its = n < BLOCK ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+        f->has_escapes |= (escapes & its) != 0;
+        f->has_plain |= (plain & its) != 0;
         if (n == BLOCK) {
-            f->has_escapes |= m.special != 0;
             return;
         }
-        f->has_escapes |= has_bits(m.special, 0, n);
         close_run(f, p + n);
-        mask &= UINT64_MAX << n;
+        mask &= ~its;
     }
     unsigned open = last_row(mask);
     mask &= open != 0 ? UINT64_MAX >> open : UINT64_MAX;
     if (open >= WORTH_MIN) {
         f->begin = p + BLOCK - open;
-        f->has_escapes = m.special >> (BLOCK - open) != 0;
+        f->has_escapes = escapes >> (BLOCK - open) != 0;
+        f->has_plain = plain >> (BLOCK - open) != 0;
     }
     for (uint64_t runs = long_runs(mask); runs != 0; runs = long_runs(mask)) {
         unsigned from = (unsigned)__builtin_ctzll(runs);
         unsigned n = row(mask, from);
-        run_whole(f, p + from, p + from + n, has_bits(m.special, from, n));
+        run_whole(f, p + from, p + from + n, has_bits(escapes, from, n),
+            has_bits(plain, from, n));
         mask &= ~(((UINT64_C(1) << n) - 1) << from);
     }
 }
@@ -302,13 +276,17 @@ take_rest(struct feed *f, const unsigned char *p)
     }
     memcpy(block, p, n);
     f->scan->keys->simd->classify(&redact_token, block, 1, &m);
+    uint64_t escapes = escapes_of(f, p, m.special);
+    uint64_t plain =
+        long_ends(f->last.in & ~f->last.special, m.in & ~m.special);
     for (unsigned i = 0; i < n; i++) {
         unsigned k = row(m.in, i);
         if (k != 0 && f->begin == NULL) {
             f->begin = p + i;
-            f->has_escapes = false;
+            f->has_escapes = f->has_plain = false;
         }
-        f->has_escapes |= has_bits(m.special, i, k);
+        f->has_escapes |= has_bits(escapes, i, k);
+        f->has_plain |= has_bits(plain, i, k);
         i += k;
         if (i < n && f->begin != NULL) {
             close_run(f, p + i);
@@ -326,7 +304,7 @@ take_piece(struct feed *f)
         n = n < BLOCKS ? n : BLOCKS;
         f->scan->keys->simd->classify(&redact_token, p, n, masks);
         for (size_t i = 0; i < n; i++, p += BLOCK) {
-            if (f->begin != NULL || has_long_end(f->last.in, masks[i].in)) {
+            if (f->begin != NULL || long_ends(f->last.in, masks[i].in) != 0) {
                 take_block(f, p, masks[i]);
             }
             f->last = masks[i];
@@ -354,9 +332,12 @@ static void
 take(struct redact_scan *s, struct feed *f)
 {
     struct redact_batch batch;
+    struct redact_whole whole;
     redact_batch_init(&batch, s->keys, on_hit, f);
+    redact_whole_init(&whole);
     f->scan = s;
     f->batch = &batch;
+    f->whole = &whole;
     f->offset = s->offset;
     f->floor = s->offset - redact_scan_held(s);
     f->run = s->run;
@@ -372,8 +353,9 @@ take(struct redact_scan *s, struct feed *f)
     redact_batch_flush(&batch);
     s->offset += (uint64_t)(f->end - f->piece);
     s->open = s->run != NULL ? s->open : s->offset;
+    tell_guesses(f, &f->guesses, s->open);
     if (f->run != NULL) {
-        tell_guesses(f, f->run, s->open);
+        tell_guesses(f, &f->run->guesses, s->open);
     }
     if (s->run == NULL) {
         redact_run_free(f->run);
@@ -394,23 +376,41 @@ redact_scan_feed(
 }
 
 void
+redact_scan_last(
+    struct redact_scan *s, struct str bytes, redact_report *fn, void *arg)
+{
+    const unsigned char *p = (const unsigned char *)bytes.p;
+    struct feed f = {
+        .piece = p, .end = p + bytes.n, .is_end = true, .report = fn, .arg = arg
+    };
+    take(s, &f);
+}
+
+void
 redact_scan_end(struct redact_scan *s, redact_report *fn, void *arg)
 {
-    struct feed f = { .is_end = true, .report = fn, .arg = arg };
-    f.piece = f.end = (const unsigned char *)"";
-    take(s, &f);
+    redact_scan_last(s, STR(""), fn, arg);
+}
+
+/* Of at most a block: as most values of fields are. */
+static bool
+has_long_run(const struct redact_scan *s, struct str text)
+{
+    unsigned char block[BLOCK] = { 0 };
+    struct simd_masks m;
+    memcpy(block, text.p, text.n);
+    s->keys->simd->classify(&redact_token, block, 1, &m);
+    return long_runs(m.in) != 0;
 }
 
 void
 redact_scan_text(
     struct redact_scan *s, struct str text, redact_report *fn, void *arg)
 {
-    const unsigned char *p = (const unsigned char *)text.p;
-    struct feed f = {
-        .piece = p, .end = p + text.n, .is_end = true, .report = fn, .arg = arg
-    };
     redact_scan_reset(s);
-    take(s, &f);
+    if (text.n > BLOCK || has_long_run(s, text)) {
+        redact_scan_last(s, text, fn, arg);
+    }
 }
 
 void

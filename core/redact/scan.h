@@ -58,6 +58,10 @@ void redact_scan_feed(
  * then; to call it again does nothing. */
 void redact_scan_end(struct redact_scan *s, redact_report *report, void *arg);
 
+/* The last bytes of the text: as to feed them and to end, at less cost. */
+void redact_scan_last(
+    struct redact_scan *s, struct str bytes, redact_report *report, void *arg);
+
 /* A text that is there whole, by itself: reset, feed and end at less cost. */
 void redact_scan_text(
     struct redact_scan *s, struct str text, redact_report *report, void *arg);

@@ -125,15 +125,3 @@ redact_undo_next(const struct redact_marks *m, size_t from, bool is_end)
     e.n = 0;
     return e;
 }
-
-bool
-redact_undo_any(const unsigned char *p, size_t n)
-{
-    unsigned char byte;
-    for (size_t i = 0; i < n; i++) {
-        if ((p[i] == '%' || p[i] == '\\') && undo(p + i, n - i, &byte) > 1) {
-            return true;
-        }
-    }
-    return false;
-}

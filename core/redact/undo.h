@@ -55,6 +55,3 @@ redact_undo_digits(const unsigned char *p)
     return one->high & two->low ? (unsigned char)(one->value << 4 | two->value)
                                 : 0;
 }
-
-/* Whether there is one in bytes with none behind them. */
-bool redact_undo_any(const unsigned char *p, size_t n);

@@ -33,22 +33,22 @@ redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     size_t from, size_t wait)
 {
     size_t stride = b->keys->stride, n = (size_t)(span->to - span->from);
-    while (from + REDACT_WINDOW + wait <= n) {
+    if (from + REDACT_WINDOW + wait > n) {
+        return from;
+    }
+    const unsigned char *at = span->from + from;
+    const unsigned char *last = span->to - wait - REDACT_WINDOW;
+    while (at <= last) {
         b->spans[b->n_spans++] = *span;
-        const unsigned char *at = span->from + from;
-        size_t left = (n - from - REDACT_WINDOW - wait) / stride + 1;
-        unsigned k = REDACT_BATCH - b->n;
-        k = left < k ? (unsigned)left : k;
-        from += k * stride;
-        for (unsigned i = 0; i < k; i++, at += stride) {
-            b->at[b->n + i] = at;
-        }
-        b->n += k;
+        do {
+            b->at[b->n++] = at;
+            at += stride;
+        } while (at <= last && b->n < REDACT_BATCH);
         if (b->n == REDACT_BATCH) {
             redact_batch_flush(b);
         }
     }
-    return from;
+    return (size_t)(at - span->from);
 }
 
 /* Whether the form has these bytes from `from` on; in constant time. */

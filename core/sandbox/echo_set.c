@@ -20,7 +20,8 @@ struct wanted {
 struct echo_sets {
     unsigned magic;
     struct map all;
-    struct list kept; /* used last first */
+    struct echo_set *last; /* that was asked for; NULL: it has gone */
+    struct list kept;      /* used last first */
     unsigned n_kept;
     struct wanted wanted; /* of one call at a time */
 };
@@ -78,6 +79,7 @@ set_free(struct echo_sets *sets, struct echo_set *set)
     CHECK(set, ECHO_SET_MAGIC);
     AZ(set->refs);
     AZ(list_is_linked(&set->kept));
+    sets->last = sets->last != set ? sets->last : NULL;
     map_del(&sets->all, &set->node);
     redact_keys_fini(&set->keys);
     for (unsigned i = 0; i < set->n_asked; i++) {
@@ -216,6 +218,17 @@ gather(struct secret_store *s, const struct echo_set *first,
     }
 }
 
+/* Most requests ask for what the one before them did. */
+static struct echo_set *
+set_find(struct echo_sets *sets, struct str key)
+{
+    if (sets->last != NULL && str_eq(sets->last->node.key, key)) {
+        return sets->last;
+    }
+    struct map_node *node = map_find(&sets->all, key);
+    return node != NULL ? container_of(node, struct echo_set, node) : NULL;
+}
+
 struct echo_set *
 echo_set_get(struct secret_store *s, const struct echo_set *first,
     const struct secret_def *const *secrets, unsigned n,
@@ -225,10 +238,9 @@ echo_set_get(struct secret_store *s, const struct echo_set *first,
     CHECK(sets, ECHO_SETS_MAGIC);
     gather(s, first, secrets, n, sandbox);
     struct str key = key_of(sets->wanted.texts, sets->wanted.n);
-    struct map_node *node = map_find(&sets->all, key);
-    struct echo_set *set =
-        node != NULL ? echo_set_ref(container_of(node, struct echo_set, node))
-                     : set_new(s, first, sandbox);
+    struct echo_set *set = set_find(sets, key);
+    set = set != NULL ? echo_set_ref(set) : set_new(s, first, sandbox);
+    sets->last = set;
     if (first == NULL) {
         set->is_newest = true;
         set->changes = secret_changes(s);

@@ -38,12 +38,18 @@ def host(n_secrets, more=""):
 def setup():
     """Options of such a Weir."""
     others = bodies.secrets(N_SECRETS)[1:]
-    lines = [
-        f"secret  s{i}  env:S{i}  hosts=h{HOSTS[N_SECRETS]}.{DOMAIN};\n"
-        for i in range(len(others))
-    ]
+    bound = f"hosts=h{HOSTS[N_SECRETS]}.{DOMAIN}"
+    lines, uses = [], []
+    for i in range(len(others)):
+        lines.append(f"secret  s{i}  env:S{i}  {bound};\n")
+        uses.append(f"proxy_set_header  X-{i}  $secret_s{i};\n")
+    # Looked for is what the block may attach, be it at a path that nobody asks
+    # for: so the requests are the same.
+    elsewhere = f"location /elsewhere/ {{ {''.join(uses)} }}"
     return {
-        "egress": host(0, "redact  off;") + host(N_SECRETS) + "".join(lines),
+        "egress": host(0, "redact  off;")
+        + host(N_SECRETS, elsewhere)
+        + "".join(lines),
         "env": {f"S{i}": value for i, value in enumerate(others)},
     }
 

@@ -1,0 +1,56 @@
+#pragma once
+
+/*
+ * Rows of bits that are set in the masks of blocks of 64 bytes, of which bit 0
+ * is the first byte's. For scan.c.
+ */
+
+#include "base/obj.h"
+
+#define BLOCK 64
+
+/* Bit i: the mask has bits i to i + 15. */
+static inline uint64_t
+long_runs(uint64_t mask)
+{
+    mask &= mask >> 1;
+    mask &= mask >> 2;
+    mask &= mask >> 4;
+    return mask & mask >> 8;
+}
+
+/* Bit i: 16 bits in a row end there, be it that they begin in the mask of the
+ * block before. */
+static inline uint64_t
+long_ends(uint64_t last, uint64_t mask)
+{
+    mask &= mask << 1 | last >> 63;
+    last &= last << 1;
+    mask &= mask << 2 | last >> 62;
+    last &= last << 2;
+    mask &= mask << 4 | last >> 60;
+    last &= last << 4;
+    return mask & (mask << 8 | last >> 56);
+}
+
+/* The bits of a mask from `from` on that are set, as many as in a row. */
+static inline unsigned
+row(uint64_t mask, unsigned from)
+{
+    uint64_t others = ~(mask >> from);
+    return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
+}
+
+/* ... and those at its end. */
+static inline unsigned
+last_row(uint64_t mask)
+{
+    return mask != UINT64_MAX ? (unsigned)__builtin_clzll(~mask) : BLOCK;
+}
+
+/* Whether bits [from, from + n) have one; n is at most 63. */
+static inline bool
+has_bits(uint64_t mask, unsigned from, unsigned n)
+{
+    return (mask >> from & ((UINT64_C(1) << n) - 1)) != 0;
+}
