@@ -1,6 +1,7 @@
 """weir under test: a config, a private prefix, a process, its logs."""
 
 import ctypes
+import functools
 import json
 import os
 import re
@@ -75,11 +76,16 @@ def reserve_port():
     return sock
 
 
+@functools.cache
+def keeps_freed_memory():
+    """Whether a sanitizer or Valgrind does: VmRSS says little then."""
+    with open(BINARY, "rb") as f:
+        return "valgrind" in WRAP or b"__asan_init" in f.read()
+
+
 def resident(pid):
-    """VmRSS in KiB; None where a sanitizer or Valgrind keeps what was freed."""
-    with open(f"/proc/{pid}/maps") as f:
-        maps = f.read()
-    if "libasan" in maps or "vgpreload" in maps:
+    """VmRSS in KiB; None where it says little."""
+    if keeps_freed_memory():
         return None
     with open(f"/proc/{pid}/status") as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])

@@ -322,7 +322,9 @@ names(void **state)
     (void)state;
     for (int is_wrong = 0; is_wrong < 2; is_wrong++) {
         pack(&plain_raw, 900, 0);
-        memmove(body + n + 2, body, body_n);
+        for (size_t i = body_n; i-- > 0;) {
+            body[n + 2 + i] = body[i]; /* they overlap */
+        }
         memcpy(body, head, n);
         body[n] = (char)(check + (unsigned)is_wrong);
         body[n + 1] = (char)(check >> 8);
