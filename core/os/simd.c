@@ -164,7 +164,7 @@ escapes_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
             __m256i x = _mm256_loadu_si256((const __m256i *)p);
             __m256i is_percent = _mm256_cmpeq_epi8(x, percent);
             unsigned in = (unsigned)_mm256_movemask_epi8(is_percent);
-            in = in != 0 ? in & digits_32(&d, p) : 0;
+            in &= digits_32(&d, p);
             x = _mm256_cmpeq_epi8(x, slash);
             in |= (unsigned)_mm256_movemask_epi8(x);
             masks[k] |= (uint64_t)in << i;
