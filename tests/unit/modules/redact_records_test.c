@@ -151,7 +151,9 @@ static void
 put(struct str s)
 {
     AN(n_wire + s.n <= sizeof wire);
-    memcpy(wire + n_wire, s.p, s.n);
+    if (s.n != 0) {
+        memcpy(wire + n_wire, s.p, s.n);
+    }
     n_wire += s.n;
 }
 
