@@ -32,16 +32,11 @@ measure(struct redact_run *r, const struct redact_keys *keys)
     r->room = 2 * r->history + WAITING + CHUNK;
 }
 
-/* `had` bytes are kept; the others are zero, since whole blocks are
- * classified, what lies behind the last byte of a run too. */
 static void
-stage_alloc(struct redact_run *r, struct redact_stage *st, size_t had)
+stage_alloc(struct redact_run *r, struct redact_stage *st)
 {
-    size_t size = r->room + SLACK;
-    AN(had <= size);
-    st->bytes = xrealloc(st->bytes, size);
-    memset(st->bytes + had, 0, size - had);
-    st->at = xrealloc(st->at, size * sizeof *st->at);
+    st->bytes = xrealloc(st->bytes, r->room + SLACK);
+    st->at = xrealloc(st->at, (r->room + SLACK) * sizeof *st->at);
 }
 
 struct redact_run *
@@ -99,7 +94,7 @@ stage_begin(struct redact_run *r, struct redact_batch *b,
 {
     AZ(st->is_on);
     if (st->bytes == NULL) {
-        stage_alloc(r, st, 0);
+        stage_alloc(r, st);
     }
     st->base = st->n != 0 ? st->n + 1 : 0;
     if (st->base + r->history + WAITING > r->room) {
@@ -337,7 +332,7 @@ redact_run_change(
     for (unsigned i = 0; i < REDACT_STAGES; i++) {
         struct redact_stage *st = &r->stages[i];
         if (st->bytes != NULL) {
-            stage_alloc(r, st, room + SLACK);
+            stage_alloc(r, st);
         }
     }
 }

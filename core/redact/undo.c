@@ -35,10 +35,15 @@ void
 redact_marks_init(struct redact_marks *m, const struct simd *simd,
     const unsigned char *p, size_t n)
 {
+    size_t blocks = (n + BLOCK - 1) / BLOCK, full = n < 2 ? 0 : (n - 2) / BLOCK;
+    unsigned char last[2 * BLOCK + 2] = { 0 };
     AN(n <= BLOCK * REDACT_MARKS_MAX);
     m->p = p;
     m->n = n;
-    simd->escapes(&redact_token, p, (n + BLOCK - 1) / BLOCK, m->masks);
+    /* What lies behind the `n` is not looked at. */
+    memcpy(last, p + full * BLOCK, n - full * BLOCK);
+    simd->escapes(&redact_token, p, full, m->masks);
+    simd->escapes(&redact_token, last, blocks - full, m->masks + full);
     for (size_t i = n < 2 ? 0 : n - 2; i < n; i++) {
         m->masks[i / BLOCK] |= (uint64_t)(p[i] == '%') << i % BLOCK;
     }
