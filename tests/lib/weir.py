@@ -48,6 +48,7 @@ class  test;
 address  127.0.0.1;
 """
 
+STOPPED = os.WSTOPPED | os.WNOHANG | os.WNOWAIT
 PRCTL = ctypes.CDLL(None).prctl
 
 
@@ -254,16 +255,29 @@ class Weir:
         where others want the processor. Returns two or more of them;
         signal("CONT") lets the master go on."""
         before, pid = self.forked(), self.process.pid
+        served = self.error_log().count(" serves")
         nice = os.getpriority(os.PRIO_PROCESS, pid)
         os.setpriority(os.PRIO_PROCESS, pid, 19)  # theirs, too
         self.signal("HUP")
         until(lambda: len(self.forked() - before) > 1, "new workers")
         self.signal("STOP")
+        until(lambda: os.waitid(os.P_PID, pid, STOPPED), "the master's stop")
         new = self.forked() - before
         for slow in (pid, *new):
             with contextlib.suppress(PermissionError):
                 os.setpriority(os.PRIO_PROCESS, slow, nice)
+        if self.error_log().count(" serves") > served:
+            self.skip_halted()
         return sorted(new)
+
+    def skip_halted(self):
+        """The machine was so busy that the reload was over before: there is
+        nothing to see, which the summary says."""
+        import pytest  # not there for auto/demo
+
+        for pid in (self.process.pid, *self.forked()):
+            os.kill(pid, signal.SIGCONT)
+        pytest.skip("the reload was quicker than the test")
 
     def reload_failed(self):
         """A reload with many workers, of which one dies before it is ready."""
