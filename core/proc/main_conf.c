@@ -87,6 +87,7 @@ static const struct cmd main_cmds[] = {
     CMD_PATH("pid", CONF_MAIN, M, pid),
     CMD_FLAG("daemon", CONF_MAIN, M, daemon),
     CMD_FLAG("debug_one_byte", CONF_MAIN, M, debug_one_byte),
+    CMD_FLAG("debug_stop_workers", CONF_MAIN, M, debug_stop_workers),
     CMD_PATH("ca_dir", CONF_EGRESS, M, ca_dir),
     CMD_OPENS("events", CONF_MAIN, 0, 0, CONF_EVENTS),
     CMD_OPENS("egress", CONF_MAIN, 0, 0, CONF_EGRESS),

@@ -6,6 +6,7 @@
 #include "proc/worker_process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -274,6 +275,9 @@ serve(struct state *s)
     task_init(&s->task, s->loop, &step_channel, NULL);
     watch_init(&s->watch, s->loop, chan, on_message);
     watch_set(&s->watch, WATCH_READ);
+    if (s->process->cycle->main->debug_stop_workers) {
+        raise(SIGSTOP);
+    }
     if (chan_send(chan, &ready) == IO_OK) {
         loop_run(s->loop);
     }

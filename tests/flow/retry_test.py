@@ -9,7 +9,7 @@ import pytest
 
 from lib.http import reply
 from lib.wait import until
-from lib.weir import GLOBALS
+from lib.weir import GLOBALS, is_stopped
 
 
 def host(origin):
@@ -134,11 +134,6 @@ def test_not_after_a_byte_of_the_answer(weir, plain_origin, answer):
 
 
 # What was not sent yet
-
-
-def is_stopped(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rpartition(")")[2].split()[0] == "T"
 
 
 def die_unseen(w, origin, text, client):

@@ -423,8 +423,9 @@ def test_an_undone_reload_raises_nothing(weir, gate):
     clients["1"] = ask(w, gate, "1")
     wait_waiting(w, 1)
     (old,) = w.children("worker")
-    w.configure(w.config(main="worker_processes 40;", cls="header_slots 3;"))
-    w.reload_failed()
+    main = "worker_processes 3;\ndebug_stop_workers on;"
+    w.configure(w.config(main=main, cls="header_slots 3;"))
+    w.reload_failed(3)
     w.wait_log("ended before it was ready: the old configuration goes on")
     until(lambda: w.children("worker") == [old], "the end of the others")
     assert gate.arrived == ["0"]

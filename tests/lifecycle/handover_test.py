@@ -24,9 +24,8 @@ from lib.load import (
     read_answer,
 )
 from lib.wait import DEADLINE, SLOW, until
-from lib.weir import WRAP
+from lib.weir import is_stopped
 
-crowd = pytest.mark.skipif("valgrind" in WRAP, reason="many workers")
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
 
@@ -50,11 +49,6 @@ def reload(w, **parts):
     w.signal("HUP")
     until(lambda: w.children("worker") and not old & set(w.children("worker")),
           "the old workers' end")  # fmt: skip
-
-
-def is_stopped(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().split()[2] == "T"
 
 
 def stopped(w):
@@ -106,43 +100,23 @@ def test_addresses_come_and_go(weir, times):
     changing.assert_none_lost(refused=True)
 
 
-def try_to_fail(w, old):
-    """Kills one of many new workers; whether that was before they served."""
-
-    def ends():
-        log = w.error_log()
-        return log.count(" serves"), log.count("the old configuration goes on")
-
-    before = ends()
-    w.reload_failed()
-    until(lambda: ends() != before, "the reload's end")
-    if ends()[1] == before[1]:
-        return False
-    until(lambda: w.children("worker") == old, "the new ones' end")
-    return True
-
-
-@crowd
 @pytest.mark.parametrize("times", rounds(1))
 def test_a_reload_that_fails(weir, times):
     """Its sockets are given nothing before it serves."""
-    few = {"egress": HERE + TCP + UNIX, "main": "worker_processes 2;"}
-    w = weir(**few)
+    w = weir(egress=HERE + TCP + UNIX, main="worker_processes 2;")
     w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
+    old = w.children("worker")
+    w.configure(w.config(
+        egress=HERE + TCP + UNIX,
+        main="worker_processes 5;\ndebug_stop_workers on;",
+    ))  # fmt: skip
     with Load(w.port, w.path("s")) as load:
-        while times > 0:
-            old = w.children("worker")
-            w.configure(w.config(**{**few, "main": "worker_processes 40;"}))
-            if try_to_fail(w, old):
-                assert listening(w.port) == 2
-                times -= 1
-            else:
-                reload(w, **few)
-                until(lambda: listening(w.port) == 2, "two sockets")
-    # A worker that was killed too late had connections.
-    late = w.error_log().count(" serves") > 1
-    assert late or load.counts["lost"] == 0, load.errors
-    assert load.counts["refused"] == 0
+        for _ in range(times):
+            w.reload_failed(5)
+            until(lambda: w.children("worker") == old, "the new ones' end")
+            load.more()
+    assert w.error_log().count(" serves") == 1
+    load.assert_none_lost()
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -410,18 +384,16 @@ def test_what_waits_at_a_quit(weir, kind):
     assert w.wait() == 0
 
 
-@crowd
 def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
     """While one of its workers has not ended yet."""
     w = weir(egress=HERE + TCP)
     w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
     old = stopped(w)
     waiting = Waiting(w.port, Waiting.MANY)
-    w.configure(w.config(egress=HERE + TCP, main="worker_processes 40;"))
-    stays, dies, *_ = w.reload_halted()
-    os.kill(stays, signal.SIGSTOP)
+    main = "worker_processes 2;\ndebug_stop_workers on;"
+    w.configure(w.config(egress=HERE + TCP, main=main))
+    stays, dies = w.reload_halted(2)
     os.kill(dies, signal.SIGKILL)
-    w.signal("CONT")
     w.wait_log("goes on")
     w.signal("QUIT")
     w.wait_log("SIGQUIT")

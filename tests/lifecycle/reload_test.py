@@ -53,18 +53,17 @@ def begin_slow(w, origin):
     return c
 
 
-@crowd
 def test_workers_that_do_not_start_leave_all_as_it_was(weir, origin):
     w = weir()
     w.expect(r"exited on signal 9|\[emerg\].*the old configuration goes on")
     (old,) = w.children("worker")
     assert listening(w.port) == 1
     w.configure(w.config(
-        main="worker_processes 40;",
+        main="worker_processes 4;\ndebug_stop_workers on;",
         egress="host origin.test { return 451; }\n"
         "listen 127.0.0.1:{{port}} proxy;\nlisten unix:{{dir}}/s proxy;",
     ))  # fmt: skip
-    w.reload_failed()
+    w.reload_failed(4)
     w.wait_log("ended before it was ready: the old configuration goes on")
     until(lambda: w.children("worker") == [old], "the end of the others")
     until(lambda: listening(w.port) == 1, "the end of their sockets")

@@ -40,6 +40,7 @@ test_defaults(void **state)
     assert_true(m->worker_shutdown_timeout == 60);
     assert_true(m->daemon);
     assert_false(m->debug_one_byte);
+    assert_false(m->debug_stop_workers);
     assert_int_equal(m->error_log.level, LOG_ERR);
     path_is(state, m->error_log.path, "logs/error.log");
     path_is(state, m->pid, "logs/weir.pid");
@@ -108,11 +109,13 @@ test_numbers_and_flags(void **state)
     const struct main_conf *m = binds(state,
         "worker_rlimit_nofile 4096; worker_shutdown_timeout 1500ms;"
         "daemon off; debug_one_byte on; pid run/p;"
+        "debug_stop_workers on;"
         "events { worker_connections 3; } egress { ca_dir /c/a; }");
     assert_int_equal(m->worker_rlimit_nofile, 4096);
     assert_true(m->worker_shutdown_timeout == 1.5);
     assert_false(m->daemon);
     assert_true(m->debug_one_byte);
+    assert_true(m->debug_stop_workers);
     path_is(state, m->pid, "run/p");
     const struct conf *c = ((struct whole *)*state)->conf;
     assert_int_equal(events_conf_of(c)->worker_connections, 3);
