@@ -152,11 +152,11 @@ vault_open(int fd)
     v->size = size;
     v->file = f;
     vault_lock(v, F_WRLCK);
-    if (f->magic == 0) {
+    bool is_new = f->magic == 0; /* zeroes: no page of it is touched yet */
+    bool is_known = is_new || file_is_known(f, v->n);
+    if (is_new) {
         file_begin(f, v->n);
-    }
-    bool is_known = file_is_known(f, v->n);
-    if (is_known) {
+    } else if (is_known) {
         file_tidy(f, v->n);
     }
     vault_lock(v, F_UNLCK);
