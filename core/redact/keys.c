@@ -35,13 +35,14 @@ static void
 measure(struct redact_keys *k)
 {
     k->stride = REDACT_STRIDE_MAX;
+    k->shortest = SIZE_MAX;
     for (unsigned i = 0; i < k->n_forms; i++) {
         const struct redact_form *f = &k->forms[i];
         size_t n = redact_form_length(f);
         unsigned stride = redact_stride(f->run.n);
         k->stride = stride < k->stride ? stride : k->stride;
         k->longest = n > k->longest ? n : k->longest;
-        k->shortest = i == 0 || n < k->shortest ? n : k->shortest;
+        k->shortest = n < k->shortest ? n : k->shortest;
     }
 }
 

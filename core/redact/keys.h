@@ -16,7 +16,7 @@ struct redact_keys {
     const struct str *secrets;
     unsigned n;
     unsigned stride;          /* bytes between windows */
-    size_t shortest, longest; /* bytes that a form has; 0: there is no form */
+    size_t shortest, longest; /* bytes of a form; SIZE_MAX, 0: none */
     const struct simd *simd;
     struct redact_prf prf;
     struct redact_form *forms;

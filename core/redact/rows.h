@@ -9,14 +9,17 @@
 
 #define BLOCK 64
 
-/* Bit i: the mask has bits i to i + 15. */
+/* Bit i: the mask has bits i to i + n - 1; `n` is 16 to 64. */
 static inline uint64_t
-long_runs(uint64_t mask)
+long_runs(uint64_t mask, unsigned n)
 {
+    unsigned more = n - 16, some = more < 16 ? more : 16;
     mask &= mask >> 1;
     mask &= mask >> 2;
     mask &= mask >> 4;
-    return mask & mask >> 8;
+    mask &= mask >> 8;
+    mask &= mask >> some;
+    return mask & mask >> (more - some);
 }
 
 /* Bit i: 16 bits in a row end there, be it that they begin in the mask of the
@@ -31,6 +34,18 @@ long_ends(uint64_t last, uint64_t mask)
     mask &= mask << 4 | last >> 60;
     last &= last << 4;
     return mask & (mask << 8 | last >> 56);
+}
+
+/* From where 16 bits in a row end, in a mask and in the one before: where `n`
+ * do, 16 to 64. */
+static inline uint64_t
+longer_ends(uint64_t last, uint64_t ends, unsigned n)
+{
+    unsigned more = n - 16, some = more < 16 ? more : 16;
+    ends &= ends << some | last >> 1 >> (BLOCK - 1 - some);
+    last &= last << some;
+    more -= some;
+    return ends & (ends << more | last >> 1 >> (BLOCK - 1 - more));
 }
 
 /* The bits of a mask from `from` on that are set, as many as in a row. */

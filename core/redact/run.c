@@ -130,6 +130,9 @@ stage_try(const struct redact_run *r, struct redact_batch *b,
     struct redact_stage *st, bool is_end)
 {
     size_t wait = is_end ? 0 : r->keys->stride;
+    if (st->n - st->base < r->keys->shortest) {
+        return; /* no form has so few bytes */
+    }
     if (st->n >= st->next + REDACT_WINDOW + wait) {
         struct redact_span span = { st->bytes + st->base, st->bytes + st->n,
             st };

@@ -1,8 +1,9 @@
 /*
- * Cuts a text into runs of token bytes, 64 bytes at a time. A run that begins
- * and ends in a piece and has no escapes is looked at where it lies; a short
- * one that has some, in a redact_whole; and in a redact_run, one that is long
- * or goes on behind the piece.
+ * Cuts a text into runs of token bytes, 64 bytes at a time. A run that is
+ * shorter than every form is passed over. One that begins and ends in a piece
+ * and has no escapes is looked at where it lies; a short one that has some, in
+ * a redact_whole; and in a redact_run, one that is long or goes on behind the
+ * piece.
  */
 
 #include "redact/scan.h"
@@ -20,9 +21,11 @@ struct feed {
     const unsigned char *piece, *end;
     uint64_t offset;            /* of the piece */
     uint64_t floor;             /* what is before it was let go */
+    unsigned least;             /* bytes of a run that is looked at, or BLOCK */
     struct simd_masks last;     /* of the block before */
+    uint64_t ends;              /* ... where 16 bytes in a row end */
     const unsigned char *begin; /* of the run that is open; NULL: none, or it is
-                                   short and began in that block */
+                                   below `least` and began in that block */
     bool has_escapes;           /* that run, in the piece; what may be some */
     bool has_plain;             /* ... 16 bytes in a row, none special */
     bool is_open;               /* it began before the piece */
@@ -34,6 +37,13 @@ struct feed {
     struct redact_guesses guesses; /* of short runs */
     struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
 };
+
+static unsigned
+least_of(const struct redact_scan *s)
+{
+    size_t n = s->keys->shortest;
+    return n < BLOCK ? (unsigned)n : BLOCK;
+}
 
 void
 redact_scan_init(struct redact_scan *s, const struct redact_keys *keys)
@@ -124,6 +134,14 @@ tell_guesses(const struct feed *f, struct redact_guesses *guesses, uint64_t end)
     }
 }
 
+/* Whether the run may hold a form. */
+static inline bool
+is_long(const struct feed *f, const unsigned char *from,
+    const unsigned char *to)
+{
+    return (size_t)(to - from) >= f->scan->keys->shortest;
+}
+
 static void
 run_begin(struct feed *f, const unsigned char *from)
 {
@@ -149,7 +167,7 @@ run_escaped(struct feed *f, const unsigned char *from, const unsigned char *to,
     while (to > from && to[-1] == '\\') {
         to--;
     }
-    if (to - from < WORTH_MIN) {
+    if (!is_long(f, from, to)) {
         return;
     }
     if (to - from <= REDACT_WHOLE_MAX) {
@@ -185,7 +203,7 @@ close_run(struct feed *f, const unsigned char *to)
         f->is_open = false;
         run_feed(f, from, to);
         redact_run_end(f->run, f->batch);
-    } else if (to - from >= WORTH_MIN) {
+    } else if (is_long(f, from, to)) {
         run_whole(f, from, to, f->has_escapes, f->has_plain);
     }
 }
@@ -209,18 +227,19 @@ escapes_of(const struct feed *f, const unsigned char *p, uint64_t special)
     return mask;
 }
 
-/* The run that is open where `p` is, if it is not known: it is short, and began
- * in the block before. */
+/* The run that is open where `p` is, if it is not known: it began in the block
+ * before. */
 static inline void
 recall_open(struct feed *f, const unsigned char *p)
 {
     unsigned n = last_row(f->last.in);
     if (f->begin == NULL && n != 0) {
         uint64_t special = f->last.special >> (BLOCK - n);
+        uint64_t plain = f->last.in & ~f->last.special;
         f->begin = p - n;
         f->has_escapes = special != 0 &&
                          escapes_of(f, p - BLOCK, special) >> (BLOCK - n) != 0;
-        f->has_plain = false;
+        f->has_plain = long_runs(plain, REDACT_WINDOW) >> (BLOCK - n) != 0;
     }
 }
 
@@ -255,7 +274,8 @@ take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
         f->has_escapes = escapes >> (BLOCK - open) != 0;
         f->has_plain = plain >> (BLOCK - open) != 0;
     }
-    for (uint64_t runs = long_runs(mask); runs != 0; runs = long_runs(mask)) {
+    uint64_t runs = mask != 0 ? long_runs(mask, f->least) : 0;
+    for (; runs != 0; runs = long_runs(mask, f->least)) {
         unsigned from = (unsigned)__builtin_ctzll(runs);
         unsigned n = row(mask, from);
         run_whole(f, p + from, p + from + n, has_bits(escapes, from, n),
@@ -304,10 +324,13 @@ take_piece(struct feed *f)
         n = n < BLOCKS ? n : BLOCKS;
         f->scan->keys->simd->classify(&redact_token, p, n, masks);
         for (size_t i = 0; i < n; i++, p += BLOCK) {
-            if (f->begin != NULL || long_ends(f->last.in, masks[i].in) != 0) {
+            uint64_t ends = long_ends(f->last.in, masks[i].in);
+            if (f->begin != NULL ||
+                (ends != 0 && longer_ends(f->ends, ends, f->least) != 0)) {
                 take_block(f, p, masks[i]);
             }
             f->last = masks[i];
+            f->ends = ends;
         }
     }
     recall_open(f, p);
@@ -339,6 +362,7 @@ take(struct redact_scan *s, struct feed *f)
     f->batch = &batch;
     f->whole = &whole;
     f->offset = s->offset;
+    f->least = least_of(s);
     f->floor = s->offset - redact_scan_held(s);
     f->run = s->run;
     f->is_open = s->run != NULL;
@@ -400,7 +424,7 @@ has_long_run(const struct redact_scan *s, struct str text)
     struct simd_masks m;
     memcpy(block, text.p, text.n);
     s->keys->simd->classify(&redact_token, block, 1, &m);
-    return long_runs(m.in) != 0;
+    return long_runs(m.in, least_of(s)) != 0;
 }
 
 void

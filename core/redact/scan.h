@@ -5,10 +5,11 @@
  * them by accident (SPEC 7), and tells nothing by it: what it reports, what it
  * holds back and the steps that it takes depend on the text and on the secrets'
  * lengths, never on their bytes, unless 16 bytes in a row at the end of a form
- * (base64: 16 characters) are right.
+ * (base64: 16 characters) are right in a run that has room for one.
  *
- * The text is read as runs of token bytes (token.h). A run is looked at as it
- * stands and with its escapes undone, again and again (run.h). At each of these
+ * The text is read as runs of token bytes (token.h). One that is no shorter
+ * than the shortest form is looked at as it stands and with its escapes undone,
+ * again and again (run.h). At each of these
  * a window of 16 bytes every `stride` bytes goes through a keyed pseudo-random
  * function into a table of the last windows of each form (keys.h, window.h).
  *

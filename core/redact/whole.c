@@ -114,7 +114,7 @@ redact_whole_add(struct redact_whole *w, struct redact_batch *b,
     unsigned char *p = w->bytes + w->used;
     memcpy(p, run, n);
     r->begin = run;
-    for (unsigned i = 0; i < REDACT_STAGES && n >= REDACT_WINDOW; i++) {
+    for (unsigned i = 0; i < REDACT_STAGES && n >= b->keys->shortest; i++) {
         struct redact_span span = { p, p + n, r };
         r->bytes[i] = p;
         r->n[i] = n;

@@ -70,7 +70,7 @@ scan(const struct redact_keys *keys)
 static int
 inner_scan(bool is_found)
 {
-    char bytes[NEAR_SECRET];
+    char bytes[NEAR_SECRET], guess[NEAR_SECRET];
     struct str secret = str_n(bytes, sizeof bytes);
     for (unsigned how = 0; how < NEAR_HOWS; how++) {
         struct redact_keys keys;
@@ -79,7 +79,9 @@ inner_scan(bool is_found)
         near_fill(&text, secret, how, keys.stride);
         if (is_found) {
             near_put(&text, secret, how);
-            near_put(&text, str_skip(secret, 8), NEAR_RAW);
+            memcpy(guess, bytes, sizeof guess);
+            memset(guess, 'x', sizeof guess - REDACT_WINDOW - keys.stride + 1);
+            near_put(&text, str_n(guess, sizeof guess), NEAR_RAW);
         }
         undefine(&keys, secret);
         scan(&keys);
