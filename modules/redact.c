@@ -356,19 +356,17 @@ static void
 body_take(struct body *b, struct bufq *in, bool is_end)
 {
     size_t at = b->kept.len, n = bufq_move(&b->kept, in, SIZE_MAX);
-    while (at < b->kept.len) {
-        struct str run = bufq_peek_at(&b->kept, at);
-        at += run.n;
-        if (is_end && at == b->kept.len) {
-            redact_scan_last(&b->scan, run, body_report, b);
-        } else {
-            redact_scan_feed(&b->scan, run, body_report, b);
-        }
+    struct str run = STR("");
+    for (; at < b->kept.len; at += run.n) {
+        redact_scan_feed(&b->scan, run, body_report, b);
+        run = bufq_peek_at(&b->kept, at);
+    }
+    if (is_end) {
+        redact_scan_last(&b->scan, run, body_report, b);
+    } else {
+        redact_scan_feed(&b->scan, run, body_report, b);
     }
     AN(b->scan.offset == b->given + b->kept.len);
-    if (is_end) {
-        redact_scan_end(&b->scan, body_report, b);
-    }
     hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
@@ -394,7 +392,7 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     if (b->set != st->now) {
         body_change(b, st);
     }
-    if (!body_give(b, out, false)) {
+    if (b->kept.len != 0 && !body_give(b, out, false)) {
         return F_FULL; /* before more is taken, so that it stays bounded */
     }
     body_take(b, in, need == END);
@@ -498,8 +496,7 @@ static const struct cmd cmds[] = {
     { 0 },
 };
 
-/* Off: a body of JSON costs more than it should yet (SPEC 7 has `text`). */
-static const struct redact defaults = { .mode = REDACT_OFF, .hold = 0.1 };
+static const struct redact defaults = { .mode = REDACT_TEXT, .hold = 0.1 };
 
 const struct module redact_module = {
     .conf = { .name = "redact",

@@ -26,6 +26,7 @@ struct level {
 struct shares {
     unsigned magic;
     struct map holders;
+    struct holder *spare; /* the last that had none left; NULL: it has gone */
     struct level *levels; /* by how many: 0 to n_levels - 1 */
     unsigned n_levels;
     unsigned top; /* the highest with a holder; 0: there is none */
@@ -48,6 +49,7 @@ shares_free(struct shares *s)
     AZ(s->total);
     AZ(s->holders.count);
     map_fini(&s->holders);
+    xfree(s->spare);
     xfree(s->levels);
     s->magic = 0;
     xfree(s);
@@ -88,7 +90,8 @@ holder_change(struct shares *s, struct holder *h, int by)
         level_enter(s, h);
     } else {
         map_del(&s->holders, &h->node);
-        xfree(h);
+        xfree(s->spare);
+        s->spare = h; /* it may come again at once */
     }
     while (s->top != 0 && s->levels[s->top].first == NULL) {
         s->top--;
@@ -103,7 +106,9 @@ holder_get(struct shares *s, struct str key)
     if (node != NULL) {
         return container_of(node, struct holder, node);
     }
-    struct holder *h = xcalloc(sizeof *h);
+    struct holder *h = s->spare != NULL ? s->spare : xalloc(sizeof *h);
+    s->spare = NULL;
+    memset(h, 0, sizeof *h);
     memcpy(h->key, key.p, key.n);
     h->node.key = str_n(h->key, key.n);
     list_init(&h->all);

@@ -124,6 +124,14 @@ is_text(struct str type)
            has_text_word(str_skip(type, slash + 1));
 }
 
+/* The most frequent, without a look at what follows. */
+static bool
+begins_as_text(struct str value)
+{
+    struct str begins = STR("text/");
+    return value.n > begins.n && str_ieq(str_n(value.p, begins.n), begins);
+}
+
 bool
 media_is_text(const struct head *h)
 {
@@ -133,7 +141,7 @@ media_is_text(const struct head *h)
     }
     for (; f != NULL; f = head_next(h, FIELD_CONTENT_TYPE, f)) {
         struct str rest = f->value, type;
-        if (rest.n == 0) {
+        if (rest.n == 0 || begins_as_text(rest)) {
             return true;
         }
         while (str_cut(&rest, ',', &type)) {

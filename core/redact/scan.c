@@ -22,10 +22,8 @@ struct feed {
     uint64_t offset;            /* of the piece */
     uint64_t floor;             /* what is before it was let go */
     unsigned least;             /* bytes of a run that is looked at, or BLOCK */
-    struct simd_masks last;     /* of the block before */
-    uint64_t ends;              /* ... where 16 bytes in a row end */
     const unsigned char *begin; /* of the run that is open; NULL: none, or it is
-                                   below `least` and began in that block */
+                                   below `least` and began in the block before */
     bool has_escapes;           /* that run, in the piece; what may be some */
     bool has_plain;             /* ... 16 bytes in a row, none special */
     bool is_open;               /* it began before the piece */
@@ -34,7 +32,7 @@ struct feed {
     void *arg;
     struct redact_batch *batch;
     struct redact_whole *whole;
-    struct redact_guesses guesses; /* of short runs */
+    struct redact_guesses *guesses; /* of short runs */
     struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
 };
 
@@ -100,7 +98,7 @@ on_hit(void *arg, const struct redact_span *span, enum redact_event event,
     unsigned secret, struct str bytes)
 {
     struct feed *f = arg;
-    struct redact_guesses *guesses = &f->guesses;
+    struct redact_guesses *guesses = f->guesses;
     bool is_whole = redact_whole_has(f->whole, span);
     uint64_t from, to;
     if (span->whose != NULL && !is_whole) {
@@ -230,12 +228,13 @@ escapes_of(const struct feed *f, const unsigned char *p, uint64_t special)
 /* The run that is open where `p` is, if it is not known: it began in the block
  * before. */
 static inline void
-recall_open(struct feed *f, const unsigned char *p)
+recall_open(
+    struct feed *f, const unsigned char *p, const struct simd_masks *last)
 {
-    unsigned n = last_row(f->last.in);
+    unsigned n = last_row(last->in);
     if (f->begin == NULL && n != 0) {
-        uint64_t special = f->last.special >> (BLOCK - n);
-        uint64_t plain = f->last.in & ~f->last.special;
+        uint64_t special = last->special >> (BLOCK - n);
+        uint64_t plain = last->in & ~last->special;
         f->begin = p - n;
         f->has_escapes = special != 0 &&
                          escapes_of(f, p - BLOCK, special) >> (BLOCK - n) != 0;
@@ -243,15 +242,22 @@ recall_open(struct feed *f, const unsigned char *p)
     }
 }
 
-/* Long runs that end in a block, and the open one if it is long already:
- * recall_open() finds a short one. */
-static void
-take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
+/* Where 16 bytes in a row end that are not special. */
+static inline uint64_t
+plain_ends(const struct simd_masks *last, const struct simd_masks *m)
 {
-    uint64_t mask = m.in, escapes = escapes_of(f, p, m.special);
-    uint64_t plain =
-        long_ends(f->last.in & ~f->last.special, m.in & ~m.special);
-    recall_open(f, p);
+    return long_ends(last->in & ~last->special, m->in & ~m->special);
+}
+
+/* Long runs that end in a block, the one behind `last`, and the open one if it
+ * is long already: recall_open() finds a short one. */
+static void
+take_block(struct feed *f, const unsigned char *p,
+    const struct simd_masks *last, const struct simd_masks *m)
+{
+    uint64_t mask = m->in, escapes = escapes_of(f, p, m->special);
+    uint64_t plain = plain_ends(last, m);
+    recall_open(f, p, last);
     if (f->begin == NULL && mask == UINT64_MAX) {
         f->begin = p;
         f->has_escapes = f->has_plain = false;
@@ -286,7 +292,8 @@ take_block(struct feed *f, const unsigned char *p, struct simd_masks m)
 
 /* What is left behind the last whole block; the zeroes are no token bytes. */
 static void
-take_rest(struct feed *f, const unsigned char *p)
+take_rest(
+    struct feed *f, const unsigned char *p, const struct simd_masks *last)
 {
     unsigned char block[BLOCK] = { 0 };
     unsigned n = (unsigned)(f->end - p);
@@ -297,8 +304,7 @@ take_rest(struct feed *f, const unsigned char *p)
     memcpy(block, p, n);
     f->scan->keys->simd->classify(&redact_token, block, 1, &m);
     uint64_t escapes = escapes_of(f, p, m.special);
-    uint64_t plain =
-        long_ends(f->last.in & ~f->last.special, m.in & ~m.special);
+    uint64_t plain = plain_ends(last, &m);
     for (unsigned i = 0; i < n; i++) {
         unsigned k = row(m.in, i);
         if (k != 0 && f->begin == NULL) {
@@ -314,27 +320,41 @@ take_rest(struct feed *f, const unsigned char *p)
     }
 }
 
+/* Blocks in which no run is open, nor ends that is long enough, are passed
+ * over. The masks of the block before the first stand before theirs; `ends` is
+ * where 16 bytes in a row end in it. */
+static uint64_t
+take_blocks(struct feed *f, const unsigned char *p,
+    const struct simd_masks *masks, size_t n, uint64_t ends)
+{
+    for (size_t i = 0; i < n; i++, p += BLOCK) {
+        uint64_t before = ends;
+        ends = long_ends(masks[i].in, masks[i + 1].in);
+        if (f->begin != NULL ||
+            (ends != 0 && longer_ends(before, ends, f->least) != 0)) {
+            take_block(f, p, &masks[i], &masks[i + 1]);
+        }
+    }
+    return ends;
+}
+
 static void
 take_piece(struct feed *f)
 {
-    struct simd_masks masks[BLOCKS];
+    struct simd_masks masks[1 + BLOCKS];
+    uint64_t ends = 0;
     const unsigned char *p = f->piece;
+    masks[0] = (struct simd_masks){ 0, 0 };
     while (f->end - p >= BLOCK) {
         size_t n = (size_t)(f->end - p) / BLOCK;
         n = n < BLOCKS ? n : BLOCKS;
-        f->scan->keys->simd->classify(&redact_token, p, n, masks);
-        for (size_t i = 0; i < n; i++, p += BLOCK) {
-            uint64_t ends = long_ends(f->last.in, masks[i].in);
-            if (f->begin != NULL ||
-                (ends != 0 && longer_ends(f->ends, ends, f->least) != 0)) {
-                take_block(f, p, masks[i]);
-            }
-            f->last = masks[i];
-            f->ends = ends;
-        }
+        f->scan->keys->simd->classify(&redact_token, p, n, masks + 1);
+        ends = take_blocks(f, p, masks, n, ends);
+        masks[0] = masks[n];
+        p += n * BLOCK;
     }
-    recall_open(f, p);
-    take_rest(f, p);
+    recall_open(f, p, masks);
+    take_rest(f, p, masks);
 }
 
 /* The run that is open at the end of the piece, to be gone on with. */
@@ -356,11 +376,14 @@ take(struct redact_scan *s, struct feed *f)
 {
     struct redact_batch batch;
     struct redact_whole whole;
+    struct redact_guesses guesses;
+    guesses.n = 0;
     redact_batch_init(&batch, s->keys, on_hit, f);
     redact_whole_init(&whole);
     f->scan = s;
     f->batch = &batch;
     f->whole = &whole;
+    f->guesses = &guesses;
     f->offset = s->offset;
     f->least = least_of(s);
     f->floor = s->offset - redact_scan_held(s);
@@ -377,7 +400,7 @@ take(struct redact_scan *s, struct feed *f)
     redact_batch_flush(&batch);
     s->offset += (uint64_t)(f->end - f->piece);
     s->open = s->run != NULL ? s->open : s->offset;
-    tell_guesses(f, &f->guesses, s->open);
+    tell_guesses(f, &guesses, s->open);
     if (f->run != NULL) {
         tell_guesses(f, &f->run->guesses, s->open);
     }

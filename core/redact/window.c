@@ -146,6 +146,9 @@ redact_batch_flush(struct redact_batch *b)
 {
     uint32_t tags[REDACT_BATCH][4], any[4];
     redact_bucket all = { 0 };
+    if (b->n == 0) {
+        return;
+    }
     redact_prf_tags(&b->keys->prf, b->at, b->n, tags);
     for (unsigned i = 0; i < b->n; i++) {
         all |= look_up(b->keys, tags[i]);

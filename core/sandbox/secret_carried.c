@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "sandbox/block.h"
+#include "sandbox/overlap.h"
 #include "sandbox/secret.h"
 #include "sandbox/secret_priv.h"
 
@@ -32,22 +33,45 @@ static bool
 is_listed(const struct secret_list *l, const struct secret_def *d)
 {
     for (unsigned i = 0; i < l->n; i++) {
-        if (l->items[i] == d) {
+        if (l->items[i].def == d) {
             return true;
         }
     }
     return false;
 }
 
+/* Whether the secret is bound to whatever the block serves. Without `hosts=` it
+ * is bound to the block's own names, and a block that serves the request has
+ * the host among them: judge_use() asks for `hosts=` where that is not so. */
+static bool
+is_for_all(
+    const struct secret_def *d, const struct block *b, unsigned *budget)
+{
+    if (d->hosts == NULL) {
+        return true;
+    }
+    unsigned n = b->names != NULL ? pattern_set_count(b->names) : 0;
+    for (unsigned i = 0; i < n; i++) {
+        struct str name = pattern_set_nth(b->names, i);
+        if (!overlap_covers(d->hosts, name, budget)) {
+            return false;
+        }
+    }
+    return n != 0;
+}
+
 void
 secret_list_carried(struct conf *c)
 {
+    unsigned budget = OVERLAP_BUDGET;
     const struct secret_use *u = secret_conf_of(c)->uses;
     for (; u != NULL; u = u->next) {
-        struct secret_list *l = list_of(c, block_outermost(u->scope));
+        struct block *b = block_outermost(u->scope);
+        struct secret_list *l = list_of(c, b);
         if (!is_listed(l, u->def)) {
             l->items = xgrow(l->items, l->n, sizeof *l->items);
-            l->items[l->n++] = u->def;
+            l->items[l->n++] = (struct secret_carried){ u->def,
+                is_for_all(u->def, b, &budget) };
         }
     }
 }
@@ -63,17 +87,14 @@ secret_walk_init(struct secret_walk *w, const struct block *block,
     }
 }
 
-/* Without `hosts=` it is bound to the block's own names, and a block that
- * serves the request has the host among them: judge_use() asks for `hosts=`
- * where that is not so. */
 const struct secret_def *
 secret_walk_next(struct secret_walk *w)
 {
     while (w->list != NULL && w->i < w->list->n) {
-        const struct secret_def *d = w->list->items[w->i++];
-        if (d->hosts == NULL || pattern_match(d->hosts, w->host, w->literal,
-                                    NULL) == PATTERN_MATCH) {
-            return d;
+        const struct secret_carried *s = &w->list->items[w->i++];
+        if (s->is_for_all || pattern_match(s->def->hosts, w->host, w->literal,
+                                 NULL) == PATTERN_MATCH) {
+            return s->def;
         }
     }
     return NULL;

@@ -21,9 +21,14 @@ struct secret_use {
     struct secret_use *next;
 };
 
-/* Secrets, in order of index. */
+/* What a block's requests may carry, in the order of the first use. */
+struct secret_carried {
+    const struct secret_def *def;
+    bool is_for_all; /* it is bound to whatever the block serves */
+};
+
 struct secret_list {
-    const struct secret_def **items;
+    struct secret_carried *items;
     unsigned n;
 };
 

@@ -253,14 +253,12 @@ item_of(
     CHECK(s, SECRET_STORE_MAGIC);
     AN(index < s->n);
     const struct secret_slot *slot = &s->slots[index];
-    struct str id = STR_NONE;
     if (slot->def->per_sandbox) {
-        if (sandbox == NULL) {
-            return NULL;
-        }
-        id = sandbox->id;
+        return sandbox != NULL ? secret_item_find(slot, sandbox->id) : NULL;
     }
-    return secret_item_find(slot, id);
+    return list_is_empty(&slot->all)
+               ? NULL
+               : container_of(slot->all.next, struct secret_item, all);
 }
 
 struct str

@@ -83,7 +83,6 @@ egress {{
     keepalive_requests  1000000000;
     proxy_read_timeout  600s;
     mint_rate  100000;
-    redact  on;
     {resolve}
     {egress}
     secret  bench  file:{{{{dir}}}}/token  hosts=*.{domain};

@@ -29,6 +29,8 @@ host h{number}.{domain} {{
     {more}
 }}
 """
+# What the default passes is looked through here, too.
+RANDOM = "location /body/random/ {{ redact {}; }}"
 
 
 def host(n_secrets, more=""):
@@ -47,8 +49,9 @@ def setup():
     # for: so the requests are the same.
     elsewhere = f"location /elsewhere/ {{ {''.join(uses)} }}"
     return {
-        "egress": host(0, "redact  off;")
-        + host(N_SECRETS, elsewhere)
+        "egress": host(1, RANDOM.format("on"))
+        + host(0, f"redact off; {RANDOM.format('off')}")
+        + host(N_SECRETS, f"{elsewhere} {RANDOM.format('on')}")
         + "".join(lines),
         "env": {f"S{i}": value for i, value in enumerate(others)},
     }

@@ -194,15 +194,6 @@ def test_redact_off(weir, origin):
         assert c.get("/on", host(origin)).all("x-echo") == [STARS]
 
 
-def test_off_by_default(weir, origin):
-    origin.on("/", answer(("X-Echo", SECRET)))
-    w = weir(egress=BEARER, env={"TOKEN": SECRET}, start=False)
-    w.configure(w.config(egress=BEARER))
-    w.start()
-    with w.tunnel("origin.test", origin.port) as c:
-        assert c.get("/", host(origin)).all("x-echo") == [SECRET]
-
-
 def test_what_the_serving_block_may_attach(weir, origins):
     """Bound to the host, by hosts=, and used by a block that serves another
     host or by none: no request to it carries the secret."""

@@ -13,7 +13,7 @@ SECRET = "s3cret/0123+456_789-value"
 STARS = "*" * len(SECRET)
 BLOCK = """
 secret token env:TOKEN;
-host origin.test { bearer $secret_token; redact %s; }
+host origin.test { bearer $secret_token; %s }
 """
 
 
@@ -22,7 +22,8 @@ def host(origin):
 
 
 def start(weir, directives="text"):
-    return weir(egress=BLOCK % directives, env={"TOKEN": SECRET})
+    egress = BLOCK % f"redact {directives};"
+    return weir(egress=egress, env={"TOKEN": SECRET})
 
 
 DATA = f"{SECRET} ".encode() * 40 + b"." * 1000
@@ -49,6 +50,13 @@ def test_text_alone(weir, origin, kind, is_seen):
     assert r.get("x-echo") == STARS
     assert r.body.decode() == (STARS if is_seen else SECRET)
     assert [(n, v) for n, v in r.headers if (n, v) in SAYS] == SAYS
+
+
+def test_by_default(weir, origin):
+    w = weir(egress=BLOCK % "", env={"TOKEN": SECRET})
+    for kind, body in (("text/plain", STARS), ("application/zip", SECRET)):
+        origin.on("/", reply(SECRET, headers=[("Content-Type", kind)]))
+        assert fetch(w, origin).body.decode() == body
 
 
 def test_a_clean_body_is_as_it_came(weir, origin):

@@ -210,7 +210,7 @@ def test_one_warning_for_a_directory_of_secrets(weir):
         start=False,
         egress="secret s dir:keys hosts=a.test; "
         "host a.test { bearer $secret_s; }",
-        files={"keys/box": "one\n", "keys/other": "two\n"},
+        files={"keys/box": "oN3" * 9, "keys/other": "tW0" * 9},
     )
     for name in ("box", "other"):
         os.chmod(w.path("keys", name), 0o644)

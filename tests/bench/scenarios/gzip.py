@@ -18,7 +18,7 @@ def share(bench):
     path = bench.lab.body("text", SIZE, is_packed=True)
     with callgrind.Callgrind(bench.lab) as counted:
         counts = counted.least(2, TURNS, path=path)
-    name = "64 KiB of gzip, redact on: zlib's share of the instructions"
+    name = "64 KiB of gzip: zlib's share of the instructions"
     bench.report.figure(name, "", "weir", counts.zlib / counts.total)
 
 
