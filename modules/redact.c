@@ -13,6 +13,9 @@
 
 extern const unsigned redact_module_index;
 
+/* Bytes that are not worth a TLS record of their own when more come at once. */
+#define SMALL_REST 1024
+
 /* Bodies of text, or all. */
 enum mode { REDACT_OFF, REDACT_TEXT, REDACT_ON };
 
@@ -72,6 +75,8 @@ struct body {
     struct redact_scan scan;
     struct bufq kept; /* looked through, and not given on */
     struct hold hold; /* ... while it may begin a secret */
+    enum need need;   /* of the last run */
+    bool is_sent;     /* what it gives is what leaves, not compressed */
     bool has_masked;
     uint64_t given;
 };
@@ -317,6 +322,7 @@ body_init(struct tx *tx, void *state)
     struct body *b = state;
     b->tx = tx;
     b->set = echo_set_ref(current_state(tx)->now);
+    b->is_sent = tx->coding == CODING_IDENTITY;
     redact_scan_init(&b->scan, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
     const struct redact *rc = module_where(tx, redact_module_index);
@@ -372,13 +378,15 @@ body_take(struct body *b, struct bufq *in, bool is_end)
 
 /* What is decided; at the end, all. False: there is no room for it. */
 static bool
-body_give(struct body *b, struct bufq *out, bool is_end)
+body_give(struct body *b, struct bufq *out, enum need need)
 {
     if (hold_is_over(&b->hold)) {
         redact_scan_release(&b->scan);
     }
-    size_t held = is_end ? 0 : redact_scan_held(&b->scan);
+    size_t held = need == END ? 0 : redact_scan_held(&b->scan);
     size_t n = b->kept.len > held ? b->kept.len - held : 0;
+    size_t rest = n % CHUNK_SIZE;
+    n -= b->is_sent && need == MORE && rest < SMALL_REST ? rest : 0;
     size_t moved = bufq_move(out, &b->kept, n);
     b->given += moved;
     return moved == n;
@@ -392,11 +400,12 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     if (b->set != st->now) {
         body_change(b, st);
     }
-    if (b->kept.len != 0 && !body_give(b, out, false)) {
+    b->need = need;
+    if (b->kept.len != 0 && !body_give(b, out, MORE)) {
         return F_FULL; /* before more is taken, so that it stays bounded */
     }
     body_take(b, in, need == END);
-    if (!body_give(b, out, need == END)) {
+    if (!body_give(b, out, need)) {
         return F_FULL;
     }
     if (need == END && b->has_masked) {
@@ -410,7 +419,10 @@ static double
 body_wait(void *state)
 {
     struct body *b = state;
-    double until = hold_wait(&b->hold, clock_mono());
+    double now = clock_mono(), until = hold_wait(&b->hold, now);
+    if (b->is_sent && b->need == MORE) {
+        return now; /* the source had none after all */
+    }
     return b->kept.len != 0 ? until : TASK_NEVER;
 }
 

@@ -88,10 +88,19 @@ pump_end(struct pump *p)
     }
 }
 
+/* Less room than a record has is none: a read of what is left would cut each
+ * record from there on in two, for the other side too. */
+static bool
+is_full(const struct pump *p)
+{
+    return bufq_room(&p->in) < CHUNK_SIZE;
+}
+
 bool
 pump_stop_if_full(struct pump *p)
 {
-    p->is_stopped = bufq_is_full(&p->in);
+    p->is_stopped = is_full(p);
+    p->is_woken = false;
     return p->is_stopped;
 }
 
@@ -129,8 +138,9 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
 static void
 pump_wake_source(struct pump *p)
 {
-    if (p->is_stopped && p->source != NULL && !bufq_is_full(&p->in)) {
+    if (p->is_stopped && p->source != NULL && !is_full(p)) {
         p->is_stopped = false;
+        p->is_woken = true;
         task_wake(p->source);
     }
 }
@@ -149,12 +159,24 @@ stage_failed(struct pump *p, const struct pump_stage *s)
     }
 }
 
+/* For the first stage. A source that met a full queue has more at once, or has
+ * not; then a filter with a wait() is run again. */
+static enum need
+first_need(const struct pump *p)
+{
+    if (p->is_ended) {
+        return END;
+    }
+    bool is_dry = !p->is_stopped && !p->is_woken;
+    return is_dry || p->stages[0].filter->wait == NULL ? FLUSH : MORE;
+}
+
 /* Each stage once; whether any byte moved, or may if they run again. */
 static bool
 pump_pass(struct pump *p)
 {
     struct bufq *in = &p->in;
-    enum need need = p->is_ended ? END : FLUSH;
+    enum need need = first_need(p);
     bool has_moved = false;
     for (unsigned i = 0; i < p->n_stages; i++) {
         struct pump_stage *s = &p->stages[i];
@@ -208,6 +230,7 @@ double
 pump_wait(struct pump *p)
 {
     double until = TASK_NEVER;
+    p->is_woken = false;
     for (unsigned i = 0; i < p->n_stages && pump_is_dry(p); i++) {
         struct pump_stage *s = &p->stages[i];
         double at =

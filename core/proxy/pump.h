@@ -63,7 +63,8 @@ struct filter {
     const char *(*why)(const void *state);
     /* Of one that holds bytes back for a time, else NULL. All that it gave was
      * taken, and the source is waited for, from now to the next run(): when
-     * that is to come though no byte does, by clock_mono(); TASK_NEVER. */
+     * that is to come though no byte does, by clock_mono(); TASK_NEVER. After
+     * MORE it asks for one at once. */
     double (*wait)(void *state);
 };
 
@@ -86,6 +87,7 @@ struct pump {
     struct task *sink;        /* woken when there is something; may be NULL */
     bool is_ended;            /* the source has given its last byte */
     bool is_stopped;          /* the source met a full queue */
+    bool is_woken;            /* ... and then room: it has not come yet */
     bool has_error;           /* a filter's: nothing more will come out */
     const char *failed, *why; /* that filter's name, and what it said */
     struct turn turn;         /* of what came out of all stages */
@@ -117,8 +119,8 @@ struct bufq *pump_in(struct pump *p);
 void pump_filled(struct pump *p, size_t n);
 void pump_end(struct pump *p);
 
-/* The source asks before it gives more. True: the queue is full, the source
- * must stop, and it is woken when there is room. */
+/* The source asks before it gives more. True: the queue has no room for a chunk
+ * (base/bufq.h), the source must stop, and it is woken when there is. */
 must_check bool pump_stop_if_full(struct pump *p);
 
 /* Runs the filters, in the sink's own step: until nothing moves, so that what

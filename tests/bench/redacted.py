@@ -19,9 +19,9 @@ BODY_LIMITS = {
     "nested": 2,
 }
 # Of a kept-alive 1 KiB request, in instructions; the kernel's part, half of
-# its CPU time, is not in them, so it is half of that in time.
-REQUEST_LIMIT = 1.06
-ARE_MUSTS = False  # all these: the matcher of today does not meet them
+# its CPU time, is not in them, so it is less than half of that in time: of
+# 1.060 it was 1.02 to 1.03.
+REQUEST_LIMIT = 1.07
 
 HOST = """
 host h{number}.{domain} {{

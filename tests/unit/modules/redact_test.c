@@ -379,6 +379,30 @@ another_time(void **state)
     arrives(f, "0123456");
 }
 
+/* A record of a few bytes is not made while the source has more; where it has
+ * none after all they leave at once. */
+static void
+a_small_rest(void **state)
+{
+    static char text[PUMP_LIMIT];
+    struct fixture *f = begin_body(state, BEARER "redact text;");
+    struct pump *p = &f->tx->down;
+    size_t n = 3 * CHUNK_SIZE;
+    memset(text, ' ', sizeof text);
+    bufq_append(pump_in(p), str_n(text, n + 3));
+    pump_filled(p, n + 3);
+    assert_true(pump_stop_if_full(p));
+    pump_run(p);
+    assert_int_equal(pump_out(p)->len, n);
+    bufq_consume(pump_out(p), n);
+    pump_took(p, n);
+    waits(f, 0);
+    assert_false(pump_stop_if_full(p));
+    pump_run(p);
+    arrives(f, "   ");
+    assert_true(pump_wait(p) >= TASK_NEVER);
+}
+
 #define T(FN)                                                                  \
     cmocka_unit_test_setup_teardown(FN, module_set_up, module_tear_down)
 
@@ -396,6 +420,7 @@ main(void)
         T(a_second_of_one_run),
         T(a_reader_that_stalls),
         T(another_time),
+        T(a_small_rest),
     };
     return cmocka_run_group_tests_name("redact", tests, NULL, NULL);
 }

@@ -370,7 +370,8 @@ test_no_filter_no_copy(void **state)
     assert_true(pump_is_done(&f->pump));
 }
 
-/* A source that met a full queue is woken when there is room, and once. */
+/* A source that met a full queue is woken when there is room for a record, and
+ * once. */
 static void
 test_backpressure(void **state)
 {
@@ -381,6 +382,8 @@ test_backpressure(void **state)
     assert_int_equal(give(p, str_n(block, sizeof block)), sizeof block);
     assert_true(p->last_progress == clock_mono());
     assert_true(pump_stop_if_full(p));
+    assert_true(p->is_stopped);
+    assert_int_equal(get(p, block, CHUNK_SIZE - 1), CHUNK_SIZE - 1);
     assert_true(p->is_stopped);
     assert_int_equal(get(p, block, 1), 1);
     assert_false(p->is_stopped);
