@@ -18,12 +18,14 @@
 #define SIZE_DIGITS_MAX 16
 
 void
-h1_body_init(struct h1_body *b, enum body_kind kind, uint64_t length)
+h1_body_init(
+    struct h1_body *b, enum h1_from from, enum body_kind kind, uint64_t length)
 {
     buf_fini(&b->trailers);
     bool is_empty = kind == BODY_NONE || (kind == BODY_LENGTH && length == 0);
-    *b = (struct h1_body){ .kind = kind,
-        .left = kind == BODY_LENGTH ? length : 0 };
+    *b = (struct h1_body){
+        .from = from, .kind = kind, .left = kind == BODY_LENGTH ? length : 0
+    };
     if (is_empty) {
         b->state = H1_BODY_DONE;
     } else if (kind == BODY_CHUNKED) {
@@ -98,17 +100,44 @@ body_data(struct h1_body *b, struct str *in, struct bufq *out)
     return put == n ? H1_OK : H1_FULL;
 }
 
-/* A digit of a chunk's size, or what ends it. */
+/* A byte of a chunk's line that says nothing. False: too many. */
+static bool
+body_drop(struct h1_body *b)
+{
+    return ++b->ext <=
+           (b->from == H1_RESPONSE ? H1_CHUNK_ODD_MAX : H1_CHUNK_EXT_MAX);
+}
+
+static enum h1_result
+body_digit(struct h1_body *b, unsigned digit)
+{
+    bool is_dropped = b->from == H1_RESPONSE && b->left == 0 &&
+                      b->state == H1_BODY_SIZE; /* a zero was before it */
+    b->state = H1_BODY_SIZE;
+    if (is_dropped ? !body_drop(b) : ++b->digits > SIZE_DIGITS_MAX) {
+        return body_fail(b, "a chunk's size has too many digits");
+    }
+    if (b->left > INT64_MAX >> 4) {
+        return body_fail(b, "a chunk's size is too large");
+    }
+    b->left = b->left << 4 | digit;
+    return H1_OK;
+}
+
+/* A digit of a chunk's size, or what ends it. Behind a response's digits
+ * servers pad with blanks, or write them before an extension (RFC 9112 7.1.1).
+ */
 static enum h1_result
 body_size(struct h1_body *b, unsigned char c)
 {
     int digit = ascii_hex(c);
-    if (digit >= 0) {
-        if (++b->digits > SIZE_DIGITS_MAX || b->left > INT64_MAX >> 4) {
-            return body_fail(b, "a chunk's size is too large");
-        }
-        b->left = b->left << 4 | (unsigned)digit;
-        b->state = H1_BODY_SIZE;
+    bool is_blank = c == ' ' || c == '\t';
+    if (digit >= 0 && b->state != H1_BODY_SIZE_BLANK) {
+        return body_digit(b, (unsigned)digit);
+    }
+    if (is_blank && b->from == H1_RESPONSE && b->state != H1_BODY_SIZE_FIRST &&
+        body_drop(b)) {
+        b->state = H1_BODY_SIZE_BLANK;
         return H1_OK;
     }
     if (b->state == H1_BODY_SIZE_FIRST || (c != '\r' && c != ';')) {
@@ -126,7 +155,7 @@ body_ext(struct h1_body *b, unsigned char c)
         b->state = H1_BODY_SIZE_LF;
         return H1_OK;
     }
-    if (!scan_is_text(c) || ++b->ext > H1_CHUNK_EXT_MAX) {
+    if (!scan_is_text(c) || !body_drop(b)) {
         return body_fail(b, "a chunk's extensions are malformed");
     }
     return H1_OK;
@@ -189,8 +218,8 @@ body_trailers_end(struct h1_body *b)
     if (!buf_add(&b->trailers, STR("\r\n"))) {
         return body_fail(b, "the trailers are too large");
     }
-    if (h1_parse_fields(buf_str(&b->trailers), fields, LEN(fields), &n, &err) !=
-        0) {
+    if (h1_parse_fields(buf_str(&b->trailers), b->from, fields, LEN(fields), &n,
+            &err) != 0) {
         return body_fail(b, err.text);
     }
     for (unsigned i = 0; i < n; i++) {
@@ -231,6 +260,7 @@ body_step(struct h1_body *b, unsigned char c)
     switch (b->state) {
     case H1_BODY_SIZE_FIRST:
     case H1_BODY_SIZE:
+    case H1_BODY_SIZE_BLANK:
         return body_size(b, c);
     case H1_BODY_EXT:
         return body_ext(b, c);
@@ -285,7 +315,7 @@ h1_body_trailers(struct h1_body *b, struct head *h)
     }
     struct str raw = arena_dup(h->arena, buf_str(&b->trailers));
     buf_fini(&b->trailers);
-    AZ(h1_parse_fields(raw, fields, LEN(fields), &n, &err));
+    AZ(h1_parse_fields(raw, b->from, fields, LEN(fields), &n, &err));
     for (unsigned i = 0; i < n; i++) {
         head_add_trailer(h, fields[i].name, fields[i].value);
     }

@@ -3,8 +3,9 @@
 /*
  * A body's end, found as the body streams (RFC 9112 6 and 7). Bytes go
  * straight from the stream to the queue where no framing lies between them.
- * Strict on chunk framing; bounded on chunk extensions, which are dropped, and
- * on trailers.
+ * Strict on a request's chunk framing; of a response's lines blanks behind the
+ * size and leading zeros are dropped. Bounded on chunk extensions, which are
+ * dropped too, and on trailers.
  */
 
 #include "base/buf.h"
@@ -13,13 +14,15 @@
 
 #define H1_TRAILERS_MAX 8192 /* bytes */
 #define H1_TRAILER_FIELDS_MAX 32
-#define H1_CHUNK_EXT_MAX 256      /* bytes in one chunk's line */
+#define H1_CHUNK_EXT_MAX 256      /* bytes in a request's chunk's line, ... */
+#define H1_CHUNK_ODD_MAX 4096     /* ... in a response's; zeros and blanks too */
 #define H1_CHUNK_EXCESS_MAX 16384 /* framing beyond what data justifies */
 
 enum h1_body_state {
     H1_BODY_DATA,
     H1_BODY_SIZE_FIRST, /* chunked from here on */
     H1_BODY_SIZE,
+    H1_BODY_SIZE_BLANK, /* a response's */
     H1_BODY_EXT,
     H1_BODY_SIZE_LF,
     H1_BODY_DATA_CR,
@@ -32,6 +35,7 @@ enum h1_body_state {
 };
 
 struct h1_body {
+    enum h1_from from;
     enum body_kind kind;
     enum h1_body_state state;
     unsigned digits, ext; /* of the current chunk's line */
@@ -43,7 +47,8 @@ struct h1_body {
 };
 
 /* The struct is zeroed memory, or was used before. */
-void h1_body_init(struct h1_body *b, enum body_kind kind, uint64_t length);
+void h1_body_init(struct h1_body *b, enum h1_from from, enum body_kind kind,
+    uint64_t length);
 void h1_body_fini(struct h1_body *b); /* frees trailers; may be called twice */
 
 /* How many bytes may be read into the output queue without looking at them;

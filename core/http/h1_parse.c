@@ -9,10 +9,14 @@
 #include "http/h1_rules.h"
 #include "http/scan.h"
 
+/* Lines that one field may go on for. */
+#define FOLDS_MAX 32
+
 /* Where parsing stands; what lies between ends in an empty line, so that no
  * search for a line's end runs out. */
 struct cursor {
     const char *p, *end;
+    enum h1_from from;
 };
 
 /* Control bytes in `in` from `from` on that are not part of a CRLF; a CR at
@@ -117,7 +121,7 @@ skip_ows(const char *p)
     return p;
 }
 
-/* "name: value CRLF". */
+/* "name: value CRLF". Blanks before a response's colon go (RFC 9112 5.1). */
 static int
 parse_field(struct cursor *c, struct field *f, struct h1_error *err)
 {
@@ -125,10 +129,13 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
     if (p == c->p && (*p == ' ' || *p == '\t')) {
         return h1_refuse(err, H1_E_FOLD);
     }
-    if (p == c->p || *p != ':') {
+    f->name = str_n(c->p, (size_t)(p - c->p));
+    if (c->from == H1_RESPONSE) {
+        p = skip_ows(p);
+    }
+    if (f->name.n == 0 || *p != ':') {
         return refuse_at(c, p, H1_E_FIELD_NAME, err);
     }
-    f->name = str_n(c->p, (size_t)(p - c->p));
     const char *start = skip_ows(p + 1);
     const char *end = scan_text(start, c->end);
     if (!at_crlf(c, end)) {
@@ -141,7 +148,8 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
     }
     f->value = str_n(start, (size_t)(last - start));
     f->id = (uint8_t)field_lookup(f->name);
-    f->is_raw = start == p + 2 && p[1] == ' ' && last == end;
+    bool has_blanks = f->name.p + f->name.n != p;
+    f->is_raw = !has_blanks && start == p + 2 && p[1] == ' ' && last == end;
     f->is_gone = false;
     return 0;
 }
@@ -155,6 +163,31 @@ parse_end(const struct cursor *c, struct h1_error *err)
                : h1_refuse(err, H1_E_BLANK_LINE);
 }
 
+/* Lines that go on with a response's field are joined to it by a space (RFC
+ * 9112 5.2); none may say how the body is read. */
+static int
+parse_folds(
+    struct cursor *c, struct field *f, struct head *h, struct h1_error *err)
+{
+    enum field_id id = (enum field_id)f->id;
+    for (unsigned n = 0; *c->p == ' ' || *c->p == '\t'; n++) {
+        const char *start = skip_ows(c->p), *end = scan_text(start, c->end);
+        if (!at_crlf(c, end)) {
+            return h1_refuse(err, H1_E_CONTROL);
+        }
+        if (n == FOLDS_MAX || head_is_for_all(id) || id == FIELD_CONNECTION) {
+            return h1_refuse(err, H1_E_FOLD);
+        }
+        struct str part = str_trim(str_n(start, (size_t)(end - start)));
+        f->value = arena_printf(
+            h->arena, "%.*s %.*s", STR_ARG(f->value), STR_ARG(part));
+        f->value = str_trim(f->value);
+        f->is_raw = false;
+        c->p = end + 2;
+    }
+    return 0;
+}
+
 static int
 parse_fields(
     struct cursor *c, unsigned max, struct head *h, struct h1_error *err)
@@ -164,7 +197,8 @@ parse_fields(
         if (h->n == max) {
             return h1_refuse(err, H1_E_FIELD_COUNT);
         }
-        if (parse_field(c, &f, err) != 0) {
+        if (parse_field(c, &f, err) != 0 ||
+            (c->from == H1_RESPONSE && parse_folds(c, &f, h, err) != 0)) {
             return -1;
         }
         head_push(h, &f);
@@ -282,7 +316,7 @@ int
 h1_parse_request(struct str bytes, uint16_t default_port, struct head *h,
     struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_REQUEST };
     struct str target;
     if (check_end(bytes, H1_REQUEST_HEAD_MAX, err) != 0 ||
         parse_request_line(&c, h, &target, err) != 0 ||
@@ -321,7 +355,7 @@ int
 h1_parse_response(
     struct str bytes, enum method method, struct head *h, struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_RESPONSE };
     if (check_end(bytes, H1_RESPONSE_HEAD_MAX, err) != 0 ||
         parse_version(&c, h, err) != 0 || parse_status(&c, h, err) != 0 ||
         parse_fields(&c, H1_RESPONSE_FIELDS_MAX, h, err) != 0 ||
@@ -333,10 +367,10 @@ h1_parse_response(
 }
 
 int
-h1_parse_fields(struct str bytes, struct field *fields, unsigned max,
-    unsigned *n, struct h1_error *err)
+h1_parse_fields(struct str bytes, enum h1_from from, struct field *fields,
+    unsigned max, unsigned *n, struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n };
+    struct cursor c = { bytes.p, bytes.p + bytes.n, from };
     *n = 0;
     if (str_eq(bytes, STR("\r\n"))) {
         return 0;

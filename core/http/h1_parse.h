@@ -1,8 +1,10 @@
 #pragma once
 
 /*
- * Strict parsing of HTTP/1 heads (RFC 9112). Refuses, never repairs: what is
- * accepted can be read in one way only. No state but the caller's `scanned`.
+ * Parsing of HTTP/1 heads (RFC 9112). What is accepted can be read in one way
+ * only. A request is refused where another parser may read it differently;
+ * of a response what has one meaning left is taken as clients take it, since
+ * none but weir's own text of it goes on. No state but the caller's `scanned`.
  */
 
 #include "http/h1_error.h"
@@ -15,6 +17,9 @@
 #define H1_METHOD_MAX 32
 #define H1_REQUEST_FIELDS_MAX 128
 #define H1_RESPONSE_FIELDS_MAX 256
+
+/* Whose bytes they are. */
+enum h1_from { H1_REQUEST, H1_RESPONSE };
 
 /* H1_OK: done; H1_MORE: more input is needed; H1_FULL: the output must be
  * drained first (bodies only); H1_BAD: refused for good. */
@@ -44,5 +49,5 @@ must_check int h1_parse_response(
 
 /* Field lines up to and with the empty line, as of a trailer section, into at
  * most `max` of `fields`. -1 with `err` filled. */
-must_check int h1_parse_fields(struct str bytes, struct field *fields,
-    unsigned max, unsigned *n, struct h1_error *err);
+must_check int h1_parse_fields(struct str bytes, enum h1_from from,
+    struct field *fields, unsigned max, unsigned *n, struct h1_error *err);

@@ -1,10 +1,16 @@
 /*
  * The rules that keep one reading of a head: RFC 9112 3.2 (target and Host),
- * 6.3 (how a body ends), 9.3 (whether the connection stays). What is against
- * them is refused; nothing is guessed or mended.
+ * 6.3 (how a body ends), 9.3 (whether the connection stays). A request that is
+ * against them is refused; nothing is guessed or mended. A response is read as
+ * its meaning is plain: equal lengths are one, and an odd Connection is the
+ * hop's own.
  */
 
 #include "http/h1_rules.h"
+
+#include <inttypes.h>
+
+#include "http/h1_parse.h"
 
 #define CONNECTION_OPTIONS_MAX 32 /* empty ones too: each costs a search */
 #define LENGTH_DIGITS_MAX 18      /* below 2^63 */
@@ -158,20 +164,70 @@ parse_length(struct str s, uint64_t *out, struct h1_error *err)
     return 0;
 }
 
+static int
+take_one_length(struct head *h, struct h1_error *err)
+{
+    if (is_twice(h, FIELD_CONTENT_LENGTH)) {
+        return h1_refuse(err, H1_E_LENGTH_TWICE);
+    }
+    return parse_length(head_get(h, FIELD_CONTENT_LENGTH), &h->length, err);
+}
+
+/* A response's: as often as it likes, in lines or lists, the same each time
+ * (RFC 9110 8.6); what goes on is one field. */
+static int
+take_lengths(struct head *h, struct h1_error *err)
+{
+    unsigned n = 0;
+    for (const struct field *f = head_next(h, FIELD_CONTENT_LENGTH, NULL);
+         f != NULL; f = head_next(h, FIELD_CONTENT_LENGTH, f)) {
+        struct str rest = f->value, part;
+        while (str_cut(&rest, ',', &part)) {
+            uint64_t length;
+            part = str_trim(part);
+            while (part.n > 1 && part.p[0] == '0') {
+                part = str_skip(part, 1);
+            }
+            if (parse_length(part, &length, err) != 0) {
+                return -1;
+            }
+            if (n++ != 0 && length != h->length) {
+                return h1_refuse(err, H1_E_LENGTH_TWICE);
+            }
+            h->length = length;
+        }
+    }
+    if (n == 0) {
+        return h1_refuse(err, H1_E_LENGTH);
+    }
+    struct str canonical = arena_printf(h->arena, "%" PRIu64, h->length);
+    if (n > 1 || !str_eq(canonical, head_get(h, FIELD_CONTENT_LENGTH))) {
+        head_set(h, STR("Content-Length"), canonical);
+    }
+    return 0;
+}
+
+/* As RFC 2616 3.6 had it: no coding. */
+static bool
+is_identity(const struct head *h)
+{
+    return !is_twice(h, FIELD_TRANSFER_ENCODING) &&
+           str_ieq(head_get(h, FIELD_TRANSFER_ENCODING), STR("identity"));
+}
+
 /* What the fields alone say; BODY_NONE where they say nothing. */
 static int
-take_framing(struct head *h, struct h1_error *err)
+take_framing(struct head *h, enum h1_from from, struct h1_error *err)
 {
     bool has_length = head_has(h, FIELD_CONTENT_LENGTH);
-    if (!head_has(h, FIELD_TRANSFER_ENCODING)) {
+    if (!head_has(h, FIELD_TRANSFER_ENCODING) ||
+        (from == H1_RESPONSE && is_identity(h))) {
         if (!has_length) {
             return 0;
         }
-        if (is_twice(h, FIELD_CONTENT_LENGTH)) {
-            return h1_refuse(err, H1_E_LENGTH_TWICE);
-        }
         h->body = BODY_LENGTH;
-        return parse_length(head_get(h, FIELD_CONTENT_LENGTH), &h->length, err);
+        return from == H1_RESPONSE ? take_lengths(h, err)
+                                   : take_one_length(h, err);
     }
     if (has_length) {
         return h1_refuse(err, H1_E_LENGTH_AND_CODING);
@@ -189,17 +245,12 @@ struct options {
     unsigned n;
 };
 
-/* One member of Connection. What frames, routes or says how to read a body is
- * for all recipients and cannot be nominated (RFC 9110 7.6.1). */
-static int
-take_option(struct options *o, struct str option, struct h1_error *err)
+/* One member of Connection. What it says besides is the hop's: fields that it
+ * names are head_remove_hop_by_hop()'s, and what is no token says nothing. */
+static void
+take_option(struct options *o, struct str option)
 {
     switch (field_lookup(option)) {
-    case FIELD_HOST:
-    case FIELD_CONTENT_ENCODING:
-    case FIELD_CONTENT_LENGTH:
-    case FIELD_TRANSFER_ENCODING:
-        return h1_refuse(err, H1_E_CONNECTION);
     case FIELD_KEEP_ALIVE:
         o->keep_alive = true;
         break;
@@ -209,14 +260,21 @@ take_option(struct options *o, struct str option, struct h1_error *err)
     default:
         o->close = o->close || str_ieq(option, STR("close"));
     }
-    if (!field_name_is_valid(option)) {
-        return h1_refuse(err, H1_E_CONNECTION);
-    }
-    return 0;
+}
+
+/* A request's names nothing that frames, routes or says how to read a body,
+ * which are for all recipients (RFC 9110 7.6.1). */
+static int
+check_option(struct str option, struct h1_error *err)
+{
+    bool is_good =
+        field_name_is_valid(option) && !head_is_for_all(field_lookup(option));
+    return is_good ? 0 : h1_refuse(err, H1_E_CONNECTION);
 }
 
 static int
-take_options(const struct head *h, struct options *o, struct h1_error *err)
+take_options(const struct head *h, enum h1_from from, struct options *o,
+    struct h1_error *err)
 {
     for (const struct field *f = head_next(h, FIELD_CONNECTION, NULL);
          f != NULL; f = head_next(h, FIELD_CONNECTION, f)) {
@@ -226,19 +284,23 @@ take_options(const struct head *h, struct options *o, struct h1_error *err)
             if (++o->n > CONNECTION_OPTIONS_MAX) {
                 return h1_refuse(err, H1_E_CONNECTION);
             }
-            if (part.n != 0 && take_option(o, part, err) != 0) {
+            if (part.n == 0) {
+                continue;
+            }
+            if (from == H1_REQUEST && check_option(part, err) != 0) {
                 return -1;
             }
+            take_option(o, part);
         }
     }
     return 0;
 }
 
 static int
-take_connection(struct head *h, struct h1_error *err)
+take_connection(struct head *h, enum h1_from from, struct h1_error *err)
 {
     struct options o = { 0 };
-    if (take_options(h, &o, err) != 0) {
+    if (take_options(h, from, &o, err) != 0) {
         return -1;
     }
     h->keep_alive = !o.close && (h->minor >= 1 || o.keep_alive);
@@ -256,7 +318,8 @@ h1_request_rules(struct head *h, struct str target, uint16_t default_port,
 {
     if (take_target(h, target, err) != 0 ||
         take_host(h, default_port, err) != 0 || refuse_mimics(h, err) != 0 ||
-        take_framing(h, err) != 0 || take_connection(h, err) != 0) {
+        take_framing(h, H1_REQUEST, err) != 0 ||
+        take_connection(h, H1_REQUEST, err) != 0) {
         return -1;
     }
     if (h->body == BODY_LENGTH && h->length == 0) {
@@ -284,8 +347,8 @@ is_body_unexpected(const struct head *h)
 int
 h1_response_rules(struct head *h, enum method method, struct h1_error *err)
 {
-    if (refuse_mimics(h, err) != 0 || take_framing(h, err) != 0 ||
-        take_connection(h, err) != 0) {
+    if (refuse_mimics(h, err) != 0 || take_framing(h, H1_RESPONSE, err) != 0 ||
+        take_connection(h, H1_RESPONSE, err) != 0) {
         return -1;
     }
     if (!head_response_has_body(h, method)) {

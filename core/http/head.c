@@ -267,13 +267,28 @@ is_hop_by_hop(enum field_id id)
     }
 }
 
+bool
+head_is_for_all(enum field_id id)
+{
+    switch (id) {
+    case FIELD_HOST:
+    case FIELD_CONTENT_ENCODING:
+    case FIELD_CONTENT_LENGTH:
+    case FIELD_TRANSFER_ENCODING:
+        return true;
+    default:
+        return false;
+    }
+}
+
 void
 head_remove_hop_by_hop(struct head *h)
 {
     for (unsigned i = 0; i < h->n; i++) {
         struct field *f = &h->fields[i];
         f->is_gone = is_hop_by_hop((enum field_id)f->id) ||
-                     head_list_has(h, FIELD_CONNECTION, f->name);
+                     (!head_is_for_all((enum field_id)f->id) &&
+                         head_list_has(h, FIELD_CONNECTION, f->name));
     }
     head_compact(h);
 }

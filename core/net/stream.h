@@ -33,6 +33,7 @@ struct stream {
     struct task *task;
     size_t offered; /* stream.c's: bytes of a write that gave IO_AGAIN */
     bool has_more;  /* another write follows: this one may wait for it */
+    bool is_over;   /* a TLS peer has closed, be it without close_notify */
 };
 
 #define STREAM_MAGIC 0x57e4a317u

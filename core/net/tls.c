@@ -68,7 +68,7 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
         BIO_set_retry_read(bio);
         return 0;
     case IO_EOF:
-        t->has_eof = true;
+        t->has_eof = t->stream.is_over = true;
         return 0;
     case IO_ERR:
         break;

@@ -97,7 +97,8 @@ begin_tx(struct conn *c, struct tx *tx)
     c->side = side;
     c->tx = tx;
     c->requests++;
-    h1_body_init(&side->body, tx->request.body, tx->request.length);
+    h1_body_init(
+        &side->body, H1_REQUEST, tx->request.body, tx->request.length);
     side->is_body_done = tx->request.body == BODY_NONE;
     if (side->is_body_done) {
         pump_end(&tx->up);

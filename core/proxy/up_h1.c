@@ -7,8 +7,10 @@
 #include "proxy/peer.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "http/h1_parse.h"
 #include "http/h1_write.h"
+#include "proxy/conn.h"
 #include "proxy/splice.h"
 #include "proxy/tx.h"
 
@@ -169,7 +171,8 @@ parse_head(struct peer *p, struct tx *tx, size_t n)
     buf_consume(&p->in, n);
     p->scanned = 0;
     if (tx->response.status >= 200) {
-        h1_body_init(&p->body, tx->response.body, tx->response.length);
+        h1_body_init(
+            &p->body, H1_RESPONSE, tx->response.body, tx->response.length);
         p->is_head_done = true;
         p->must_close = p->must_close || !tx->response.keep_alive;
     }
@@ -231,17 +234,24 @@ read_direct(struct peer *p, struct tx *tx, size_t direct)
     return r;
 }
 
-/* An end of the stream is the body's end where the framing says so; a TLS
- * peer must say close_notify then, or the body may have been cut. */
+/* An end of the stream is the body's end where the framing says so. Many
+ * origins end TLS without close_notify; clients take what came for whole, and
+ * so must weir, though it may have been cut. */
 static enum peer_io
-body_eof(struct peer *p, enum io r)
+body_eof(struct peer *p, const struct tx *tx, enum io r)
 {
     p->must_close = true;
-    if (r == IO_EOF && h1_body_eof(&p->body)) {
-        p->is_body_done = true;
-        return P_OK;
+    if ((r != IO_EOF && !p->stream->is_over) || !h1_body_eof(&p->body)) {
+        return P_BROKEN;
     }
-    return P_BROKEN;
+    if (r != IO_EOF) {
+        conn_log(tx->conn, LOG_INFO,
+            "the origin ended a body by its connection, without close_notify: "
+            "it may have been cut, host: \"%.*s\"",
+            STR_ARG(tx->authority.host));
+    }
+    p->is_body_done = true;
+    return P_OK;
 }
 
 static enum peer_io
@@ -253,7 +263,7 @@ recv_some(struct peer *p, struct tx *tx)
         if (r == IO_AGAIN) {
             return P_AGAIN;
         }
-        return r == IO_OK ? P_OK : body_eof(p, r);
+        return r == IO_OK ? P_OK : body_eof(p, tx, r);
     }
     size_t had = p->in.n;
     if (had != 0 && decode_buffered(p, tx) == H1_BAD) {
@@ -263,7 +273,7 @@ recv_some(struct peer *p, struct tx *tx)
         return P_OK;
     }
     enum peer_io r = peer_fill(p);
-    return r == P_BROKEN ? body_eof(p, IO_ERR) : r;
+    return r == P_BROKEN ? body_eof(p, tx, IO_ERR) : r;
 }
 
 /* Of a stream of events most of the time is waiting: without buffers. */

@@ -20,7 +20,7 @@ static void
 run_begin(struct run *r, enum body_kind kind, uint64_t length, size_t limit)
 {
     *r = (struct run){ .result = H1_MORE };
-    h1_body_init(&r->body, kind, length);
+    h1_body_init(&r->body, H1_REQUEST, kind, length);
     bufq_init(&r->out, limit);
 }
 
@@ -401,7 +401,7 @@ test_a_body_is_used_again(void **state)
     run_begin(&r, BODY_CHUNKED, 0, OUT_MAX);
     run_feed(&r, STR("0\r\nA: b\r\n\r\n"));
     assert_int_equal(r.result, H1_OK);
-    h1_body_init(&r.body, BODY_CHUNKED, 0);
+    h1_body_init(&r.body, H1_REQUEST, BODY_CHUNKED, 0);
     run_feed(&r, STR("1\r\na\r\n0\r\n\r\n"));
     assert_int_equal(r.result, H1_OK);
     assert_out(&r, "a");

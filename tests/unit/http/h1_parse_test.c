@@ -366,18 +366,23 @@ test_field_sections_are_read(void **state)
     struct field f[2];
     struct h1_error err;
     unsigned n;
-    assert_int_equal(h1_parse_fields(STR("\r\n"), f, 2, &n, &err), 0);
-    assert_int_equal(n, 0);
     assert_int_equal(
-        h1_parse_fields(STR("A: b\r\nC: d\r\n\r\n"), f, 2, &n, &err), 0);
+        h1_parse_fields(STR("\r\n"), H1_REQUEST, f, 2, &n, &err), 0);
+    assert_int_equal(n, 0);
+    assert_int_equal(h1_parse_fields(STR("A: b\r\nC: d\r\n\r\n"), H1_REQUEST, f,
+                         2, &n, &err),
+        0);
     assert_int_equal(n, 2);
     assert_str(f[1].name, "C");
     assert_str(f[1].value, "d");
-    assert_int_equal(
-        h1_parse_fields(STR("A: b\r\nC: d\r\nE:\r\n\r\n"), f, 2, &n, &err), -1);
+    assert_int_equal(h1_parse_fields(STR("A: b\r\nC: d\r\nE:\r\n\r\n"),
+                         H1_REQUEST, f, 2, &n, &err),
+        -1);
     assert_int_equal(err.kind, H1_E_FIELD_COUNT);
-    assert_int_equal(h1_parse_fields(STR("A: b\r\n"), f, 2, &n, &err), -1);
-    assert_int_equal(h1_parse_fields(STR("A : b\r\n\r\n"), f, 2, &n, &err), -1);
+    assert_int_equal(
+        h1_parse_fields(STR("A: b\r\n"), H1_REQUEST, f, 2, &n, &err), -1);
+    assert_int_equal(
+        h1_parse_fields(STR("A : b\r\n\r\n"), H1_REQUEST, f, 2, &n, &err), -1);
 }
 
 int
