@@ -403,8 +403,10 @@ def test_what_waits_at_a_quit_behind_a_reload_that_failed(weir):
     assert w.wait() == 0
 
 
-def test_a_request_that_is_on_its_way_at_a_quit(weir):
-    """The connection waited to be accepted, its request comes thereafter."""
+@pytest.mark.timed
+def test_a_request_that_is_on_its_way_at_a_quit(weir, urgent):
+    """The connection waited to be accepted, its request comes thereafter; it
+    has a second."""
     w = weir(egress=HERE + TCP)
     pids = stopped(w)
     waiting = Waiting(w.port, 4, sends=False)
