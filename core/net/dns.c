@@ -22,6 +22,7 @@
 #define TTL_NONE 5.0 /* a name that is not there */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
+#define RESOLUTION_DELAY 0.05 /* RFC 8305 8 */
 #define NAME_MAX_BYTES 255 /* http/url.h takes no longer ones */
 /* A name, a NUL and an asker where the entry is one asker's alone. */
 #define NAME_KEY_MAX (NAME_MAX_BYTES + 1 + sizeof(uint64_t))
@@ -42,7 +43,9 @@ struct name {
     struct dns_answer answer;
     enum dns_state state;
     double settled, expires;
-    unsigned running; /* queries */
+    unsigned running;   /* queries */
+    struct timer delay; /* from A to the use of it, while AAAA is out */
+    bool is_early;      /* ... and that was over first */
     bool is_unknown;  /* one of them was told that there is no such name */
     bool had_failure, had_timeout;
     int ttl;
@@ -203,6 +206,7 @@ name_free(struct name *n)
 {
     AZ(n->running);
     AN(list_is_empty(&n->uses) && list_is_empty(&n->waiters));
+    timer_stop(&n->delay);
     map_del(&n->dns->by_name, &n->node);
     xfree((void *)n->node.key.p);
     xfree(n);
@@ -293,6 +297,8 @@ name_settle(struct name *n)
     double ttl = n->ttl < TTL_MIN ? TTL_MIN : n->ttl;
     n->dns->n_running--;
     list_del(&n->running_node);
+    timer_stop(&n->delay);
+    n->is_early = false;
     n->settled = clock_mono();
     if (n->answer.n != 0) {
         n->state = DNS_READY;
@@ -308,6 +314,23 @@ name_settle(struct name *n)
     if (!n->dns->is_closing) {
         name_wake(n);
     }
+}
+
+/* Some servers and firewalls never answer for AAAA (RFC 8305 3). */
+static void
+on_delay(struct timer *t)
+{
+    struct name *n = container_of(t, struct name, delay);
+    n->is_early = true;
+    n->state = DNS_READY;
+    name_wake(n);
+}
+
+/* AAAA alone is waited with: not every host reaches what it leads to. */
+static bool
+has_four(const struct name *n)
+{
+    return n->answer.n != 0 && n->answer.addrs[n->answer.n - 1].family == 4;
 }
 
 static void
@@ -333,6 +356,8 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
     }
     if (--n->running == 0) {
         name_settle(n);
+    } else if (has_four(n)) {
+        timer_start(&n->delay, RESOLUTION_DELAY);
     }
 }
 
@@ -341,7 +366,7 @@ name_query(struct name *n)
 {
     static const int families[] = { AF_INET6, AF_INET };
     n->answer.n = 0;
-    n->is_unknown = n->had_failure = n->had_timeout = false;
+    n->is_unknown = n->had_failure = n->had_timeout = n->is_early = false;
     n->ttl = (int)TTL_MAX;
     n->state = DNS_PENDING;
     n->running = LEN(families);
@@ -396,6 +421,7 @@ name_new(struct dns *d, struct str key)
     list_init(&n->uses);
     list_init(&n->waiters);
     list_init(&n->running_node);
+    timer_init(&n->delay, d->loop, on_delay);
     map_add(&d->by_name, &n->node);
     return n;
 }
@@ -497,7 +523,8 @@ lookup(struct dns *d, uint64_t asker, struct str key, double since,
     if (n == NULL) {
         return DNS_BUSY;
     }
-    enum dns_state state = n->running != 0 ? DNS_PENDING : n->state;
+    enum dns_state state =
+        n->running != 0 && !n->is_early ? DNS_PENDING : n->state;
     if (state == DNS_PENDING) {
         name_wait(n, waiter);
     } else {

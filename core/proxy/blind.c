@@ -32,7 +32,7 @@ static const char *
 hello_refusal(
     const struct conn *c, const struct hello *h, const struct authority *au)
 {
-    if (h->sni_len == 0) {
+    if (h->sni_len == 0 || au->kind != HOST_NAME) {
         return "no SNI";
     }
     if (h->has_ech) {

@@ -113,7 +113,8 @@ void conn_open_tunnel(
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 
-/* Its name alone; false, after a log line, where it can be nobody's. */
+/* Its name alone, or the target's own address, which counts as none; false,
+ * after a log line, where it can be nobody's. */
 must_check bool conn_read_sni(
     struct conn *c, const struct hello *h, struct authority *au);
 

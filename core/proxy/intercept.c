@@ -94,6 +94,7 @@ run_handshake(struct task *t)
     return TASK_WAIT;
 }
 
+/* An address is no name (RFC 6066 3), yet some clients send it. */
 bool
 conn_read_sni(struct conn *c, const struct hello *h, struct authority *au)
 {
@@ -103,12 +104,13 @@ conn_read_sni(struct conn *c, const struct hello *h, struct authority *au)
         return true;
     }
     struct str sni = arena_dup(c->arena, str_n(h->sni, h->sni_len));
-    if (!host_parse(c->arena, sni, au, &why) || au->kind != HOST_NAME) {
-        conn_log(c, LOG_INFO, "malformed SNI");
-        return false;
-    }
+    bool is_host = host_parse(c->arena, sni, au, &why);
     au->port = c->target.port;
-    return true;
+    if (is_host && (au->kind == HOST_NAME || authority_eq(au, &c->target))) {
+        return true;
+    }
+    conn_log(c, LOG_INFO, "malformed SNI");
+    return false;
 }
 
 bool

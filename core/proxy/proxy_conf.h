@@ -64,7 +64,8 @@ struct proxy_conf {
     uint64_t client_max_body_size; /* 0: no limit */
     double proxy_connect_timeout;  /* DNS and TLS included */
     double proxy_send_timeout;     /* between two writes upstream */
-    double proxy_header_timeout; /* request sent to final head; 1xx included */
+    double proxy_header_timeout; /* request sent to final head, 1xx included;
+                                    below 0: as proxy_read_timeout */
     double proxy_read_timeout;   /* between two reads of a body;
                                     TASK_NEVER: off */
     double proxy_keepalive_timeout;

@@ -364,7 +364,9 @@ head_wait(struct tx *tx)
     const struct proxy_conf *pc = conf_of(tx);
     double now = clock_mono(), deadline = TASK_NEVER, again = TASK_NEVER;
     if (tx->is_request_sent) {
-        deadline = tx->t_sent + pc->proxy_header_timeout;
+        deadline = tx->t_sent + (pc->proxy_header_timeout >= 0
+                                        ? pc->proxy_header_timeout
+                                        : pc->proxy_read_timeout);
     } else if (!bufq_is_empty(&tx->peer->out)) {
         deadline = tx->peer->progress + pc->proxy_send_timeout;
         again = now + STREAM_TRY_EVERY;

@@ -166,6 +166,36 @@ def test_a_hello_that_hides_a_name_is_intercepted(weir, origin):
     assert origin.conns == []
 
 
+@pytest.mark.parametrize("sni, is_taken", [
+    (b"127.0.0.1", True), (b"127.0.0.2", False), (b"127.1", False),
+])  # fmt: skip
+def test_an_address_for_a_name(weir, origins, sni, is_taken):
+    """RFC 6066 has no address there, some clients do: the tunnel's own is as
+    none."""
+    o = origins("127.0.0.1")
+    w = weir(cls="allowed_hosts *.test 127.0.0.1;", egress=f"ports {o.port};\nresolve a.test 127.0.0.1;")
+    with w.client() as c:
+        assert c.connect(f"127.0.0.1:{o.port}").status == 200
+        c.send(named(sni))
+        if is_taken:
+            assert c.reader.exactly(3) == b"\x16\3\3"
+        else:
+            assert c.is_closed()
+            w.wait_log("malformed SNI")
+
+
+def test_an_address_for_a_name_goes_nowhere_blind(weir, origins):
+    o = origins("127.0.0.1", tls=False)
+    w = weir(cls="allowed_hosts *.test 127.0.0.1;",
+             egress="host 127.0.0.1 { intercept off; }\n"
+             f"ports {o.port};\nresolve a.test 127.0.0.1;")  # fmt: skip
+    with w.client() as c:
+        assert c.connect(f"127.0.0.1:{o.port}").status == 200
+        c.send(named(b"127.0.0.1"))
+        w.wait_log("no SNI")
+    assert o.conns == []
+
+
 def padded(size):
     """A hello whose message has that size behind its four bytes."""
     short = len(message_with(NAME, {PADDING: b""})) - 4

@@ -117,6 +117,12 @@ answer(struct packet *k, const char *label, unsigned type)
         k->p[1] ^= 1; /* another query's id */
     } else if (strcmp(label, "mute") == 0) {
         return false;
+    } else if (strcmp(label, "lone4") == 0) {
+        put_addr(k, type, 60, 4);
+        return type == TYPE_A;
+    } else if (strcmp(label, "lone6") == 0) {
+        put_addr(k, type, 60, 6);
+        return type == TYPE_AAAA;
     }
     return true;
 }
@@ -268,6 +274,27 @@ test_answers(void **state)
     assert_int_equal(ask(d, "empty.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "torn.example", &a), DNS_NONE);
     assert_int_equal(ask(d, "fail.example", &a), DNS_FAILED);
+    dns_free(d);
+}
+
+/* An A is used though AAAA is never answered, by whoever asks from then on; an
+ * AAAA waits for A, be that asked for again. */
+static void
+test_a_family_that_is_never_answered(void **state)
+{
+    (void)state;
+    struct dns *d = dns_open((struct dns_conf){ .timeout = 1e6 });
+    struct dns_answer a;
+    assert_int_equal(ask(d, "lone4.example", &a), DNS_READY);
+    assert_true(a.n == 1 && has_addr(&a, "192.0.2.4"));
+    assert_int_equal(ask_as(1, d, "lone4.example", &a), DNS_READY);
+    assert_int_equal(server.asked_a, 1);
+    dns_free(d);
+    d = dns_open((struct dns_conf){ .timeout = 0.8 });
+    server.asked_a = 0;
+    assert_int_equal(ask(d, "lone6.example", &a), DNS_READY);
+    assert_true(a.n == 1 && has_addr(&a, "2001:db8::6"));
+    assert_true(server.asked_a > 1);
     dns_free(d);
 }
 
@@ -572,6 +599,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_answers),
         TEST(test_answers_that_are_none),
+        TEST(test_a_family_that_is_never_answered),
         TEST(test_an_answer_is_kept_for_its_ttl),
         TEST(test_asked_anew),
         TEST(test_an_alias_has_a_ttl_too),

@@ -275,6 +275,17 @@ test_half_a_head(void **state)
     }
 }
 
+/* As in nginx, where no time of their own is said. */
+static void
+test_no_head_in_the_time_of_reads(void **state)
+{
+    struct live *l = live_start(state, READ, "");
+    struct live_end *c = live_asks(l, true, "GET", "\r\n");
+    struct live_end *o = live_is_asked(l, true, "GET", "\r\n");
+    live_lasts(l, LIMIT);
+    is_unanswered(l, c, o);
+}
+
 /* They are passed on, and are no answer. */
 static void
 test_interim_heads(void **state)
@@ -406,7 +417,7 @@ test_a_chunk_that_does_not_begin(void **state)
 static void
 test_a_body_behind_a_late_head(void **state)
 {
-    struct live *l = live_start(state, READ, "");
+    struct live *l = live_start(state, READ "proxy_header_timeout 1h;", "");
     struct live_end *c = live_asks(l, true, "GET", "\r\n");
     struct live_end *o = live_is_asked(l, true, "GET", "\r\n");
     live_nothing(l, 10 * LIMIT);
@@ -558,6 +569,7 @@ main(void)
         LIVE_TEST(test_an_origin_that_is_full_when_more_comes),
         LIVE_TEST(test_half_a_head),
         LIVE_TEST_BYTES(test_half_a_head),
+        LIVE_TEST(test_no_head_in_the_time_of_reads),
         LIVE_TEST(test_interim_heads),
         LIVE_TEST_BYTES(test_interim_heads),
         LIVE_TEST(test_head_that_stops_at_each_offset),
