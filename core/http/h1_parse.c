@@ -299,6 +299,31 @@ parse_request_line(
     return 0;
 }
 
+bool
+h1_may_be_request(struct str in, struct arena *a, struct h1_error *err)
+{
+    size_t n = 0, line = str_find(in, '\n');
+    while (n < in.n && scan_is_token[(unsigned char)in.p[n]]) {
+        n++;
+    }
+    if (n > H1_METHOD_MAX) {
+        h1_refuse(err, H1_E_METHOD_SIZE);
+        return false;
+    }
+    if (n < in.n && (n == 0 || in.p[n] != ' ')) {
+        h1_refuse(err, H1_E_METHOD);
+        return false;
+    }
+    if (line == in.n) {
+        return true;
+    }
+    struct cursor c = { in.p, in.p + line + 1, H1_REQUEST };
+    struct str target;
+    struct head h;
+    head_init(&h, a);
+    return parse_request_line(&c, &h, &target, err) == 0;
+}
+
 /* What all parsing leans on: the last bytes are an empty line. */
 static int
 check_end(struct str bytes, size_t max, struct h1_error *err)

@@ -32,6 +32,12 @@ enum h1_result { H1_OK, H1_MORE, H1_FULL, H1_BAD };
 enum h1_result h1_head_end(
     struct str in, size_t *scanned, size_t *n, struct h1_error *err);
 
+/* Whether `in`, the beginning of a head, may be that of a request yet: what is
+ * no method, and a whole first line that is none, never will. False with `err`
+ * filled. */
+must_check bool h1_may_be_request(
+    struct str in, struct arena *a, struct h1_error *err);
+
 /* What to say of a head that filled its buffer without ending: 414 when its
  * first line has not ended, else 431. */
 void h1_head_overflow(struct str in, struct h1_error *err);

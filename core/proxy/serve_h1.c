@@ -97,8 +97,7 @@ begin_tx(struct conn *c, struct tx *tx)
     c->side = side;
     c->tx = tx;
     c->requests++;
-    h1_body_init(
-        &side->body, H1_REQUEST, tx->request.body, tx->request.length);
+    h1_body_init(&side->body, H1_REQUEST, tx->request.body, tx->request.length);
     side->is_body_done = tx->request.body == BODY_NONE;
     if (side->is_body_done) {
         pump_end(&tx->up);
@@ -140,7 +139,35 @@ parse_head(struct conn *c, size_t n)
     }
     buf_consume(&c->in, n);
     c->scanned = 0;
+    c->has_blank = c->is_plausible = false;
     return begin_tx(c, tx);
+}
+
+/* One empty line before a request is ignored (RFC 9112 2.2): some clients end
+ * a body with one. */
+static void
+skip_blank_line(struct conn *c)
+{
+    if (!c->has_blank && str_starts(buf_str(&c->in), STR("\r\n"))) {
+        buf_consume(&c->in, 2);
+        c->scanned = 0;
+        c->has_blank = true;
+    }
+}
+
+/* Another protocol's client may wait for weir to speak. */
+static bool
+is_plausible(struct conn *c, struct h1_error *err)
+{
+    struct str in = buf_str(&c->in);
+    if (c->is_plausible || str_eq(in, STR("\r"))) {
+        return true;
+    }
+    struct arena *a = arena_new(1024);
+    bool may_be = h1_may_be_request(in, a, err);
+    c->is_plausible = may_be && str_find(in, '\n') != in.n;
+    arena_free(a);
+    return may_be;
 }
 
 static const struct step *
@@ -153,6 +180,10 @@ run_head(struct task *t)
     while (r == IO_OK) {
         struct h1_error err = { 0 };
         size_t n = 0;
+        skip_blank_line(c);
+        if (c->in.n == 0) {
+            return &conn_step_serve;
+        }
         switch (h1_head_end(buf_str(&c->in), &c->scanned, &n, &err)) {
         case H1_OK:
             return parse_head(c, n);
@@ -161,6 +192,9 @@ run_head(struct task *t)
         case H1_MORE:
         case H1_FULL:
             break;
+        }
+        if (!is_plausible(c, &err)) {
+            return refuse_head(c, tx_new(c), err.status, err.text);
         }
         if (c->in.n >= c->in.max) {
             h1_head_overflow(buf_str(&c->in), &err);
