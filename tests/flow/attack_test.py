@@ -248,15 +248,14 @@ SPLITS = {
     "value": b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\nContent-Length: 0\r\n\r\n",
     "name": b"HTTP/1.1 200 OK\r\nA b: c\r\nContent-Length: 0\r\n\r\n",
     "no name": b"HTTP/1.1 200 OK\r\n: c\r\nContent-Length: 0\r\n\r\n",
-    "space": b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
+    "space": b"HTTP/1.1 200 OK\r\n Content-Length: 0\r\n\r\n",
     "coding 1.0": b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                   b"0\r\n\r\n",
     "coding": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
               b"0\r\n\r\n",
-    "length list": b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx",
+    "length list": b"HTTP/1.1 200 OK\r\nContent-Length: 1, 2\r\n\r\nx",
     "length sign": b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-    "nominated": b"HTTP/1.1 200 OK\r\nConnection: Content-Length\r\n"
-                 b"Content-Length: 1\r\n\r\nx",
+    "length in lines": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n 0\r\n\r\nx",
     "version": b"HTTP/2 200 OK\r\nContent-Length: 0\r\n\r\n",
     "http/0.9": b"<html>",
     "leading": b"\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",

@@ -121,7 +121,7 @@ RESPONSES = {
                      b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
                    b"Content-Length: 2\r\n\r\nxy",
-    "folded": b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 0\r\n\r\n",
+    "folded length": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n c\r\n\r\n",
     "nul": b"HTTP/1.1 200 OK\r\nA: \0\r\nContent-Length: 0\r\n\r\n",
     "status": b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
     "huge head": b"HTTP/1.1 200 OK\r\nA: " + b"x" * 70000 + b"\r\n\r\n",

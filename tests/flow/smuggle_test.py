@@ -29,7 +29,7 @@ LINES = [  # before a good Host
     "GET {url} HTTP/1.1\r\n X: y", "GET  {url} HTTP/1.1", "GET\t{url} HTTP/1.1",
     "GET {url} HTTP/1.1 ", "GET {url}a b HTTP/1.1", "GET {url}\x85 HTTP/1.1",
     "GET {url} HTTP/1.10", "GET {url} http/1.1", "GET {url}",
-    "\r\nGET {url} HTTP/1.1", "get {url} HTTP/1.1", "connect {host} HTTP/1.1",
+    "\r\n\r\nGET {url} HTTP/1.1", "get {url} HTTP/1.1", "connect {host} HTTP/1.1",
     "CONNECT {host} HTTP/1.1\r\nContent-Length: 5",
     "CONNECT {host} HTTP/1.1\r\n" + CODED, "CONNECT {url} HTTP/1.1",
     "POST {url} HTTP/1.0\r\n" + CODED,
