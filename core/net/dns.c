@@ -1,29 +1,27 @@
 /*
- * The resolver and its cache, around c-ares. Its callbacks only store and
- * wake. While a name's two queries run, whoever asks for it waits for the same
+ * The cache of resolved names. What calls back for a query only stores and
+ * wakes. While a name's two queries run, whoever asks for it waits for the same
  * ones. A name is kept as long as an asker's use of it is: these are what is
  * counted and what goes, so that none loses a name by what another asks for.
  */
 
 #include "net/dns.h"
 
-#include <ares.h>
-#include <netdb.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/shares.h"
+#include "net/dns_servers.h"
 
-#define SOCKETS_MAX 32
 #define TTL_MIN 1.0
 #define TTL_MAX 300.0
 #define TTL_NONE 5.0 /* a name that is not there */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
 #define RESOLUTION_DELAY 0.05 /* RFC 8305 8 */
-#define NAME_MAX_BYTES 255 /* http/url.h takes no longer ones */
+#define LOOK_EVERY 1.0        /* at whether /etc/resolv.conf has changed */
+#define NAME_MAX_BYTES 255    /* http/url.h takes no longer ones */
 /* A name, a NUL and an asker where the entry is one asker's alone. */
 #define NAME_KEY_MAX (NAME_MAX_BYTES + 1 + sizeof(uint64_t))
 #define USE_KEY_MAX (sizeof(uint64_t) + NAME_KEY_MAX)
@@ -46,8 +44,8 @@ struct name {
     unsigned running;   /* queries */
     struct timer delay; /* from A to the use of it, while AAAA is out */
     bool is_early;      /* ... and that was over first */
-    bool is_unknown;  /* one of them was told that there is no such name */
-    bool had_failure, had_timeout;
+    bool is_unknown;    /* one of them was told that there is no such name */
+    bool had_failure, had_timeout, is_unheard;
     int ttl;
 };
 
@@ -60,105 +58,18 @@ struct use {
     char key[];
 };
 
-struct dns_socket {
-    struct watch watch;
-    struct dns *dns;
-    bool is_used;
-};
-
 struct dns {
     struct loop *loop;
-    ares_channel channel;
-    struct timer timer;
+    struct dns_servers *servers;
+    struct list left; /* whose queries still run */
+    double looked;    /* at the system's servers */
     struct dns_conf conf;
     struct map by_name, uses;
     struct shares *shares; /* the uses, of the askers */
     struct list running;
     unsigned n_running;
-    struct dns_socket sockets[SOCKETS_MAX];
-    bool is_closing;
+    bool is_closing, is_mute;
 };
-
-static void
-dns_arm(struct dns *d)
-{
-    struct timeval tv;
-    if (d->n_running == 0) {
-        timer_stop(&d->timer);
-        return;
-    }
-    struct timeval *next = ares_timeout(d->channel, NULL, &tv);
-    if (next != NULL) {
-        timer_start(&d->timer,
-            (double)next->tv_sec + (double)next->tv_usec / 1e6 + 0.001);
-    }
-}
-
-static void
-on_timer(struct timer *t)
-{
-    struct dns *d = container_of(t, struct dns, timer);
-    ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    dns_arm(d);
-}
-
-static void
-on_socket(struct watch *w, int events)
-{
-    struct dns_socket *s = container_of(w, struct dns_socket, watch);
-    struct dns *d = s->dns;
-    int fd = w->ev.fd;
-    ares_process_fd(d->channel, events & WATCH_READ ? fd : ARES_SOCKET_BAD,
-        events & WATCH_WRITE ? fd : ARES_SOCKET_BAD);
-    dns_arm(d);
-}
-
-/* c-ares opened, wants or is about to close a socket. */
-static void
-on_sock_state(void *arg, ares_socket_t fd, int readable, int writable)
-{
-    struct dns *d = arg;
-    struct dns_socket *s = NULL, *spare = NULL;
-    for (unsigned i = 0; i < SOCKETS_MAX; i++) {
-        if (d->sockets[i].is_used && d->sockets[i].watch.ev.fd == fd) {
-            s = &d->sockets[i];
-        } else if (!d->sockets[i].is_used) {
-            spare = &d->sockets[i];
-        }
-    }
-    if (s == NULL && spare == NULL) {
-        log_at(LOG_ALERT, "resolver: too many sockets");
-        return; /* its queries time out */
-    }
-    if (s == NULL) {
-        s = spare;
-        s->dns = d;
-        s->is_used = true;
-        watch_init(&s->watch, d->loop, fd, on_socket);
-    }
-    watch_set(
-        &s->watch, (readable ? WATCH_READ : 0) | (writable ? WATCH_WRITE : 0));
-    s->is_used = readable || writable;
-}
-
-static bool
-dns_set_servers(struct dns *d)
-{
-    struct ares_addr_port_node *nodes =
-        xcalloc((d->conf.n_servers + 1) * sizeof *nodes);
-    for (unsigned i = 0; i < d->conf.n_servers; i++) {
-        const struct addr *a = &d->conf.servers[i];
-        struct ares_addr_port_node *n = &nodes[i];
-        n->next = i + 1 < d->conf.n_servers ? n + 1 : NULL;
-        n->family = a->family == 4 ? AF_INET : AF_INET6;
-        n->udp_port = n->tcp_port = a->port;
-        memcpy(&n->addr, a->ip, a->family == 4 ? 4 : 16);
-    }
-    int r = d->conf.n_servers != 0 ? ares_set_servers_ports(d->channel, nodes)
-                                   : ARES_SUCCESS;
-    xfree(nodes);
-    return r == ARES_SUCCESS;
-}
 
 static void
 conf_defaults(struct dns_conf *c)
@@ -179,21 +90,11 @@ dns_new(struct loop *l, const struct dns_conf *conf)
     map_init(&d->by_name);
     map_init(&d->uses);
     list_init(&d->running);
-    timer_init(&d->timer, l, on_timer);
-    struct ares_options o = { .flags = ARES_FLAG_NOSEARCH,
-        .timeout = (int)(d->conf.timeout * 1000 / 4),
-        .tries = 2,
-        .lookups = (char *)"fb",
-        .sock_state_cb = on_sock_state,
-        .sock_state_cb_data = d };
-    int r = ares_library_init(ARES_LIB_INIT_ALL);
-    if (r == ARES_SUCCESS) {
-        r = ares_init_options(&d->channel, &o,
-            ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
-                ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-    }
-    if (r != ARES_SUCCESS || !dns_set_servers(d)) {
-        log_at(LOG_EMERG, "cannot start the resolver: %s", ares_strerror(r));
+    list_init(&d->left);
+    d->looked = clock_mono();
+    d->servers =
+        dns_servers_new(l, d->conf.servers, d->conf.n_servers, d->conf.timeout);
+    if (d->servers == NULL) {
         xfree(d);
         return NULL;
     }
@@ -248,9 +149,8 @@ void
 dns_free(struct dns *d)
 {
     d->is_closing = true;
-    ares_destroy(d->channel); /* calls back for every query */
-    ares_library_cleanup();
-    timer_stop(&d->timer);
+    dns_servers_free(d->servers);
+    dns_servers_free_left(&d->left);
     struct share *e = shares_oldest(d->shares, NULL);
     while (e != NULL) {
         use_free(use_of(e));
@@ -263,29 +163,14 @@ dns_free(struct dns *d)
     xfree(d);
 }
 
+/* Once, until a server answers again. */
 static void
-name_cap_ttl(struct name *n, int ttl)
+tell_mute(const struct name *n)
 {
-    n->ttl = ttl < n->ttl ? ttl : n->ttl;
-}
-
-/* Half of the room is the other family's, or a name with many addresses of
- * the one would have none of the other. */
-static void
-name_add_addrs(struct name *n, const struct ares_addrinfo *info)
-{
-    unsigned max = n->answer.n + DNS_ADDRS_MAX / 2;
-    const struct ares_addrinfo_node *node = info->nodes;
-    for (; node != NULL && n->answer.n < max; node = node->ai_next) {
-        struct addr *a = &n->answer.addrs[n->answer.n++];
-        addr_from_sockaddr(node->ai_addr, a);
-        a->port = 0;
-        name_cap_ttl(n, node->ai_ttl);
+    if (n->is_unheard && !n->dns->is_mute) {
+        log_at(LOG_WARN, "resolver: no name server answers");
     }
-    const struct ares_addrinfo_cname *alias = info->cnames;
-    for (; alias != NULL; alias = alias->next) {
-        name_cap_ttl(n, alias->ttl);
-    }
+    n->dns->is_mute = n->is_unheard;
 }
 
 /* Both queries have ended. An address is an answer, whatever became of the
@@ -312,6 +197,7 @@ name_settle(struct name *n)
             n->settled + (n->state == DNS_NONE ? TTL_NONE : TTL_FAILED);
     }
     if (!n->dns->is_closing) {
+        tell_mute(n);
         name_wake(n);
     }
 }
@@ -333,27 +219,21 @@ has_four(const struct name *n)
     return n->answer.n != 0 && n->answer.addrs[n->answer.n - 1].family == 4;
 }
 
+/* Half of the room is each family's, or a name with many addresses of the one
+ * would have none of the other. */
 static void
-on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
+on_answer(void *arg, const struct dns_result *r)
 {
     struct name *n = arg;
-    (void)timeouts;
-    switch (status) {
-    case ARES_SUCCESS:
-        name_add_addrs(n, info);
-        ares_freeaddrinfo(info);
-        break;
-    case ARES_ENOTFOUND:
-        n->is_unknown = true;
-        break;
-    case ARES_ENODATA:
-        break;
-    case ARES_ETIMEOUT:
-        n->had_timeout = true;
-        break;
-    default:
-        n->had_failure = true;
-    }
+    AN(n->answer.n + r->n <= DNS_ADDRS_MAX);
+    memcpy(n->answer.addrs + n->answer.n, r->addrs, r->n * sizeof *r->addrs);
+    n->answer.n += r->n;
+    n->ttl = r->ttl < n->ttl ? r->ttl : n->ttl;
+    n->is_unknown = n->is_unknown || r->status == DNS_UNKNOWN;
+    n->had_timeout = n->had_timeout || r->status == DNS_MUTE;
+    n->had_failure = n->had_failure || r->status >= DNS_ABSENT;
+    n->is_unheard =
+        n->is_unheard && r->status >= DNS_MUTE && r->status <= DNS_ABSENT;
     if (--n->running == 0) {
         name_settle(n);
     } else if (has_four(n)) {
@@ -361,25 +241,44 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
     }
 }
 
+_Static_assert(2 * DNS_RESULT_MAX == DNS_ADDRS_MAX, "both families' addresses");
+
+/* The servers to ask; the system's anew if they have changed. What the old ones
+ * are asked goes on. */
+static struct dns_servers *
+dns_servers_now(struct dns *d)
+{
+    double now = clock_mono();
+    if (now < d->looked + LOOK_EVERY) {
+        return d->servers;
+    }
+    d->looked = now;
+    if (dns_servers_are_old(d->servers)) {
+        struct dns_servers *anew =
+            dns_servers_new(d->loop, NULL, 0, d->conf.timeout);
+        if (anew != NULL) {
+            log_at(LOG_NOTICE, "resolver: /etc/resolv.conf has changed");
+            dns_servers_leave(d->servers, &d->left);
+            d->servers = anew;
+        }
+    }
+    return d->servers;
+}
+
 static void
 name_query(struct name *n)
 {
-    static const int families[] = { AF_INET6, AF_INET };
+    struct dns_servers *servers = dns_servers_now(n->dns);
     n->answer.n = 0;
     n->is_unknown = n->had_failure = n->had_timeout = n->is_early = false;
+    n->is_unheard = true;
     n->ttl = (int)TTL_MAX;
     n->state = DNS_PENDING;
-    n->running = LEN(families);
+    n->running = 2;
     n->dns->n_running++;
     list_add_tail(&n->dns->running, &n->running_node);
-    for (size_t i = 0; i < LEN(families); i++) {
-        struct ares_addrinfo_hints hints = { .ai_family = families[i],
-            .ai_socktype = SOCK_STREAM,
-            .ai_flags = ARES_AI_NOSORT };
-        ares_getaddrinfo(
-            n->dns->channel, n->node.key.p, NULL, &hints, on_answer, n);
-    }
-    dns_arm(n->dns);
+    dns_servers_ask(servers, n->node.key.p, 6, on_answer, n);
+    dns_servers_ask(servers, n->node.key.p, 4, on_answer, n);
 }
 
 static struct name *

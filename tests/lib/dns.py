@@ -14,13 +14,13 @@ class Dns:
     AAAA) that returns one; a name that is not there is NXDOMAIN. Records may
     change at any time. `hold` is an event to wait for before each answer."""
 
-    def __init__(self, records=None, ttl=60):
+    def __init__(self, records=None, ttl=60, address=("127.0.0.1", 0)):
         self.records = records or {}
         self.ttl = ttl
         self.questions = []
         self.hold = None
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(address)
         self.port = self.socket.getsockname()[1]
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
