@@ -20,6 +20,7 @@
 #include "http/credential_text.h"
 #include "http/head.h"
 #include "http/media.h"
+#include "http/placeholder.h"
 #include "http/query.h"
 #include "http/url.h"
 #include "proxy/coding.h"

@@ -1,8 +1,9 @@
 /*
  * Replaces the placeholder that a sandbox was given by the real value (SPEC
- * 7), in the headers, query parameters and body fields that the block names
- * and nowhere else. A request without a placeholder gets no secret; if its
- * body is read it goes over TLS all the same, for its head leaves first.
+ * 7), in the headers, query parameters and body fields that the block names,
+ * or in the path, and nowhere else. A request without a placeholder gets no
+ * secret; if its body is read it goes over TLS all the same, for its head
+ * leaves first.
  *
  * After `credential`: what that attached from the client's own values stands
  * in the head by now, and its values never see what is put in here.
@@ -15,9 +16,9 @@
 
 extern const unsigned substitute_module_index;
 
-enum place { IN_HEADER, IN_QUERY, IN_BODY };
+enum place { IN_HEADER, IN_QUERY, IN_PATH, IN_BODY };
 
-static const char *const places[] = { "header", "query", "body" };
+static const char *const places[] = { "header", "query", "path", "body" };
 
 struct rule {
     const struct secret_def *secret;
@@ -55,63 +56,18 @@ struct work {
     enum outcome outcome;
 };
 
-/* One value's work: it is read in units, of a query's one byte each whether it
- * is percent-encoded or not. */
+/* One value's work. */
 struct text {
     enum place place;
     struct str name, value;
 };
 
-/* Where the new value goes; p NULL: it is measured. */
-struct sink {
-    char *p;
-    size_t n;
-};
-
-static void
-put(struct sink *to, struct str s)
+static enum placeholder_form
+form_of(const struct text *t)
 {
-    if (to->p != NULL) {
-        memcpy(to->p + to->n, s.p, s.n);
-    }
-    to->n += s.n;
-}
-
-static void
-put_encoded(struct sink *to, struct str s)
-{
-    char code[3];
-    for (size_t i = 0; i < s.n; i++) {
-        put(to, str_n(code, query_encode(str_n(s.p + i, 1), code)));
-    }
-}
-
-static size_t
-unit(const struct text *t, size_t at, unsigned char *c)
-{
-    if (t->place == IN_QUERY) {
-        return query_byte(t->value, at, c);
-    }
-    *c = (unsigned char)t->value.p[at];
-    return 1;
-}
-
-/* How many bytes from `at` on are the placeholder; 0: they are not. */
-static size_t
-match(const struct text *t, size_t at, struct str placeholder)
-{
-    size_t start = at;
-    for (size_t i = 0; i < placeholder.n; i++) {
-        unsigned char c;
-        if (at == t->value.n) {
-            return 0;
-        }
-        at += unit(t, at, &c);
-        if (c != (unsigned char)placeholder.p[i]) {
-            return 0;
-        }
-    }
-    return at - start;
+    return t->place == IN_HEADER  ? PLACEHOLDER_PLAIN
+           : t->place == IN_QUERY ? PLACEHOLDER_QUERY
+                                  : PLACEHOLDER_PATH;
 }
 
 static bool
@@ -120,8 +76,9 @@ is_for(const struct rule *k, const struct text *t)
     if (k->place != t->place) {
         return false;
     }
-    return k->place == IN_HEADER ? field_name_eq(k->name, t->name)
-                                 : query_name_is(t->name, k->name);
+    return k->place == IN_PATH ||
+           (k->place == IN_HEADER ? field_name_eq(k->name, t->name)
+                                  : query_name_is(t->name, k->name));
 }
 
 /* The rule whose placeholder stands at `at`, the longest one's. */
@@ -130,7 +87,8 @@ find_at(const struct work *w, const struct text *t, size_t at, size_t *n)
 {
     const struct rule *best = NULL;
     for (const struct rule *k = w->rules; k != NULL; k = k->next) {
-        size_t found = match(t, at, k->secret->placeholder);
+        size_t found =
+            placeholder_match(form_of(t), t->value, at, k->secret->placeholder);
         bool is_longer = found != 0 && (best == NULL || found > *n);
         if (is_longer && is_for(k, t)) {
             best = k;
@@ -152,7 +110,7 @@ fetch(struct work *w, const struct rule *k)
 /* Writes the value with what stands for its placeholders, or measures it;
  * returns how many there are. What is put in is not looked at again. */
 static unsigned
-rewrite(struct work *w, const struct text *t, struct sink *to)
+rewrite(struct work *w, const struct text *t, struct placeholder_sink *to)
 {
     unsigned n_found = 0;
     for (size_t at = 0; at < t->value.n && w->outcome == DONE;) {
@@ -160,15 +118,11 @@ rewrite(struct work *w, const struct text *t, struct sink *to)
         unsigned char c;
         const struct rule *k = find_at(w, t, at, &n);
         if (k == NULL) {
-            n = unit(t, at, &c);
-            put(to, str_n(t->value.p + at, n));
+            n = placeholder_byte(form_of(t), t->value, at, &c);
+            placeholder_put(to, str_n(t->value.p + at, n));
         } else if (fetch(w, k)) {
             n_found++;
-            if (t->place == IN_QUERY) {
-                put_encoded(to, w->values[k->index]);
-            } else {
-                put(to, w->values[k->index]);
-            }
+            placeholder_put_value(to, form_of(t), w->values[k->index]);
         }
         if (to->n > VALUES_MAX) {
             w->outcome = INVALID;
@@ -182,7 +136,7 @@ rewrite(struct work *w, const struct text *t, struct sink *to)
 static bool
 replace(struct work *w, const struct text *t, struct str *out)
 {
-    struct sink size = { NULL, 0 };
+    struct placeholder_sink size = { NULL, 0 };
     if (rewrite(w, t, &size) == 0 || w->outcome != DONE) {
         return false;
     }
@@ -191,7 +145,7 @@ replace(struct work *w, const struct text *t, struct str *out)
         w->outcome = INVALID;
         return false;
     }
-    struct sink to = { arena_alloc(w->tx->arena, size.n + 1), 0 };
+    struct placeholder_sink to = { arena_alloc(w->tx->arena, size.n + 1), 0 };
     rewrite(w, t, &to);
     *out = tx_wipe_later(w->tx, str_n(to.p, to.n));
     return true;
@@ -281,7 +235,7 @@ replace_headers(struct work *w, struct head *h, struct state *st)
 /* The query with its parameters' values replaced; all other bytes as they
  * came. False: as it was. */
 static bool
-rewrite_query(struct work *w, struct str query, struct sink *to)
+rewrite_query(struct work *w, struct str query, struct placeholder_sink *to)
 {
     bool has_changed = false, is_first = true;
     struct str part;
@@ -289,23 +243,42 @@ rewrite_query(struct work *w, struct str query, struct sink *to)
         size_t eq = str_find(part, '=');
         struct text t = { IN_QUERY, str_n(part.p, eq), STR_NONE };
         if (!is_first) {
-            put(to, STR("&"));
+            placeholder_put(to, STR("&"));
         }
         is_first = false;
         if (eq == part.n || !has_rule(w, IN_QUERY, t.name)) {
-            put(to, part);
+            placeholder_put(to, part);
             continue;
         }
-        put(to, str_n(part.p, eq + 1));
+        placeholder_put(to, str_n(part.p, eq + 1));
         t.value = str_skip(part, eq + 1);
         has_changed = rewrite(w, &t, to) != 0 || has_changed;
     }
     return has_changed && w->outcome == DONE;
 }
 
+/* "PATH?QUERY"; false: as it was. */
+static bool
+rewrite_target(struct work *w, struct str path, struct str query,
+    struct placeholder_sink *to)
+{
+    struct text t = { IN_PATH, STR_NONE, path };
+    bool has_changed = false;
+    if (has_rule(w, IN_PATH, STR_NONE)) {
+        has_changed = rewrite(w, &t, to) != 0;
+    } else {
+        placeholder_put(to, path);
+    }
+    if (query.p != NULL) {
+        placeholder_put(to, STR("?"));
+        has_changed = rewrite_query(w, query, to) || has_changed;
+    }
+    return has_changed && w->outcome == DONE;
+}
+
 /* As `credential` left the target, or as it came. */
 static void
-replace_queries(struct work *w)
+replace_target(struct work *w)
 {
     struct tx *tx = w->tx;
     struct str path = tx->route.path, query = tx->query;
@@ -315,15 +288,13 @@ replace_queries(struct work *w)
         query =
             at < tx->up_target.n ? str_skip(tx->up_target, at + 1) : STR_NONE;
     }
-    struct sink to = { NULL, path.n + 1 };
-    if (!rewrite_query(w, query, &to)) {
+    struct placeholder_sink to = { NULL, 0 };
+    if (!rewrite_target(w, path, query, &to)) {
         return;
     }
     char *text = arena_alloc(tx->arena, to.n + 1);
-    to = (struct sink){ text, 0 };
-    put(&to, path);
-    put(&to, STR("?"));
-    rewrite_query(w, query, &to);
+    to = (struct placeholder_sink){ text, 0 };
+    rewrite_target(w, path, query, &to);
     tx->up_target = tx_wipe_later(tx, str_n(text, to.n));
 }
 
@@ -410,7 +381,7 @@ on_request(struct tx *tx, struct head *h)
     w.values = arena_calloc(tx->arena, n * sizeof *w.values);
     replace_headers(&w, h, st);
     if (w.outcome == DONE) {
-        replace_queries(&w);
+        replace_target(&w);
         begin_body(tx, h, sc->rules);
     }
     return w.outcome == DONE ? V_NEXT : refuse(tx, w.outcome);
@@ -442,8 +413,9 @@ explain(struct explanation *e)
     for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
         bool is_bound = secret_may_go(
             k->secret, e->decision->block, e->authority->host, literal);
-        e->say("substitute in %s %.*s, secret \"%.*s\"%s", places[k->place],
-            STR_ARG(k->name), STR_ARG(k->secret->name),
+        e->say("substitute in %s%s%.*s, secret \"%.*s\"%s", places[k->place],
+            k->name.n != 0 ? " " : "", STR_ARG(k->name),
+            STR_ARG(k->secret->name),
             is_bound ? " for its placeholder" : ", not bound to this host");
     }
 }
@@ -468,7 +440,7 @@ check_other(struct bind *b, const struct token *t, const struct rule *rule,
                "secrets \"%.*s\" and \"%.*s\" have the same placeholder in "
                "\"%.*s\"",
                STR_ARG(other->secret->name), STR_ARG(rule->secret->name),
-               STR_ARG(rule->name));
+               STR_ARG(t->text));
 }
 
 /* False: nothing can be substituted there. */
@@ -476,6 +448,9 @@ static bool
 take_name(struct bind *b, struct rule *rule)
 {
     struct str name = rule->name;
+    if (rule->place == IN_PATH) {
+        return true;
+    }
     if (str_find(name, '$') != name.n || name.n == 0) {
         return false;
     }
@@ -517,7 +492,9 @@ add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
     enum place place, struct rule **list)
 {
     struct rule *rule = arena_calloc(bind_conf(b)->arena, sizeof *rule);
-    *rule = (struct rule){ .secret = d, .place = place, .name = t->text };
+    *rule = (struct rule){ .secret = d,
+        .place = place,
+        .name = place != IN_PATH ? t->text : STR_NONE };
     if (!take_name(b, rule)) {
         return conf_error(b, t, "nothing can be substituted in %s \"%.*s\"",
             places[place], STR_ARG(t->text));
@@ -546,11 +523,23 @@ parse_place(struct bind *b, const struct token *t, enum place *place)
         }
     }
     return conf_error(b, t,
-        "\"%.*s\" is no place, it may be \"header\", \"query\" or \"body\"",
+        "\"%.*s\" is no place, it may be \"header\", \"query\", \"path\" or "
+        "\"body\"",
         STR_ARG(t->text));
 }
 
-/* substitute SECRET in header NAME…|query NAME…|body FIELD…; */
+/* A path has no names, all else one or more. */
+static bool
+check_names(struct bind *b, const struct directive *d, enum place place)
+{
+    if (place == IN_PATH ? d->n_args == 3 : d->n_args > 3) {
+        return true;
+    }
+    return conf_error(b, &d->args[2],
+        "invalid number of arguments in \"substitute\" directive");
+}
+
+/* substitute SECRET in header NAME…|query NAME…|path|body FIELD…; */
 static bool
 set_substitute(struct bind *b, const struct directive *d, void *field)
 {
@@ -569,7 +558,11 @@ set_substitute(struct bind *b, const struct directive *d, void *field)
     if (!str_eq(t[1].text, STR("in"))) {
         return conf_error(b, &t[1], "\"in\" is missing");
     }
-    bool ok = parse_place(b, &t[2], &place) && secret_mark_use(b, s, &t[0]);
+    bool ok = parse_place(b, &t[2], &place) && check_names(b, d, place) &&
+              secret_mark_use(b, s, &t[0]);
+    if (ok && place == IN_PATH) {
+        return add_rule(b, &t[2], s, place, field);
+    }
     for (unsigned i = 3; i < d->n_args && ok; i++) {
         ok = add_rule(b, &t[i], s, place, field);
     }
@@ -577,7 +570,7 @@ set_substitute(struct bind *b, const struct directive *d, void *field)
 }
 
 static const struct cmd cmds[] = {
-    CMD_LISTED_FREE("substitute", CONF_HOST | CONF_HANDLER | CONF_LOCATION, 4,
+    CMD_LISTED_FREE("substitute", CONF_HOST | CONF_HANDLER | CONF_LOCATION, 3,
         255, struct substitute, rules, struct rule *, set_substitute),
     { 0 },
 };

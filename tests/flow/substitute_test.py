@@ -4,6 +4,8 @@ import base64
 
 import pytest
 
+from lib.http import reply
+
 SECRET = "s3cret/0123&789-value"
 ENCODED = "s3cret%2F0123%26789-value"
 HOLD = "WEIR-LLM-KEY-000"
@@ -231,7 +233,7 @@ def test_each_sandbox_its_own(weir, origin):
         ),
         ("secret a env:LLM placeholder=1234567;", "placeholder="),
         (LLM + "substitute llm in header x;", "not allowed here"),
-        (LLM + "host a.test { substitute llm in path x; }", "no place"),
+        (LLM + "host a.test { substitute llm in host x; }", "no place"),
         (LLM + "host *.test { substitute llm in header x; }", "hosts="),
         (
             LLM + "host a.test { substitute llm in header Host; }",
@@ -245,3 +247,25 @@ def test_refused_configurations(weir, text, error):
     assert done.returncode != 0
     assert error in done.stderr and "weir.conf:" in done.stderr
     assert SECRET not in done.stderr
+
+
+def test_in_a_path(weir, origin):
+    """Judged and logged with the placeholder; what the origin sends back of it
+    is masked."""
+    origin.default = lambda conn, r: reply(
+        b"-", headers=[("X-Target", r.target), ("Content-Location", r.target)]
+    )
+    w = weir(
+        egress=LLM + "log_format x '$request_method $uri'; access_log logs/a.log x;"
+        "host origin.test { substitute llm in path;"
+        f"location /bot{HOLD}/no {{ return 410; }} }}",
+        env={"LLM": "123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11"},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get(f"/bot{HOLD}/getMe?a=b", host(origin))
+        assert c.get(f"/bot{HOLD}/no", host(origin)).status == 410
+    (sent,) = [r.target for r in origin.requests]
+    assert sent == "/bot123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11/getMe?a=b"
+    for name in ("x-target", "content-location"):
+        assert r.get(name) == f"/bot123456:{'*' * 34}/getMe?a=b"
+    assert b"zyx57W2v1u" not in w.all_output()

@@ -165,6 +165,46 @@ queries(void **state)
     assert_false(f->tx->needs_tls);
 }
 
+/* It is escaped for a path, may be of many segments, and is judged and logged
+ * as it came. */
+static void
+paths(void **state)
+{
+    static const struct {
+        const char *path, *target;
+    } cases[] = {
+        { "/bot" P "/getMe", "/bots/%20v:v-value/getMe" },
+        { "/" P "/" P "?k=" P, "/s/%20v:v-value/s/%20v:v-value?k=" P },
+        { "/%50LACEHOLDER%2d00?", "/s/%20v:v-value?" },
+        { "/placeholder-00", NULL },
+        { "/PLACEHOLDER-0", NULL },
+        { "/PLACEHOLDER%252d00", NULL },
+        { "/?" P, NULL },
+    };
+    struct fixture *f = *state;
+    tmp_dir_write(&f->dir, "odd", STR("s/ v:v-value"));
+    f = start(state,
+        "secret q file:odd placeholder=" P ";" BLOCK("substitute q in path;"));
+    for (size_t i = 0; i < LEN(cases); i++) {
+        char text[512];
+        snprintf(text, sizeof text, "GET %s HTTP/1.1\nHost: a.x.test\n\n",
+            cases[i].path);
+        assert_int_equal(run(f, text), V_NEXT);
+        if (cases[i].target != NULL) {
+            assert_target(f, cases[i].target);
+        } else if (f->tx->up_target.p != NULL) {
+            fail_msg("%s", cases[i].path);
+        }
+        assert_int_equal(f->tx->needs_tls, cases[i].target != NULL);
+        assert_str(f->tx->request.path, cases[i].path);
+    }
+    f = start(state, BLOCK("substitute llm in path; substitute two in query k; "
+                           "proxy_set_query own $secret_two;"));
+    assert_int_equal(
+        run(f, "GET /" P "?k=" P "-2 HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
+    assert_target(f, "/s3cret-value?k=second-value&own=second-value");
+}
+
 static void
 beside_credential(void **state)
 {
@@ -336,9 +376,11 @@ refused_configurations(void **state)
         { "substitute bare in header x;",
             "secret \"bare\" has no \"placeholder=\"" },
         { "substitute llm on header x;", "\"in\" is missing" },
+        { "substitute llm in host x;",
+            "\"host\" is no place, it may be \"header\", \"query\", "
+            "\"path\" or \"body\"" },
         { "substitute llm in path x;",
-            "\"path\" is no place, it may be \"header\", \"query\" or "
-            "\"body\"" },
+            "invalid number of arguments in \"substitute\"" },
         { "substitute llm in body /a~;",
             "nothing can be substituted in body \"/a~\"" },
         { "substitute llm in body '';", "nothing can be substituted" },
@@ -398,6 +440,7 @@ main(void)
         T(nothing_to_replace),
         T(basic),
         T(queries),
+        T(paths),
         T(beside_credential),
         T(several_secrets),
         T(missing_secret),
