@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-#define PATIENCE 20.0
+#define PATIENCE 60.0
 
 static const struct step *
 run_drive(struct task *t)

@@ -47,13 +47,14 @@ void
 lf_start(unsigned max, unsigned rate)
 {
     int pair[2];
-    struct timeval tv = { .tv_sec = 20 };
+    struct timeval tv = { .tv_sec = 60 };
     assert_int_equal(sock_pair(pair), 0);
     fx.ours = pair[0];
     fx.peer = pair[1];
     setsockopt(fx.peer, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
     fx.cache = leaf_cache_new(fx.loop, pair[0], max, rate);
     assert_non_null(fx.cache);
+    leaf_cache_set_patience(fx.cache, 600); /* but where a test is of it */
 }
 
 void

@@ -148,7 +148,7 @@ a_keeper_that_is_silent(void **state)
     lf_answer(&a);
     lf_turn(0);
     lf_turn(0);
-    leaf_cache_set_patience(fx.cache, 20);
+    leaf_cache_set_patience(fx.cache, 600);
     assert_int_equal(lf_get("c.example"), LEAF_PENDING);
     lf_take_ask(); /* b's */
     lf_serve();
@@ -281,7 +281,7 @@ those_behind_a_silent_keepers(void **state)
     lf_start(1000, 1000);
     leaf_cache_set_patience(fx.cache, 0.02);
     ask_many(0, 64);
-    leaf_cache_set_patience(fx.cache, 20);
+    leaf_cache_set_patience(fx.cache, 600);
     ask_many(64, 66);
     for (int i = 0; i < 64; i++) {
         lf_take_ask();
