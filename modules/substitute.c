@@ -177,7 +177,7 @@ replace_basic(struct work *w, const struct text *t, struct str *out)
     if (prefix == 0) {
         return false;
     }
-    uint8_t *plain = arena_alloc(w->tx->arena, code.n / 4 * 3 + 1);
+    uint8_t *plain = arena_alloc(w->tx->arena, (code.n + 3) / 4 * 3 + 1);
     if (!base64_decode(code, plain, &n)) {
         return false;
     }

@@ -92,16 +92,18 @@ bool
 base64_decode(struct str s, uint8_t *out, size_t *n)
 {
     size_t to = 0;
-    if (s.n % 4 != 0) {
+    if (s.n % 4 == 1 || (s.n % 4 != 0 && s.p[s.n - 1] == '=')) {
         return false;
     }
     for (size_t i = 0; i < s.n; i += 4) {
+        char group[4] = { '=', '=', '=', '=' };
         unsigned pad = 0;
-        if (i + 4 == s.n) {
-            pad += s.p[i + 3] == '=';
-            pad += pad == 1 && s.p[i + 2] == '=';
+        memcpy(group, s.p + i, s.n - i < 4 ? s.n - i : 4);
+        if (i + 4 >= s.n) {
+            pad += group[3] == '=';
+            pad += pad == 1 && group[2] == '=';
         }
-        long v = base64_group(s.p + i, pad);
+        long v = base64_group(group, pad);
         if (v < 0) {
             return false;
         }

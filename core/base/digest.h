@@ -23,8 +23,8 @@ bool bytes_eq_secret(const void *a, const void *b, size_t n);
 size_t base64_len(size_t n);
 size_t base64_encode(struct str s, char *out);
 
-/* Strict: no white space, right padding, no bits left over. `out` has room
- * for s.n / 4 * 3 bytes. */
+/* Strict: no white space, no bits left over, and right padding or none. `out`
+ * has room for (s.n + 3) / 4 * 3 bytes. */
 must_check bool base64_decode(struct str s, uint8_t *out, size_t *n);
 
 /* Lower-case hexadecimal, NUL-terminated: out has 2n + 1 bytes. */

@@ -20,6 +20,7 @@
 #define CACHE_SIZE 256
 #define HOUR 3600
 #define DAY 86400
+#define SKEW (DAY + HOUR) /* a guest's clock may be a day behind */
 
 /* A CA that can sign; `ctx` NULL: an empty entry. */
 struct ca {
@@ -138,7 +139,7 @@ ca_tbs(const struct ca *ca, const struct vault_record *r, struct cert_tbs *t)
 {
     uint8_t hash[SHA256_SIZE];
     struct cert_fields f = { .key = ca->key,
-        .not_before = r->created - DAY,
+        .not_before = r->created - SKEW,
         .not_after = ca->not_after };
     hmac_sha256(STR("weir CA number"),
         str_n((const char *)ca->key, CERT_KEY_SIZE), hash);
@@ -246,7 +247,7 @@ ca_sign(struct ca_cache *c, unsigned index, const struct vault_record *r,
     struct cert_tbs t;
     struct cert_fields f = { .name = ask->name,
         .key = ask->key,
-        .not_before = ask->now - HOUR,
+        .not_before = ask->now - SKEW,
         .not_after = ask->now - HOUR + 7 * DAY };
     struct ca *ca = cache_get(c, index, r);
     if (ca == NULL) {

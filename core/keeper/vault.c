@@ -17,7 +17,7 @@
 
 #define VAULT_MAGIC 0x7a017a01u /* of struct vault */
 #define FILE_MAGIC 0x7eeb7eebu
-#define FILE_VERSION 1u
+#define FILE_VERSION 2u
 #define RECORDS_MAX 1048576u
 #define RECORD_VALID 0x900d900du
 

@@ -1,6 +1,7 @@
 """CONNECT, TLS by the sandbox's own CA, and the request inside."""
 
 import ssl
+import time
 
 import pytest
 
@@ -101,6 +102,17 @@ def test_bodies_of_any_size(weir, origin, size):
         r = c.request("POST", "/", f"origin.test:{origin.port}", body=body)
     assert r.body == body
     assert origin.requests[0].body == body
+
+
+def test_a_guest_whose_clock_is_a_day_behind(weir, origin, tmp_path):
+    """Its CA and a leaf hold at that time, too."""
+    w = weir()
+    with w.tunnel("origin.test", origin.port) as c:
+        leaf = ssl.DER_cert_to_PEM_cert(c.sock.getpeercert(True))
+    (tmp_path / "leaf.pem").write_text(leaf)
+    then = int(time.time()) - 24 * 3600
+    openssl("verify", "-x509_strict", "-attime", str(then), "-CAfile", w.ca(),
+            str(tmp_path / "leaf.pem"))  # fmt: skip
 
 
 def test_host_other_than_the_tunnels_is_misdirected(weir, origins):

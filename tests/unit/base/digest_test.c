@@ -93,8 +93,8 @@ base64_vectors(void **state)
 static void
 base64_strict(void **state)
 {
-    static const char *const bad[] = { "Z", "Zg", "Zg=", "Zm8",
-        "Zg===", "Zg==\n", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9vZm9", "====", "=",
+    static const char *const bad[] = { "Z", "Zg=", "Zh", "Zm9", "Zm9vZ",
+        "Zm9vZg=", "Z=", "Zm=8", "Zg===", "Zg==\n", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9vZm9", "====", "=",
         "A===", "=AAA", "A=AA", "AA=A",
         "Zg==Zg==", "Zm8=Zm8=", "Zh==", "Zn==", "Zo==", "Zm9=", "Zm-_",
         "Zm9v.AAA", "\303\251AA", "Zm9vZg==AAAA" };
@@ -107,6 +107,24 @@ base64_strict(void **state)
         }
     }
     assert_false(base64_decode(STR("Zm\0v"), out, &n));
+}
+
+/* As some clients send credentials. */
+static void
+base64_without_padding(void **state)
+{
+    static const struct {
+        const char *text, *plain;
+    } cases[] = { { "Zg", "f" }, { "Zm8", "fo" }, { "Zm9vYg", "foob" },
+        { "Zm9vYmE", "fooba" } };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        uint8_t out[8];
+        size_t n;
+        assert_true(base64_decode(str_of(cases[i].text), out, &n));
+        assert_int_equal(n, strlen(cases[i].plain));
+        assert_memory_equal(out, cases[i].plain, n);
+    }
 }
 
 /* Each byte in the last place: the alphabet is what it is. */
@@ -183,6 +201,7 @@ main(void)
         cmocka_unit_test(sha256_vectors),
         cmocka_unit_test(hmac_vectors),
         cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_without_padding),
         cmocka_unit_test(base64_strict),
         cmocka_unit_test(base64_alphabet),
         cmocka_unit_test(equality),

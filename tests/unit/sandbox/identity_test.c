@@ -66,7 +66,7 @@ bad_credentials(void **state)
     const struct str bad[] = { STR(""), STR(" "), STR("Basic"), STR("Basic "),
         STR("Bearer"), STR("Bearer "), STR("Bearer ="), STR("Bearer a b"),
         STR("Bearer a=b"), STR("Bearer a,b"), STR("Basic !!!"),
-        STR("Basic Ym94OmE"), STR("Basic Ym94OmF="), STR("Digest Ym94OmE="),
+        STR("Basic Ym94OmF"), STR("Basic Ym94OmF="), STR("Digest Ym94OmE="),
         STR("BasicYm94OmE="), STR("Basic Ym94 OmE="), basic(a, STR("box")),
         basic(a, STR(":token")), basic(a, STR("box:")),
         basic(a, STR("b ox:token")), basic(a, STR("box\0:token")),
