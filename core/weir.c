@@ -242,7 +242,7 @@ serve(const struct options *o)
         return 1;
     }
     cycle_warn(c, NULL);
-    if (files_check(c->conf) != 0) {
+    if (files_check(c->conf) != 0 || pid_file_is_held(c->main->pid.p)) {
         cycle_free(c);
         return 1;
     }

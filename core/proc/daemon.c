@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -93,26 +94,68 @@ pid_file_remove(struct pid_file *f)
     }
 }
 
-int
-pid_file_read(const char *path)
+/* What stands in a small file; -1 with errno. */
+static ssize_t
+read_small(const char *path, char *text, size_t size)
 {
-    char text[32] = "";
-    uint64_t pid;
     int fd =
         open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    ssize_t n = fd >= 0 ? read(fd, text, sizeof text - 1) : -1;
     if (fd < 0) {
-        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path);
-        return 0;
+        return -1;
     }
+    ssize_t n = read(fd, text, size);
     close(fd);
+    return n;
+}
+
+/* 0: it is none. */
+static int
+pid_of(const char *text, ssize_t n)
+{
+    uint64_t pid;
     while (n > 0 && text[n - 1] == '\n') {
         n--;
     }
-    if (n <= 0 || !str_u64(str_n(text, (size_t)n), &pid) || pid == 0 ||
-        pid > INT32_MAX) {
-        log_at(LOG_EMERG, "invalid pid in \"%s\"", path);
+    bool ok = n > 0 && str_u64(str_n(text, (size_t)n), &pid) && pid != 0 &&
+              pid <= INT32_MAX;
+    return ok ? (int)pid : 0;
+}
+
+int
+pid_file_read(const char *path)
+{
+    char text[32];
+    ssize_t n = read_small(path, text, sizeof text);
+    if (n < 0) {
+        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path);
         return 0;
     }
-    return (int)pid;
+    int pid = pid_of(text, n);
+    if (pid == 0) {
+        log_at(LOG_EMERG, "invalid pid in \"%s\"", path);
+    }
+    return pid;
+}
+
+static bool
+is_master(int pid)
+{
+    char path[64], title[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+    ssize_t n = read_small(path, title, sizeof title);
+    return n > 0 && stat(path, &st) == 0 && st.st_uid == geteuid() &&
+           str_starts(str_n(title, (size_t)n), STR("weir: master process"));
+}
+
+bool
+pid_file_is_held(const char *path)
+{
+    char text[32];
+    int pid = pid_of(text, read_small(path, text, sizeof text));
+    if (pid == 0 || pid == getpid() || !is_master(pid)) {
+        return false;
+    }
+    log_at(LOG_EMERG, "weir runs already: \"%s\" has its pid, %d", path, pid);
+    return true;
 }

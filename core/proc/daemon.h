@@ -22,6 +22,10 @@ struct pid_file {
     char *path; /* owned; NULL: not written */
 };
 
+/* Whether a master lives whose pid stands in the file: a process of this user
+ * with a master's title. True after a log line. */
+bool pid_file_is_held(const char *path);
+
 /* By a temporary file and a rename, so that who sees it sees a whole number.
  * -1 after a log line; nothing is left of it then. */
 must_check int pid_file_write(struct pid_file *f, struct str path);

@@ -11,7 +11,7 @@ import pytest
 
 from lib.http import reply
 from lib.wait import DEADLINE, until
-from lib.weir import BINARY
+from lib.weir import BINARY, WRAP
 
 
 def run(w, *args):
@@ -63,6 +63,26 @@ def test_start_that_fails_says_so(weir, canary):
     assert done.returncode == 1
     assert str(canary.port) in done.stderr
     assert w.pid() is None
+
+
+@pytest.mark.skipif("valgrind" in WRAP, reason="it has no title there")
+def test_a_second_one_is_refused(weir):
+    """It changes nothing of the first; what a dead one left is no hindrance."""
+    w = weir()
+    with open(w.ca(), "rb") as f:
+        ca = f.read()
+    done = w.run()
+    assert done.returncode == 1 and "weir runs already" in done.stderr
+    with open(w.ca(), "rb") as f:
+        assert f.read() == ca
+    assert w.pid() == w.process.pid
+    left = w.pid()
+    w.stop()
+    for pid in (left, os.getpid()):
+        w.write("logs/weir.pid", f"{pid}\n")
+        w.start(deadline=None)
+        until(lambda: w.pid() == w.process.pid, "its own pid")
+        w.stop()
 
 
 def test_signal_without_a_master(weir):
