@@ -68,15 +68,22 @@ struct work {
     char *copy;       /* NULL: nothing was found in it yet */
 };
 
+/* Offsets in a body: bytes to be masked. */
+struct range {
+    uint64_t from, to;
+};
+
 /* The body's filter. */
 struct body {
     struct tx *tx;
     struct echo_set *set; /* what is looked for */
     struct redact_scan scan;
-    struct bufq kept; /* looked through, and not given on */
-    struct hold hold; /* ... while it may begin a secret */
-    enum need need;   /* of the last run */
-    bool is_sent;     /* what it gives is what leaves, not compressed */
+    struct bufq kept;    /* looked through, and not given on */
+    struct hold hold;    /* ... while it may begin a secret */
+    struct range *found; /* by this run, and not masked yet */
+    unsigned n_found;
+    enum need need; /* of the last run */
+    bool is_sent;   /* what it gives is what leaves, not compressed */
     bool has_masked;
     uint64_t given;
 };
@@ -348,14 +355,33 @@ body_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
     if (event != REDACT_FOUND) {
         return;
     }
-    if (from < b->given) {
-        from = b->given; /* it was held for so long that it went */
+    struct range *last = b->n_found != 0 ? &b->found[b->n_found - 1] : NULL;
+    if (last != NULL && from <= last->to && to >= last->from) {
+        last->from = from < last->from ? from : last->from;
+        last->to = to > last->to ? to : last->to;
+        return;
     }
-    if (to > from) {
-        size_t n = (size_t)(to - from);
-        bufq_fill(&b->kept, (size_t)(from - b->given), n, '*');
-        b->has_masked = true;
+    b->found = xgrow(b->found, b->n_found, sizeof *b->found);
+    b->found[b->n_found++] = (struct range){ from, to };
+}
+
+/* Not while the text is looked through: what is found may overlap, and would
+ * not be found in asterisks. */
+static void
+body_mask(struct body *b)
+{
+    for (unsigned i = 0; i < b->n_found; i++) {
+        struct range r = b->found[i];
+        if (r.from < b->given) {
+            r.from = b->given; /* it was held for so long that it went */
+        }
+        if (r.to > r.from) {
+            bufq_fill(&b->kept, (size_t)(r.from - b->given),
+                (size_t)(r.to - r.from), '*');
+            b->has_masked = true;
+        }
     }
+    b->n_found = 0;
 }
 
 static void
@@ -373,6 +399,7 @@ body_take(struct body *b, struct bufq *in, bool is_end)
         redact_scan_feed(&b->scan, run, body_report, b);
     }
     AN(b->scan.offset == b->given + b->kept.len);
+    body_mask(b);
     hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
@@ -433,6 +460,7 @@ body_fini(void *state)
     redact_scan_fini(&b->scan);
     echo_set_put(b->set);
     bufq_fini(&b->kept);
+    xfree(b->found);
 }
 
 static const struct filter body_filter = { .name = "redact",

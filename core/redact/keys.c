@@ -35,7 +35,7 @@ static void
 measure(struct redact_keys *k)
 {
     k->stride = REDACT_STRIDE_MAX;
-    k->shortest = SIZE_MAX;
+    k->shortest = k->n_forms != 0 ? SIZE_MAX : WORTH_MIN;
     for (unsigned i = 0; i < k->n_forms; i++) {
         const struct redact_form *f = &k->forms[i];
         size_t n = redact_form_length(f);

@@ -16,7 +16,7 @@ struct redact_keys {
     const struct str *secrets;
     unsigned n;
     unsigned stride;          /* bytes between windows */
-    size_t shortest, longest; /* bytes of a form; SIZE_MAX, 0: none */
+    size_t shortest, longest; /* bytes of a form; WORTH_MIN, 0: there is none */
     const struct simd *simd;
     struct redact_prf prf;
     struct redact_form *forms;

@@ -40,9 +40,10 @@ is_listed(const struct secret_list *l, const struct secret_def *d)
     return false;
 }
 
-/* Whether the secret is bound to whatever the block serves. Without `hosts=` it
- * is bound to the block's own names, and a block that serves the request has
- * the host among them: judge_use() asks for `hosts=` where that is not so. */
+/* Whether the secret is bound to every name of a host that the block serves.
+ * Without `hosts=` it is bound to the block's own names, and a block that
+ * serves the request has the host among them: judge_use() asks for `hosts=`
+ * where that is not so. */
 static bool
 is_for_all(
     const struct secret_def *d, const struct block *b, unsigned *budget)
@@ -87,13 +88,22 @@ secret_walk_init(struct secret_walk *w, const struct block *block,
     }
 }
 
+/* The block of an IPv4 address serves the IPv6 addresses that are sure to carry
+ * it, too (decide.c), and `hosts=` is for what it names alone. */
+static bool
+is_bound(const struct secret_walk *w, const struct secret_carried *s)
+{
+    const struct pattern_set *hosts = s->def->hosts;
+    return hosts == NULL || (s->is_for_all && w->literal == NULL) ||
+           pattern_match(hosts, w->host, w->literal, NULL) == PATTERN_MATCH;
+}
+
 const struct secret_def *
 secret_walk_next(struct secret_walk *w)
 {
     while (w->list != NULL && w->i < w->list->n) {
         const struct secret_carried *s = &w->list->items[w->i++];
-        if (s->is_for_all || pattern_match(s->def->hosts, w->host, w->literal,
-                                 NULL) == PATTERN_MATCH) {
+        if (is_bound(w, s)) {
             return s->def;
         }
     }

@@ -24,7 +24,7 @@ struct secret_use {
 /* What a block's requests may carry, in the order of the first use. */
 struct secret_carried {
     const struct secret_def *def;
-    bool is_for_all; /* it is bound to whatever the block serves */
+    bool is_for_all; /* it is bound to every name that the block serves */
 };
 
 struct secret_list {

@@ -4,10 +4,11 @@ Each test reads what the sandbox gets, byte by byte.
 """
 
 import base64
+import threading
 
 import pytest
 
-from lib.http import reply
+from lib.http import Response, reply
 from lib.wait import until
 
 pytestmark = pytest.mark.egress("redact on;")
@@ -347,6 +348,43 @@ def test_a_secret_that_becomes_weak(weir, origin):
     w.wait_log('secret "token" is used but not looked for')
     with w.tunnel("origin.test", origin.port) as c:
         until(lambda: c.get("/", host(origin)).all("x-echo") == [f"Bearer {WEAK}"], "it")
+
+
+def test_one_that_is_weak_again(weir, origin):
+    """While a response comes in which it was looked for, and was not when the
+    request left: there is nothing to look for then, in a run of any length."""
+    goes_on = [threading.Event(), threading.Event()]
+
+    def stream(conn, request):
+        goes_on[0].wait()
+        conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        goes_on[1].wait()
+        conn.send(b"x" * 100000)
+
+    def becomes(w, value, echo):
+        w.write("token", value)
+        with w.tunnel("origin.test", origin.port) as c:
+            until(lambda: c.get("/", host(origin)).all("x-echo") == [f"Bearer {echo}"], "it")
+
+    origin.on("/", lambda _, r: answer(("X-Echo", r.get("authorization"))))
+    origin.on("/stream", stream)
+    w = weir(
+        egress="secret token file:{{dir}}/token;\n"
+        "host origin.test { bearer $secret_token; }",
+        files={"token": WEAK},
+    )
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(f"GET /stream HTTP/1.1\r\nHost: {host(origin)}\r\n\r\n")
+        try:
+            origin.wait_requests(1)
+            becomes(w, SECRET, STARS)
+            goes_on[0].set()
+            assert c.reader.head(Response).status == 200
+            becomes(w, WEAK, WEAK)
+        finally:
+            for event in goes_on:
+                event.set()
+        assert c.reader.exactly(100000) == b"x" * 100000
 
 
 def test_what_repeats(weir, origin):

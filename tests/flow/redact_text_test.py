@@ -26,6 +26,34 @@ def start(weir, directives="text"):
     return weir(egress=egress, env={"TOKEN": SECRET})
 
 
+@pytest.mark.parametrize("values, text", [
+    (("0123456789abcdefghij", "6789abcdefghij-and-0123456789abcdefghij"),
+     "6789abcdefghij-and-0123456789abcdefghij"),
+    (("0123456789abcdefghij", "abcdefghij-0123456789"), "0123456789abcdefghij-0123456789"),
+    (("7" * 90, SECRET), "7" * 200),
+])  # fmt: skip
+def test_secrets_that_overlap(weir, origin, values, text):
+    """One ends another, begins in it, begins in itself: all bytes go, in heads
+    and in bodies, in text that comes whole and a byte at a time."""
+    def stream(conn, request):
+        conn.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        conn.send(b"".join(chunk(bytes([c])) for c in f"a {text} b".encode()) + chunk(b""))
+
+    origin.on("/", reply(f"a {text} b", headers=[("X-Echo", text)]))
+    origin.on("/stream", stream)
+    w = weir(
+        egress="secret one env:ONE; secret two env:TWO;\n"
+        "host origin.test { bearer $secret_one;\n"
+        "location /two { bearer $secret_two; } }",
+        env=dict(zip(("ONE", "TWO"), values)),
+    )
+    stars = "*" * len(text)
+    with w.tunnel("origin.test", origin.port) as c:
+        r = c.get("/", host(origin))
+        assert (r.get("x-echo"), r.body.decode()) == (stars, f"a {stars} b")
+        assert c.get("/stream", host(origin)).body.decode() == f"a {stars} b"
+
+
 DATA = f"{SECRET} ".encode() * 40 + b"." * 1000
 SAYS = [("ETag", '"1"'), ("Accept-Ranges", "bytes"), ("Content-MD5", "x"),
         ("Digest", "x"), ("Content-Digest", "x"), ("Repr-Digest", "x"),

@@ -163,6 +163,33 @@ without_secrets(void **state)
     redact_keys_fini(&keys);
 }
 
+/* The only secret has become weak: a run of any length goes by, with escapes
+ * too. */
+static void
+keys_without_a_form(void **state)
+{
+    struct str secret = STR(SECRET);
+    struct redact_keys keys, none;
+    struct redact_scan s;
+    struct last last = { 0 };
+    (void)state;
+    redact_keys_init(&keys, &secret, 1);
+    redact_keys_init(&none, NULL, 0);
+    redact_scan_init(&s, &keys);
+    FEED(s, "s3cret-value");
+    redact_scan_change(&s, &none, 0);
+    redact_keys_fini(&keys);
+    for (unsigned i = 0; i < 1000; i++) {
+        FEED(s, "0123456789%2Fabcdef\\u002f");
+    }
+    assert_int_equal(redact_scan_held(&s), REDACT_HELD_MAX);
+    FEED(s, " ");
+    assert_int_equal(redact_scan_held(&s), 0);
+    assert_int_equal(last.n_found, 0);
+    redact_scan_fini(&s);
+    redact_keys_fini(&none);
+}
+
 int
 main(void)
 {
@@ -172,6 +199,7 @@ main(void)
         cmocka_unit_test(keys_that_change),
         cmocka_unit_test(secrets_that_end_alike),
         cmocka_unit_test(without_secrets),
+        cmocka_unit_test(keys_without_a_form),
     };
     return cmocka_run_group_tests_name("redact_held", tests, NULL, NULL);
 }

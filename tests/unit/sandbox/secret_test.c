@@ -456,58 +456,6 @@ class_hides_egress(void **state)
         "unknown secret", 2);
 }
 
-/* The secrets of the block in that scope that serves the host, by name and
- * index, in one string. */
-static const char *
-carried(const struct scope *s, const char *host)
-{
-    static char names[256];
-    const struct secret_def *d;
-    struct secret_walk w;
-    size_t n = 0;
-    names[0] = '\0';
-    s = s->children;
-    while (s != NULL && (s->context != CONF_HOST ||
-                            pattern_match(block_of(s)->names, str_of(host),
-                                NULL, NULL) != PATTERN_MATCH)) {
-        s = s->next;
-    }
-    secret_walk_init(&w, s != NULL ? block_of(s) : NULL, str_of(host), NULL);
-    while ((d = secret_walk_next(&w)) != NULL) {
-        n += (size_t)snprintf(
-            names + n, sizeof names - n, "%.*s%u ", STR_ARG(d->name), d->index);
-    }
-    return names;
-}
-
-/* Entitlement, not scope: what a block does not use none of its requests has,
- * whatever the secret is bound to. */
-static void
-what_a_block_carries(void **state)
-{
-    struct conf *c = binds(state,
-        "egress { secret a env:A hosts=*.x.example,z.example; secret b env:B; "
-        "secret c env:C; secret d env:D hosts=*.x.example; "
-        "sandbox_class k { secret b env:K; allowed_hosts *; "
-        "host k.example b.example { location / { use $secret_b; } } } "
-        "host b.example B2.example { classes k; use $secret_b; "
-        "location /a { use $secret_c; } location /b { use $secret_b; } } "
-        "host *.x.example y.example { use $secret_d; "
-        "location / { use $secret_a; } } "
-        "host z.example { } host *.w.example { use $secret_d; } }");
-    const struct scope *egress = conf_scope(c, CONF_EGRESS), *k;
-    for (k = egress->children; k->context != CONF_CLASS; k = k->next) {
-    }
-    assert_string_equal(carried(egress, "b.example"), "b1 c2 ");
-    assert_string_equal(carried(egress, "b2.example"), "b1 c2 ");
-    assert_string_equal(carried(k, "b.example"), "b4 ");
-    assert_string_equal(carried(egress, "a.x.example"), "d3 a0 ");
-    assert_string_equal(carried(egress, "y.example"), ""); /* not bound to it */
-    assert_string_equal(carried(egress, "z.example"), ""); /* bound, not used */
-    assert_string_equal(carried(egress, "a.w.example"), "");
-    assert_string_equal(carried(egress, "nobody.example"), "");
-}
-
 static bool
 is_seen(const struct scope *s)
 {
@@ -589,7 +537,6 @@ main(void)
         T(uses_that_need_hosts),
         T(shared_use_needs_classes),
         T(class_hides_egress),
-        T(what_a_block_carries),
         T(what_is_looked_for),
         T(bound_to_odd_hosts),
     };
