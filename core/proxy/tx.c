@@ -140,7 +140,23 @@ unsigned
 tx_status(const struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    return tx->is_head_ready ? tx->response.status : 499;
+    return tx->is_head_ready        ? tx->response.status
+           : tx->fault == FAULT_OWN ? 503
+                                    : 499;
+}
+
+void
+tx_cut(struct tx *tx, struct str why)
+{
+    CHECK(tx, TX_MAGIC);
+    if (tx->is_over) {
+        return; /* it has one */
+    }
+    if (tx->fault == FAULT_NONE) {
+        tx->fault = FAULT_OWN;
+        tx->cause = why;
+    }
+    hooks_log(tx);
 }
 
 const void *

@@ -157,6 +157,10 @@ must_check const struct step *tx_body_failed(struct tx *tx);
 void tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     printf_like(3, 4);
 
+/* Its log line, where weir's own end cuts it, wherever it stands; it is freed
+ * next. `why` is static. */
+void tx_cut(struct tx *tx, struct str why);
+
 /* The struct of a part for this exchange: along the where-chain (location,
  * host, egress) or the who-chain (sandbox, class, egress). */
 const void *tx_where(const struct tx *tx, unsigned part);

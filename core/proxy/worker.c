@@ -24,6 +24,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/slot.h"
+#include "proxy/tx.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/secret_store.h"
 
@@ -222,7 +223,11 @@ free_conns(struct worker *w)
     w->setup.on_drained = NULL;
     w->is_quitting = true;
     while (!list_is_empty(&w->conns)) {
-        conn_free(container_of(w->conns.next, struct conn, node));
+        struct conn *c = container_of(w->conns.next, struct conn, node);
+        if (c->tx != NULL) {
+            tx_cut(c->tx, STR("the worker ended"));
+        }
+        conn_free(c);
     }
 }
 

@@ -325,4 +325,6 @@ def test_websocket_is_cut_in_its_time(weir, origin):
     assert origin.conns[0].done.wait(DEADLINE)
     assert "worker_shutdown_timeout: closing 1 " in w.error_log()
     until(lambda: old not in w.children("worker"), "the old one's end")
+    entry = w.access_log(2)[-1]  # behind the CONNECT's
+    assert (entry["status"], entry["cause"]) == (101, "the worker ended")
     assert ask(w, origin).status == 451

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from lib.http import reply
-from lib.wait import until
+from lib.wait import DEADLINE, until
 
 
 def host(origin):
@@ -173,3 +173,28 @@ def test_children_drop_to_their_users(weir, origin):
                 line = [s for s in f if s.startswith("Uid:")][0]
             uids[role] = set(line.split()[1:])
     assert uids == {"worker": {"1"}, "keeper": {"5"}}
+
+
+def test_what_a_stop_cuts_has_its_log_line(weir, origin):
+    """Without a head yet, or in its body."""
+    go = threading.Event()
+
+    def script(conn):
+        request = conn.read_request()
+        if request.target == "/body":
+            conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+        go.wait(DEADLINE)
+
+    origin.script = script
+    w = weir()
+    clients = [w.tunnel("origin.test", origin.port) for _ in range(2)]
+    for c, path in zip(clients, ("/head", "/body")):
+        c.send(f"GET {path} HTTP/1.1\r\nHost: origin.test:{origin.port}\r\n\r\n")
+    origin.wait_requests(2)
+    assert clients[1].reader.until(b"ab")
+    w.stop()
+    go.set()
+    lines = w.access_log(4)  # the tunnels' own, too
+    found = sorted((e["path"], e["status"], e["cause"]) for e in lines if e["path"])
+    assert found == [("/body", 200, "the worker ended"),
+                     ("/head", 503, "the worker ended")]  # fmt: skip
