@@ -37,6 +37,14 @@ static const char ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                              "TLS_CHACHA20_POLY1305_SHA256";
 
+/* With an origin that has no AEAD, and a P-521, as clients speak to it. */
+static const char origin_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:"
+                                     "ECDHE+CHACHA20:ECDHE+AES";
+static const char origin_groups[] = "X25519:P-256:P-384:P-521";
+
+/* All that is spoken to origins (RFC 7301). */
+static const unsigned char origin_protocols[] = "\x08http/1.1";
+
 static void
 ctx_common(SSL_CTX *ctx)
 {
@@ -78,12 +86,15 @@ tls_server_free(struct tls_server *s)
     xfree(s);
 }
 
+/* What the operator names is trusted, be it an intermediate. */
 static bool
 client_trust(SSL_CTX *ctx, const char *ca_file)
 {
     if (ca_file == NULL) {
         return SSL_CTX_set_default_verify_paths(ctx) == 1;
     }
+    X509_VERIFY_PARAM_set_flags(
+        SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
     return SSL_CTX_load_verify_file(ctx, ca_file) == 1;
 }
 
@@ -104,6 +115,10 @@ tls_client_new(const char *ca_file, char *err, size_t err_size)
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     AN(ctx != NULL);
     ctx_common(ctx);
+    AN(SSL_CTX_set_cipher_list(ctx, origin_ciphers));
+    AN(SSL_CTX_set1_groups_list(ctx, origin_groups));
+    AZ(SSL_CTX_set_alpn_protos(
+        ctx, origin_protocols, sizeof origin_protocols - 1));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
     ERR_clear_error();
