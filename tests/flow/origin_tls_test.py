@@ -73,3 +73,13 @@ def test_an_intermediate_for_an_anchor(weir, origins, rogue_pki, tmp_path):
     w = weir(egress=f"proxy_ssl_trusted_certificate {sub.ca};")
     assert get(w, good).status == 200
     assert get(w, other).status == 502
+
+
+@pytest.mark.parametrize("certificate, is_good", [
+    ("*.s3.test", True), ("my_app.s3.test", True), ("*.test", False),
+    ("*.other.test", False), ("my-app.s3.test", False), ("s3.test", False),
+])  # fmt: skip
+def test_a_name_with_an_underscore(weir, origins, pki, certificate, is_good):
+    """A bucket's: curl and browsers take the wildcard for it."""
+    origin = origins("my_app.s3.test", cert=pki.leaf(certificate))
+    assert get(weir(), origin).status == (200 if is_good else 502)
