@@ -458,10 +458,36 @@ number_byte(struct json_scan *s, unsigned char c)
     return json_scan_byte(s, c);
 }
 
+/* RFC 8259 8.1: who reads may ignore the mark, and many servers do. */
+static enum scan
+begin_byte(struct json_scan *s, unsigned char c)
+{
+    if (c != 0xef) {
+        s->state = JSON_VALUE;
+        return value_byte(s, c);
+    }
+    s->literal = "\xbb\xbf";
+    return go(s, JSON_MARK);
+}
+
+static enum scan
+mark_byte(struct json_scan *s, unsigned char c)
+{
+    if (c != (unsigned char)*s->literal) {
+        return bad(s);
+    }
+    s->literal++;
+    return *s->literal == '\0' ? go(s, JSON_VALUE) : SCAN_PASS;
+}
+
 enum scan
 json_scan_byte(struct json_scan *s, unsigned char c)
 {
     switch (s->state) {
+    case JSON_BEGIN:
+        return begin_byte(s, c);
+    case JSON_MARK:
+        return mark_byte(s, c);
     case JSON_VALUE:
     case JSON_FIRST_VALUE:
         return value_byte(s, c);

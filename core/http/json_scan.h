@@ -13,6 +13,8 @@
 #define JSON_DEPTH_MAX 512
 
 enum json_state {
+    JSON_BEGIN, /* of the text: a byte order mark may stand there */
+    JSON_MARK,
     JSON_VALUE,
     JSON_FIRST_VALUE, /* or the array's end */
     JSON_KEY,

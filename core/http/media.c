@@ -24,7 +24,8 @@ is_utf8(struct str parameters)
             continue;
         }
         struct str value = unquoted(str_trim(str_skip(part, eq + 1)));
-        if (!str_ieq(value, STR("utf-8")) && !str_ieq(value, STR("us-ascii"))) {
+        if (!str_ieq(value, STR("utf-8")) && !str_ieq(value, STR("utf8")) &&
+            !str_ieq(value, STR("us-ascii"))) {
             return false;
         }
     }

@@ -116,7 +116,7 @@ def test_split_at_any_byte(weir, origin):
         (JSON, '{"x":\'\',"auth":{"key":"H"}}'),
         (JSON, '{"auth":{"key":"x'),
         (JSON, "[" * 600 + '{"auth":{"key":"H"}}'),
-        (JSON, '\ufeff{"auth":{"key":"H"}}'),
+        (JSON, '\ufeff\ufeff{"auth":{"key":"H"}}'),
         ([("Content-Type", "application/json; charset=utf-16")],
          '{"auth":{"key":"H"}}'),
         ([("Content-Type", "multipart/form-data; boundary=b")],

@@ -137,6 +137,7 @@ characters(void **state)
     assert_named("/k", "{\"\\ude00k\":\"x\"}", "");
     assert_named("/k", "{\"\\ud83dk\":\"x\",\"\\ud83d\\u006b\":\"x\"}", "");
     assert_named("/k", "{\"k\\u0000\":\"x\"}", "");
+    assert_named("/k", "\xef\xbb\xbf {\"k\":\"v\"}", "v|");
 }
 
 static void
@@ -191,7 +192,10 @@ static const struct {
     { "\"\\x\"", 2 },
     { "\"\\u12g4\"", 5 },
     { "\"\\\0\"", 2 },
-    { "\xef\xbb\xbf{}", 0 },
+    { "\xef\xbb{}", 2 },
+    { "\xef\xbb\xbf\xef\xbb\xbf{}", 3 },
+    { " \xef\xbb\xbf{}", 1 },
+    { "\xef\xbb\xbf", SIZE_MAX },
     { "/**/{}", 0 },
     { "{}//", 2 },
     { "\"\xc0\x80\"", 1 },

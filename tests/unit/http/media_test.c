@@ -23,6 +23,7 @@ types(void **state)
         { "application/json", MEDIA_JSON },
         { "Application/JSON", MEDIA_JSON },
         { "application/json;charset=UTF-8", MEDIA_JSON },
+        { "application/json; charset=utf8", MEDIA_JSON },
         { "application/json ; charset = \"utf-8\"", MEDIA_JSON },
         { "application/json; charset=us-ascii; v=1", MEDIA_JSON },
         { "application/problem+json", MEDIA_JSON },
