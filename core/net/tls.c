@@ -422,14 +422,14 @@ session_key(const struct tls_connect_args *args)
     return str_n(xstrndup(str_n(key, 10 + name.n)), 10 + name.n);
 }
 
-/* OpenSSL lets no `_` stand where a wildcard does; object stores have buckets of
- * such names, and clients reach them. What only a wildcard covers is a label
+/* OpenSSL lets no `_` stand where a wildcard does; object stores have buckets
+ * of such names, and clients reach them. What only a wildcard covers is a label
  * that no certificate can have of itself. */
 static void
 expect_wildcard(X509_VERIFY_PARAM *param, struct str name)
 {
     uint8_t bytes[16];
-    char label[2 * sizeof bytes], text[sizeof label + NAME_MAX_BYTES + 1];
+    char label[2 * sizeof bytes + 1], text[sizeof label + NAME_MAX_BYTES + 1];
     size_t n = str_find(name, '.');
     struct str rest = str_skip(name, n);
     if (rest.n == 0 || str_find(str_n(name.p, n), '_') == n) {
@@ -438,8 +438,7 @@ expect_wildcard(X509_VERIFY_PARAM *param, struct str name)
     AN(rest.n <= NAME_MAX_BYTES);
     random_bytes(bytes, sizeof bytes);
     hex_encode(bytes, sizeof bytes, label);
-    int size = snprintf(text, sizeof text, "%.*s%.*s", (int)sizeof label, label,
-        STR_ARG(rest));
+    int size = snprintf(text, sizeof text, "%s%.*s", label, STR_ARG(rest));
     AN(X509_VERIFY_PARAM_add1_host(param, text, (size_t)size));
 }
 

@@ -281,10 +281,15 @@ live_end_tls(struct live_end *e)
 size_t
 live_answer_hello(struct live_end *e)
 {
-    while (take_in(e)) {
+    size_t n = 0;
+    for (unsigned i = 0; i < 10000 && n == 0; i++) { /* it may come in bytes */
+        live_settle(e->live);
+        while (take_in(e)) {
+        }
+        AN(SSL_do_handshake(e->ssl) < 0);
+        n = BIO_ctrl_pending(SSL_get_wbio(e->ssl));
     }
-    AN(SSL_do_handshake(e->ssl) < 0);
-    return BIO_ctrl_pending(SSL_get_wbio(e->ssl));
+    return n;
 }
 
 /* Requests */
