@@ -14,8 +14,8 @@
 
 #define H1_TRAILERS_MAX 8192 /* bytes */
 #define H1_TRAILER_FIELDS_MAX 32
-#define H1_CHUNK_EXT_MAX 256      /* bytes in a request's chunk's line, ... */
-#define H1_CHUNK_ODD_MAX 4096     /* ... in a response's; zeros and blanks too */
+#define H1_CHUNK_EXT_MAX 256  /* bytes in a request's chunk's line, ... */
+#define H1_CHUNK_ODD_MAX 4096 /* ... in a response's; zeros and blanks too */
 #define H1_CHUNK_EXCESS_MAX 16384 /* framing beyond what data justifies */
 
 enum h1_body_state {
@@ -47,8 +47,8 @@ struct h1_body {
 };
 
 /* The struct is zeroed memory, or was used before. */
-void h1_body_init(struct h1_body *b, enum h1_from from, enum body_kind kind,
-    uint64_t length);
+void h1_body_init(
+    struct h1_body *b, enum h1_from from, enum body_kind kind, uint64_t length);
 void h1_body_fini(struct h1_body *b); /* frees trailers; may be called twice */
 
 /* How many bytes may be read into the output queue without looking at them;

@@ -163,28 +163,54 @@ parse_end(const struct cursor *c, struct h1_error *err)
                : h1_refuse(err, H1_E_BLANK_LINE);
 }
 
+/* How many lines go on with a field, and how much room they take; -1: one has a
+ * byte that no text has. */
+static int
+count_folds(const struct cursor *c, size_t *room)
+{
+    const char *p = c->p;
+    int n = 0;
+    for (; *p == ' ' || *p == '\t'; n++) {
+        const char *end = scan_text(p, c->end);
+        if (!at_crlf(c, end)) {
+            return -1;
+        }
+        *room += (size_t)(end - p) + 1;
+        p = end + 2;
+    }
+    return n;
+}
+
 /* Lines that go on with a response's field are joined to it by a space (RFC
- * 9112 5.2); none may say how the body is read. */
+ * 9112 5.2), in one piece; none may say how the body is read. */
 static int
 parse_folds(
     struct cursor *c, struct field *f, struct head *h, struct h1_error *err)
 {
     enum field_id id = (enum field_id)f->id;
-    for (unsigned n = 0; *c->p == ' ' || *c->p == '\t'; n++) {
-        const char *start = skip_ows(c->p), *end = scan_text(start, c->end);
-        if (!at_crlf(c, end)) {
-            return h1_refuse(err, H1_E_CONTROL);
-        }
-        if (n == FOLDS_MAX || head_is_for_all(id) || id == FIELD_CONNECTION) {
-            return h1_refuse(err, H1_E_FOLD);
-        }
-        struct str part = str_trim(str_n(start, (size_t)(end - start)));
-        f->value = arena_printf(
-            h->arena, "%.*s %.*s", STR_ARG(f->value), STR_ARG(part));
-        f->value = str_trim(f->value);
-        f->is_raw = false;
+    size_t room = f->value.n, at = f->value.n;
+    int n = count_folds(c, &room);
+    if (n == 0) {
+        return 0;
+    }
+    if (n < 0) {
+        return h1_refuse(err, H1_E_CONTROL);
+    }
+    if (n > FOLDS_MAX || head_is_for_all(id) || id == FIELD_CONNECTION) {
+        return h1_refuse(err, H1_E_FOLD);
+    }
+    char *to = arena_alloc(h->arena, room);
+    memcpy(to, f->value.p, at);
+    while (n-- > 0) {
+        const char *end = scan_text(c->p, c->end);
+        struct str part = str_trim(str_n(c->p, (size_t)(end - c->p)));
+        to[at++] = ' ';
+        memcpy(to + at, part.p, part.n);
+        at += part.n;
         c->p = end + 2;
     }
+    f->value = str_trim(str_n(to, at));
+    f->is_raw = false;
     return 0;
 }
 

@@ -142,9 +142,9 @@ void head_set(struct head *h, struct str name, struct str value);
 bool head_is_for_all(enum field_id id);
 
 /* Removes what is for this connection only: Connection and the fields that it
- * nominates (but those), Keep-Alive, Proxy-Connection, TE, Transfer-Encoding, Upgrade,
- * HTTP2-Settings (RFC 9110 7.6.1). What weir wants sent it adds afterwards, so
- * no client can nominate that away. */
+ * nominates (but those), Keep-Alive, Proxy-Connection, TE, Transfer-Encoding,
+ * Upgrade, HTTP2-Settings (RFC 9110 7.6.1). What weir wants sent it adds
+ * afterwards, so no client can nominate that away. */
 void head_remove_hop_by_hop(struct head *h);
 
 /* Adds a trailer unless a trailer may not carry that name (framing, routing,

@@ -32,7 +32,7 @@ struct main_conf {
     bool daemon;
     bool debug_one_byte; /* every read and write moves one byte: for tests */
     bool debug_stop_workers; /* SIGSTOP before they are ready: for tests */
-    struct str ca_dir;   /* of egress; absolute path */
+    struct str ca_dir;       /* of egress; absolute path */
 };
 
 #define WORKERS_MAX 120

@@ -62,8 +62,8 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool has_blank;   /* an empty line came before this request */
-    bool is_plausible; /* its first line is there, and may be one */
+    bool has_blank;       /* an empty line came before this request */
+    bool is_plausible;    /* its first line is there, and may be one */
     bool has_client;      /* peer is one */
     bool is_half_closed;  /* the client will say no more, and may yet read */
     bool is_beyond_limit; /* its sandbox's: told so, and closed */

@@ -64,10 +64,10 @@ struct proxy_conf {
     uint64_t client_max_body_size; /* 0: no limit */
     double proxy_connect_timeout;  /* DNS and TLS included */
     double proxy_send_timeout;     /* between two writes upstream */
-    double proxy_header_timeout; /* request sent to final head, 1xx included;
-                                    below 0: as proxy_read_timeout */
-    double proxy_read_timeout;   /* between two reads of a body;
-                                    TASK_NEVER: off */
+    double proxy_header_timeout;   /* request sent to final head, 1xx included;
+                                      below 0: as proxy_read_timeout */
+    double proxy_read_timeout;     /* between two reads of a body;
+                                      TASK_NEVER: off */
     double proxy_keepalive_timeout;
     unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
     unsigned gzip_comp_level; /* 1 to 9 */

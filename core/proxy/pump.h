@@ -61,7 +61,7 @@ struct filter {
     /* After F_ERROR: the cause, for the log; static or in the exchange's
      * arena. May be NULL. */
     const char *(*why)(const void *state);
-    /* Of one that holds bytes back for a time, else NULL. All that it gave was
+    /* Of a response's that holds bytes back for a time, else NULL. All that it gave was
      * taken, and the source is waited for, from now to the next run(): when
      * that is to come though no byte does, by clock_mono(); TASK_NEVER. After
      * MORE it asks for one at once. */

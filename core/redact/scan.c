@@ -19,15 +19,16 @@
 struct feed {
     struct redact_scan *scan;
     const unsigned char *piece, *end;
-    uint64_t offset;            /* of the piece */
-    uint64_t floor;             /* what is before it was let go */
-    unsigned least;             /* bytes of a run that is looked at, or BLOCK */
-    const unsigned char *begin; /* of the run that is open; NULL: none, or it is
-                                   below `least` and began in the block before */
-    bool has_escapes;           /* that run, in the piece; what may be some */
-    bool has_plain;             /* ... 16 bytes in a row, none special */
-    bool is_open;               /* it began before the piece */
-    bool is_end;                /* of the text too */
+    uint64_t offset; /* of the piece */
+    uint64_t floor;  /* what is before it was let go */
+    unsigned least;  /* bytes of a run that is looked at, or BLOCK */
+    const unsigned char
+        *begin;       /* of the run that is open; NULL: none, or it is
+                         below `least` and began in the block before */
+    bool has_escapes; /* that run, in the piece; what may be some */
+    bool has_plain;   /* ... 16 bytes in a row, none special */
+    bool is_open;     /* it began before the piece */
+    bool is_end;      /* of the text too */
     redact_report *report;
     void *arg;
     struct redact_batch *batch;
@@ -134,8 +135,8 @@ tell_guesses(const struct feed *f, struct redact_guesses *guesses, uint64_t end)
 
 /* Whether the run may hold a form. */
 static inline bool
-is_long(const struct feed *f, const unsigned char *from,
-    const unsigned char *to)
+is_long(
+    const struct feed *f, const unsigned char *from, const unsigned char *to)
 {
     return (size_t)(to - from) >= f->scan->keys->shortest;
 }
@@ -292,8 +293,7 @@ take_block(struct feed *f, const unsigned char *p,
 
 /* What is left behind the last whole block; the zeroes are no token bytes. */
 static void
-take_rest(
-    struct feed *f, const unsigned char *p, const struct simd_masks *last)
+take_rest(struct feed *f, const unsigned char *p, const struct simd_masks *last)
 {
     unsigned char block[BLOCK] = { 0 };
     unsigned n = (unsigned)(f->end - p);

@@ -45,8 +45,7 @@ is_listed(const struct secret_list *l, const struct secret_def *d)
  * serves the request has the host among them: judge_use() asks for `hosts=`
  * where that is not so. */
 static bool
-is_for_all(
-    const struct secret_def *d, const struct block *b, unsigned *budget)
+is_for_all(const struct secret_def *d, const struct block *b, unsigned *budget)
 {
     if (d->hosts == NULL) {
         return true;

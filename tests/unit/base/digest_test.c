@@ -94,8 +94,8 @@ static void
 base64_strict(void **state)
 {
     static const char *const bad[] = { "Z", "Zg=", "Zh", "Zm9", "Zm9vZ",
-        "Zm9vZg=", "Z=", "Zm=8", "Zg===", "Zg==\n", "Zm9v\n", " Zm9v", "Zm 9v", "Zm9vZm9", "====", "=",
-        "A===", "=AAA", "A=AA", "AA=A",
+        "Zm9vZg=", "Z=", "Zm=8", "Zg===", "Zg==\n", "Zm9v\n", " Zm9v", "Zm 9v",
+        "Zm9vZm9", "====", "=", "A===", "=AAA", "A=AA", "AA=A",
         "Zg==Zg==", "Zm8=Zm8=", "Zh==", "Zn==", "Zo==", "Zm9=", "Zm-_",
         "Zm9v.AAA", "\303\251AA", "Zm9vZg==AAAA" };
     uint8_t out[64];

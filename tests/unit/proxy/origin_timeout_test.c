@@ -440,8 +440,8 @@ hold_gzip(void **state, bool goes_on)
              "host up.test { bearer $secret_t; }",
         "");
     struct live_end *c = live_asks(l, true, "GET", "\r\n");
-    struct live_end *o = live_is_asked(
-        l, true, "GET", "Authorization: Bearer a-secret-value-0123456789\r\n\r\n");
+    struct live_end *o = live_is_asked(l, true, "GET",
+        "Authorization: Bearer a-secret-value-0123456789\r\n\r\n");
     live_send(o, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n");
     live_gets_head(c, 200, "");
     for (unsigned i = 0; i < sizeof head - 1; i++) {
