@@ -1,26 +1,21 @@
 """slowhttptest at the proxy port: hundreds of heads or bodies that never end,
 or answers that are not read, cost their own connections, for as long as the
-time-outs say, and no more; a range of thousands costs weir nothing."""
+time-outs say, and no more; a range of thousands costs weir nothing. Whether
+others are served meanwhile is seen where no time-out can end them first."""
 
 import subprocess
-import time
 
 import pytest
 
 from lib.clients import EGRESS, TOKEN, end_group, environment, need
 from lib.http import reply
-from lib.wait import DEADLINE, SLOW, until
+from lib.wait import DEADLINE, until
 from lib.weir import resident
 
 N = 150
 FEW = 50  # where the origin's own sockets hold megabytes of each
 MIB = 1024 * 1024
-LIMITS = """
-client_header_timeout 4s;
-client_body_timeout 4s;
-send_timeout 10s;
-header_slots 1000;
-"""
+SHORT = "client_header_timeout 1s; client_body_timeout 1s;"
 
 
 def established(port):
@@ -37,7 +32,7 @@ def w(weir, origin, plain_origin, guarded):
     guarded(lambda conn, request: reply("hello\n"))
     return weir(
         egress=EGRESS.replace("TOKEN;", "TOKEN hosts=origin.test,range.test;")
-        + LIMITS + "host range.test { bearer $secret_token;"
+        + "header_slots 1000; host range.test { bearer $secret_token;"
         f" proxy_pass https://origin.test:{origin.port}; }}",
         env={"TOKEN": TOKEN},
     )  # fmt: skip
@@ -69,22 +64,19 @@ def through(w, target):
 
 
 def assert_served_meanwhile(w, origin, n=N):
-    """Others get their answers as if nothing were, while all are open."""
+    """Others get their answers while all are open, and after that they are."""
     until(lambda: established(w.port) >= n, "all the slow ones")
-    began = time.monotonic()
     for _ in range(20):
         with w.tunnel("origin.test", origin.port) as c:
             answer = c.get("/", f"origin.test:{origin.port}")
             assert answer.body == b"hello\n"
-    assert time.monotonic() - began < 2 * SLOW
     assert established(w.port) >= n, "it was not meanwhile"
 
 
-def assert_ended(process, began):
-    """By weir, and in time: within the limit and the tool's own seconds."""
+def assert_ended(process):
+    """By weir: the tool says otherwise where its own 30 s end the test."""
     out, _ = process.communicate(timeout=DEADLINE * 3)
     assert "No open connections left" in out
-    assert time.monotonic() - began < 9 * SLOW
 
 
 def assert_timed_out(w):
@@ -92,34 +84,48 @@ def assert_timed_out(w):
     assert len(late) >= N
 
 
+SLOW_HEADS = ["-H", "-i", "1"]
+SLOW_BODIES = ["-B", "-i", "10", "-s", "1000000"]
+
+
 @pytest.mark.heavy
-def test_slow_heads(w, origin, slow):
-    began = time.monotonic()
-    process = slow("-H", "-i", "1", "-u", w.proxy + "/")
+def test_served_beside_slow_heads(w, origin, slow):
+    slow(*SLOW_HEADS, "-u", w.proxy + "/")
     assert_served_meanwhile(w, origin)
-    assert_ended(process, began)
+
+
+@pytest.mark.heavy
+@pytest.mark.egress(SHORT)
+def test_slow_heads_end(w, slow):
+    assert_ended(slow(*SLOW_HEADS, "-u", w.proxy + "/"))
     assert_timed_out(w)
 
 
 @pytest.mark.heavy
-def test_slow_bodies(w, origin, plain_origin, slow):
-    began = time.monotonic()
-    process = slow(
-        "-B", "-i", "10", "-s", "1000000",
-        *through(w, f"plain.test:{plain_origin.port}"),
-    )  # fmt: skip
+def test_served_beside_slow_bodies(w, origin, plain_origin, slow):
+    slow(*SLOW_BODIES, *through(w, f"plain.test:{plain_origin.port}"))
     plain_origin.wait_conns(N)
     assert_served_meanwhile(w, origin)
-    assert_ended(process, began)
+
+
+@pytest.mark.heavy
+@pytest.mark.egress(SHORT)
+def test_slow_bodies_end(w, plain_origin, slow):
+    assert_ended(
+        slow(*SLOW_BODIES, *through(w, f"plain.test:{plain_origin.port}"))
+    )
     for conn in plain_origin.conns:
         assert conn.done.wait(DEADLINE), "the origin's side ends too"
     assert_timed_out(w)
 
 
-@pytest.mark.heavy
-def test_slow_reads(w, origin, plain_origin, slow):
-    """Of a body that is not read weir takes what it may hold, and the kernel
-    for it no more; the tool itself sees an end only when it has read all."""
+SLOW_READS = ["-X", "-c", str(FEW), "-n", "1", "-z", "5", "-w", "512",
+              "-y", "1024"]  # fmt: skip
+
+
+@pytest.fixture
+def long_origin(plain_origin):
+    """Answers with more than any socket holds."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (4 * MIB)
 
     def script(conn):
@@ -127,16 +133,27 @@ def test_slow_reads(w, origin, plain_origin, slow):
         conn.send(head + bytes(4 * MIB))
 
     plain_origin.script = script
+    return plain_origin
+
+
+@pytest.mark.heavy
+def test_served_beside_slow_reads(w, origin, long_origin, slow):
+    """Of a body that is not read weir takes what it may hold, and the kernel
+    for it no more."""
     [worker] = w.children("worker")
     before = resident(worker)
-    slow(
-        "-X", "-c", str(FEW), "-n", "1", "-z", "5", "-w", "512", "-y", "1024",
-        *through(w, f"plain.test:{plain_origin.port}"),
-    )  # fmt: skip
-    plain_origin.wait_conns(FEW)
+    slow(*SLOW_READS, *through(w, f"plain.test:{long_origin.port}"))
+    long_origin.wait_conns(FEW)
     assert_served_meanwhile(w, origin, FEW)
     if before is not None:
         assert resident(worker) - before < FEW * 400, "KiB, of all of them"
+
+
+@pytest.mark.heavy
+@pytest.mark.egress("send_timeout 2s;")
+def test_slow_reads_end(w, long_origin, slow):
+    """The tool itself sees an end only when it has read all."""
+    slow(*SLOW_READS, *through(w, f"plain.test:{long_origin.port}"))
 
     def stuck():
         log = w.access_log()
@@ -144,7 +161,7 @@ def test_slow_reads(w, origin, plain_origin, slow):
 
     until(lambda: len(stuck()) >= FEW, "the end of all", DEADLINE * 3)
     assert max(e["bytes_sent"] for e in stuck()) < MIB
-    for conn in plain_origin.conns:
+    for conn in long_origin.conns:
         assert conn.done.wait(DEADLINE), "the origin's side ends too"
 
 
@@ -162,9 +179,7 @@ def test_ranges(w, origin, plain_origin, slow):
         ("2000", "range.test"),
         ("9000", f"plain.test:{plain_origin.port}"),
     ):
-        began = time.monotonic()
-        process = slow("-R", "-t", "GET", "-b", limit, *through(w, target))
-        assert_ended(process, began)
+        assert_ended(slow("-R", "-t", "GET", "-b", limit, *through(w, target)))
     asked = [r.all("range") for r in plain_origin.requests]
     assert [a for a in asked if a] == [[RANGE]] * N
     assert len(origin.requests) >= N

@@ -8,8 +8,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <valgrind/valgrind.h>
 
 #include <cmocka.h>
+
+/* Of what chance makes; the other passes run them all. */
+#define ROUNDS (RUNNING_ON_VALGRIND ? 20u : 200u)
 
 #define MODEL_MAX (4u << 20)
 #define FRAMING_MAX 8 /* "4000\r\n" and "\r\n" */
@@ -183,7 +187,7 @@ random_operations(void **state)
     seed = 1;
     pair_init(&a, 65536);
     pair_init(&b, 20000);
-    for (unsigned i = 0; i < 20000; i++) {
+    for (unsigned i = 0; i < 100 * ROUNDS; i++) {
         struct pair *p = any(2) == 0 ? &a : &b, *other = p == &a ? &b : &a;
         void (*const ops[])(struct pair *) = { do_write, do_append, do_reserve,
             do_consume, do_batch };
@@ -239,7 +243,7 @@ framing(void **state)
 {
     (void)state;
     seed = 2;
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         struct pair from, moved;
         struct bufq to;
         pair_init(&from, 200000);
@@ -362,7 +366,7 @@ looked_at_and_filled(void **state)
     (void)state;
     seed = 9;
     pair_init(&p, SIZE_MAX);
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         size_t n = any_size();
         char *bytes = p.bytes + p.n;
         memset(bytes, 'a' + (int)(round % 26), n);

@@ -9,12 +9,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <valgrind/valgrind.h>
 
 #include "../dies.h"
 #include "base/clock.h"
 #include "net/loop.h"
 
 #include <cmocka.h>
+
+/* Of what chance makes; the other passes run them all. */
+#define ROUNDS (RUNNING_ON_VALGRIND ? 8u : 60u)
 
 /* Of each filter: bytes it holds back, and how often fini was called. */
 struct hold {
@@ -334,7 +338,7 @@ test_model(void **state)
     static const struct filter *const all[] = { &grow, &shrink, &hold };
     static const size_t sizes[] = { 0, 1, 63, 64, 65, 5000, 70000, 300000 };
     srand(1);
-    for (unsigned round = 0; round < 60; round++) {
+    for (unsigned round = 0; round < ROUNDS; round++) {
         struct fixture *f = *state;
         unsigned n = round % 4;
         struct str text = random_text(f->arena, sizes[round % LEN(sizes)]);
