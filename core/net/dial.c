@@ -1,8 +1,7 @@
 /*
- * One dial. Attempts start 250 ms apart, or as soon as one fails, families in
- * turn (RFC 8305 4 and 5); the first that connects wins and the others are
- * closed. A failure of TLS is the origin's answer, and no other address is
- * tried behind it.
+ * One dial: the addresses, families in turn, go to a race (race.c), or one
+ * after the other to a proxy (proxy_tunnel.c). A failure of TLS is the origin's
+ * answer, and no other address is tried behind it.
  */
 
 #include "net/dial.h"
@@ -13,35 +12,33 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/tcp.h"
+#include "net/proxy_tunnel.h"
+#include "net/race.h"
 #include "net/tls.h"
 
 #define DIAL_MAGIC 0xd1a1d1a1u
-#define ATTEMPT_DELAY 0.25
-#define ATTEMPTS_MAX 8
 
-/* To a unix socket whose backlog is full. */
-#define AGAIN_DELAY 0.05
+/* "host:port": a name, or an address in brackets. */
+#define TARGET_MAX (255 + sizeof ":65535")
 
 struct dial {
     unsigned magic;
     struct task task;
     struct task *waiter;
     struct dial_args args;
-    struct addr addrs[ATTEMPTS_MAX];
-    unsigned n_addrs, next;
-    struct stream *attempts[ATTEMPTS_MAX]; /* by address */
+    struct race race;
+    unsigned asked; /* of the race's addresses: the proxy */
+    struct proxy_tunnel *tunnel;
     struct stream *stream;
-    int last_errno;
-    double start, deadline, next_attempt;
+    double start, deadline;
     double anew;     /* when the servers were asked anew; 0: not */
     bool has_waited; /* for the servers */
     bool is_done;
     struct dial_result result;
 };
 
-static const struct step step_resolve, step_nowhere, step_connect, step_tls,
-    step_done;
+static const struct step step_resolve, step_nowhere, step_connect, step_proxy,
+    step_tunnel, step_tls, step_done;
 
 static struct dial *
 dial_of(struct task *t)
@@ -51,19 +48,21 @@ dial_of(struct task *t)
     return d;
 }
 
+/* What leads to a stream. */
 static void
-close_attempts(struct dial *d)
+close_ways(struct dial *d)
 {
-    for (unsigned i = 0; i < d->next; i++) {
-        stream_close(d->attempts[i]);
-        d->attempts[i] = NULL;
+    race_fini(&d->race);
+    if (d->tunnel != NULL) {
+        proxy_tunnel_free(d->tunnel);
+        d->tunnel = NULL;
     }
 }
 
 static const struct step *
 finish(struct dial *d)
 {
-    close_attempts(d);
+    close_ways(d);
     d->is_done = true;
     task_wake(d->waiter);
     return &step_done;
@@ -126,12 +125,6 @@ nowhere(struct dial *d, enum dial_error error, const char *proxy_error,
 }
 
 static bool
-is_unix(const struct dial *d)
-{
-    return d->args.addr.family == ADDR_UNIX;
-}
-
-static bool
 is_late(const struct dial *d)
 {
     return clock_mono() >= d->deadline;
@@ -153,18 +146,18 @@ take_addresses(struct dial *d, const struct dns_answer *a, const char **why)
         }
     }
     uint8_t family = 6;
-    while (n != 0 && d->n_addrs < ATTEMPTS_MAX) {
+    while (n != 0 && d->race.n < RACE_MAX) {
         unsigned i = 0;
         while (i < n && kept[i].family != family) {
             i++;
         }
         i = i < n ? i : 0;
-        d->addrs[d->n_addrs++] = kept[i];
+        race_add(&d->race, &kept[i]);
         family = kept[i].family == 6 ? 4 : 6;
         memmove(&kept[i], &kept[i + 1], (n - i - 1) * sizeof *kept);
         n--;
     }
-    return d->n_addrs != 0;
+    return d->race.n != 0;
 }
 
 static const struct step *
@@ -178,7 +171,7 @@ addresses_known(struct dial *d, const struct dns_answer *a)
         d->result.why = why;
         return nowhere(d, DIAL_DENIED, "destination_ip_prohibited", text);
     }
-    return &step_connect;
+    return d->args.proxy != NULL ? &step_proxy : &step_connect;
 }
 
 static void
@@ -206,6 +199,9 @@ run_resolve(struct task *t)
         a.addrs[0] = d->args.addr;
         return addresses_known(d, &a);
     }
+    if (d->args.proxy != NULL && d->args.proxy->is_by_name) {
+        return &step_proxy;
+    }
     if (is_late(d)) {
         return fail(d, DIAL_DNS_TIMEOUT, "dns_timeout",
             "the name was not resolved in time");
@@ -232,11 +228,11 @@ run_resolve(struct task *t)
 }
 
 static const struct step *
-connect_failed(struct dial *d)
+connect_failed(struct dial *d, int err)
 {
     char text[256], addr[ADDR_TEXT_MAX];
-    int err = d->last_errno;
-    struct str path = is_unix(d) ? d->args.name : STR("");
+    struct str path = d->race.path;
+    d->result.addr = *race_last(&d->race);
     addr_format(&d->result.addr, true, addr);
     snprintf(text, sizeof text, "connect to %s%.*s: %s", addr, STR_ARG(path),
         strerror(err));
@@ -257,13 +253,11 @@ connect_failed(struct dial *d)
     }
 }
 
+/* d->stream leads to the origin. */
 static const struct step *
-connected(struct dial *d, unsigned i)
+connected(struct dial *d)
 {
-    d->stream = d->attempts[i];
-    d->attempts[i] = NULL;
-    d->result.addr = d->addrs[i];
-    close_attempts(d);
+    close_ways(d);
     if (d->args.tls == NULL) {
         return finish(d);
     }
@@ -275,84 +269,71 @@ connected(struct dial *d, unsigned i)
     return &step_tls;
 }
 
-/* Looks at what runs; the index of one that is connected, or -1. */
-static int
-poll_attempts(struct dial *d, unsigned *running)
-{
-    *running = 0;
-    for (unsigned i = 0; i < d->next; i++) {
-        if (d->attempts[i] == NULL) {
-            continue;
-        }
-        switch (stream_handshake(d->attempts[i])) {
-        case IO_OK:
-            return (int)i;
-        case IO_AGAIN:
-            ++*running;
-            break;
-        case IO_EOF:
-        case IO_ERR:
-            d->last_errno = errno;
-            stream_close(d->attempts[i]);
-            d->attempts[i] = NULL;
-            d->next_attempt = 0; /* the next at once */
-            break;
-        }
-    }
-    return -1;
-}
-
-static void
-start_attempt(struct dial *d)
-{
-    unsigned i = d->next++;
-    d->result.addr = d->addrs[i];
-    d->attempts[i] =
-        is_unix(d) ? tcp_connect_unix(d->args.loop, d->args.name, &d->task)
-                   : tcp_connect(d->args.loop, &d->addrs[i], &d->task);
-    if (d->attempts[i] == NULL) {
-        d->last_errno = errno;
-        d->next_attempt = 0;
-    } else {
-        d->next_attempt = clock_mono() + ATTEMPT_DELAY;
-    }
-}
-
-/* No event tells of room in a unix socket's backlog. */
-static const struct step *
-connect_later(struct dial *d)
-{
-    double at = clock_mono() + AGAIN_DELAY;
-    d->next = 0;
-    d->next_attempt = at;
-    task_wait(&d->task, at < d->deadline ? at : d->deadline, NULL, NULL);
-    return TASK_WAIT;
-}
-
 static const struct step *
 run_connect(struct task *t)
 {
     struct dial *d = dial_of(t);
-    unsigned running;
-    int won = poll_attempts(d, &running);
-    while (won < 0 && d->next < d->n_addrs && clock_mono() >= d->next_attempt) {
-        start_attempt(d);
-        won = poll_attempts(d, &running);
-    }
-    if (won >= 0) {
-        return connected(d, (unsigned)won);
+    switch (race_run(&d->race, &d->stream, &d->result.addr)) {
+    case IO_OK:
+        return connected(d);
+    case IO_AGAIN:
+        break;
+    case IO_EOF:
+    case IO_ERR:
+        return connect_failed(d, d->race.last_errno);
     }
     if (is_late(d)) {
-        d->last_errno = ETIMEDOUT;
-        return connect_failed(d);
+        return connect_failed(d, ETIMEDOUT);
     }
-    if (running == 0 && d->next == d->n_addrs) {
-        return is_unix(d) && d->last_errno == EAGAIN ? connect_later(d)
-                                                     : connect_failed(d);
-    }
-    bool has_more = d->next < d->n_addrs && d->next_attempt < d->deadline;
-    task_wait(t, has_more ? d->next_attempt : d->deadline, NULL, NULL);
+    double at = race_at(&d->race);
+    task_wait(t, at < d->deadline ? at : d->deadline, NULL, NULL);
     return TASK_WAIT;
+}
+
+/* To the next address that passed, or to the name. */
+static const struct step *
+run_proxy(struct task *t)
+{
+    struct dial *d = dial_of(t);
+    char target[TARGET_MAX], addr[ADDR_TEXT_MAX];
+    double left = d->deadline - clock_mono();
+    close_ways(d);
+    if (d->race.n != 0) {
+        d->result.addr = d->race.addrs[d->asked++];
+        addr_format(&d->result.addr, true, addr);
+        snprintf(target, sizeof target, "%s", addr);
+    } else {
+        AN(d->args.name.n <= 255);
+        snprintf(target, sizeof target, "%.*s:%u", STR_ARG(d->args.name),
+            d->args.port);
+    }
+    d->tunnel = proxy_tunnel_start(
+        &d->args, str_of(target), left > 0 ? left : 0, &d->task);
+    return &step_tunnel;
+}
+
+static const struct step *
+run_tunnel(struct task *t)
+{
+    struct dial *d = dial_of(t);
+    const struct dial_result *r = proxy_tunnel_result(d->tunnel);
+    if (r == NULL) {
+        task_wait(t, TASK_NEVER, NULL, NULL);
+        return TASK_WAIT;
+    }
+    if (r->error == DIAL_PROXY && proxy_tunnel_is_unreached(d->tunnel) &&
+        d->asked < d->race.n && !is_late(d)) {
+        return &step_proxy;
+    }
+    if (d->race.n == 0) {
+        d->result.addr = r->addr;
+    }
+    if (r->error != DIAL_OK) {
+        d->result.is_exhausted = r->is_exhausted;
+        return fail(d, r->error, r->proxy_error, r->text);
+    }
+    d->stream = proxy_tunnel_take(d->tunnel, t);
+    return connected(d);
 }
 
 static const struct step *
@@ -393,7 +374,8 @@ dial_start(const struct dial_args *args, struct task *waiter)
     struct dial *d = xcalloc(sizeof *d);
     d->magic = DIAL_MAGIC;
     d->args = *args;
-    AN(args->addr.family != ADDR_UNIX || args->tls == NULL);
+    AN(args->addr.family != ADDR_UNIX ||
+        (args->tls == NULL && args->proxy == NULL));
     d->args.name = args->addr.family == 4 || args->addr.family == 6
                        ? STR_NONE
                        : str_n(xstrndup(args->name), args->name.n);
@@ -401,6 +383,8 @@ dial_start(const struct dial_args *args, struct task *waiter)
     d->start = clock_mono();
     d->deadline = d->start + args->timeout;
     task_init(&d->task, args->loop, &step_resolve, on_end);
+    race_init(&d->race, args->loop, &d->task,
+        args->addr.family == ADDR_UNIX ? d->args.name : STR_NONE);
     task_wake(&d->task);
     return d;
 }
@@ -428,7 +412,7 @@ dial_free(struct dial *d)
 {
     CHECK(d, DIAL_MAGIC);
     task_fini(&d->task);
-    close_attempts(d);
+    close_ways(d);
     stream_close(d->stream);
     xfree((void *)d->args.name.p);
     d->magic = 0;
@@ -438,5 +422,7 @@ dial_free(struct dial *d)
 static const struct step step_resolve = { "dial: resolve", run_resolve };
 static const struct step step_nowhere = { "dial: nowhere", run_nowhere };
 static const struct step step_connect = { "dial: connect", run_connect };
+static const struct step step_proxy = { "dial: proxy", run_proxy };
+static const struct step step_tunnel = { "dial: tunnel", run_tunnel };
 static const struct step step_tls = { "dial: tls", run_tls };
 static const struct step step_done = { "dial: done", run_done };

@@ -12,6 +12,19 @@
 
 struct tls_client;
 
+/* An HTTP proxy that leads to the origin, where one does (SPEC 9). Lent until
+ * the dial has ended. */
+struct dial_proxy {
+    struct str text; /* "host:port", for messages */
+    struct str name; /* to resolve; n 0: `addr` */
+    struct addr addr;
+    uint16_t port;
+    struct tls_client *tls; /* NULL: plain */
+    bool is_by_name; /* it gets the origin's name, which weir does not resolve;
+                        else an address that the guard has passed */
+    struct str credential; /* value of Proxy-Authorization; n 0: none */
+};
+
 struct dial_args {
     struct loop *loop;
     struct dns *dns;
@@ -21,10 +34,11 @@ struct dial_args {
                          for an address */
     struct addr addr; /* family not 0: dial this, no name. ADDR_UNIX */
     uint16_t port;
-    struct tls_client *tls; /* NULL: plain */
-    uint64_t serial;        /* of the sandbox */
-    bool is_discreet;       /* whether the name is there is not to be told */
-    double timeout;         /* of all: DNS, connect, TLS; seconds */
+    struct tls_client *tls;         /* NULL: plain */
+    uint64_t serial;                /* of the sandbox */
+    const struct dial_proxy *proxy; /* NULL: directly. Never with ADDR_UNIX */
+    bool is_discreet; /* whether the name is there is not to be told */
+    double timeout;   /* of all: DNS, connect, TLS; seconds */
 };
 
 enum dial_error {
@@ -32,6 +46,7 @@ enum dial_error {
     DIAL_NO_NAME, /* it does not exist, or has no address */
     DIAL_DNS,
     DIAL_DNS_TIMEOUT,
+    DIAL_PROXY,  /* the proxy is not there, or would not */
     DIAL_DENIED, /* the guard passed none of the addresses */
     DIAL_REFUSED,
     DIAL_UNREACHABLE,
@@ -46,7 +61,8 @@ struct dial_result {
     const char *proxy_error; /* RFC 9209 2.3's type; NULL on success */
     char text[256];          /* for the log */
     const char *why;         /* DIAL_DENIED: the guard's, of the last one */
-    struct addr addr;        /* dialled last, with its port */
+    struct addr addr;        /* dialled last, with its port: the origin's, or
+                                the proxy's that has its name */
     bool is_exhausted;       /* DIAL_OWN for want of a descriptor or memory */
 };
 

@@ -44,12 +44,13 @@ pool_new(struct loop *l, struct guard *g, unsigned max, unsigned host_max)
 static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
-    AN(k->host.n <= KEY_MAX - 18);
+    AN(k->host.n <= KEY_MAX - 26);
     memcpy(text, &k->serial, 8); /* first: the holder */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
-    memcpy(text + 18, k->host.p, k->host.n);
-    return str_n(text, 18 + k->host.n);
+    memcpy(text + 18, &k->via, 8);
+    memcpy(text + 26, k->host.p, k->host.n);
+    return str_n(text, 26 + k->host.n);
 }
 
 struct pool_host *

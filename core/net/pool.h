@@ -19,6 +19,7 @@ struct pool_key {
     uint16_t port;
     const struct tls_client *tls; /* NULL: plain */
     uint64_t serial;              /* of the sandbox */
+    const void *via; /* what of the configuration it goes through; NULL */
 };
 
 /* What the owner of a connection embeds. It fills stream, addr and close

@@ -10,6 +10,7 @@
 #include "net/tls_ctx.h"
 #include "proxy/page.h"
 #include "proxy/parts.h"
+#include "proxy/upstream_proxy.h"
 #include "proxy/var.h"
 #include "sandbox/block.h"
 
@@ -241,6 +242,8 @@ static const struct cmd proxy_cmds[] = {
         allow_address, struct cidr_list, set_cidrs),
     CMD_PATH("proxy_ssl_trusted_certificate", CONF_WHERE, P,
         proxy_ssl_trusted_certificate),
+    CMD("upstream_proxy", CONF_WHERE, 1, 4, P, upstream_proxy,
+        const struct upstream_proxy *, set_upstream_proxy),
     { 0 },
 };
 
@@ -345,7 +348,8 @@ proxy_check(struct conf *c, struct scope *s, void *part)
         ok = p->pages != NULL;
     }
     ok = ok && make_tls(c, p, err, sizeof err);
-    return ok ? 0 : conf_fail(c, &s->directive->name, "%s", err);
+    return ok ? upstream_proxy_check(c, s, p->upstream_proxy)
+              : conf_fail(c, &s->directive->name, "%s", err);
 }
 
 const struct conf_part proxy_part = {

@@ -12,6 +12,7 @@
 struct logfile;
 struct pages;
 struct tls_client;
+struct upstream_proxy;
 
 struct cidr_list {
     struct cidr *items;
@@ -75,7 +76,8 @@ struct proxy_conf {
     bool intercept; /* host: off makes a blind tunnel */
     struct port_list ports;
     struct cidr_list allow_address;
-    struct str proxy_ssl_trusted_certificate; /* path; n 0: the system's */
+    struct str proxy_ssl_trusted_certificate;    /* path; n 0: the system's */
+    const struct upstream_proxy *upstream_proxy; /* NULL: directly */
     struct tls_client *tls; /* made by check(), one for each path */
 };
 

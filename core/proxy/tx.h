@@ -26,6 +26,7 @@ struct scope;
 struct sandbox;
 struct pool_host;
 struct reply;
+struct upstream_proxy;
 
 /* Where a failure lies; for the log. */
 enum tx_fault {
@@ -59,8 +60,9 @@ struct tx {
 
     /* upstream */
     struct route route;
-    bool needs_tls;       /* a secret goes with it */
-    struct str up_target; /* request target as sent */
+    bool needs_tls;                   /* a secret goes with it */
+    struct str up_target;             /* request target as sent */
+    const struct upstream_proxy *via; /* leads to the origin; NULL: directly */
     struct pool_host *pool_host;
     struct dial *dial;
     struct peer *peer;

@@ -18,6 +18,7 @@
 #include "proxy/reply.h"
 #include "proxy/splice.h"
 #include "proxy/tx.h"
+#include "proxy/upstream_proxy.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
 
@@ -124,9 +125,14 @@ use_peer(struct tx *tx, struct peer *p)
     tx->up.last_progress = tx->t_connected; /* it could not, before */
 }
 
+/* A proxy that gets the name is all that weir knows the address of. */
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
+    if (tx->via != NULL && tx->via->at.is_by_name &&
+        tx->route.addr.family == 0) {
+        return (struct guard_policy){ .is_own_service = true };
+    }
     return route_guard(&tx->route, tx->needs_tls, conf_of(tx), &tx->decision);
 }
 
@@ -136,17 +142,27 @@ pool_key_of(const struct tx *tx)
     return (struct pool_key){ .host = tx->route.host,
         .port = tx->route.port,
         .tls = tx->route.is_tls ? conf_of(tx)->tls : NULL,
-        .serial = tx->sandbox->serial };
+        .serial = tx->sandbox->serial,
+        .via = tx->via };
 }
 
-static void
+static const struct step *
 start_dial(struct tx *tx)
 {
     AZ(tx->dial);
     struct worker *w = tx->conn->worker;
+    const struct dial_proxy *proxy = NULL;
+    if (tx->via != NULL) {
+        proxy = upstream_proxy_dial(tx->via, tx);
+        if (proxy == NULL) {
+            return fail(tx, 502, "proxy_configuration_error",
+                "the credential for the upstream proxy is missing");
+        }
+    }
     struct dial_args args = { .loop = w->loop,
         .dns = w->dns,
         .guard = w->guard,
+        .proxy = proxy,
         .policy = guard_policy_of(tx),
         .name = tx->route.host,
         .addr = tx->route.addr,
@@ -156,6 +172,7 @@ start_dial(struct tx *tx)
         .is_discreet = judge_is_discreet(&tx->decision, &tx->route),
         .timeout = conf_of(tx)->proxy_connect_timeout };
     tx->dial = dial_start(&args, &tx->task);
+    return &step_dial;
 }
 
 /* There will be no response: the client is gone, or its body cannot be sent.
@@ -199,9 +216,9 @@ run_connect(struct task *t)
         return upstream_abandon(tx);
     }
     tx->t_connect = clock_mono();
+    tx->via = upstream_proxy_for(conf_of(tx)->upstream_proxy, &tx->route);
     if (tx->is_blind) {
-        start_dial(tx);
-        return &step_dial;
+        return start_dial(tx);
     }
     struct pool_key key = pool_key_of(tx);
     struct guard_policy policy = guard_policy_of(tx);
@@ -214,8 +231,7 @@ run_connect(struct task *t)
         use_peer(tx, peer_of(e));
         return &step_head;
     }
-    start_dial(tx);
-    return &step_dial;
+    return start_dial(tx);
 }
 
 /* No address may be dialled, or there is none and that is not told. The
@@ -242,6 +258,7 @@ dial_failed(struct tx *tx, const struct dial_result *r)
         [DIAL_NO_NAME] = { 502, "the host's name cannot be resolved" },
         [DIAL_DNS] = { 502, "the host's name cannot be resolved" },
         [DIAL_DNS_TIMEOUT] = { 504, "the resolver did not answer in time" },
+        [DIAL_PROXY] = { 502, "the proxy that leads to the origin failed" },
         [DIAL_DENIED] = { 403, "" },
         [DIAL_REFUSED] = { 502, "the origin refused the connection" },
         [DIAL_UNREACHABLE] = { 502, "the origin cannot be reached" },
@@ -277,9 +294,7 @@ run_dial(struct task *t)
     }
     if (r->is_exhausted && worker_shed(tx->conn->worker)) {
         upstream_close(tx);
-        start_dial(tx);
-        task_wait(t, TASK_NEVER, NULL, NULL);
-        return TASK_WAIT; /* each time there are fewer to shed */
+        return start_dial(tx); /* each time there are fewer to shed */
     }
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);

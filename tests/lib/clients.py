@@ -22,6 +22,10 @@ PYTHON = "/usr/bin/python3"
 NPM = os.environ.get(
     "WEIR_TEST_NPM", os.path.join(os.path.dirname(BINARY), "npm")
 )
+# Servers that Debian would start: auto/unpacked puts them there.
+UNPACKED = os.environ.get(
+    "WEIR_TEST_UNPACKED", os.path.join(os.path.dirname(BINARY), "unpacked")
+)
 NODE_MODULES = os.path.join(NPM, "node_modules")
 
 

@@ -130,14 +130,14 @@ test_keys(void **state)
 {
     (void)state;
     struct pool_key keys[] = {
-        { STR("a.example"), 80, NULL, 1 },
-        { STR("b.example"), 80, NULL, 1 },
-        { STR("a.example"), 81, NULL, 1 },
-        { STR("a.example"), 80, (struct tls_client *)16, 1 },
-        { STR("a.example"), 80, NULL, 2 },
+        { STR("a.example"), 80, NULL, 1, NULL },
+        { STR("b.example"), 80, NULL, 1, NULL },
+        { STR("a.example"), 81, NULL, 1, NULL },
+        { STR("a.example"), 80, (struct tls_client *)16, 1, NULL },
+        { STR("a.example"), 80, NULL, 2, NULL },
+        { STR("a.example"), 80, NULL, 1, &n_closed },
     };
     struct pool_host *hosts[LEN(keys)];
-    (void)state;
     for (size_t i = 0; i < LEN(keys); i++) {
         hosts[i] = pool_host_get(pool, &keys[i]);
         for (size_t k = 0; k < i; k++) {
