@@ -222,6 +222,15 @@ def test_never_directly(weir, origin, proxy):
     w.wait_log("upstream proxy proxy.test:.*Connection refused")
 
 
+def test_not_through_itself(weir, origin):
+    """A request would come back for ever."""
+    w = weir(egress="upstream_proxy http://127.0.0.1:{{port}};")
+    r = get(w, origin)
+    assert r.status == 502
+    w.wait_log("upstream proxy 127.0.0.1:.* is not allowed")
+    assert origin.conns == []
+
+
 def test_the_guard_holds(weir, origins, proxy, canary):
     """By address the guard judges what a name leads to; by name it judges what
     a client wrote as an address."""
