@@ -158,6 +158,22 @@ refused(struct proxy_tunnel *p, const struct head *h)
         text);
 }
 
+/* The tunnel, unless something is behind the answer already: `more` bytes were
+ * read with it. */
+static const struct step *
+opened(struct proxy_tunnel *p, size_t more)
+{
+    char byte;
+    size_t got;
+    enum io r = more != 0 ? IO_OK : stream_read(p->stream, &byte, 1, &got);
+    if (r == IO_AGAIN) {
+        return finish(p);
+    }
+    return r == IO_OK ? fail(p, DIAL_PROXY, "http_protocol_error",
+                            "it sent bytes behind its answer to CONNECT")
+                      : broke_off(p);
+}
+
 /* The head of `n` bytes in p->in. A 1xx is not the answer yet. */
 static const struct step *
 read_answer(struct proxy_tunnel *p, size_t n)
@@ -172,9 +188,7 @@ read_answer(struct proxy_tunnel *p, size_t n)
     } else if (h.status >= 300) {
         next = refused(p, &h);
     } else if (h.status >= 200) {
-        next = p->in.n == n ? finish(p)
-                            : fail(p, DIAL_PROXY, "http_protocol_error",
-                                  "it sent bytes behind its answer to CONNECT");
+        next = opened(p, p->in.n - n);
     } else if (h.status == 101) {
         next = fail(p, DIAL_PROXY, "http_upgrade_failed",
             "it switched protocols instead of answering CONNECT");
