@@ -1,7 +1,7 @@
 """What the user of each client named under README's Trust sees when weir says
-no: the reason wherever the client shows anything. Two refusals each: of a
+no: the reason, where the client shows anything. Two refusals each: of a
 CONNECT, and inside a tunnel, as `deny_inside` gives it for whole hosts. Here
-are those clients that cost little; go_test, java_test, chromium_test, apt_test,
+are the clients that cost little; go_test, java_test, chromium_test, apt_test,
 registry_test (npm inside) and node_test have their own."""
 
 import pytest

@@ -57,4 +57,4 @@ def test_go_net_http(weir, origin, guarded):
     ).splitlines()  # fmt: skip
     assert out[:20] == [f"HTTP/1.1 sent{i} <nil>" for i in range(20)]
     assert out[20].endswith("elsewhere.example is blocked by egress policy")
-    assert out[21].startswith("HTTP/1.1 origin.test is blocked by egress policy")
+    assert out[21].startswith("HTTP/1.1 origin.test is blocked by egress ")

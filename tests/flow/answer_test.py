@@ -134,3 +134,58 @@ def test_what_may_be_tried_again(weir, dns, origin, name):
     assert r.status == 502 and problem["retryable"] is True
     assert problem["error"] == problem["detail"] == r.reason
     assert "may be tried again" in problem["advice"]
+
+
+RULES = """
+sandbox_class test {
+    allowed_hosts a.test in.test m.test p.test x.test s.test;
+    denied_hosts denied.test;
+    host in.test { location /no { deny all; } deny m.test; }
+    host m.test { methods PUT; }
+    host p.test { ports 81; }
+    host x.test { deny x.test; }
+}
+sandbox box { class test; address 127.0.0.1; }
+resolve a.test 10.0.0.1;
+secret t env:T hosts=s.test;
+host s.test { bearer $secret_t; ports 80; }
+"""
+
+
+@pytest.mark.parametrize(
+    "url, rule, words",
+    [
+        ("denied.test/", "denied_hosts", 'denied_hosts has "denied.test"'),
+        ("b.test/", "allowed_hosts", "it is not in allowed_hosts"),
+        ("x.test/", "host", 'host "x.test" denies "x.test"'),
+        ("in.test/no", "location", 'location "/no" denies "all"'),
+        ("m.test/", "methods", 'host "m.test" of m.test takes only PUT'),
+        ("p.test/", "ports", "it is not in ports"),
+        ("a.test/", "allow_address", "its address is not allowed"),
+        ("s.test/", "secret", "it is sent over TLS only"),
+    ],
+)
+def test_proxy_status_names_the_rule(weir, url, rule, words):
+    """In the words of the body, as a string of RFC 8941."""
+    token = "t0ken-0123456789"
+    w = weir(egress=RULES, env={"T": token})
+    with w.client() as c:
+        r = c.get(f"http://{url}", url.split("/")[0], JSON)
+    problem = json.loads(r.body)
+    assert problem["rule"] == rule and words in problem["detail"]
+    quoted = problem["detail"].replace('"', '\\"')
+    error = r.get("Proxy-Status").partition('; details="')
+    assert error[2] == quoted + '"'
+    assert error[0].startswith("weir; error=")
+    assert token not in r.raw_head.decode() + r.body.decode()
+
+
+def test_a_long_sentence_is_cut(weir):
+    path = "/" + "x" * 3000
+    w = weir(egress=f"host a.test {{ location {path} {{ deny all; }} }}")
+    with w.client() as c:
+        r = c.get(f"http://a.test{path}", "a.test", JSON)
+    assert r.status == 403 and r.reason == f"a.test {BLOCKED}"
+    detail = json.loads(r.body)["detail"]
+    assert len(detail) == 1024 and detail.startswith(r.reason)
+    assert r.get("Proxy-Status").endswith('xxx"')
