@@ -16,12 +16,12 @@ static const struct {
     const char *error, *text;
 } lasting[] = {
     { "tls_certificate_error",
-        "Do not retry: the origin has to present a certificate that is valid "
-        "for this host, or whoever runs this proxy names the CA of the origin "
-        "in proxy_ssl_trusted_certificate." },
+        "Do not retry: the certificate has to be one that is valid for its "
+        "host, or whoever runs this proxy names the CA of it in "
+        "proxy_ssl_trusted_certificate." },
     { "proxy_configuration_error",
-        "Do not retry: whoever runs this proxy has to give it the credential "
-        "for this host, or to bind that to the host." },
+        "Do not retry: a credential is missing or is not taken, and whoever "
+        "runs this proxy has to set that right." },
     { "http_response_content_coding",
         "Do not retry: whoever runs this proxy may set \"redact text\" for "
         "this host." },
