@@ -39,14 +39,16 @@ on_accept(struct conn *c)
     return V_ABORT;
 }
 
+/* A client that has not shown anything yet may do so when it is asked: git
+ * begins each connection like that. */
 static enum verdict
-demand(struct tx *tx, const char *why)
+demand(struct tx *tx, enum tx_fault fault, const char *why)
 {
     struct reply r = { .status = 407,
         .error = "proxy_authentication_required",
         .rule = "identity",
         .detail = str_of(why) };
-    tx_fail(tx, FAULT_POLICY, "%s", why);
+    tx_fail(tx, fault, "%s", why);
     tx_reply(tx, &r);
     head_add(
         &tx->response, STR("Proxy-Authenticate"), STR("Basic realm=\"weir\""));
@@ -89,10 +91,16 @@ on_target(struct conn *c, const struct target *t)
         belong(t->tx, sb);
         return V_NEXT;
     case IDENTITY_NEEDED:
-        return demand(t->tx, "this proxy needs a sandbox's credentials");
+        return cr.kind == CREDENTIALS_NONE
+                   ? demand(t->tx, FAULT_CLIENT,
+                         "this proxy needs a sandbox's credentials")
+                   : demand(t->tx, FAULT_POLICY,
+                         cr.kind == CREDENTIALS_BAD
+                             ? "the proxy credentials cannot be read"
+                             : "the proxy credentials are no sandbox's");
     case IDENTITY_CONFLICT:
         t->tx->must_close = true;
-        return demand(t->tx,
+        return demand(t->tx, FAULT_POLICY,
             "the credentials are not those of this connection's sandbox");
     case IDENTITY_REFUSED:
         break;

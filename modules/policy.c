@@ -9,15 +9,32 @@ static enum verdict
 answer(struct tx *tx, unsigned status)
 {
     const struct decision *d = &tx->decision;
+    bool is_denial = d->outcome != DECIDE_BAD;
     struct reply r = { .status = status,
-        .error = status == 400 ? "http_request_error" : "http_request_denied",
+        .error = is_denial ? "http_request_denied" : "http_request_error",
         .rule = decision_rule_name(d),
+        .is_denial = is_denial,
+        .reason = decision_reason(d, tx->arena),
         .detail = decision_explain(d, tx->arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
     tx_reply(tx, &r);
-    if (status == 405) {
+    if (d->outcome == DECIDE_METHOD) {
         head_add(&tx->response, STR("Allow"), decision_allow(d, tx->arena));
     }
+    return V_REPLY;
+}
+
+/* The operator's own text, or the place of a redirect, cannot be sent. */
+static enum verdict
+refuse_return(struct tx *tx)
+{
+    struct reply r = { .status = 400,
+        .error = "http_request_error",
+        .rule = decision_rule_name(&tx->decision),
+        .detail = STR("what this request would be answered with has a byte "
+                      "of the request in it that cannot stand there") };
+    tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(r.detail));
+    tx_reply(tx, &r);
     return V_REPLY;
 }
 
@@ -28,11 +45,14 @@ answer_return(struct tx *tx)
     struct str s = STR_NONE;
     unsigned code = decision_return(&tx->decision, &text);
     if (text != NULL && !value_eval(text, tx, tx->arena, &s)) {
-        return answer(tx, 400);
+        return refuse_return(tx);
+    }
+    if (text == NULL && code >= 400) {
+        return answer(tx, code);
     }
     bool is_redirect = code >= 301 && code <= 308 && code != 304;
     if (is_redirect && !field_value_is_valid(s)) {
-        return answer(tx, 400);
+        return refuse_return(tx);
     }
     tx_reply_text(tx, code, is_redirect ? STR("") : s);
     if (is_redirect) {

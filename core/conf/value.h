@@ -11,6 +11,8 @@
 enum var_flag {
     VAR_PREFIX = 1 << 0, /* the name is a prefix: "http_" takes $http_… */
     VAR_SECRET = 1 << 1, /* only where a secret may stand */
+    VAR_PUBLIC = 1 << 3, /* a sandbox may be told it at any time: it says what
+                            the sandbox said, or when, or who it is */
     VAR_CAPTURE = 1 << 2 /* $0 to $9 and named groups of the nearest block's
                             regex (scope->captures, set by the block's set());
                             get() is given the number as (uintptr_t)arg; the

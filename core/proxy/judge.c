@@ -34,11 +34,12 @@ judge_nowhere(const struct decision *d, const struct route *r, const char *why,
     struct arena *a, struct str *sentence)
 {
     const char *rule = "allow_address", *reason = "is not allowed";
+    struct str blocked = decision_blocked(d, a);
     if (judge_is_discreet(d, r)) {
         *sentence = arena_printf(a,
-            "%.*s is blocked by egress policy: there is no address of it that "
-            "may be reached; retrying will not help",
-            STR_ARG(d->host));
+            "%.*s: there is no address of it that may be reached; retrying "
+            "will not help",
+            STR_ARG(blocked));
         return rule;
     }
     if (why != NULL && str_eq(str_of(why), STR(GUARD_DENIED_HOSTS))) {
@@ -48,9 +49,7 @@ judge_nowhere(const struct decision *d, const struct route *r, const char *why,
         rule = decision_rule_name(d);
         reason = "is denied by the block that would serve it";
     }
-    *sentence = arena_printf(a,
-        "%.*s is blocked by egress policy: its address %s; retrying will not "
-        "help",
-        STR_ARG(d->host), reason);
+    *sentence = arena_printf(a, "%.*s: its address %s; retrying will not help",
+        STR_ARG(blocked), reason);
     return rule;
 }

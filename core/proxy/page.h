@@ -2,8 +2,8 @@
 
 /*
  * The HTML error pages: html/STATUS.html or html/error.html under the prefix,
- * read once when the config is built. {{status}}, {{reason}}, {{detail}} and
- * {{advice}} are filled in by reply.c.
+ * read once when the config is built. {{status}}, {{reason}}, {{error}},
+ * {{detail}}, {{message}} and {{advice}} are filled in by reply_body.c.
  */
 
 #include "base/mem.h"

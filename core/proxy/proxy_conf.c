@@ -8,6 +8,7 @@
 #include "conf/type.h"
 #include "http/url.h"
 #include "net/tls_ctx.h"
+#include "proxy/deny_message.h"
 #include "proxy/page.h"
 #include "proxy/parts.h"
 #include "proxy/upstream_proxy.h"
@@ -219,6 +220,8 @@ static const struct cmd proxy_cmds[] = {
     CMD("leaf_cache", CONF_EGRESS, 1, 1, P, leaf_cache, unsigned, set_count),
     CMD("mint_rate", CONF_EGRESS, 1, 1, P, mint_rate, unsigned, set_count),
     CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
+    CMD("deny_message", CONF_WHO | CONF_WHERE, 1, 1, P, deny_message,
+        struct value *, deny_message_set),
     CMD("so_keepalive", CONF_EGRESS, 1, 1, P, so_keepalive,
         struct tcp_keepalive, set_keepalive),
     CMD_SECONDS("client_body_timeout", CONF_WHERE, P, client_body_timeout),

@@ -13,6 +13,7 @@ struct logfile;
 struct pages;
 struct tls_client;
 struct upstream_proxy;
+struct value;
 
 struct cidr_list {
     struct cidr *items;
@@ -58,6 +59,9 @@ struct proxy_conf {
     unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
     bool deny_inside;
     struct tcp_keepalive so_keepalive; /* of clients and of origins */
+
+    /* where and who */
+    struct value *deny_message; /* deny_message.c's; NULL: none */
 
     /* where: egress, host, handler, location */
     double client_body_timeout;    /* between two reads */

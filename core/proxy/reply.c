@@ -1,25 +1,22 @@
 /*
- * weir's own answers: one sentence, in the type that the client reads best.
+ * weir's own answers as responses of an exchange: the head, with the reason in
+ * its status line; the body is reply_body.c's.
  */
 
 #include "proxy/reply.h"
 
-#include <stdio.h>
-
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/json.h"
 #include "http/head.h"
+#include "proxy/advice.h"
 #include "proxy/conn.h"
+#include "proxy/deny_message.h"
+#include "proxy/reply_body.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
 
+/* A page that is larger becomes plain text. */
 #define BODY_MAX 16384
-
-/* What is longer is cut: JSON may need six times as much. */
-#define DETAIL_MAX 1024
-
-enum reply_type { REPLY_TEXT, REPLY_JSON, REPLY_HTML };
 
 static const struct {
     unsigned status;
@@ -68,163 +65,6 @@ reply_reason(unsigned status)
     return STR("Unknown");
 }
 
-/* The first of the three that Accept names; without one, plain text. */
-static enum reply_type
-reply_type(const struct tx *tx)
-{
-    struct str accept = head_get(&tx->request, FIELD_ACCEPT);
-    struct str part;
-    while (str_cut(&accept, ',', &part)) {
-        part = str_trim(str_n(part.p, str_find(part, ';')));
-        if (str_ieq(part, STR("application/json")) ||
-            str_ieq(part, STR("application/problem+json"))) {
-            return REPLY_JSON;
-        }
-        if (str_ieq(part, STR("text/html"))) {
-            return REPLY_HTML;
-        }
-        if (str_ieq(part, STR("text/plain"))) {
-            return REPLY_TEXT;
-        }
-    }
-    return REPLY_TEXT;
-}
-
-/* What a program or an agent should do about it. */
-static const char *
-reply_advice(unsigned status)
-{
-    switch (status) {
-    case 403:
-    case 405:
-        return "Do not retry: whoever runs this sandbox decides what may "
-               "leave.";
-    case 407:
-        return "Send this sandbox's id and token as proxy credentials.";
-    case 421:
-        return "Open a new connection for this host.";
-    case 502:
-    case 503:
-    case 504:
-        return "The request may be tried again later.";
-    default:
-        return "Mend the request; sending it again unchanged will not help.";
-    }
-}
-
-static bool
-body_json(struct buf *b, const struct tx *tx, const struct reply *r)
-{
-    bool ok = buf_addf(b, "{\"type\":\"about:blank\",\"title\":") &&
-              json_string(b, reply_reason(r->status)) &&
-              buf_addf(b, ",\"status\":%u,\"detail\":", r->status) &&
-              json_string(b, r->detail) && buf_addf(b, ",\"rule\":") &&
-              json_string(b, str_of(r->rule != NULL ? r->rule : "")) &&
-              buf_addf(b, ",\"host\":") && json_string(b, tx->authority.host) &&
-              buf_addf(b, ",\"revision\":0,\"advice\":") &&
-              json_string(b, str_of(reply_advice(r->status)));
-    return ok && buf_addf(b, "}\n");
-}
-
-static bool
-add_html(struct buf *b, struct str s)
-{
-    bool ok = true;
-    for (size_t i = 0; i < s.n && ok; i++) {
-        switch (s.p[i]) {
-        case '<':
-            ok = buf_add(b, STR("&lt;"));
-            break;
-        case '>':
-            ok = buf_add(b, STR("&gt;"));
-            break;
-        case '&':
-            ok = buf_add(b, STR("&amp;"));
-            break;
-        case '"':
-            ok = buf_add(b, STR("&quot;"));
-            break;
-        case '\'':
-            ok = buf_add(b, STR("&#39;"));
-            break;
-        default:
-            ok = buf_addc(b, s.p[i]);
-        }
-    }
-    return ok;
-}
-
-/* The value of the mark that `page` begins with, and its length; 0: none. */
-static size_t
-page_mark(struct str page, const struct reply *r, const char *status,
-    struct str *value)
-{
-    const struct {
-        struct str mark, value;
-    } marks[] = {
-        { STR("{{status}}"), str_of(status) },
-        { STR("{{reason}}"), reply_reason(r->status) },
-        { STR("{{detail}}"), r->detail },
-        { STR("{{advice}}"), str_of(reply_advice(r->status)) },
-    };
-    for (size_t i = 0; i < LEN(marks); i++) {
-        if (str_starts(page, marks[i].mark)) {
-            *value = marks[i].value;
-            return marks[i].mark.n;
-        }
-    }
-    return 0;
-}
-
-static bool
-body_html(struct buf *b, struct str page, const struct reply *r)
-{
-    char status[16];
-    bool ok = true;
-    snprintf(status, sizeof status, "%u", r->status);
-    while (page.n != 0 && ok) {
-        struct str value;
-        size_t n = page_mark(page, r, status, &value);
-        if (n != 0) {
-            ok = add_html(b, value);
-        } else {
-            n = str_find(str_skip(page, 1), '{') + 1;
-            ok = buf_add(b, str_n(page.p, n));
-        }
-        page = str_skip(page, n);
-    }
-    return ok;
-}
-
-static bool
-body_text(struct buf *b, const struct reply *r)
-{
-    return buf_addf(b, "%u %.*s: %.*s\n%s\n", r->status,
-        STR_ARG(reply_reason(r->status)), STR_ARG(r->detail),
-        reply_advice(r->status));
-}
-
-static const char *
-reply_body(struct tx *tx, const struct reply *r, struct buf *b)
-{
-    struct str page = worker_page(tx->conn->worker, r->status);
-    switch (reply_type(tx)) {
-    case REPLY_JSON:
-        AN(body_json(b, tx, r));
-        return "application/problem+json";
-    case REPLY_HTML:
-        if (page.n != 0 && body_html(b, page, r)) {
-            return "text/html; charset=utf-8";
-        }
-        buf_clear(b);
-        break;
-    case REPLY_TEXT:
-        break;
-    }
-    AN(body_text(b, r));
-    return "text/plain; charset=utf-8";
-}
-
 /* Empties what the origin may have set and begins weir's own response. */
 static struct head *
 reply_begin(struct tx *tx, unsigned status)
@@ -268,22 +108,34 @@ reply_details(struct arena *a, struct str s)
     return str_n(out, n);
 }
 
+static struct str
+cut_to(struct str s, size_t max)
+{
+    return str_n(s.p, s.n < max ? s.n : max);
+}
+
 void
-tx_reply(struct tx *tx, const struct reply *what)
+tx_reply(struct tx *tx, const struct reply *r)
 {
     CHECK(tx, TX_MAGIC);
-    struct reply cut = *what;
-    const struct reply *r = &cut;
     struct head *h = reply_begin(tx, r->status);
+    struct reply_text t = { .status = r->status,
+        .title = h->reason,
+        .reason = cut_to(
+            r->reason.p != NULL ? r->reason : r->detail, REPLY_REASON_MAX),
+        .detail = cut_to(r->detail, REPLY_TEXT_MAX),
+        .message = r->is_denial ? deny_message(tx) : STR_NONE,
+        .rule = str_of(r->rule != NULL ? r->rule : ""),
+        .host = tx->authority.host,
+        .advice = advice_for(r->status, r->error),
+        .page = worker_page(tx->conn->worker, r->status) };
     struct buf b;
-    if (cut.detail.n > DETAIL_MAX) {
-        cut.detail.n = DETAIL_MAX;
-    }
     buf_init(&b, BODY_MAX);
-    const char *type = reply_body(tx, r, &b);
+    const char *type = reply_body(&t, head_get(&tx->request, FIELD_ACCEPT), &b);
+    h->reason = reply_line(tx->arena, t.reason);
     head_add(h, STR("Content-Type"), str_of(type));
     if (r->error != NULL) {
-        struct str details = reply_details(tx->arena, r->detail);
+        struct str details = reply_details(tx->arena, t.detail);
         head_add(h, STR("Proxy-Status"),
             arena_printf(tx->arena, "weir; error=%s; details=\"%.*s\"",
                 r->error, STR_ARG(details)));

@@ -145,6 +145,7 @@ keep_secret_safe(struct tx *tx)
     struct reply r = { .status = 403,
         .error = "http_request_denied",
         .rule = "secret",
+        .is_denial = true,
         .detail = STR("a credential is bound to this host, and it is sent "
                       "over TLS only") };
     if (!tx->needs_tls || route_secure(&tx->route, tx_where(tx, PART_PROXY))) {

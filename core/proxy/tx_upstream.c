@@ -240,7 +240,9 @@ static const struct step *
 led_nowhere(struct tx *tx, const struct dial_result *r)
 {
     struct reply reply = { .status = 403,
-        .error = "destination_ip_prohibited" };
+        .error = "destination_ip_prohibited",
+        .is_denial = true,
+        .reason = decision_blocked(&tx->decision, tx->arena) };
     reply.rule = judge_nowhere(
         &tx->decision, &tx->route, r->why, tx->arena, &reply.detail);
     return give_up(tx, &reply);

@@ -108,6 +108,14 @@ const char *decision_rule_name(const struct decision *d);
  * secret. In `a`. */
 struct str decision_explain(const struct decision *d, struct arena *a);
 
+/* What that sentence begins with where weir refuses: "a.example is blocked by
+ * egress policy". For the status line and the problem document's `error`. In
+ * `a`. */
+struct str decision_reason(const struct decision *d, struct arena *a);
+
+/* The same of a decision to forward that something behind it stops. */
+struct str decision_blocked(const struct decision *d, struct arena *a);
+
 /* What answers it where weir does: 403, 405, 400, or the code of `return`; 0:
  * DECIDE_ALLOW. */
 unsigned decision_status(const struct decision *d);

@@ -65,6 +65,53 @@ kind_of(const struct block *b)
     }
 }
 
+/* A `return` without a text, of a code that is an error's. */
+static bool
+is_bare_return(const struct decision *d)
+{
+    const struct value *text;
+    return d->outcome == DECIDE_RETURN && decision_return(d, &text) >= 400 &&
+           text == NULL;
+}
+
+/* What the operator wants to be tried again says so itself. */
+static bool
+is_for_now(unsigned code)
+{
+    return code >= 500 || code == 408 || code == 425 || code == 429;
+}
+
+struct str
+decision_blocked(const struct decision *d, struct arena *a)
+{
+    return arena_printf(
+        a, "%.*s is blocked by egress policy", STR_ARG(d->host));
+}
+
+struct str
+decision_reason(const struct decision *d, struct arena *a)
+{
+    switch (d->reason) {
+    case REASON_MALFORMED:
+        return arena_printf(a, "the request is malformed: %s",
+            d->detail != NULL ? d->detail : "it is ambiguous");
+    case REASON_BLOCK_METHOD:
+        return STR("the method is blocked by egress policy");
+    case REASON_PORT:
+        return arena_printf(a, "port %u of %.*s is blocked by egress policy",
+            d->port, STR_ARG(d->host));
+    case REASON_BLOCK_RETURN:
+        if (is_bare_return(d) && is_for_now(decision_status(d))) {
+            return arena_printf(
+                a, "%.*s is answered by egress policy", STR_ARG(d->host));
+        }
+        break;
+    default:
+        break;
+    }
+    return decision_blocked(d, a);
+}
+
 /* "host "a.example"", "location "/x""; in `a`. */
 static struct str
 name_of(const struct block *b, struct arena *a)
@@ -80,86 +127,84 @@ explain_default(const struct decision *d, struct arena *a)
     struct str name = name_of(d->block, a);
     return d->block != NULL
                ? arena_printf(a,
-                     "%.*s is blocked by egress policy: %.*s would serve it, "
-                     "but nothing allows it to leave; " NO_RETRY,
-                     STR_ARG(d->host), STR_ARG(name))
-               : arena_printf(a,
-                     "%.*s is blocked by egress policy: nothing allows "
-                     "it; " NO_RETRY,
-                     STR_ARG(d->host));
+                     "%.*s would serve it, but nothing allows it to leave",
+                     STR_ARG(name))
+               : STR("nothing allows it");
 }
 
-/* Why it is answered with 403. */
 static struct str
-explain_deny(const struct decision *d, struct arena *a)
+explain_return(const struct decision *d, struct str name, struct arena *a)
 {
+    return arena_printf(
+        a, "%.*s returns %u", STR_ARG(name), decision_status(d));
+}
+
+/* What stands behind the reason where the answer is a refusal. */
+static struct str
+explain_why(const struct decision *d, struct arena *a)
+{
+    struct str name = name_of(d->location != NULL ? d->location : d->block, a);
+    struct str methods;
     switch (d->reason) {
     case REASON_DENIED_HOSTS:
-        return arena_printf(a,
-            "%.*s is blocked by egress policy: denied_hosts has "
-            "\"%.*s\"; " NO_RETRY,
-            STR_ARG(d->host), STR_ARG(d->pattern));
+        return arena_printf(
+            a, "denied_hosts has \"%.*s\"", STR_ARG(d->pattern));
     case REASON_NOT_ALLOWED:
-        return arena_printf(a,
-            "%.*s is blocked by egress policy: it is not in "
-            "allowed_hosts; " NO_RETRY,
-            STR_ARG(d->host));
+        return STR("it is not in allowed_hosts");
     case REASON_REGEX:
-        return arena_printf(a,
-            "%.*s is blocked by egress policy: a regular expression could "
-            "not be run on it; " NO_RETRY,
-            STR_ARG(d->host));
+        return STR("a regular expression could not be run on it");
     case REASON_PORT:
-        return arena_printf(a,
-            "port %u of %.*s is blocked by egress policy: it is not in "
-            "ports; " NO_RETRY,
-            d->port, STR_ARG(d->host));
+        return STR("it is not in ports");
+    case REASON_BLOCK_DENY:
+        return arena_printf(
+            a, "%.*s denies \"%.*s\"", STR_ARG(name), STR_ARG(d->pattern));
+    case REASON_BLOCK_METHOD:
+        methods = decision_allow(d, a);
+        return arena_printf(a, "%.*s of %.*s takes only %.*s", STR_ARG(name),
+            STR_ARG(d->host), STR_ARG(methods));
+    case REASON_BLOCK_RETURN:
+        return explain_return(d, name, a);
     default:
         return explain_default(d, a);
     }
 }
 
-/* What a block or its location does with it. */
+static struct str
+explain_refusal(const struct decision *d, struct arena *a)
+{
+    struct str reason = decision_reason(d, a), why = explain_why(d, a);
+    bool is_final =
+        d->outcome != DECIDE_RETURN || !is_for_now(decision_status(d));
+    return arena_printf(a, "%.*s: %.*s%s", STR_ARG(reason), STR_ARG(why),
+        is_final ? "; " NO_RETRY : "");
+}
+
+/* A block or a location serves or answers it. */
 static struct str
 explain_block(const struct decision *d, struct arena *a)
 {
     struct str name = name_of(d->location != NULL ? d->location : d->block, a);
-    switch (d->reason) {
-    case REASON_BLOCK_DENY:
-        return arena_printf(a,
-            "%.*s is blocked by egress policy: %.*s denies \"%.*s\"; " NO_RETRY,
-            STR_ARG(d->host), STR_ARG(name), STR_ARG(d->pattern));
-    case REASON_BLOCK_METHOD: {
-        struct str methods = decision_allow(d, a);
-        return arena_printf(a,
-            "the method is blocked by egress policy: %.*s of %.*s takes only "
-            "%.*s; " NO_RETRY,
-            STR_ARG(name), STR_ARG(d->host), STR_ARG(methods));
-    }
-    case REASON_BLOCK_RETURN:
-        return arena_printf(a, "%.*s is answered by %.*s and not forwarded",
-            STR_ARG(d->host), STR_ARG(name));
-    default:
-        return arena_printf(
-            a, "%.*s is served by %.*s", STR_ARG(d->host), STR_ARG(name));
-    }
+    return arena_printf(a,
+        d->reason == REASON_BLOCK
+            ? "%.*s is served by %.*s"
+            : "%.*s is answered by %.*s and not forwarded",
+        STR_ARG(d->host), STR_ARG(name));
 }
 
 struct str
 decision_explain(const struct decision *d, struct arena *a)
 {
+    struct str reason;
     switch (d->reason) {
     case REASON_NONE:
         return STR("nothing is decided yet");
     case REASON_MALFORMED:
-        return arena_printf(a,
-            "the request is malformed: %s; sending it again unchanged will "
-            "not help",
-            d->detail != NULL ? d->detail : "it is ambiguous");
-    case REASON_BLOCK:
-    case REASON_BLOCK_DENY:
+        reason = decision_reason(d, a);
+        return arena_printf(a, "%.*s; sending it again unchanged will not help",
+            STR_ARG(reason));
     case REASON_BLOCK_RETURN:
-    case REASON_BLOCK_METHOD:
+        return is_bare_return(d) ? explain_refusal(d, a) : explain_block(d, a);
+    case REASON_BLOCK:
         return explain_block(d, a);
     case REASON_ALLOWED:
         return arena_printf(a, "%.*s is forwarded: allowed_hosts has \"%.*s\"",
@@ -169,12 +214,14 @@ decision_explain(const struct decision *d, struct arena *a)
             a, "%.*s is forwarded: internet is on", STR_ARG(d->host));
     case REASON_DENIED_HOSTS:
     case REASON_NOT_ALLOWED:
+    case REASON_BLOCK_DENY:
+    case REASON_BLOCK_METHOD:
     case REASON_REGEX:
     case REASON_DEFAULT:
     case REASON_PORT:
         break;
     }
-    return explain_deny(d, a);
+    return explain_refusal(d, a);
 }
 
 struct str

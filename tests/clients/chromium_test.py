@@ -7,10 +7,12 @@ import subprocess
 import pytest
 
 from lib.browser import QUIET
-from lib.clients import EGRESS, TOKEN, end_group, environment, need, url
+from lib.clients import (DENYING, EGRESS, TOKEN, end_group, environment, need,
+                         url)  # fmt: skip
 from lib.http import reply
 from lib.wait import DEADLINE, until
 from lib.websocket import AGREED, ASKED, CLOSE, OFFERED, Echo
+from lib.weir import ROOT
 
 FETCHES = 30
 PAGE = """<!DOCTYPE html><title>weir</title><script>
@@ -24,6 +26,22 @@ PAGE = """<!DOCTYPE html><title>weir</title><script>
 })();
 </script>
 """ % FETCHES
+DENIED = """<!DOCTYPE html><title>weir</title><script>
+(async () => {
+    const got = [];
+    await fetch('https://elsewhere.example/', { mode: 'no-cors' }).catch(
+        (e) => got.push(String(e)));
+    const frame = document.createElement('iframe');
+    frame.onload = () => {
+        const seen = frame.contentDocument;
+        got.push(seen.title, seen.body.innerText);
+        fetch('/done', { method: 'POST', body: got.join('\\n') });
+    };
+    frame.src = '/no/';
+    document.documentElement.append(frame);
+})();
+</script>
+"""
 CHAT = """<!DOCTYPE html><title>weir</title><script>
 const got = [];
 const ws = new WebSocket(`wss://${location.host}/chat`);
@@ -137,3 +155,23 @@ def test_chromium_websocket(weir, origin, guarded, browse):
     ]  # fmt: skip
     assert echo.pong == ASKED
     assert echo.frames[-1] == (CLOSE, (4001).to_bytes(2, "big") + b"enough")
+
+
+@pytest.mark.heavy
+def test_chromium_shows_why(weir, origin, guarded, browse):
+    """The page that weir brings, where a tunnel is open; of a refused CONNECT
+    a script learns nothing, and the user ERR_TUNNEL_CONNECTION_FAILED."""
+    done = []
+    guarded(page(DENIED, done))
+    with open(os.path.join(ROOT, "html", "error.html")) as f:
+        files = {"html/error.html": f.read()}
+    w = weir(egress=DENYING + "deny_message 'Ask <us>.';",
+             env={"TOKEN": TOKEN}, files=files)  # fmt: skip
+    browse(w, url(origin))
+    until(lambda: done, "the page's word", DEADLINE * 3)
+    error, title, first, *rest = [k for k in done[0].splitlines() if k]
+    assert "Failed to fetch" in error
+    assert title == first == "origin.test is blocked by egress policy"
+    assert rest[0].startswith(f"{title}: location")
+    assert rest[1] == "Ask <us>." and rest[2].startswith("Do not retry")
+    assert rest[-1] == "403 Forbidden, by weir"

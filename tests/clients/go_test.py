@@ -2,7 +2,8 @@
 
 import pytest
 
-from lib.clients import need, run, url
+from lib.clients import DENYING, TOKEN, need, run, url
+from lib.http import reply
 
 MAIN = """
 package main
@@ -34,21 +35,26 @@ func main() {
 	all.Wait()
 	fmt.Println(strings.Join(out, "\\n"))
 	fmt.Println(post(http.DefaultClient, os.Args[2], "x"))
+	fmt.Println(post(client, os.Args[1] + "no/", "x"))
 }
 """
 
 
 @pytest.mark.heavy
-def test_go_net_http(served, origin):
+def test_go_net_http(weir, origin, guarded):
+    """Of a refused CONNECT its error is the reason."""
     need("go")
-    served.write("main.go", MAIN)
+    guarded(lambda conn, request: reply(request.body + b"\n"))
+    w = weir(egress=DENYING, env={"TOKEN": TOKEN})
+    w.write("main.go", MAIN)
     run(
-        served, "go", "build", "-o", "client", "main.go",
+        w, "go", "build", "-o", "client", "main.go",
         env={"GO111MODULE": "off", "GOPROXY": "off"},
     )  # fmt: skip
     out = run(
-        served, served.path("client"), url(origin),
+        w, w.path("client"), url(origin),
         "https://elsewhere.example/",
     ).splitlines()  # fmt: skip
-    assert out[:20] == [f"HTTP/1.1 hello POST sent{i} <nil>" for i in range(20)]
-    assert out[20].endswith("Forbidden"), "weir's reason phrase"
+    assert out[:20] == [f"HTTP/1.1 sent{i} <nil>" for i in range(20)]
+    assert out[20].endswith("elsewhere.example is blocked by egress policy")
+    assert out[21].startswith("HTTP/1.1 origin.test is blocked by egress ")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from lib.clients import EGRESS, TOKEN, need, run, url
+from lib.clients import DENYING, TOKEN, need, run, url
 from lib.http import reply
 
 MAIN = """
@@ -29,6 +29,7 @@ class Main {
             System.out.print(one.get().version() + " " + one.get().body());
         System.out.println(get(client, args[1]));
         System.out.println(get(client, args[2]));
+        System.out.println(get(client, args[0] + "no/"));
     }
 
     static String get(HttpClient client, String url) throws Exception {
@@ -67,10 +68,11 @@ def java_options(w):
 
 @pytest.mark.heavy
 def test_java_http_client(weir, origin, plain_origin, guarded):
-    """By plain HTTP it asks for an upgrade to h2c, which stops at weir."""
+    """By plain HTTP it asks for an upgrade to h2c, which stops at weir. Of a
+    refused CONNECT it shows the status, and inside a tunnel all."""
     need("java", "keytool")
     guarded(lambda conn, request: reply(request.body + b"\n"))
-    w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
+    w = weir(egress=DENYING, env={"TOKEN": TOKEN})
     out = run(
         w, "java", "-XX:TieredStopAtLevel=1", w.write("Main.java", MAIN),
         url(origin), "https://elsewhere.example/",
@@ -80,5 +82,6 @@ def test_java_http_client(weir, origin, plain_origin, guarded):
     assert out[:20] == [f"HTTP_1_1 sent{i}" for i in range(20)]
     assert out[20] == "Tunnel failed, got: 403"
     assert out[21] == "hello from the origin"
+    assert out[22].startswith("origin.test is blocked by egress policy: ")
     (request,) = plain_origin.requests
     assert request.all("upgrade") + request.all("http2-settings") == []

@@ -65,6 +65,7 @@ def test_npm_publish_is_refused_and_says_so(w, npm, origin):
     w.write("project/package.json", json.dumps(mine))
     done = npm(attempt, "publish", word)
     assert done.returncode != 0 and "E405" in done.stderr, done.stderr
+    assert "405 the method is blocked by egress policy" in done.stderr
     assert {r.method for r in origin.requests} <= {"GET", "HEAD"}
 
 

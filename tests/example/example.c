@@ -84,6 +84,7 @@ on_target(struct conn *c, const struct target *t)
     struct reply r = { .status = 403,
         .error = "http_request_denied",
         .rule = "example_closed",
+        .is_denial = true,
         .detail = STR("this sandbox is closed for today") };
     tx_fail(t->tx, FAULT_POLICY, "example_closed");
     tx_reply(t->tx, &r);

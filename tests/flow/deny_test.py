@@ -7,6 +7,8 @@ import pytest
 
 from lib.client import client_hello
 
+BLOCKED = "is blocked by egress policy"
+
 
 def test_denied_connect(weir, canary, dns):
     w = weir(egress=f"resolver 127.0.0.1:{dns.port}; ports {canary.port};")
@@ -15,7 +17,8 @@ def test_denied_connect(weir, canary, dns):
     assert r.status == 403
     assert r.get("Server") == "weir"
     assert r.get("Proxy-Status").startswith("weir; error=http_request_denied")
-    assert b"elsewhere.example" in r.body or "elsewhere.example" in r.reason
+    assert r.reason == "elsewhere.example " + BLOCKED
+    assert r.body.startswith(r.reason.encode() + b": ")
     assert dns.questions == []
     canary.assert_untouched()
 
@@ -34,6 +37,10 @@ def test_denied_plain_request_as_a_problem_document(weir):
         assert problem["status"] == 403
         assert problem["host"] == "elsewhere.example"
         assert problem["rule"]
+        assert problem["error"] == "elsewhere.example " + BLOCKED
+        assert problem["detail"].startswith(problem["error"] + ": ")
+        assert problem["retryable"] is False
+        assert list(problem)[0] == "error"
         # The connection is of use still.
         assert c.get("http://b.example/", "b.example").status == 403
 
@@ -88,9 +95,11 @@ def test_denied_page_where_html_is_not_asked_for(refusing):
     for accept in ("*/*", "text/*", "text/plain, text/html", "image/png", ""):
         r = refusing(EVIL, accept)
         assert r.get("Content-Type") == "text/plain; charset=utf-8"
-        assert r.body.startswith(b"403 Forbidden: plain.test ")
+        assert r.body.startswith(b"plain.test is blocked by egress policy: ")
+        assert r.body.endswith(b"\n(403 Forbidden, by weir)\n")
         assert EVIL.encode() in r.body
-    for accept in ("application/json;q=1", "application/problem+json, text/html"):
+    for accept in ("application/json;q=1", "application/problem+json, text/html",
+                   "application/vnd.github+JSON"):  # fmt: skip
         r = refusing(EVIL, accept)
         assert r.get("Content-Type") == "application/problem+json"
         problem = json.loads(r.body)
@@ -297,9 +306,10 @@ def told(r, name):
     fields = [
         (k, v) for k, v in r.headers if k not in ("Date", "Content-Length")
     ]
-    return r.status, r.reason, str(fields).replace(name, "N"), r.body.replace(
-        name.encode(), b"N"
-    )
+    return r.status, *[
+        text.replace(name, "N")
+        for text in (r.reason, str(fields), r.body.decode())
+    ]
 
 
 @pytest.mark.parametrize("how", ["plain", "intercepted"])

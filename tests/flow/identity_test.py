@@ -1,5 +1,7 @@
 """Which sandbox a connection belongs to, and what happens if none."""
 
+import json
+
 import pytest
 
 from lib.client import basic
@@ -106,3 +108,46 @@ def test_address_tells_sandboxes_apart(weir, plain_origin):
             assert c.get(url(plain_origin), host).status == 200
     names = [e["sandbox"] for e in w.access_log(2)]
     assert names == ["box", "net"]
+
+
+NEVER = "NEVER-KNOWN-0123456789"
+
+
+def lines_of(w, text):
+    return [k for k in w.error_log().splitlines() if text in k]
+
+
+def test_first_request_without_a_token_is_no_warning(weir, origin):
+    """git begins each connection like that, and is asked."""
+    w = weir(egress=SANDBOXES, files=FILES)
+    host = f"origin.test:{origin.port}"
+    with w.client() as c:
+        assert c.connect(host).status == 407
+        auth = [("Proxy-Authorization", basic("box", TOKEN))]
+        assert c.connect(host, auth).status == 200
+    (line,) = lines_of(w, "this proxy needs a sandbox's credentials")
+    assert "[info]" in line
+    assert "[warn]" not in w.error_log()
+
+
+@pytest.mark.parametrize(
+    "value, why",
+    [
+        (basic("box", NEVER), "the proxy credentials are no sandbox's"),
+        (basic(NEVER, "x"), "the proxy credentials are no sandbox's"),
+        (f"Bearer {NEVER}", "the proxy credentials are no sandbox's"),
+        (f"Basic {NEVER}!", "the proxy credentials cannot be read"),
+        (NEVER, "the proxy credentials cannot be read"),
+    ],
+)
+def test_wrong_token_is_told_from_none(weir, origin, value, why):
+    w = weir(egress=SANDBOXES, files=FILES)
+    host = f"origin.test:{origin.port}"
+    with w.client() as c:
+        r = c.connect(host, [("Proxy-Authorization", value)])
+    assert r.status == 407 and why in r.body.decode()
+    (line,) = lines_of(w, why)
+    assert "[warn]" in line
+    seen = w.error_log() + json.dumps(w.access_log(1)) + str(r.raw_head)
+    assert NEVER not in seen + r.body.decode()
+    assert value.split()[-1] not in seen

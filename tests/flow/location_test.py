@@ -201,7 +201,6 @@ def test_shared_block_for_some_classes(weir, plain_origin):
     ("200 text", 200, None, b"text"),
     ("200 \"$host $uri?$args\"", 200, None, b"plain.test /p?q=1"),
     ("204", 204, None, b""),
-    ("404", 404, None, b""),
     ("599 odd", 599, None, b"odd"),
     ("301 https://b.test/", 301, "https://b.test/", b""),
     ("302 \"https://b.test$uri?$args\"", 302, "https://b.test/p?q=1", b""),

@@ -17,6 +17,11 @@ EGRESS = """
 secret token env:TOKEN;
 host origin.test { bearer $secret_token; }
 """
+# The same, but for what is below /no/.
+DENYING = """
+secret token env:TOKEN;
+host origin.test { bearer $secret_token; location /no/ { deny all; } }
+"""
 PYTHON = "/usr/bin/python3"
 # The clients that come from npm: auto/npm puts them there.
 NPM = os.environ.get(

@@ -39,6 +39,10 @@ explains(void **state, const char *method, const char *host, const char *want)
     snprintf(got, sizeof got, "%.*s",
         STR_ARG(decision_explain(&decided, pc->arena)));
     assert_string_equal(got, want);
+    if (decided.outcome != DECIDE_ALLOW && strstr(want, "policy") != NULL) {
+        assert_true(
+            str_starts(str_of(want), decision_reason(&decided, pc->arena)));
+    }
 }
 
 static void
@@ -47,7 +51,8 @@ sentences(void **state)
     struct policy_conf *pc = bind_class(state,
         "allowed_hosts *.test; denied_hosts bad.test; host h.test { }"
         "host no.test { deny *.test; } host m.test { methods PUT DELETE; }"
-        "host r.test { return 403; } host ~ ^(a|aa)+-?\\.test { }",
+        "host r.test { return 403; } host text.test { return 403 no; }"
+        "host later.test { return 503; } host ~ ^(a|aa)+-?\\.test { }",
         "");
     explains(state, "GET", "bad.test",
         "bad.test is blocked by egress policy: denied_hosts has \"bad.test\"; "
@@ -63,7 +68,13 @@ sentences(void **state)
         "the method is blocked by egress policy: host \"m.test\" of m.test "
         "takes only PUT, DELETE; retrying will not help");
     explains(state, "GET", "r.test",
-        "r.test is answered by host \"r.test\" and not forwarded");
+        "r.test is blocked by egress policy: host \"r.test\" returns 403; "
+        "retrying will not help");
+    explains(state, "GET", "text.test",
+        "text.test is answered by host \"text.test\" and not forwarded");
+    explains(state, "GET", "later.test",
+        "later.test is answered by egress policy: host \"later.test\" returns "
+        "503");
     explains(state, "GET", LONG "!.test",
         LONG "!.test is blocked by egress policy: a regular expression could "
              "not be run on it; retrying will not help");
