@@ -8,15 +8,18 @@ import os
 
 import pytest
 
-from lib.clients import PYTHON, TOKEN, attempt, need, run, url
+from lib.clients import PYTHON, TOKEN, attempt, need, run
 from lib.http import reply
-from lib.images import USER, ImageRegistry, Layout, blobs_of, stored_blob
+from lib.images import (
+    USER, ImageRegistry, Layout, TokenServer, blobs_of, stored_blob,
+)  # fmt: skip
 
 MIB = 1 << 20
 EGRESS = f"""
 secret token env:TOKEN;
 host images.test {{ basic_auth {USER} $secret_token; }}
 """
+BASIC = base64.b64encode(f"{USER}:{TOKEN}".encode()).decode()
 # As other clients upload: a blob in parts, each with its range.
 PARTS = """
 import hashlib, json, sys, requests
@@ -44,16 +47,20 @@ print(json.dumps(out))
 
 @pytest.fixture
 def registry(origins, pki, tmp_path):
-    """registry(blobs=None), which the end of the test ends."""
+    """registry(**options), which the end of the test ends."""
 
-    def make(blobs=None):
+    def make(**options):
         directory = tmp_path / "registry"
         directory.mkdir()
-        made = ImageRegistry(pki, "images.test", str(directory), blobs)
+        made = ImageRegistry(pki, "images.test", str(directory), **options)
         origins.made.append(made)
         return made
 
     return make
+
+
+def authorization(request):
+    return request.get("authorization")
 
 
 def at(registry, path):
@@ -89,17 +96,22 @@ def test_skopeo(weir, registry, tmp_path):
     none = "docker://" + at(registry, "/team/none:1")
     done = skopeo(attempt, w, "inspect", none)
     assert "manifest unknown" in done.stderr
-    basic = base64.b64encode(f"{USER}:{TOKEN}".encode())
-    for word in (TOKEN.encode(), basic):
-        assert word not in w.all_output(), "nor in what skopeo keeps"
+    for word in (TOKEN, BASIC):
+        assert word.encode() not in w.all_output(), "nor in what skopeo keeps"
     methods = {entry["method"] for entry in w.access_log()}
     assert methods == {"CONNECT", "HEAD", "POST", "PATCH", "PUT", "GET"}
 
 
-def test_skopeo_is_redirected(weir, origins, registry, tmp_path):
-    """Blobs lie with a host that gets no password."""
-    blobs = origins("blobs.test")
-    registry = registry(f"https://blobs.test:{blobs.port}/")
+def test_skopeo_is_sent_about(weir, pki, origins, registry, tmp_path):
+    """To a host for tokens, which alone gets the password, and to one that
+    has the blobs, which gets nothing."""
+    need("skopeo")
+    tokens, blobs = origins("tokens.test"), origins("blobs.test")
+    registry = registry(
+        blobs=f"https://blobs.test:{blobs.port}/",
+        tokens=f"https://tokens.test:{tokens.port}/token",
+    )
+    tokens.default = TokenServer(pki, tokens, str(tmp_path))
 
     def answer(conn, request):
         out = reply(stored_blob(registry, request.target))
@@ -108,10 +120,14 @@ def test_skopeo_is_redirected(weir, origins, registry, tmp_path):
         return out
 
     blobs.default = answer
-    w = weir(egress=EGRESS, env={"TOKEN": TOKEN})
+    w = weir(
+        egress=EGRESS.replace("images.test", "tokens.test"),
+        env={"TOKEN": TOKEN},
+    )
     push_and_pull(w, registry, tmp_path, [os.urandom(MIB), b"a small one"])
+    assert {*map(authorization, tokens.requests)} == {f"Basic {BASIC}"}
     assert len([r for r in blobs.requests if r.method == "GET"]) == 3
-    assert not any(r.all("authorization") for r in blobs.requests)
+    assert {*map(authorization, blobs.requests)} == {None}
 
 
 def test_blob_in_parts(weir, registry):

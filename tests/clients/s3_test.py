@@ -57,6 +57,7 @@ for name in ("bytes=2-5", "bytes=-3", "bytes=8-"):
 out["same"] = refusal(s3.get_object, Key="plain", IfNoneMatch=head["ETag"])
 out["past"] = refusal(s3.get_object, Key="plain", Range="bytes=10-")
 out["none"] = refusal(s3.get_object, Key="none")
+out["no head"] = refusal(s3.head_object, Key="none")
 out["locked"] = refusal(s3.put_object, Bucket="locked", Key="a",
                         Body=b"a" * 99999)
 out["wrong"] = refusal(s3.get_object, Key="wrong", ChecksumMode="ENABLED")
@@ -106,6 +107,8 @@ NODE_SMALL = NODE + """
     out.same = (await refusal(again, '$metadata')).httpStatusCode;
     out.past = await refusal(s3.getObject({ ...plain, Range: 'bytes=10-' }));
     out.none = await refusal(s3.getObject({ Bucket, Key: 'none' }));
+    const noHead = await refusal(s3.headObject({ Bucket, Key: 'none' }));
+    out['no head'] = noHead === 'NotFound' ? '404' : noHead;
     out.locked = await refusal(s3.putObject({ Bucket: 'locked', Key: 'a',
         Body: 'a'.repeat(99999) }));
     const wrong = text(s3.getObject({ Bucket, Key: 'wrong' }));
@@ -173,7 +176,7 @@ def assert_small(store, out, same):
         "bytes=-3": ["789", "bytes 7-9/10"],
         "bytes=8-": ["89", "bytes 8-9/10"],
         "same": same, "past": "InvalidRange", "none": "NoSuchKey",
-        "locked": "AccessDenied",
+        "no head": "404", "locked": "AccessDenied",
     }  # fmt: skip
     assert store.objects["/b/streamed"].body == b"some " + b"data " * 20_000
     assert store.coded == ["aws-chunked"], "one had its checksum behind it"

@@ -1,6 +1,7 @@
-"""Images of containers: a registry to keep them in, Debian's, and layouts
-(OCI) to push."""
+"""Images of containers: a registry to keep them in, Debian's, a server of
+tokens for it, and layouts (OCI) to push."""
 
+import base64
 import gzip
 import hashlib
 import io
@@ -9,14 +10,14 @@ import os
 import re
 import subprocess
 import tarfile
+import time
+import urllib.parse
 
-from .clients import end_group, missing
+from .clients import UNPACKED, end_group, missing
+from .http import reply
+from .pki import openssl
 from .wait import until
-from .weir import BINARY
 
-UNPACKED = os.environ.get(
-    "WEIR_TEST_UNPACKED", os.path.join(os.path.dirname(BINARY), "unpacked")
-)
 REGISTRY = os.path.join(UNPACKED, "usr/bin/docker-registry")
 USER = "pusher"
 # Its password is lib.clients.TOKEN: `htpasswd -niBC 4 pusher`.
@@ -32,8 +33,17 @@ storage:
 http:
   addr: 127.0.0.1:0
   tls: {{ certificate: {cert}, key: {key} }}
+{auth}
+"""
+BY_PASSWORD = """
 auth:
   htpasswd: {{ realm: images, path: {dir}/htpasswd }}
+"""
+# As the large ones do it: it sends its clients to another host for a token.
+BY_TOKEN = """
+auth:
+  token: {{ realm: "{url}", service: images, issuer: tokens,
+            rootcertbundle: {ca} }}
 """
 # To another host, as a registry in front of an object store does.
 REDIRECT = """
@@ -46,13 +56,13 @@ middleware:
 
 class ImageRegistry:
     """docker-registry at `port`, as an origin of that name; its blobs are at
-    `blobs` (a URL) if that is given."""
+    `blobs` and its tokens at `tokens` (URLs) if these are given."""
 
     address = "127.0.0.1"
 
-    def __init__(self, pki, name, directory, blobs=None):
+    def __init__(self, pki, name, directory, blobs=None, tokens=None):
         if not os.path.exists(REGISTRY):
-            missing(f"docker-registry in {UNPACKED} (auto/unpack)")
+            missing(f"docker-registry in {UNPACKED} (auto/unpacked)")
         self.names = [name]
         self.dir = directory
         cert, key = pki.leaf(name)
@@ -61,6 +71,8 @@ class ImageRegistry:
             dir=directory, cert=cert, key=key,
             disable=str(blobs is None).lower(),
             middleware=REDIRECT.format(blobs) if blobs else "",
+            auth=BY_TOKEN.format(url=tokens, ca=pki.ca) if tokens
+            else BY_PASSWORD.format(dir=directory),
         ))  # fmt: skip
         with open(os.path.join(directory, "log"), "w") as log:
             self.process = subprocess.Popen(
@@ -92,6 +104,58 @@ class ImageRegistry:
 
     def close(self):
         end_group(self.process)
+
+
+def base64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def raw_signature(der):
+    """Of P-256 as a JWT has it: two numbers of 32 bytes."""
+    out, at = b"", 2
+    for _ in range(2):
+        end = at + 2 + der[at + 1]
+        out += int.from_bytes(der[at + 2 : end], "big").to_bytes(32, "big")
+        at = end
+    return out
+
+
+class TokenServer:
+    """answer(conn, request) of one who gives a token for what is asked for."""
+
+    def __init__(self, pki, origin, directory):
+        self.cert, self.key = pki.leaf(*origin.names)
+        self.input = os.path.join(directory, "to-be-signed")
+
+    def __call__(self, conn, request):
+        query = urllib.parse.urlsplit(request.target).query
+        access = []
+        for scope in urllib.parse.parse_qs(query).get("scope", []):
+            kind, name, actions = scope.split(":")
+            access.append(
+                {"type": kind, "name": name, "actions": actions.split(",")}
+            )
+        return reply(
+            json.dumps({"token": self.token(access), "expires_in": 300}),
+            headers=[("Content-Type", "application/json")],
+        )
+
+    def token(self, access):
+        der = openssl("x509", "-in", self.cert, "-outform", "DER")
+        head = {"typ": "JWT", "alg": "ES256",
+                "x5c": [base64.b64encode(der).decode()]}  # fmt: skip
+        now = int(time.time())
+        claims = {
+            "iss": "tokens", "aud": "images", "sub": "", "jti": "1",
+            "nbf": now - 60, "iat": now, "exp": now + 3600, "access": access,
+        }  # fmt: skip
+        text = b".".join(
+            base64url(json.dumps(part).encode()) for part in (head, claims)
+        )
+        with open(self.input, "wb") as f:
+            f.write(text)
+        der = openssl("dgst", "-sha256", "-sign", self.key, self.input)
+        return (text + b"." + base64url(raw_signature(der))).decode()
 
 
 def stored_blob(registry, target):

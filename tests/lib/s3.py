@@ -32,13 +32,21 @@ def md5(data):
 SUMS = {"content-md5": md5, "x-amz-checksum-crc32": crc32}
 
 
+def chunked(status, headers, pieces):
+    """As the real one sends what it has not measured."""
+    out = f"HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n"
+    out += "".join(f"{n}: {v}\r\n" for n, v in headers) + "\r\n"
+    for piece in [*pieces, ""]:
+        out += f"{len(piece):x}\r\n{piece}\r\n"
+    return out.encode()
+
+
 def failure(status, code, headers=()):
-    return reply(
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'
-        f"<Message>{code}</Message><RequestId>4442587FB7D0A2F9</RequestId>"
-        "</Error>",
-        status, [XML, *ALWAYS, *headers],
-    )  # fmt: skip
+    return chunked(status, [XML, *ALWAYS, *headers], [
+        '<?xml version="1.0" encoding="UTF-8"?>\n',
+        f"<Error><Code>{code}</Code><Message>{code}</Message>"
+        "<RequestId>4442587FB7D0A2F9</RequestId></Error>",
+    ])  # fmt: skip
 
 
 def read_aws_chunked(request):
@@ -163,14 +171,11 @@ class ObjectStore:
         body = b"".join(parts[i] for i in sorted(parts))
         etag = f'"{hashlib.md5(body).hexdigest()}-{len(parts)}"'
         self.objects[path] = Stored(body, [], etag)
-        out = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n"
-        out += "".join(f"{n}: {v}\r\n" for n, v in [XML, *ALWAYS]) + "\r\n"
-        for piece in ('<?xml version="1.0" encoding="UTF-8"?>\n', " ", " ",
-                      "<CompleteMultipartUploadResult><ETag>&quot;"
-                      f"{etag[1:-1]}&quot;</ETag>"
-                      "</CompleteMultipartUploadResult>", ""):  # fmt: skip
-            out += f"{len(piece):x}\r\n{piece}\r\n"
-        return out.encode()
+        return chunked("200 OK", [XML, *ALWAYS], [
+            '<?xml version="1.0" encoding="UTF-8"?>\n', " ", " ",
+            "<CompleteMultipartUploadResult><ETag>&quot;"
+            f"{etag[1:-1]}&quot;</ETag></CompleteMultipartUploadResult>",
+        ])  # fmt: skip
 
     def get(self, request, path):
         stored = self.objects.get(path)
