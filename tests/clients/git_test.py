@@ -78,7 +78,9 @@ def asked(origin, service):
             and r.method == "POST"]  # fmt: skip
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize(
+    "version", [2, pytest.param(0, marks=pytest.mark.long)]
+)
 def test_git_fetches_in_every_way(w, origin, tmp_path, version):
     """Shallow, deepened and partial, with requests that git compresses."""
     env, bare = environment(w), str(tmp_path / "project.git")
