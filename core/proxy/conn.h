@@ -52,11 +52,11 @@ struct conn {
     struct authority target; /* of the tunnel */
     struct str sni;          /* the name of the handshake; in arena */
     unsigned requests;
-    unsigned long turn; /* of the loop, in which the last exchange ended */
-    size_t lingered;    /* bytes thrown away at the end */
-    double since;       /* clock_mono() when this state began */
-    bool is_tunnel;     /* a CONNECT was answered: target holds */
-    bool is_blind;      /* ... and what is inside is not opened */
+    unsigned long turn;    /* of the loop, in which the last exchange ended */
+    struct turn lingering; /* of what is thrown away at the end */
+    double since;          /* clock_mono() when this state began */
+    bool is_tunnel;        /* a CONNECT was answered: target holds */
+    bool is_blind;         /* ... and what is inside is not opened */
     bool has_sni;
     bool is_tls;         /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
@@ -74,7 +74,8 @@ struct conn {
 
 #define CONN_MAGIC 0xc0220c22u
 
-/* How much of what a client sends behind its answer is thrown away. */
+/* How much of a request that was answered before its end is thrown away to keep
+ * its connection; of one that ends, how much in a turn. */
 #define LINGER_BYTES (256 * 1024)
 
 /* The conn of a step's task. */

@@ -1,7 +1,8 @@
 /*
  * The end of a connection that may still be sending: it is told that weir will
- * say no more, and what comes is thrown away for a while, so that the client
- * sees its answer and not a reset (RFC 9112 9.6). Follows serve_h1.c.
+ * say no more, and what comes is thrown away until lingering_time is over, so
+ * that the client sees its answer and not a reset (RFC 9112 9.6). Follows
+ * serve_h1.c.
  */
 
 #include "base/clock.h"
@@ -9,21 +10,31 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/worker.h"
 
+/* Reads what there is, of much a part in each turn: many clients send all of a
+ * body before they look for an answer, however large it is. */
+static enum io
+waste_turn(struct conn *c)
+{
+    char waste[8192];
+    enum io r;
+    size_t got;
+    do {
+        got = 0;
+        r = stream_read(c->stream, waste, sizeof waste, &got);
+    } while (
+        r == IO_OK && !turn_spend(&c->lingering, &c->task, got, LINGER_BYTES));
+    return r;
+}
+
 static const struct step *
 run_linger(struct task *t)
 {
     struct conn *c = conn_of(t);
     double end = c->since + worker_conf(c->worker)->lingering_time;
-    char waste[8192];
-    enum io r = IO_OK;
     AZ(c->tx);
     stream_shutdown(c->stream);
-    while (r == IO_OK && c->lingered < LINGER_BYTES) {
-        size_t got = 0;
-        r = stream_read(c->stream, waste, sizeof waste, &got);
-        c->lingered += got;
-    }
-    if (r != IO_AGAIN || clock_mono() >= end) {
+    enum io r = waste_turn(c);
+    if ((r != IO_OK && r != IO_AGAIN) || clock_mono() >= end) {
         return &task_end;
     }
     task_wait(t, end, NULL, NULL);

@@ -55,6 +55,20 @@ FIRST = COMMON + """
     }
 })();
 """
+# What it got at the first try, and how that ended.
+TOLD = COMMON + """
+(async () => {
+    try {
+        const stream = await client.chat.completions.create(ask,
+            { maxRetries: 0 });
+        for await (const part of stream)
+            console.log(part.choices[0].delta.content ?? 'whole');
+    } catch (e) {
+        console.log(e.status ? e.message : 'cut');
+    }
+    way.close();
+})();
+"""
 PLACEHOLDER = "WEIR-LLM-KEY-000"
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -86,21 +100,27 @@ def llm(origins):
     return origins("llm.example")
 
 
+SILENCE = "proxy_read_timeout    10m;"
+
+
 @pytest.fixture
-def w(weir, llm):
+def w(request, weir, llm):
+    """The configuration as it is, or with another line for SILENCE."""
+    conf = example("llm.conf", llm)
+    assert conf.count(SILENCE) == 1
     w = weir(
-        conf=example("llm.conf", llm),
+        conf=conf.replace(SILENCE, getattr(request, "param", SILENCE)),
         files={"secrets/llm_key": TOKEN + "\n"},
     )
     w.sandbox = "agent"
     return w
 
 
-def env_of(llm, **more):
+def env_of(llm, base="/v1", **more):
     return {
         "NODE_PATH": NODE_MODULES,
         "OPENAI_API_KEY": PLACEHOLDER,
-        "OPENAI_BASE_URL": f"https://llm.example:{llm.port}/v1",
+        "OPENAI_BASE_URL": f"https://llm.example:{llm.port}{base}",
         **more,
     }
 
@@ -185,6 +205,45 @@ def test_client_that_has_enough(llm, client):
     assert process.wait(DEADLINE * 3) == 0
 
 
+def hold(conn, request):
+    """No answer, until weir has had enough."""
+    conn.reader.to_eof()
+
+
+def silence(conn, request):
+    """A head and no more."""
+    conn.send(HEAD)
+    conn.reader.to_eof()
+
+
+@pytest.mark.parametrize(
+    "w", ["proxy_read_timeout 300ms; proxy_header_timeout 10m;"], indirect=True
+)
+def test_head_may_take_longer_than_silence(w, llm, client):
+    """It comes when another stream, whose head began later, has been silent
+    for too long."""
+    tokens = Tokens(b"")
+    llm.on("/v1/chat/completions", tokens)
+    _, lines = client(TOLD)
+    llm.wait_requests(1)
+    llm.on("/v1/silent/chat/completions", silence)
+    _, others = client(TOLD, env=env_of(llm, "/v1/silent"))
+    assert others.get(timeout=DEADLINE * 3) == "cut"
+    tokens.send(HEAD + part("late") + b"c\r\n: still on\n\n\r\n" + END)
+    tokens.send(None)
+    assert lines.get(timeout=DEADLINE * 3) == "late"
+    assert lines.get(timeout=DEADLINE * 3) == "whole"
+
+
+@pytest.mark.parametrize("w", ["proxy_read_timeout 300ms;"], indirect=True)
+def test_head_that_does_not_come(llm, client):
+    """The library is told so."""
+    llm.on("/v1/chat/completions", hold)
+    _, lines = client(TOLD)
+    told = lines.get(timeout=DEADLINE * 3)
+    assert told == '504 "the origin did not answer in time"'
+
+
 @pytest.fixture
 def ways(w, llm, pki, client):
     """ways(code, answer): such a client through weir and one directly, which
@@ -198,8 +257,7 @@ def ways(w, llm, pki, client):
             base = f"/{name}/v1"
             found[name] = [answer(), None]
             llm.on(base + "/chat/completions", found[name][0])
-            env = env_of(llm, NODE_EXTRA_CA_CERTS=both)
-            env["OPENAI_BASE_URL"] = f"https://llm.example:{llm.port}{base}"
+            env = env_of(llm, base, NODE_EXTRA_CA_CERTS=both)
             _, found[name][1] = client(code, name, env=env)
         return found
 

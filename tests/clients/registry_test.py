@@ -8,6 +8,7 @@ import pytest
 
 from lib.clients import PYTHON, TOKEN, attempt, need, run, url
 from lib.registry import NpmRegistry, SimpleIndex
+from lib.wait import until
 
 READ_ONLY = """
 secret token env:TOKEN;
@@ -36,15 +37,15 @@ def npm(w, origin, guarded):
     registry.add("whole", {"index.js": index}, [*SMALL, "heap"])
     guarded(registry)
 
-    def command(how, *args):
+    def command(how, *args, project="project"):
         base = url(origin)
         return how(
             w, "npm", *args, f"--registry={base}",
-            env={"npm_config_update_notifier": "false"},
-            cwd=w.path("project"),
+            env={"npm_config_update_notifier": "false"}, cwd=w.path(project),
         )  # fmt: skip
 
-    w.write("project/package.json", json.dumps({"name": "project"}))
+    for project in ("project", "other"):
+        w.write(f"{project}/package.json", json.dumps({"name": project}))
     return command
 
 
@@ -58,6 +59,38 @@ def test_npm_install(w, npm):
     assert TOKEN.encode() not in w.all_output(), "npm's logs and cache too"
 
 
+def asked(origin, path):
+    return [r for r in origin.requests if r.target == path]
+
+
+def test_npm_asks_again(w, npm, origin):
+    """By the ETag of what it has."""
+    npm(run, "install", "part01")
+    npm(run, "install", "--prefer-online", "part01", project="other")
+    assert os.path.exists(w.path("other/node_modules/part01/index.js"))
+    for path in ("/part01", "/part01/-/part01-1.0.0.tgz"):
+        [_, again] = asked(origin, path)
+        assert again.all("if-none-match") != []
+        logged = lambda: [
+            e["status"] for e in w.access_log() if e["path"] == path
+        ]  # fmt: skip
+        until(lambda: logged() == [200, 304], f"{path} once, and not again")
+
+
+def test_curl_resumes(w, npm, origin):
+    """A tarball of which it has the beginning."""
+    path = "/heap/-/heap-1.0.0.tgz"
+    run(w, "curl", "-sS", "-o", "whole", url(origin, path))
+    with open(w.path("whole"), "rb") as f:
+        whole = f.read()
+    part = w.write("part", whole[:1_000_000])
+    run(w, "curl", "-sS", "-C", "-", "-o", part, url(origin, path))
+    with open(part, "rb") as f:
+        assert f.read() == whole
+    assert asked(origin, path)[1].get("range") == "bytes=1000000-"
+    assert w.access_log(4)[-1]["status"] == 206
+
+
 def test_npm_publish_is_refused_and_says_so(w, npm, origin):
     """Never published, whatever npm holds: it is told why, at once."""
     word = f"--//origin.test:{origin.port}/:_authToken=placeholder"
@@ -69,16 +102,45 @@ def test_npm_publish_is_refused_and_says_so(w, npm, origin):
     assert {r.method for r in origin.requests} <= {"GET", "HEAD"}
 
 
-def test_pip_install(w, origin, guarded):
+@pytest.fixture
+def index(guarded):
+    """`upper` wants `lower`, which is a large wheel; the metadata of the first
+    lies beside it."""
     need(module="pip")
     index = SimpleIndex()
-    index.add("lower", {"lower.py": "word = 'lower'\n"})
+    index.add("lower", {"heap": os.urandom(1_000_000),
+                        "lower.py": "word = 'lower'\n"})  # fmt: skip
     index.add("upper", {"upper.py": "import lower\nprint(lower.word)\n"},
-              ["lower"])  # fmt: skip
+              ["lower"], beside=True)  # fmt: skip
     guarded(index)
-    run(
-        w, PYTHON, "-m", "pip", "install", "--target", "lib",
-        "--index-url", url(origin, "/simple"), "upper",
-    )  # fmt: skip
-    out = run(w, PYTHON, "-c", "import upper", env={"PYTHONPATH": "lib"})
-    assert out == "lower\n"
+    return index
+
+
+@pytest.fixture
+def pip(w, origin, index):
+    """Installs by pip, in a way; what was installed works."""
+
+    def install(*args):
+        run(w, PYTHON, "-m", "pip", "install", "--target", "lib",
+            "--index-url", url(origin, "/simple"), *args)  # fmt: skip
+        env = {"PYTHONPATH": "lib"}
+        assert run(w, PYTHON, "-c", "import upper", env=env) == "lower\n"
+
+    return install
+
+
+def test_pip_reads_metadata_first(pip, origin):
+    """Where it lies beside a wheel, else by ranges within it."""
+    pip("--use-feature=fast-deps", "upper")
+    upper, lower = (
+        f"/files/{name}-1.0-py3-none-any.whl" for name in ("upper", "lower")
+    )
+    assert len(asked(origin, upper + ".metadata")) == 1
+    how = [(r.method, bool(r.all("range"))) for r in asked(origin, lower)]
+    assert how[:2] == [("HEAD", False), ("GET", True)]
+
+
+def test_pip_requires_hashes(w, pip, index):
+    lines = [f"{n}==1.0 --hash={h}\n" for n, h in index.hashes.items()]
+    path = w.write("requirements.txt", "".join(lines))
+    pip("--require-hashes", "-r", path)

@@ -103,18 +103,28 @@ def test_after_expect_nothing_is_drained(weir, origin):
     assert [r.target for r in origin.requests] == ["/early"]
 
 
-@pytest.mark.skipif("one_byte" in GLOBALS, reason="a byte at a time")
 def test_a_client_that_sends_for_ever(weir, origin):
+    """Until lingering_time is over."""
     chunked = head(origin, 0).replace(
         "Content-Length: 0", "Transfer-Encoding: chunked"
     )
-    c = ends(weir, origin, chunked)
-    chunk, sent = b"10000\r\n" + bytes(65536) + b"\r\n", 0
+    c = ends(weir, origin, chunked, "lingering_time 100ms;")
+    chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
     with pytest.raises(OSError):
-        while sent < 64 * 1024 * 1024:
+        while True:
             c.send(chunk)
-            sent += len(chunk)
     c.close()
+
+
+@pytest.mark.skipif("one_byte" in GLOBALS, reason="a byte at a time")
+def test_a_client_that_sends_all_before_it_reads(weir, origin):
+    """Its answer waits for it."""
+    refuses(origin, keeps_reading)
+    w = weir(egress="lingering_time 60s;")
+    with w.tunnel("origin.test", origin.port) as c:
+        c.send(head(origin, 20_000_000))
+        c.send(bytes(20_000_000))
+        assert c.read_response().status == 401
 
 
 @pytest.mark.parametrize("length", [1000, 10_000_000])

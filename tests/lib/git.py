@@ -6,7 +6,7 @@ import subprocess
 from .http import reply
 
 
-def git(*args, cwd=None, env=None):
+def git(*args, cwd=None, env=None, text=True):
     """Runs git with no configuration but its own; returns what it printed."""
     clean = {
         "PATH": os.environ["PATH"],
@@ -22,7 +22,7 @@ def git(*args, cwd=None, env=None):
     clean.update(env or {})
     done = subprocess.run(
         ["git", *args], cwd=cwd, env=clean, capture_output=True,
-        stdin=subprocess.DEVNULL, text=True,
+        stdin=subprocess.DEVNULL, text=text,
     )  # fmt: skip
     assert done.returncode == 0, f"git {args}: {done.stderr}"
     return done.stdout

@@ -194,3 +194,21 @@ def reply(body=b"", status="200 OK", headers=()):
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
     lines += [f"{n}: {v}" for n, v in headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def reply_part(request, body, headers=()):
+    """What its Range asks for of the body, if it has one; None if that begins
+    behind the end."""
+    wanted = request.get("range")
+    if wanted is None:
+        return reply(body, headers=headers)
+    first, last = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted).groups()
+    size = len(body)
+    if first == "":
+        first, last = max(size - int(last), 0), ""
+    first, last = int(first), min(int(last or size), size - 1)
+    if first >= size:
+        return None
+    place = ("Content-Range", f"bytes {first}-{last}/{size}")
+    part = body[first : last + 1]
+    return reply(part, "206 Partial Content", [place, *headers])

@@ -8,9 +8,61 @@ import json
 import tarfile
 import zipfile
 
-from .http import reply
+from .coded import pack
+from .http import reply, reply_part
 
 NOT_FOUND = reply("no such thing\n", "404 Not Found")
+
+
+def not_modified(fields):
+    lines = "".join(f"{n}: {v}\r\n" for n, v in fields)
+    return f"HTTP/1.1 304 Not Modified\r\n{lines}\r\n".encode()
+
+
+class Files:
+    """answer(conn, request) of what has been put, as a network of caches
+    does: by ETag, pages compressed, archives by ranges."""
+
+    def __init__(self):
+        self.pages = {}
+        self.archives = {}
+
+    def page(self, path, kind, text):
+        self.pages[path] = pack(text), kind, text
+
+    def archive(self, path, data):
+        self.archives[path] = data
+
+    def __call__(self, conn, request):
+        path = request.target
+        if path in self.archives:
+            return self.send_archive(request, self.archives[path])
+        if path in self.pages:
+            return self.send_page(request, *self.pages[path])
+        return NOT_FOUND
+
+    def send_archive(self, request, data):
+        kept = [("ETag", f'"{hashlib.md5(data).hexdigest()}"'),
+                ("Cache-Control", "public, max-age=31557600")]  # fmt: skip
+        if request.get("if-none-match") == kept[0][1]:
+            return not_modified(kept)
+        kind = ("Content-Type", "application/octet-stream")
+        fields = [kind, ("Accept-Ranges", "bytes"), *kept]
+        out = reply_part(request, data, fields)
+        if request.method == "HEAD":
+            return out.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+        return out
+
+    def send_page(self, request, packed, kind, text):
+        kept = [("ETag", f'W/"{hashlib.md5(packed).hexdigest()}"'),
+                ("Cache-Control", "public, max-age=300"),
+                ("Vary", "accept-encoding, accept")]  # fmt: skip
+        if request.get("if-none-match") == kept[0][1]:
+            return not_modified(kept)
+        fields = [("Content-Type", kind), *kept]
+        if "gzip" not in request.get("accept-encoding", ""):
+            return reply(text, headers=fields)
+        return reply(packed, headers=[("Content-Encoding", "gzip"), *fields])
 
 
 def npm_tarball(manifest, files):
@@ -26,12 +78,12 @@ def npm_tarball(manifest, files):
     return out.getvalue()
 
 
-class NpmRegistry:
-    """answer(conn, request) of an npm registry at the URL `base`."""
+class NpmRegistry(Files):
+    """An npm registry at the URL `base`."""
 
     def __init__(self, base):
+        super().__init__()
         self.base = base
-        self.answers = {}
 
     def add(self, name, files, dependencies=()):
         manifest = {
@@ -53,24 +105,23 @@ class NpmRegistry:
             "dist-tags": {"latest": "1.0.0"},
             "versions": {"1.0.0": {**manifest, "dist": dist}},
         }
-        self.answers[path] = reply(data)
-        self.answers["/" + name] = reply(
-            json.dumps(document),
-            headers=[("Content-Type", "application/json")],
-        )
+        self.archive(path, data)
+        kind = "application/vnd.npm.install-v1+json"
+        self.page("/" + name, kind, json.dumps(document))
 
-    def __call__(self, conn, request):
-        return self.answers.get(request.target, NOT_FOUND)
+
+def metadata(name, requires):
+    lines = ["Metadata-Version: 2.1", f"Name: {name}", "Version: 1.0"]
+    lines += [f"Requires-Dist: {r}" for r in requires]
+    return "\n".join(lines) + "\n"
 
 
 def wheel(name, files, requires=()):
     """A pure wheel, version 1.0: a zip with its metadata and its record."""
     info = f"{name}-1.0.dist-info/"
-    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
-    metadata += "".join(f"Requires-Dist: {r}\n" for r in requires)
     files = {
         **files,
-        info + "METADATA": metadata,
+        info + "METADATA": metadata(name, requires),
         info + "WHEEL": "Wheel-Version: 1.0\nGenerator: weir's tests\n"
         "Root-Is-Purelib: true\nTag: py3-none-any\n",
     }
@@ -87,25 +138,29 @@ def wheel(name, files, requires=()):
     return out.getvalue()
 
 
-class SimpleIndex:
-    """answer(conn, request) of a Python index (PEP 503) below /simple/."""
+class SimpleIndex(Files):
+    """A Python index (PEP 503) below /simple/; `hashes` are by name. Metadata
+    may lie beside a wheel (PEP 658)."""
 
     def __init__(self):
-        self.answers = {}
+        super().__init__()
+        self.hashes = {}
 
-    def add(self, name, files, requires=()):
+    def add(self, name, files, requires=(), beside=False):
         data = wheel(name, files, requires)
         file = f"{name}-1.0-py3-none-any.whl"
         digest = hashlib.sha256(data).hexdigest()
-        page = (
+        self.hashes[name] = "sha256:" + digest
+        self.archive("/files/" + file, data)
+        more = ""
+        if beside:
+            text = metadata(name, requires)
+            self.archive(f"/files/{file}.metadata", text.encode())
+            digest_beside = hashlib.sha256(text.encode()).hexdigest()
+            more = f' data-dist-info-metadata="sha256={digest_beside}"'
+        self.page(
+            f"/simple/{name}/", "text/html",
             "<!DOCTYPE html><html><body>\n"
-            f'<a href="../../files/{file}#sha256={digest}">{file}</a>\n'
-            "</body></html>\n"
-        )
-        self.answers["/files/" + file] = reply(data)
-        self.answers[f"/simple/{name}/"] = reply(
-            page, headers=[("Content-Type", "text/html")]
-        )
-
-    def __call__(self, conn, request):
-        return self.answers.get(request.target, NOT_FOUND)
+            f'<a href="../../files/{file}#sha256={digest}"{more}>{file}</a>\n'
+            "</body></html>\n",
+        )  # fmt: skip

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #include "base/str.h"
@@ -29,6 +30,9 @@
 
 /* Makes room for another record, and less than epoll tells of. */
 #define SOME 34000
+
+/* The most that is thrown away in a turn of the loop. */
+#define TURN (256UL * 1024)
 
 #define MUCH (16UL * 1024 * 1024)
 
@@ -205,14 +209,35 @@ test_lingering_ends_with_the_client(void **state)
     live_is_back(l);
 }
 
+/* However large, for many clients send all of a body before they read. */
 static void
-test_lingering_throws_only_so_much_away(void **state)
+test_lingering_throws_all_away(void **state)
 {
     struct live *l = live_start(state, LINGER, "");
     struct live_end *c = refused(l);
-    size_t n = live_fill(c, MUCH);
-    assert_in_range(n, 256 * 1024, 600 * 1024);
-    assert_int_equal(l->worker->n_conns, 0);
+    assert_int_equal(live_fill(c, MUCH), MUCH);
+    assert_int_equal(l->worker->n_conns, 1);
+    live_lasts(l, LIMIT);
+    live_is_closed(c);
+    live_is_back(l);
+}
+
+/* But others have their turns. */
+static void
+test_lingering_takes_turns(void **state)
+{
+    static const char zeroes[4 * TURN];
+    struct live *l = live_start(state, LINGER, "");
+    struct live_end *c = refused(l);
+    int most = sizeof zeroes;
+    AZ(setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &most, sizeof most));
+    ssize_t sent = send(c->fd, zeroes, sizeof zeroes, MSG_DONTWAIT);
+    unsigned long before = l->worker->loop->turns;
+    assert_true(sent > 0);
+    live_settle(l);
+    assert_false(live_is_full(c));
+    assert_true(l->worker->loop->turns - before > (size_t)sent / TURN);
+    live_close(c);
     live_is_back(l);
 }
 
@@ -378,7 +403,8 @@ main(void)
         LIVE_TEST(test_a_client_that_reads_no_answers),
         LIVE_TEST(test_lingering),
         LIVE_TEST(test_lingering_ends_with_the_client),
-        LIVE_TEST(test_lingering_throws_only_so_much_away),
+        LIVE_TEST(test_lingering_throws_all_away),
+        LIVE_TEST(test_lingering_takes_turns),
         LIVE_TEST(test_rest_of_a_request),
         LIVE_TEST(test_rest_of_a_request_that_does_not_come),
         LIVE_TEST(test_rest_of_a_denied_request),
