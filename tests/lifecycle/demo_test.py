@@ -1,12 +1,17 @@
-"""What README shows of a run is what a run shows."""
+"""What docs/figures.md shows of a run is what a run shows; auto/demo -- CMD."""
 
 import os
 import re
+import shlex
+import socket
 import subprocess
+import sys
+
+import pytest
 
 from lib import demo_slots
 from lib.clients import environment, need
-from lib.weir import ROOT
+from lib.weir import BINARY, ROOT
 
 
 class Sandbox:
@@ -31,11 +36,11 @@ def shape(line):
 
 
 def drawing():
-    with open(os.path.join(ROOT, "README.md")) as f:
+    with open(os.path.join(ROOT, "docs", "figures.md")) as f:
         return re.search(r"```\n('\.' waits.*?)```", f.read(), re.S)[1].splitlines()
 
 
-def test_seven_requests_as_readme_draws_them(weir, origin):
+def test_seven_requests_as_they_are_drawn_them(weir, origin):
     need("curl")
     lines = []
     demo_slots.show(Sandbox(weir(), origin), lines.append)
@@ -44,3 +49,80 @@ def test_seven_requests_as_readme_draws_them(weir, origin):
     assert list(map(shape, lines[1:])) == list(map(shape, drawn))
     for line in lines[2:9] + drawn[1:8]:
         assert len(line) <= demo_slots.COLUMNS + 5
+
+
+# auto/demo -- CMD…: what it does is lib/demo.py's, once weir is built
+
+
+def demo(directory, *command):
+    env = {**os.environ, "WEIR_BIN": BINARY, "DEMO_CWD": str(directory)}
+    env["PYTHONPATH"] = os.path.join(ROOT, "tests")
+    return subprocess.run(
+        [sys.executable, "-m", "lib.demo", *command], env=env, text=True,
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+    )  # fmt: skip
+
+
+def suggested(said):
+    """What it says to type next, where there is a command behind `--`."""
+    return re.findall(r"^  auto/demo -- (.*?)(?:  .*)?$", said, re.M)
+
+
+@pytest.fixture
+def own_ports():
+    if os.geteuid() != 0:
+        pytest.skip("its ports are free where the network is the test's own")
+
+
+def test_command_at_addresses_that_are_known_before(own_ports, tmp_path):
+    """The one that README has."""
+    with open(os.path.join(ROOT, "README.md")) as f:
+        line = re.search(r"^    auto/demo -- (curl .*?)(?: +#.*)?$", f.read(), re.M)
+    done = demo(tmp_path, *shlex.split(line[1]))
+    assert done.returncode == 0, done.stderr
+    assert "the demo account" in done.stdout
+    assert "is taken" not in done.stderr
+    log = done.stderr.split("weir's access log:\n")[1]
+    assert 'GET https://api.demo.test:8443/" 200' in log
+
+
+def test_what_it_says_to_type_next_works(own_ports, tmp_path):
+    said = demo(tmp_path, "true").stderr
+    assert "weir saw no request" in said
+    get, clone, denied = map(shlex.split, suggested(said))
+    assert "the demo account" in demo(tmp_path, *get).stdout
+    assert demo(tmp_path, *clone).returncode == 0
+    assert (tmp_path / "project" / "README").exists()
+    done = demo(tmp_path, *denied)
+    assert done.returncode != 0 and "403" in done.stdout
+    line = 'denied_hosts has "gist.demo.test"'
+    assert done.stderr.count(line) == 0  # in the access log alone, escaped
+    assert done.stderr.count(line.replace('"', r"\x22")) == 1
+
+
+def test_handshake_that_failed_is_told(own_ports, tmp_path):
+    url = "https://api.demo.test:8443/"
+    said = demo(tmp_path, "curl", "--cacert", __file__, url).stderr
+    assert 'client handshake for "api.demo.test" failed' in said
+
+
+def test_ports_that_are_taken(tmp_path):
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", 8443))
+        except OSError:
+            pass  # another has it
+        else:
+            sock.listen()
+        done = demo(tmp_path, "true")
+    said = re.search("8443 is taken: api.demo.test is at ([0-9]+)", done.stderr)
+    assert done.stderr.index(said[0]) < done.stderr.index("https_proxy=")
+    assert f"https://api.demo.test:{said[1]}/" in done.stderr
+
+
+def test_exit_status_of_the_command(tmp_path):
+    assert demo(tmp_path, "sh", "-c", "exit 7").returncode == 7
+    assert demo(tmp_path, "sh", "-c", "kill -9 $$").returncode == 137
+    done = demo(tmp_path, "no-such-command-here")
+    assert done.returncode == 127 and "no-such-command-here" in done.stderr
