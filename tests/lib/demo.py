@@ -379,8 +379,8 @@ class Demo:
         say(f"  auto/demo -- curl -i {self.url('/')}")
         say(f"  auto/demo -- git clone {self.clone_url()}")
         say("  auto/demo -- curl -i https://gist.demo.test/    (is denied)")
-        say("  auto/demo             the tour, which shows what the origins got")
-        say("  README.md             install, a configuration for your hosts")
+        say("  auto/demo             the tour: what was sent, what arrived")
+        say("  README.md             install, and a configuration")
         say("  auto/test             the proof of the build")
 
     def command(self, words):

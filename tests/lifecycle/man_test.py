@@ -172,9 +172,8 @@ def sources():
 
 
 def built_in_format(name):
-    return re.search(rf'{name}_format\[\] =\s*"(.*)\\n";', sources())[1].replace(
-        '\\"', '"'
-    )
+    found = re.search(rf'{name}_format\[\] =\s*"(.*)\\n";', sources())
+    return found[1].replace('\\"', '"')
 
 
 def test_default_format():
@@ -184,7 +183,8 @@ def test_default_format():
 
 def test_json_format():
     items = re.findall(
-        r"^\.It Li (\w+)\n\.Va \$(\w+)(.*(?:\na number.*)?)", section("LOG FORMATS"), re.M
+        r"^\.It Li (\w+)\n\.Va \$(\w+)(.*(?:\na number.*)?)",
+        section("LOG FORMATS"), re.M,
     )  # fmt: skip
     said = [
         f'"{key}":${name}' if "a number" in rest else f'"{key}":"${name}"'

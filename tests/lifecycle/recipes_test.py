@@ -188,7 +188,8 @@ def test_systemd_takes_the_unit(tmp_path, text):
     path = tmp_path / "sandbox.service"
     path.write_text(text)
     done = subprocess.run(
-        ["systemd-analyze", "verify", str(path)], capture_output=True, text=True
-    )
+        ["systemd-analyze", "verify", str(path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
     assert "sandbox.service" not in done.stderr
     assert done.returncode == 0, done.stderr
