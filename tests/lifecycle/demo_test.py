@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -128,3 +129,80 @@ def test_exit_status_of_the_command(tmp_path):
     assert demo(tmp_path, "sh", "-c", "kill -9 $$").returncode == 137
     done = demo(tmp_path, "no-such-command-here")
     assert done.returncode == 127 and "no-such-command-here" in done.stderr
+
+
+# What it builds, and when: in a tree whose configure and weir are stand-ins
+
+
+CONFIGURE = """#!/bin/sh
+echo "configure $*" >>calls
+mkdir -p objs-demo/build
+cat >objs-demo/build/Makefile <<'END'
+objs-demo/build/weir: weir.c
+\t@echo make >>calls
+\t@grep -v broken weir.c >$@
+END
+"""
+
+
+class Tree:
+    def __init__(self, path):
+        self.path = path
+        self.n_calls = 0
+        (path / "auto").mkdir()
+        (path / "tests" / "lib").mkdir(parents=True)
+        shutil.copy(os.path.join(ROOT, "auto", "demo"), path / "auto")
+        (path / "auto" / "packages").write_text(
+            "DEMO_PACKAGES=\ninstall_packages() { :; }\n"
+        )
+        (path / "tests" / "lib" / "demo.py").write_text(
+            "import os, sys\nprint(os.environ['WEIR_BIN'], sys.argv[1:])\n"
+        )
+        (path / "configure").write_text(CONFIGURE)
+        (path / "configure").chmod(0o755)
+        (path / "weir.c").write_text("a source\n")
+        (path / "calls").write_text("")
+
+    def demo(self, *words, **env):
+        """What it did, beside running the demo."""
+        self.done = subprocess.run(
+            [self.path / "auto" / "demo", *words],
+            env={"PATH": os.environ["PATH"], **env},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        calls = (self.path / "calls").read_text().splitlines()
+        new, self.n_calls = calls[self.n_calls :], len(calls)
+        return new
+
+
+def test_nothing_is_built_twice(tmp_path):
+    tree = Tree(tmp_path)
+    configured = "configure --builddir=objs-demo/build"
+    assert tree.demo() == [configured, "make"]
+    assert "building" in tree.done.stderr
+    assert tree.demo("--", "a", "b c") == []
+    assert tree.done.stderr == ""
+    weir = tmp_path / "objs-demo" / "build" / "weir"
+    assert tree.done.stdout == f"{weir} ['a', 'b c']\n"
+    weir.unlink()
+    assert tree.demo() == ["make"]
+    asked = {"DEMO_CONFIGURE": "--with-werror"}
+    assert tree.demo(**asked) == [configured + " --with-werror"]
+    assert tree.demo(**asked) == []
+    assert tree.demo(CC="other") == [configured]
+
+
+def test_build_that_fails(tmp_path):
+    tree = Tree(tmp_path)
+    (tmp_path / "weir.c").write_text("broken\n")
+    assert tree.demo()[-1] == "make"
+    assert tree.done.returncode == 1 and tree.done.stdout == ""
+    assert "weir.c" in tree.done.stderr or "Error 1" in tree.done.stderr
+
+
+def test_usage():
+    done = subprocess.run(
+        [os.path.join(ROOT, "auto", "demo"), "curl"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2 and "usage: auto/demo" in done.stderr
