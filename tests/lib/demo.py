@@ -371,8 +371,20 @@ class Demo:
         demo_slots.show(self, show)
         self.nowhere()
         title("weir's own record")
-        show(self.weir.read("logs", "access.log").splitlines()[0])
+        self.record()
         self.next_steps(show)
+
+    def record(self):
+        """The access log: one line as it is, and what the others say."""
+        lines = self.weir.read("logs", "access.log").splitlines()
+        show(lines[1])
+        print()
+        for entry in map(json.loads, lines):
+            where = f"{entry['host']}:{entry['port']}{entry['path']}"
+            if "/slow/" not in where:
+                cause = "" if entry["cause"] == "-" else entry["cause"]
+                show(f"{entry['status']} {entry['method']:7} {where}  {cause}")
+        print()
 
     def next_steps(self, say):
         say("Next:")
