@@ -375,15 +375,17 @@ class Demo:
         self.next_steps(show)
 
     def record(self):
-        """The access log: one line as it is, and what the others say."""
+        """The access log: a line as it is, and what the others say, without
+        tunnels that were opened and the seven requests."""
         lines = self.weir.read("logs", "access.log").splitlines()
         show(lines[1])
         print()
         for entry in map(json.loads, lines):
+            method, status = entry["method"], entry["status"]
             where = f"{entry['host']}:{entry['port']}{entry['path']}"
-            if "/slow/" not in where:
-                cause = "" if entry["cause"] == "-" else entry["cause"]
-                show(f"{entry['status']} {entry['method']:7} {where}  {cause}")
+            if "/slow/" not in where and (method, status) != ("CONNECT", 200):
+                cause = "" if entry["cause"] == "-" else "  " + entry["cause"]
+                show(f"{status} {method:7} {where}{cause}")
         print()
 
     def next_steps(self, say):
