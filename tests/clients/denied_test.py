@@ -1,4 +1,4 @@
-"""What the user of each client named under README's Trust sees when weir says
+"""What the user of each client named in docs/trust.md sees when weir says
 no: the reason, where the client shows anything. Two refusals each: of a
 CONNECT, and inside a tunnel, as `deny_inside` gives it for whole hosts. Here
 are the clients that cost little; go_test, java_test, chromium_test, apt_test,

@@ -53,7 +53,7 @@ def need(*commands, module=None, node=None):
 
 
 def environment(w):
-    """What weir's README says to set in a sandbox, and nothing else."""
+    """What README says to set in a sandbox, and nothing else."""
     env = {
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "HOME": w.dir,

@@ -19,6 +19,8 @@ from .pki import Pki
 from .weir import Weir
 
 NOBODY = 65534
+# Known before a command is typed; where one is taken, another is said first.
+API_PORT, GIT_PORT = 8443, 8444
 SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 CONF = """
@@ -29,7 +31,7 @@ pid  logs/weir.pid;
 events { worker_connections  512; }
 
 egress {
-    access_log     logs/access.log  json;
+    access_log     logs/access.log  {{format}};
     allow_address  127.0.0.1/32;
     ports          80 443 {{api}} {{git}};
     resolve        api.demo.test  127.0.0.1;
@@ -90,6 +92,20 @@ def mask(token):
     return token[:4] + "*" * (len(token) - 4)
 
 
+def warn(text):
+    print(text, file=sys.stderr)
+
+
+def origin_at(port, pki, name):
+    """An origin at that port, or at a free one where it is taken."""
+    try:
+        return Origin(pki, [name], port=port)
+    except OSError:
+        origin = Origin(pki, [name])
+        warn(f"auto/demo: port {port} is taken: {name} is at {origin.port}")
+        return origin
+
+
 class Demo:
     def __init__(self, directory, is_tour):
         self.dir = directory
@@ -102,7 +118,7 @@ class Demo:
         }
         self.pki = Pki(os.path.join(directory, "pki"), "Demo origins CA")
         os.chmod(self.pki.ca_key, 0o600)
-        self.api = Origin(self.pki, ["api.demo.test"])
+        self.api = origin_at(API_PORT, self.pki, "api.demo.test")
         self.api.default = self.answer
         self.git = self.make_git()
         self.weir = Weir(
@@ -122,7 +138,7 @@ class Demo:
         root = os.path.join(self.dir, "repositories")
         os.makedirs(root)
         make_repository(root)
-        origin = Origin(self.pki, ["git.demo.test"])
+        origin = origin_at(GIT_PORT, self.pki, "git.demo.test")
         word = base64.b64encode(
             f"x-access-token:{self.tokens['git']}".encode()
         ).decode()
@@ -135,6 +151,7 @@ class Demo:
             api=self.api.port,
             git=self.git.port,
             user="user  daemon;" if self.is_root else "",
+            format="json" if self.is_tour else "default",
             internet="off" if self.is_tour else "on",
             allowed="allowed_hosts  api.demo.test git.demo.test;"
             if self.is_tour
@@ -207,6 +224,9 @@ class Demo:
     def url(self, path):
         return f"https://api.demo.test:{self.api.port}{path}"
 
+    def clone_url(self):
+        return f"https://git.demo.test:{self.git.port}/project.git"
+
     def expect(self, out, wanted):
         if wanted not in out:
             raise AssertionError(f"expected {wanted!r}, got:\n{out}")
@@ -231,8 +251,7 @@ class Demo:
             out = self.run(node, "-e", NODE_CLIENT, self.url("/by-node"))
             show(out, "   > ")
             self.expect(out, wanted)
-        clone = f"https://git.demo.test:{self.git.port}/project.git"
-        out = self.run("git", "clone", "-q", clone, "project")
+        out = self.run("git", "clone", "-q", self.clone_url(), "project")
         show(out, "   > ")
         out = self.run("cat", "project/README")
         show(out, "   > ")
@@ -352,28 +371,66 @@ class Demo:
         demo_slots.show(self, show)
         self.nowhere()
         title("weir's own record")
-        show(self.weir.read("logs", "access.log").splitlines()[0])
-        title("Where to go next")
-        show("auto/demo -- CMD…    your own command through weir")
-        show("README.md            install, a configuration for your hosts")
-        show("conf/                examples")
-        show("auto/test            the proof of the build")
+        self.record()
+        self.next_steps(show)
+
+    def record(self):
+        """The access log: a line as it is, and what the others say, without
+        tunnels that were opened and the seven requests."""
+        lines = self.weir.read("logs", "access.log").splitlines()
+        show(lines[1])
+        print()
+        for entry in map(json.loads, lines):
+            method, status = entry["method"], entry["status"]
+            where = f"{entry['host']}:{entry['port']}{entry['path']}"
+            if "/slow/" not in where and (method, status) != ("CONNECT", 200):
+                cause = "" if entry["cause"] == "-" else "  " + entry["cause"]
+                show(f"{status} {method:7} {where}{cause}")
+        print()
+
+    def next_steps(self, say):
+        say("Next:")
+        say(f"  auto/demo -- curl -i {self.url('/')}")
+        say(f"  auto/demo -- git clone {self.clone_url()}")
+        say("  auto/demo -- curl -i https://gist.demo.test/    (is denied)")
+        say("  auto/demo             the tour: what was sent, what arrived")
+        say("  README.md             install, and a configuration")
+        say("  auto/test             the proof of the build")
 
     def command(self, words):
-        print(
-            f"weir: try {self.url('/')}, https://git.demo.test:{self.git.port}"
-            "/project.git, or a host of the internet; gist.demo.test is denied",
-            file=sys.stderr,
-        )
+        """Runs it where it was typed, with the variables of a sandbox."""
+        warn(f"https_proxy={self.weir.proxy}: {self.url('/')} and\n"
+            f"{self.clone_url()} get a credential, gist.demo.test is\n"
+            "denied, all else of the internet is open")  # fmt: skip
         env = {**os.environ, **self.variables()}
         for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "WEIR_BIN"):
             env.pop(name, None)
-        os.chdir(os.environ.get("DEMO_CWD", "."))
         try:
-            return subprocess.run(words, env=env).returncode
+            return subprocess.run(
+                words, env=env, cwd=os.environ.get("DEMO_CWD", ".")
+            ).returncode
         except FileNotFoundError as e:
-            print(f"auto/demo: {e}", file=sys.stderr)
+            warn(f"auto/demo: {e}")
             return 127
+
+    def report(self):
+        """What weir logged of the command, once weir has stopped."""
+        lines = self.weir.read("logs", "access.log").splitlines()
+        causes = {line.split('"')[-2].replace("\\x22", '"') for line in lines}
+        causes.discard("-")
+        warn("\nweir's access log:" if lines else "\nweir saw no request.")
+        for line in lines:
+            warn("  " + line)
+        others = [
+            line
+            for line in self.weir.error_log().splitlines()
+            if "[notice]" not in line and not any(c in line for c in causes)
+        ]
+        if others:
+            warn("weir's error log:")
+        for line in others:
+            warn("  " + line)
+        self.next_steps(warn)
 
     def end(self):
         self.weir.finish()
@@ -396,6 +453,8 @@ def main(words):
     finally:
         try:
             demo.end()
+            if words:
+                demo.report()
         finally:
             shutil.rmtree(directory, ignore_errors=True)
     if not words:

@@ -1,20 +1,17 @@
-"""What README and the threat model name as a test is one: files, directories,
-and the tests in them."""
+"""What the pages name as a test is one: files, directories, and the tests in
+them. What README says of other programs is in the list of sources."""
 
 import os
 import re
 
 import pytest
 
+from lib.markdown import page as read
+from lib.markdown import section
 from lib.weir import ROOT
 
-PAGES = ["README.md", "docs/threat-model.md"]
+PAGES = ["docs/guarantees.md", "docs/threat-model.md"]
 PATH = re.compile(r"`(tests/[^`\s]*)`")
-
-
-def read(path):
-    with open(os.path.join(ROOT, path)) as f:
-        return f.read()
 
 
 def is_there(named):
@@ -43,3 +40,19 @@ def test_each_row_of_promises_names_a_test(page):
     rows = [row for table in tables for row in table.splitlines()]
     assert len(rows) > 10
     assert [row for row in rows if not PATH.search(row)] == []
+
+
+def test_each_claim_about_others_has_its_source():
+    """A cell of the table links to it, or names what weir is measured by."""
+    table = section("README.md", "Why not")
+    rows = [r.split(" | ") for r in re.findall(r"^\| (\w.*) \|$", table, re.M)]
+    claims = [c for row in rows for c in row[2:] if c.strip(" |")]
+    assert len(claims) > 15
+    assert [c for c in claims[3:] if "](http" not in c] == []
+    sources = read("docs/sources.md")
+    links = set(re.findall(r"\]\((https:[^)]*)\)", table))
+    assert [link for link in links if f"<{link}>" not in sources] == []
+
+
+def test_readme_is_short():
+    assert read("README.md").count("\n") <= 140

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from lib.markdown import PAGES, blocks
+from lib.markdown import page as read
 from lib.weir import ROOT
 
 CONF = os.path.join(ROOT, "conf")
@@ -12,7 +14,6 @@ CONF = os.path.join(ROOT, "conf")
 ABSENT = re.compile(r"cannot be opened: No such file|\"user\" makes sense only")
 
 EXAMPLES = sorted(n for n in os.listdir(CONF) if n.endswith(".conf"))
-README = os.path.join(ROOT, "README.md")
 
 
 def assert_good(done):
@@ -72,28 +73,32 @@ def test_what_an_example_lets_out(
     assert done.returncode == (0 if is_forwarded else 1), done.stdout
 
 
-def readme_blocks():
-    with open(README) as f:
-        return re.findall(r"```nginx\n(.*?)```", f.read(), re.S)
+EXAMPLES_IN_PAGES = [
+    (page, text) for page in PAGES for text in blocks(page, "nginx")
+]
 
 
-def test_the_readme_has_blocks():
-    assert len(readme_blocks()) >= 1
+def test_pages_have_examples():
+    having = {page for page, _ in EXAMPLES_IN_PAGES}
+    assert {"README.md", "docs/recipes.md"} <= having
 
 
-@pytest.mark.parametrize("number", range(len(readme_blocks())))
-def test_readme(weir, number):
-    text = readme_blocks()[number]
-    if "egress" not in text:
+@pytest.mark.parametrize("page, text", EXAMPLES_IN_PAGES)
+def test_example_in_a_page(weir, page, text):
+    if "egress {" not in text:
         text = "events { }\negress {\n" + text + "}\n"
     w = weir(conf=text, start=False)
     assert_good(w.run("-t"))
 
 
-def test_the_readme_names_files_that_are_there():
-    with open(README) as f:
-        named = re.findall(r"`((?:tests|auto|conf)/[\w./*-]*)`", f.read())
-    assert len(named) > 10
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_names_files_that_are_there(page):
+    named = re.findall(
+        r"`((?:tests|auto|conf|docs)/[\w./*-]*)`", read(page)
+    ) + [
+        os.path.normpath(os.path.join(os.path.dirname(page), link))
+        for link in re.findall(r"\]\((?!https?:)([^)#]+)", read(page))
+    ]
     for path in named:
         assert os.path.exists(os.path.join(ROOT, path)), path
 

@@ -153,6 +153,77 @@ def test_every_variable_is_documented_and_no_other(tables):
     assert sorted(found) == sorted(there)
 
 
+# LOG FORMATS and PATTERNS, which say what the code does
+
+
+def section(title):
+    return page("weir.conf.5").split(f"\n.Sh {title}\n")[1].split("\n.Sh ")[0]
+
+
+def sources():
+    """The C files, the pieces of each string literal put together."""
+    text = ""
+    for room in ("core", "modules"):
+        for base, _, names in os.walk(os.path.join(ROOT, room)):
+            for name in sorted(names):
+                with open(os.path.join(base, name)) as f:
+                    text += f.read()
+    return re.sub(r'(?<!\\)"\s*"', "", text)
+
+
+def built_in_format(name):
+    found = re.search(rf'{name}_format\[\] =\s*"(.*)\\n";', sources())
+    return found[1].replace('\\"', '"')
+
+
+def test_default_format():
+    text = section("LOG FORMATS").split(".Bd -literal\n")[1].split(".Ed")[0]
+    assert " ".join(text.split()) == built_in_format("default")
+
+
+def test_json_format():
+    items = re.findall(
+        r"^\.It Li (\w+)\n\.Va \$(\w+)(.*(?:\na number.*)?)",
+        section("LOG FORMATS"), re.M,
+    )  # fmt: skip
+    said = [
+        f'"{key}":${name}' if "a number" in rest else f'"{key}":"${name}"'
+        for key, name, rest in items
+    ]
+    assert "{" + ",".join(said) + "}" == built_in_format("json")
+
+
+def causes():
+    """What the section puts in quotes, without what stands for another."""
+    text = section("LOG FORMATS").split(".Ss Causes\n")[1]
+    for line in re.findall(r"^\.(?:It )?Dq (.*)", text, re.M):
+        line = line.replace(r"\(dq", "").replace(" :", ":")
+        for cause in re.split(r" , | [;,.]$", line):
+            parts = re.split(r"(?: ?Ns)? ?\bAr \w+ ?(?:Ns |No )?", cause)
+            yield from (part.strip(" :") for part in parts)
+
+
+def test_causes_are_those_of_weir():
+    known = sources()
+    found = [c for c in causes() if len(c) > 3]
+    assert len(found) > 35
+    assert [c for c in found if c not in known] == []
+
+
+def test_patterns(weir):
+    text = section("PATTERNS").split(".Bd -literal -offset indent\n")[1]
+    rows = [
+        [cell.split() for cell in re.split("  +", line)]
+        for line in text.split(".Ed")[0].splitlines()
+    ]
+    assert len(rows) > 5
+    for (pattern,), matched, others in rows:
+        w = weir(cls=f"allowed_hosts {pattern};", start=False)
+        for host in matched + others:
+            done = w.run("-E", "box", "GET", f"http://{host}/")
+            assert (done.returncode == 0) == (host in matched), (pattern, host)
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_mandoc_has_nothing_to_say(name):
     """But for pages that it refers to and that are not installed here."""

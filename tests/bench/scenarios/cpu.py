@@ -46,8 +46,8 @@ MEASURES = {
     "upload": ("upload", "s/GB", {"connections": 4, "upload": MIB8}),
 }
 
-# What it may be of nginx's, of which a figure is at most: README's, and room
-# for another machine. An upload is held against one that does not store it.
+# What it may be of nginx's, of which a figure is at most: docs/figures.md's,
+# and room for another machine. An upload is held against one that does not store it.
 LIMITS = {
     "keepalive": 1.1,
     "large": 0.85,
