@@ -21,6 +21,9 @@
  * Its pages are touched as far as bytes come, and it goes when parked. */
 #define READ_BUFFER (64 * 1024)
 
+/* Of a cipher that may be named: 3DES has them. */
+#define CIPHER_BITS_MIN 112
+
 struct tls_server {
     SSL_CTX *ctx;
     struct tls_tickets *tickets;
@@ -86,16 +89,63 @@ tls_server_free(struct tls_server *s)
     xfree(s);
 }
 
+/* An origin's certificate and key are judged by the level, too. */
+static const char *
+ciphers_refusal(SSL_CTX *ctx, const char *list)
+{
+    int level = SSL_CTX_get_security_level(ctx);
+    if (SSL_CTX_set_cipher_list(ctx, list) != 1) {
+        return "has no cipher of TLS 1.2";
+    }
+    if (SSL_CTX_get_security_level(ctx) < level) {
+        return "lowers the security level";
+    }
+    STACK_OF(SSL_CIPHER) *all = SSL_CTX_get_ciphers(ctx);
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); i++) {
+        const SSL_CIPHER *c = sk_SSL_CIPHER_value(all, i);
+        if (SSL_CIPHER_get_cipher_nid(c) == NID_undef) {
+            return "admits ciphers that encrypt nothing, add \":!eNULL\"";
+        }
+        if (SSL_CIPHER_get_auth_nid(c) == NID_auth_null) {
+            return "admits anonymous ciphers, add \":!aNULL\"";
+        }
+        if (SSL_CIPHER_get_bits(c, NULL) < CIPHER_BITS_MIN) {
+            return "admits export or weak ciphers, add \":!EXPORT:!LOW\"";
+        }
+    }
+    return NULL;
+}
+
+const char *
+tls_ciphers_refusal(const char *list)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    AN(ctx != NULL);
+    const char *why = ciphers_refusal(ctx, list);
+    ERR_clear_error();
+    SSL_CTX_free(ctx);
+    return why;
+}
+
+bool
+tls_client_args_eq(
+    const struct tls_client_args *a, const struct tls_client_args *b)
+{
+    return str_eq(a->ca_file, b->ca_file) && str_eq(a->ciphers, b->ciphers) &&
+           a->versions == b->versions && a->depth == b->depth;
+}
+
 /* What the operator names is trusted, be it an intermediate. */
 static bool
-client_trust(SSL_CTX *ctx, const char *ca_file)
+client_trust(SSL_CTX *ctx, const struct tls_client_args *args)
 {
-    if (ca_file == NULL) {
+    SSL_CTX_set_verify_depth(ctx, (int)args->depth);
+    if (args->ca_file.n == 0) {
         return SSL_CTX_set_default_verify_paths(ctx) == 1;
     }
     X509_VERIFY_PARAM_set_flags(
         SSL_CTX_get0_param(ctx), X509_V_FLAG_PARTIAL_CHAIN);
-    return SSL_CTX_load_verify_file(ctx, ca_file) == 1;
+    return SSL_CTX_load_verify_file(ctx, args->ca_file.p) == 1;
 }
 
 /* The first error is the cause: a file that cannot be opened has its errno,
@@ -109,32 +159,52 @@ client_refusal(void)
     return why != NULL ? why : "no certificate is in it";
 }
 
-struct tls_client *
-tls_client_new(const char *ca_file, char *err, size_t err_size)
+static void
+client_versions(SSL_CTX *ctx, unsigned versions)
+{
+    AN(versions != 0 && (versions & ~(unsigned)TLS_ANY) == 0);
+    AN(SSL_CTX_set_min_proto_version(
+        ctx, versions & TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION));
+    AN(SSL_CTX_set_max_proto_version(
+        ctx, versions & TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION));
+}
+
+static SSL_CTX *
+client_ctx(const struct tls_client_args *args)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
     AN(ctx != NULL);
     ctx_common(ctx);
-    AN(SSL_CTX_set_cipher_list(ctx, origin_ciphers));
+    client_versions(ctx, args->versions);
+    AN(SSL_CTX_set_cipher_list(
+        ctx, args->ciphers.n != 0 ? args->ciphers.p : origin_ciphers));
     AN(SSL_CTX_set1_groups_list(ctx, origin_groups));
     AZ(SSL_CTX_set_alpn_protos(
         ctx, origin_protocols, sizeof origin_protocols - 1));
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
+    SSL_CTX_set_session_cache_mode(
+        ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    tls_connect_setup(ctx);
+    return ctx;
+}
+
+struct tls_client *
+tls_client_new(const struct tls_client_args *args, char *err, size_t err_size)
+{
+    SSL_CTX *ctx = client_ctx(args);
     ERR_clear_error();
-    if (!client_trust(ctx, ca_file)) {
+    if (!client_trust(ctx, args)) {
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
-            ca_file != NULL ? ca_file : "system", client_refusal());
+            args->ca_file.n != 0 ? args->ca_file.p : "system",
+            client_refusal());
         SSL_CTX_free(ctx);
         return NULL;
     }
     struct tls_client *c = xcalloc(sizeof *c);
     c->ctx = ctx;
     c->sessions = tls_sessions_new(SESSIONS_MAX);
-    SSL_CTX_set_session_cache_mode(
-        ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_set_app_data(ctx, c);
-    tls_connect_setup(ctx);
     return c;
 }
 

@@ -361,7 +361,7 @@ static void
 warn_trust(const struct other *o, const struct scope *s, struct str above)
 {
     const struct proxy_conf *p = scope_part(s, PART_PROXY);
-    struct str path = p->proxy_ssl_trusted_certificate;
+    struct str path = p->proxy_ssl.ca_file;
     if (path.n != 0 && !str_eq(path, above)) {
         warn_file(o, "trust store", path.p);
     }

@@ -21,7 +21,10 @@ static struct tls_client *
 client_new(const char *file)
 {
     char err[256];
-    struct tls_client *c = tls_client_new(file, err, sizeof err);
+    struct tls_client_args args = {
+        .ca_file = str_of(file), .versions = TLS_ANY, .depth = TLS_DEPTH_MAX
+    };
+    struct tls_client *c = tls_client_new(&args, err, sizeof err);
     assert_non_null(c);
     return c;
 }
