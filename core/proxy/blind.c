@@ -26,8 +26,9 @@ struct blind {
     const char *why; /* the client's bytes may not pass */
 };
 
-/* A blind tunnel is for the name that was judged, and shows it: without an SNI,
- * or with one that may hide another, it would be passed on trust (SPEC 6). */
+/* A blind tunnel is for the name that was judged, and shows it. A name inside
+ * an encrypted ClientHello is what such a tunnel hides anyway; browsers send
+ * one with every hello, be it greased (SPEC 6). */
 static const char *
 hello_refusal(
     const struct conn *c, const struct hello *h, const struct authority *au)
@@ -35,10 +36,11 @@ hello_refusal(
     if (h->sni_len == 0 || au->kind != HOST_NAME) {
         return "no SNI";
     }
-    if (h->has_ech) {
-        return "an encrypted ClientHello";
+    if (authority_eq(au, &c->target)) {
+        return NULL;
     }
-    return authority_eq(au, &c->target) ? NULL : "an SNI of another host";
+    return h->has_ech ? "an encrypted ClientHello with an SNI of another host"
+                      : "an SNI of another host";
 }
 
 static void

@@ -5,7 +5,7 @@ import pytest
 
 from lib.client import client_hello
 from lib.hello import (
-    ECH, PADDING, SERVER_NAME, PiecewiseTls, hello_with, message_of,
+    ECH, PADDING, SERVER_NAME, VERSIONS, PiecewiseTls, hello_with, message_of,
     message_with, records, server_name, vector,
 )  # fmt: skip
 from lib.http import Reader, Truncated
@@ -103,15 +103,26 @@ def named(*names):
     return hello_with(NAME, {SERVER_NAME: server_name(*names)})
 
 
-def encrypted(body):
-    return hello_with(NAME, {ECH: body})
+def encrypted(body, name=NAME):
+    return hello_with(name, {ECH: body})
 
 
 OUTER = b"\0\0\1\0\1\x2a" + vector(2, bytes(32)) + vector(2, b"\xa5" * 144)
+ENCRYPTED = {  # greased, or a real one: nobody can tell
+    "ECH": encrypted(OUTER),
+    "ECH, large": encrypted(OUTER[:-144] + b"\xa5" * 9000),
+    "ECH, inner": encrypted(b"\1"),
+    "ECH, empty": encrypted(b""),
+    "ECH of a draft": hello_with(NAME, {0xFE09: OUTER}),
+}
+ANOTHER = "an encrypted ClientHello with an SNI of another host"
 HIDING = {  # what may mean another name than the tunnel's, and what is logged
-    "ECH": (encrypted(OUTER), "an encrypted ClientHello"),
-    "ECH, inner": (encrypted(b"\1"), "an encrypted ClientHello"),
-    "ECH, empty": (encrypted(b""), "an encrypted ClientHello"),
+    "ECH, another name": (encrypted(OUTER, "other.test"), ANOTHER),
+    "ECH, a name below": (encrypted(OUTER, "a.origin.test"), ANOTHER),
+    "ECH, two names": (hello_with(NAME, {ECH: OUTER, SERVER_NAME: server_name(
+        b"origin.test", b"other.test")}), "malformed ClientHello"),
+    "ECH of a draft, another name": (
+        hello_with("other.test", {0xFFCE: OUTER}), ANOTHER),
     "ECH, no name": (hello_with(NAME, {ECH: OUTER, SERVER_NAME: None}), "no SNI"),
     "two names": (named(b"origin.test", b"other.test"), "malformed ClientHello"),
     "its name twice": (named(b"origin.test", b"origin.test"),
@@ -151,8 +162,36 @@ def test_a_hello_that_may_mean_another_name_goes_nowhere(weir, recorder):
     assert recorder.raw == b"".join(hellos)
 
 
+def test_an_encrypted_hello_is_passed_as_it_came(weir, recorder):
+    """Its outer name is the tunnel's; what is inside is not weir's to see."""
+    w = weir(egress=BLIND)
+    for case, hello in ENCRYPTED.items():
+        assert through(w, recorder, [hello]), case
+    assert recorder.raw == b"".join(ENCRYPTED.values())
+
+
+@pytest.mark.parametrize("name", [NAME, "other.test"])
+def test_an_encrypted_hello_is_intercepted_by_its_outer_name(
+    weir, origin, name
+):
+    """It is not taken up; in TLS 1.2 the certificate can be seen."""
+    w = weir()
+    hellos = [hello_with(name, {ECH: OUTER, VERSIONS: None})]
+    hellos += ENCRYPTED.values() if name == NAME else []
+    for hello in hellos:
+        with w.client() as c:
+            assert c.connect(host(origin)).status == 200
+            c.send(hello)
+            flight = c.reader.exactly(3)
+            assert flight == b"\x16\3\3"
+            while hello == hellos[0] and name.encode() not in flight:
+                flight += c.reader.exactly(1)
+    text = f'SNI "{name}" in a tunnel for "origin.test"'
+    assert (text in w.error_log()) == (name != NAME)
+
+
 def test_a_hello_that_hides_a_name_is_intercepted(weir, origin):
-    """ECH is not taken up: the outer name counts. What is no name ends it."""
+    """The outer name counts. What is no name ends it."""
     w = weir()
     for case, (hello, why) in HIDING.items():
         with w.client() as c:

@@ -96,7 +96,8 @@ REFUSED = {  # behind the first hello, and what is logged
     "another name": (OTHER, "an SNI of another host"),
     "a name below": (client_hello("a.origin.test"), "an SNI of another host"),
     "no name": (hello_with(NAME, {SERVER_NAME: None}), "no SNI"),
-    "ECH": (hello_with(NAME, {ECH: b"x"}), "an encrypted ClientHello"),
+    "ECH": (hello_with("other.test", {ECH: b"x"}),
+            "an encrypted ClientHello with an SNI of another host"),
     "no host name": (hello_with(NAME, {SERVER_NAME: server_name(b"127.0.0.1")}),
                      "a malformed SNI"),
     "in pieces": (b"".join(records(message_of(OTHER), [1, 3, 70])),
@@ -143,6 +144,13 @@ def test_the_same_hello_again_is_passed_as_it_came(weir, server, sizes):
     """And what it says behind its second hello is its own affair."""
     second = b"".join(records(message_of(client_hello("ORIGIN.test")), sizes))
     then = CCS + second + EARLY + KEY_EXCHANGE + FINISHED
+    assert talk(weir(egress=BLIND), server, server_hello(RETRY), then)
+    assert server.raw == FIRST + then
+
+
+def test_an_encrypted_hello_again(weir, server):
+    """It may be encrypted in the second alone."""
+    then = CCS + hello_with(NAME, {ECH: b"\0" * 200}) + EARLY
     assert talk(weir(egress=BLIND), server, server_hello(RETRY), then)
     assert server.raw == FIRST + then
 
