@@ -14,6 +14,7 @@
 #include "base/shares.h"
 #include "http/url.h"
 #include "net/stream.h"
+#include "net/tls_record.h"
 
 struct worker;
 struct listen;
@@ -110,9 +111,16 @@ double conn_patience(const struct conn *c);
 void conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_blind);
 
+/* Ends without an answer, or with what c->out holds: the client sees that, and
+ * no reset. Returns the step. */
+must_check const struct step *conn_linger(struct conn *c);
+
+/* The same with a TLS alert, for a handshake that OpenSSL has no part in. */
+must_check const struct step *conn_alert(struct conn *c, enum tls_alert alert);
+
 /* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
  * *au (the tunnel's own host where there is none). False: *next says to wait,
- * or to end. */
+ * or to end, for what is TLS with an alert. */
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 
@@ -120,6 +128,9 @@ must_check bool conn_read_hello(struct conn *c, struct hello *h,
  * after a log line, where it can be nobody's. */
 must_check bool conn_read_sni(
     struct conn *c, const struct hello *h, struct authority *au);
+
+/* The exchange of a blind tunnel is over: frees it. Returns the step. */
+must_check const struct step *blind_end(struct conn *c);
 
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
