@@ -6,6 +6,7 @@
 #include "net/tls_ctx.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 
@@ -26,7 +27,7 @@
 
 struct tls_server {
     SSL_CTX *ctx;
-    struct tls_tickets *tickets;
+    struct tls_tickets *tickets; /* NULL: none are given */
 };
 
 struct tls_client {
@@ -61,6 +62,17 @@ ctx_common(SSL_CTX *ctx)
     AN(SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384"));
 }
 
+static SSL_CTX *
+server_ctx(void)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    AN(ctx != NULL);
+    ctx_common(ctx);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_max_early_data(ctx, 0);
+    return ctx;
+}
+
 struct tls_server *
 tls_server_new(int tickets)
 {
@@ -70,12 +82,8 @@ tls_server_new(int tickets)
         xfree(s);
         return NULL;
     }
-    s->ctx = SSL_CTX_new(TLS_server_method());
-    AN(s->ctx != NULL);
-    ctx_common(s->ctx);
-    SSL_CTX_set_session_cache_mode(s->ctx, SSL_SESS_CACHE_OFF);
+    s->ctx = server_ctx();
     SSL_CTX_set_num_tickets(s->ctx, 1);
-    SSL_CTX_set_max_early_data(s->ctx, 0);
     tls_tickets_use(s->tickets, s->ctx);
     tls_accept_setup(s->ctx);
     return s;
@@ -85,8 +93,95 @@ void
 tls_server_free(struct tls_server *s)
 {
     SSL_CTX_free(s->ctx);
-    tls_tickets_free(s->tickets);
+    if (s->tickets != NULL) {
+        tls_tickets_free(s->tickets);
+    }
     xfree(s);
+}
+
+/* The first error is the cause: a file that cannot be opened has its errno,
+ * what follows is how OpenSSL passed it on. */
+static const char *
+load_refusal(const char *otherwise)
+{
+    unsigned long e = ERR_peek_error();
+    const char *why = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
+                                          : ERR_reason_error_string(e);
+    return why != NULL ? why : otherwise;
+}
+
+/* Nobody is there to be asked. */
+static int
+on_passphrase(char *buf, int size, int for_writing, void *arg)
+{
+    (void)buf, (void)size, (void)for_writing;
+    *(bool *)arg = true;
+    return -1;
+}
+
+static EVP_PKEY *
+read_key(const char *file, const char **why)
+{
+    bool is_encrypted = false;
+    BIO *in = BIO_new_file(file, "r");
+    if (in == NULL) {
+        *why = load_refusal("it cannot be opened");
+        return NULL;
+    }
+    EVP_PKEY *key =
+        PEM_read_bio_PrivateKey(in, NULL, on_passphrase, &is_encrypted);
+    *why = is_encrypted ? "it is encrypted" : "no key is in it";
+    BIO_free(in);
+    return key;
+}
+
+/* 0, or -1 with a message. */
+static int
+load_own(SSL_CTX *ctx, const char *cert_file, const char *key_file, char *err,
+    size_t err_size)
+{
+    const char *why;
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1) {
+        snprintf(err, err_size, "cannot load the certificate in \"%s\": %s",
+            cert_file, load_refusal("none is in it"));
+        return -1;
+    }
+    EVP_PKEY *key = read_key(key_file, &why);
+    if (key == NULL) {
+        snprintf(
+            err, err_size, "cannot load the key in \"%s\": %s", key_file, why);
+        return -1;
+    }
+    bool is_its = X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) &&
+                  SSL_CTX_use_PrivateKey(ctx, key) == 1;
+    EVP_PKEY_free(key);
+    if (!is_its) {
+        snprintf(err, err_size,
+            "the key in \"%s\" is not that of the certificate in \"%s\"",
+            key_file, cert_file);
+        return -1;
+    }
+    return 0;
+}
+
+struct tls_server *
+tls_server_own(
+    const char *cert_file, const char *key_file, char *err, size_t err_size)
+{
+    SSL_CTX *ctx = server_ctx();
+    int r = load_own(ctx, cert_file, key_file, err, err_size);
+    ERR_clear_error();
+    if (r != 0) {
+        SSL_CTX_free(ctx);
+        return NULL;
+    }
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    tls_accept_own_setup(ctx);
+    struct tls_server *s = xcalloc(sizeof *s);
+    s->ctx = ctx;
+    return s;
 }
 
 /* An origin's certificate and key are judged by the level, too. */
@@ -148,17 +243,6 @@ client_trust(SSL_CTX *ctx, const struct tls_client_args *args)
     return SSL_CTX_load_verify_file(ctx, args->ca_file.p) == 1;
 }
 
-/* The first error is the cause: a file that cannot be opened has its errno,
- * what follows is how OpenSSL passed it on. */
-static const char *
-client_refusal(void)
-{
-    unsigned long e = ERR_peek_error();
-    const char *why = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
-                                          : ERR_reason_error_string(e);
-    return why != NULL ? why : "no certificate is in it";
-}
-
 static void
 client_versions(SSL_CTX *ctx, unsigned versions)
 {
@@ -197,7 +281,7 @@ tls_client_new(const struct tls_client_args *args, char *err, size_t err_size)
     if (!client_trust(ctx, args)) {
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
             args->ca_file.n != 0 ? args->ca_file.p : "system",
-            client_refusal());
+            load_refusal("no certificate is in it"));
         SSL_CTX_free(ctx);
         return NULL;
     }

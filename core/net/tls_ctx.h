@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * TLS contexts: one for all interception, one for each trust store upstream.
- * Trust stores are built before the fork; a worker adds its own sessions.
+ * TLS contexts: one for all interception, one of weir's own for its listeners,
+ * one for each way of speaking to origins. The last two are built before the
+ * fork; a worker adds its own sessions.
  */
 
 #include "base/str.h"
@@ -14,6 +15,11 @@ struct ssl_st;
  * data, no renegotiation. `tickets` is the memory file of struct ticket_keys,
  * mapped here and left open; -1: keys of its own (tests). NULL: logged. */
 struct tls_server *tls_server_new(int tickets);
+
+/* weir's own server, of a listener: one certificate with its chain, and the key
+ * to it, of PEM files; no tickets. NULL with a message. */
+struct tls_server *tls_server_own(
+    const char *cert_file, const char *key_file, char *err, size_t err_size);
 void tls_server_free(struct tls_server *s);
 
 /* The versions that are spoken with origins, as a set. */

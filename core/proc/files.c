@@ -370,6 +370,16 @@ warn_trust(const struct other *o, const struct scope *s, struct str above)
     }
 }
 
+static void
+warn_listen(const struct conf *c, const struct other *o)
+{
+    struct str cert = listen_certificate(c), key = listen_certificate_key(c);
+    if (cert.n != 0) {
+        warn_file(o, "certificate", cert.p);
+        warn_secret(o, "key file", key.p);
+    }
+}
+
 void
 files_warn(const struct conf *c)
 {
@@ -390,5 +400,6 @@ files_warn(const struct conf *c)
     }
     warn_tokens(c, &o);
     warn_made(c, &o);
+    warn_listen(c, &o);
     warn_trust(&o, c->main, STR_NONE);
 }

@@ -3,9 +3,9 @@
 /*
  * A client's connection: its stream, the sandbox it belongs to, the tunnel it
  * opened, and the codec that turns its bytes into exchanges. One task; its
- * steps stand in front.c, serve_h1.c, sniff.c, intercept.c, blind.c, splice.c
- * and linger.c; a tunnel goes through serve_h1.c twice: to its CONNECT, and
- * for what is in it.
+ * steps stand in front.c, secure.c, serve_h1.c, sniff.c, intercept.c, blind.c,
+ * splice.c and linger.c; a tunnel goes through serve_h1.c twice: to its
+ * CONNECT, and for what is in it.
  */
 
 #include "base/addr.h"
@@ -99,6 +99,14 @@ void conn_free(struct conn *c);
  * `is_hard`. */
 void conn_quit(struct conn *c, bool is_hard);
 
+/* What a connection begins with, behind the header of a front end. */
+const struct step *conn_first_step(const struct conn *c);
+
+/* It cannot be served, whatever it says: weir's answer, then the end. Returns
+ * the step. `why` is static. */
+must_check const struct step *conn_refuse(
+    struct conn *c, unsigned status, const char *why);
+
 /* More bytes into c->in, at most to `limit` bytes in all; IO_AGAIN also when
  * it is full. */
 must_check enum io conn_fill(struct conn *c, size_t limit);
@@ -139,6 +147,7 @@ void conn_log(const struct conn *c, int level, const char *fmt, ...)
 /* The entry steps of each file. */
 extern const struct serve serve_h1;
 extern const struct step conn_step_front;     /* front.c: a header first */
+extern const struct step conn_step_secure;    /* secure.c: TLS to weir first */
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "net/hello.h"
 #include "net/leaf.h"
-#include "net/tcp.h"
 #include "net/tls.h"
 #include "proxy/hook.h"
 #include "proxy/proxy_conf.h"
@@ -162,9 +161,9 @@ begin_tls(struct conn *c)
         .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
     };
     leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
-    tcp_unread(c->stream, buf_str(&c->in));
-    buf_fini(&c->in);
     c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
+    tls_unread(c->stream, buf_str(&c->in));
+    buf_fini(&c->in);
     return &step_handshake;
 }
 
