@@ -127,8 +127,8 @@ must_check const struct step *conn_linger(struct conn *c);
 must_check const struct step *conn_alert(struct conn *c, enum tls_alert alert);
 
 /* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
- * *au (the tunnel's own host where there is none). False: *next says to wait,
- * or to end, for what is TLS with an alert. */
+ * *au (the tunnel's own host where there is none), unless that is NULL. False:
+ * *next says to wait, or to end, for what is TLS with an alert. */
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 

@@ -135,7 +135,7 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
         r = conn_fill(c, c->in.max);
         parsed = r == IO_OK ? hello_parse(buf_str(&c->in), h) : parsed;
     }
-    if (parsed == HELLO_OK && conn_read_sni(c, h, au)) {
+    if (parsed == HELLO_OK && (au == NULL || conn_read_sni(c, h, au))) {
         return true;
     }
     bool may_come =

@@ -11,7 +11,7 @@ from lib.client import (
     DECODE_ERROR, NO_APPLICATION_PROTOCOL, PROTOCOL_VERSION, basic,
     client_hello,
 )  # fmt: skip
-from lib.hello import VERSIONS, PiecewiseTls, hello_with
+from lib.hello import PADDING, VERSIONS, PiecewiseTls, hello_with
 from lib.http import Reader, Truncated
 from lib.wait import until
 from lib.weir import GLOBALS
@@ -186,7 +186,8 @@ def test_what_is_no_tls(secure, origin, plain_origin):
 
 
 BAD = {
-    "garbage": (b"\x16\3\1\0\5hello", None, "unexpected message"),
+    "garbage": (b"\x16\3\1\0\5hello", DECODE_ERROR, ""),
+    "too large": (hello_with(PROXY, {PADDING: bytes(17_000)}), DECODE_ERROR, ""),
     "TLS 1.1": (hello_with(PROXY, {VERSIONS: b"\2\3\2"}), PROTOCOL_VERSION,
                 "unsupported protocol"),
     "h2 alone": (hello_with(PROXY, {16: b"\0\3\2h2"}), NO_APPLICATION_PROTOCOL,
@@ -201,9 +202,9 @@ def test_a_handshake_that_fails(secure, pki, case):
     w = secure()
     with w.client() as c:
         c.send(hello + bytes(100_000))
-        got = c.alert()
-        assert alert is None or got == alert
-    w.wait_log(f"client handshake with this proxy failed: .*{why}")
+        assert c.alert() == alert
+    w.wait_log(f"client handshake with this proxy failed: .*{why}" if why
+               else "malformed ClientHello")  # fmt: skip
     with to_proxy(w, pki):
         pass
 
@@ -234,7 +235,7 @@ def test_a_handshake_that_takes_too_long(secure):
     with w.client() as c:
         c.send(client_hello(PROXY)[:-1])
         assert c.is_closed()
-    w.wait_log("client handshake with this proxy timed out")
+    w.wait_log("client handshake timed out")
 
 
 def test_a_client_that_says_goodbye(secure, plain_origin, pki):
