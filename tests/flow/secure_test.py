@@ -239,10 +239,11 @@ def test_a_handshake_that_takes_too_long(secure):
 
 
 def test_a_client_that_says_goodbye(secure, plain_origin, pki):
-    """By close_notify: it has left, and its request is given up."""
+    """By close_notify: it has left, and its request is given up at once, which
+    is not for one that half-closes in the clear."""
     has_left = threading.Event()
     plain_origin.default = lambda conn, request: has_left.wait(20) and b""
-    w = secure()
+    w = secure(egress="lingering_time 1h;")
     with to_proxy(w, pki) as c:
         c.send(f"GET {url(plain_origin)} HTTP/1.1\r\nHost: {host(plain_origin)}\r\n\r\n")
         plain_origin.wait_requests(1)
