@@ -111,14 +111,20 @@ stream_park(struct stream *s)
     }
 }
 
+struct stream *
+stream_pop(struct stream *s)
+{
+    CHECK(s, STREAM_MAGIC);
+    struct stream *below = s->below;
+    s->magic = 0;
+    s->ops->close(s);
+    return below;
+}
+
 void
 stream_close(struct stream *s)
 {
     while (s != NULL) {
-        CHECK(s, STREAM_MAGIC);
-        struct stream *below = s->below;
-        s->magic = 0;
-        s->ops->close(s);
-        s = below;
+        s = stream_pop(s);
     }
 }

@@ -77,5 +77,8 @@ enum io stream_shutdown(struct stream *s);
 
 void stream_park(struct stream *s);
 
+/* Closes and frees the top layer alone; the one below, or NULL. */
+must_check struct stream *stream_pop(struct stream *s);
+
 /* Closes and frees all layers; the socket's fd too. NULL is nothing. */
 void stream_close(struct stream *s);

@@ -36,8 +36,6 @@
 struct tcp {
     struct stream stream;
     struct watch watch;
-    struct str unread; /* owned; what tcp_unread() put back */
-    size_t unread_off;
     uint64_t bytes_in, bytes_out;
     bool is_readable; /* a read may give something */
     bool is_connecting;
@@ -60,6 +58,12 @@ tcp_set_keepalive(const struct tcp_keepalive *k)
     AN(k->interval >= 1 && k->interval <= TCP_KEEPALIVE_SECONDS_MAX);
     AN(k->count >= 1 && k->count <= TCP_KEEPALIVE_COUNT_MAX);
     tcp_keepalive = *k;
+}
+
+bool
+tcp_is_one_byte(void)
+{
+    return tcp_one_byte;
 }
 
 static void
@@ -147,21 +151,6 @@ tcp_handshake(struct stream *s)
     return IO_OK;
 }
 
-static size_t
-tcp_read_unread(struct tcp *t, char *p, size_t n)
-{
-    size_t left = t->unread.n - t->unread_off;
-    n = n < left ? n : left;
-    memcpy(p, t->unread.p + t->unread_off, n);
-    t->unread_off += n;
-    if (t->unread_off == t->unread.n) {
-        xfree((void *)t->unread.p);
-        t->unread = STR_NONE;
-        t->unread_off = 0;
-    }
-    return n;
-}
-
 static enum io
 tcp_wait_readable(struct tcp *t)
 {
@@ -174,7 +163,7 @@ static bool
 tcp_is_dry(struct stream *s)
 {
     struct tcp *t = tcp_of(s);
-    if (t->unread.n != 0 || t->is_readable) {
+    if (t->is_readable) {
         return false;
     }
     tcp_wait_readable(t);
@@ -190,10 +179,6 @@ tcp_read(struct stream *s, char *p, size_t n, size_t *got)
     }
     if (tcp_is_dry(s)) {
         return IO_AGAIN;
-    }
-    if (t->unread.n != 0) {
-        *got = tcp_read_unread(t, p, n);
-        return IO_OK;
     }
     ssize_t r = recv(t->watch.ev.fd, p, n, 0);
     if (r < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -251,7 +236,6 @@ tcp_close(struct stream *s)
         setsockopt(t->watch.ev.fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     }
     close(t->watch.ev.fd);
-    xfree((void *)t->unread.p);
     xfree(t);
 }
 
@@ -323,17 +307,6 @@ tcp_fd(const struct stream *s)
         s = s->below;
     }
     return tcp_of(s)->watch.ev.fd;
-}
-
-void
-tcp_unread(struct stream *s, struct str bytes)
-{
-    struct tcp *t = tcp_of(s);
-    AN(t->unread.p == NULL);
-    if (bytes.n == 0) {
-        return;
-    }
-    t->unread = str_n(xstrndup(bytes), bytes.n);
 }
 
 static const struct tcp *

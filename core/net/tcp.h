@@ -25,10 +25,6 @@ struct stream *tcp_connect(
 struct stream *tcp_connect_unix(
     struct loop *l, struct str path, struct task *t);
 
-/* Bytes that were read from this stream already and are to be read again
- * first; at most once at a time, before any further read. Copies. */
-void tcp_unread(struct stream *s, struct str bytes);
-
 /* When TCP asks a peer that says nothing whether it is still there: after
  * `idle` seconds, then each `interval`; one that leaves `count` questions
  * unanswered is dead, and the stream's next read is an error. So is one that
@@ -54,6 +50,7 @@ void tcp_set_options(int fd);
 /* Test knob, set once before streams exist: every read and write moves one
  * byte. */
 void tcp_set_one_byte(bool on);
+bool tcp_is_one_byte(void);
 
 /* Bytes in and out since the stream was made. */
 uint64_t tcp_bytes_in(const struct stream *s);

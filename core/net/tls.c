@@ -29,7 +29,9 @@
 struct tls {
     struct stream stream;
     SSL *ssl;
-    size_t quiet;   /* bytes from below in this call */
+    size_t quiet;      /* bytes from below in this call */
+    struct str unread; /* owned; what tls_unread() gave */
+    size_t unread_off;
     size_t pending; /* of a write that OpenSSL has to be offered again */
     int (*use_cert)(void *arg, struct ssl_st *ssl);
     void *arg;
@@ -52,6 +54,32 @@ tls_of(const struct stream *s)
     return container_of(s, struct tls, stream);
 }
 
+static size_t
+read_unread(struct tls *t, char *p, size_t n)
+{
+    size_t left = t->unread.n - t->unread_off;
+    n = n < left ? n : left;
+    n = tcp_is_one_byte() ? 1 : n;
+    memcpy(p, t->unread.p + t->unread_off, n);
+    t->unread_off += n;
+    if (t->unread_off == t->unread.n) {
+        xfree((void *)t->unread.p);
+        t->unread = STR_NONE;
+        t->unread_off = 0;
+    }
+    return n;
+}
+
+static enum io
+read_below(struct tls *t, char *p, size_t n, size_t *got)
+{
+    if (t->unread.n == 0) {
+        return stream_read(t->stream.below, p, n, got);
+    }
+    *got = read_unread(t, p, n);
+    return IO_OK;
+}
+
 static int
 on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
 {
@@ -61,7 +89,7 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     if (t->quiet >= QUIET_MAX) {
         return 0;
     }
-    switch (stream_read(t->stream.below, p, n, got)) {
+    switch (read_below(t, p, n, got)) {
     case IO_OK:
         t->quiet += *got;
         return 1;
@@ -207,7 +235,7 @@ tls_is_dry(struct stream *s)
     struct tls *t = tls_of(s);
     return !t->is_failed && SSL_is_init_finished(t->ssl) &&
            !SSL_has_pending(t->ssl) && SSL_get_shutdown(t->ssl) == 0 &&
-           stream_is_dry(s->below);
+           t->unread.n == 0 && stream_is_dry(s->below);
 }
 
 static enum io
@@ -301,6 +329,7 @@ tls_close(struct stream *s)
     SSL_free(t->ssl);
     xfree((void *)t->name.p);
     xfree((void *)t->key.p);
+    xfree((void *)t->unread.p);
     xfree(t->error);
     xfree(t);
 }
@@ -377,6 +406,30 @@ tls_accept_setup(struct ssl_ctx_st *ctx)
 {
     SSL_CTX_set_cert_cb(ctx, on_cert, NULL);
     SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+}
+
+void
+tls_accept_own_setup(struct ssl_ctx_st *ctx)
+{
+    SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+}
+
+void
+tls_unread(struct stream *s, struct str bytes)
+{
+    struct tls *t = tls_of(s);
+    AN(s->ops == &tls_ops && t->unread.p == NULL);
+    if (bytes.n != 0) {
+        t->unread = str_n(xstrndup(bytes), bytes.n);
+    }
+}
+
+struct stream *
+tls_accept_own(struct tls_server *s, struct stream *below, struct task *task)
+{
+    struct tls *t = tls_new(tls_server_ctx(s), below, task);
+    SSL_set_accept_state(t->ssl);
+    return &t->stream;
 }
 
 struct stream *

@@ -23,6 +23,15 @@ struct tls_accept_args {
 struct stream *tls_accept(struct tls_server *s, struct stream *below,
     const struct tls_accept_args *args, struct task *task);
 
+/* The same with a certificate of weir's own (tls_server_own()), for any name.
+ */
+struct stream *tls_accept_own(
+    struct tls_server *s, struct stream *below, struct task *task);
+
+/* Bytes that were read from the layer below already, and that this one reads
+ * first; at most once at a time. Copies. */
+void tls_unread(struct stream *s, struct str bytes);
+
 struct tls_connect_args {
     struct str name; /* verified, and sent as SNI; n 0: `ip` is verified */
     struct addr ip;
@@ -44,4 +53,5 @@ bool tls_is_resumed(const struct stream *s);
 
 /* For tls_ctx.c: the callbacks of a context. */
 void tls_accept_setup(struct ssl_ctx_st *ctx);
+void tls_accept_own_setup(struct ssl_ctx_st *ctx);
 void tls_connect_setup(struct ssl_ctx_st *ctx);

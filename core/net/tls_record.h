@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * What is read of TLS records by those who look at bytes alone: the head, of
- * type, version and length (RFC 8446 5.1).
+ * What is read and written of TLS records by those who look at bytes alone:
+ * the head, of type, version and length (RFC 8446 5.1), and alerts of who ends
+ * a handshake before it has begun (6.2).
  */
 
 #include <stddef.h>
@@ -16,4 +17,24 @@ static inline size_t
 tls_record_size(const uint8_t head[TLS_RECORD_HEAD])
 {
     return (size_t)head[3] << 8 | head[4];
+}
+
+enum tls_alert {
+    ALERT_ACCESS_DENIED = 49,
+    ALERT_DECODE_ERROR = 50,
+    ALERT_INTERNAL_ERROR = 80,
+    ALERT_MISSING_EXTENSION = 109,
+    ALERT_UNRECOGNIZED_NAME = 112
+};
+
+#define TLS_ALERT_SIZE (TLS_RECORD_HEAD + 2)
+
+/* A fatal one, in a record of its own. */
+static inline void
+tls_alert_write(char out[TLS_ALERT_SIZE], enum tls_alert alert)
+{
+    const char record[TLS_ALERT_SIZE] = { 21, 3, 3, 0, 2, 2, (char)alert };
+    for (size_t i = 0; i < sizeof record; i++) {
+        out[i] = record[i];
+    }
 }

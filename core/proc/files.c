@@ -361,12 +361,22 @@ static void
 warn_trust(const struct other *o, const struct scope *s, struct str above)
 {
     const struct proxy_conf *p = scope_part(s, PART_PROXY);
-    struct str path = p->proxy_ssl_trusted_certificate;
+    struct str path = p->proxy_ssl.ca_file;
     if (path.n != 0 && !str_eq(path, above)) {
         warn_file(o, "trust store", path.p);
     }
     for (const struct scope *k = s->children; k != NULL; k = k->next) {
         warn_trust(o, k, path);
+    }
+}
+
+static void
+warn_listen(const struct conf *c, const struct other *o)
+{
+    struct str cert = listen_certificate(c), key = listen_certificate_key(c);
+    if (cert.n != 0) {
+        warn_file(o, "certificate", cert.p);
+        warn_secret(o, "key file", key.p);
     }
 }
 
@@ -390,5 +400,6 @@ files_warn(const struct conf *c)
     }
     warn_tokens(c, &o);
     warn_made(c, &o);
+    warn_listen(c, &o);
     warn_trust(&o, c->main, STR_NONE);
 }

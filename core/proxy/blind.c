@@ -16,6 +16,12 @@
 
 #define HELLOS 2
 
+/* What the log says, and what the client is told. */
+struct refusal {
+    const char *why;
+    enum tls_alert alert;
+};
+
 /* What the filters of both ways share. */
 struct blind {
     struct conn *conn;
@@ -23,22 +29,29 @@ struct blind {
     unsigned hellos; /* of the client, that were passed on */
     size_t skip;     /* bytes of a record that need not be looked at */
     bool is_over;    /* no other hello can follow */
-    const char *why; /* the client's bytes may not pass */
+    const struct refusal *refusal; /* the client's bytes may not pass */
 };
 
-/* A blind tunnel is for the name that was judged, and shows it: without an SNI,
- * or with one that may hide another, it would be passed on trust (SPEC 6). */
-static const char *
+/* A blind tunnel is for the name that was judged, and shows it. A name inside
+ * an encrypted ClientHello is what such a tunnel hides anyway; browsers send
+ * one with every hello, be it greased (SPEC 6). */
+static const struct refusal *
 hello_refusal(
     const struct conn *c, const struct hello *h, const struct authority *au)
 {
+    static const struct refusal none = { "no SNI", ALERT_MISSING_EXTENSION },
+                                other = { "an SNI of another host",
+                                    ALERT_UNRECOGNIZED_NAME },
+                                ech = { "an encrypted ClientHello with an SNI "
+                                        "of another host",
+                                    ALERT_UNRECOGNIZED_NAME };
     if (h->sni_len == 0 || au->kind != HOST_NAME) {
-        return "no SNI";
+        return &none;
     }
-    if (h->has_ech) {
-        return "an encrypted ClientHello";
+    if (authority_eq(au, &c->target)) {
+        return NULL;
     }
-    return authority_eq(au, &c->target) ? NULL : "an SNI of another host";
+    return h->has_ech ? &ech : &other;
 }
 
 static void
@@ -50,7 +63,8 @@ on_init(struct tx *tx, void *state)
 static const char *
 on_why(const void *state)
 {
-    return (*(struct blind *const *)state)->why;
+    const struct blind *b = *(struct blind *const *)state;
+    return b->refusal != NULL ? b->refusal->why : NULL;
 }
 
 /* Passes on what is no handshake's: early data, change_cipher_spec. True where
@@ -73,25 +87,34 @@ pass_records(struct blind *b, struct bufq *in, struct bufq *out)
     }
 }
 
+static const struct refusal *
+hello_again_refusal(struct conn *c, const struct hello *h)
+{
+    static const struct refusal malformed = { "a malformed SNI",
+        ALERT_UNRECOGNIZED_NAME };
+    struct authority au;
+    return conn_read_sni(c, h, &au) ? hello_refusal(c, h, &au) : &malformed;
+}
+
 /* Until its handshake goes on, hellos are all that a client has to say in
  * handshake records. */
 static enum hello_result
 judge_hello(struct blind *b, struct bufq *in)
 {
+    static const struct refusal malformed = { "a malformed second ClientHello",
+        ALERT_DECODE_ERROR };
     char bytes[HELLO_BYTES_MAX];
     struct hello h;
-    struct authority au;
     enum hello_result r =
         hello_parse(str_n(bytes, bufq_copy(in, bytes, sizeof bytes)), &h);
     if (r != HELLO_OK) {
-        b->why = "a malformed second ClientHello";
+        b->refusal = &malformed;
         return r;
     }
-    b->why = conn_read_sni(b->conn, &h, &au) ? hello_refusal(b->conn, &h, &au)
-                                             : "a malformed SNI";
+    b->refusal = hello_again_refusal(b->conn, &h);
     b->skip = h.size;
     b->is_over = ++b->hellos == HELLOS;
-    return b->why == NULL ? HELLO_OK : HELLO_BAD;
+    return b->refusal == NULL ? HELLO_OK : HELLO_BAD;
 }
 
 static enum flow
@@ -175,12 +198,13 @@ static bool
 is_allowed(
     struct conn *c, struct tx *tx, const struct hello *h, struct target *target)
 {
-    const char *why = hello_refusal(c, h, &target->authority);
-    if (why == NULL) {
+    const struct refusal *r = hello_refusal(c, h, &target->authority);
+    if (r == NULL) {
         return hooks_target(c, target, &tx->hook_at) == V_NEXT;
     }
+    tx->blind->refusal = r;
     tx->response.status = 421;
-    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", why);
+    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", r->why);
     return false;
 }
 
@@ -201,6 +225,27 @@ run_blind(struct task *t)
     }
     task_wake(&c->tx->task);
     return &conn_step_splice;
+}
+
+static enum tls_alert
+alert_of(const struct tx *tx)
+{
+    return tx->blind->refusal != NULL   ? tx->blind->refusal->alert
+           : tx->response.status == 403 ? ALERT_ACCESS_DENIED
+                                        : ALERT_INTERNAL_ERROR;
+}
+
+/* A client that was refused, or for whom no origin could be reached, still
+ * waits for its ServerHello. */
+const struct step *
+blind_end(struct conn *c)
+{
+    struct tx *tx = c->tx;
+    bool is_waiting = tx->response.status != 200 && !tx->is_client_gone;
+    enum tls_alert alert = alert_of(tx);
+    c->tx = NULL;
+    tx_free(tx);
+    return is_waiting ? conn_alert(c, alert) : &task_end;
 }
 
 const struct step conn_step_blind = { "conn: blind", run_blind };

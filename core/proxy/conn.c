@@ -47,6 +47,12 @@ may_connect(struct conn *c)
     return hooks_front(c) == V_NEXT;
 }
 
+const struct step *
+conn_first_step(const struct conn *c)
+{
+    return c->listen->ssl ? &conn_step_secure : &conn_step_serve;
+}
+
 void
 conn_new(
     struct worker *w, const struct listen *l, int fd, const struct addr *peer)
@@ -63,7 +69,7 @@ conn_new(
     c->is_quitting = w->is_quitting;
     c->must_close = w->is_hard;
     task_init(&c->task, w->loop,
-        l->proxy_protocol ? &conn_step_front : &conn_step_serve, on_conn_end);
+        l->proxy_protocol ? &conn_step_front : conn_first_step(c), on_conn_end);
     c->stream = tcp_new(w->loop, fd, &c->task);
     buf_init(&c->in, worker_conf(w)->client_header_buffer_size);
     bufq_init(&c->out, OUT_LIMIT);

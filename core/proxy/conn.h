@@ -3,9 +3,9 @@
 /*
  * A client's connection: its stream, the sandbox it belongs to, the tunnel it
  * opened, and the codec that turns its bytes into exchanges. One task; its
- * steps stand in front.c, serve_h1.c, sniff.c, intercept.c, blind.c, splice.c
- * and linger.c; a tunnel goes through serve_h1.c twice: to its CONNECT, and
- * for what is in it.
+ * steps stand in front.c, secure.c, serve_h1.c, sniff.c, intercept.c, blind.c,
+ * splice.c and linger.c; a tunnel goes through serve_h1.c twice: to its
+ * CONNECT, and for what is in it.
  */
 
 #include "base/addr.h"
@@ -14,6 +14,7 @@
 #include "base/shares.h"
 #include "http/url.h"
 #include "net/stream.h"
+#include "net/tls_record.h"
 
 struct worker;
 struct listen;
@@ -98,6 +99,14 @@ void conn_free(struct conn *c);
  * `is_hard`. */
 void conn_quit(struct conn *c, bool is_hard);
 
+/* What a connection begins with, behind the header of a front end. */
+const struct step *conn_first_step(const struct conn *c);
+
+/* It cannot be served, whatever it says: weir's answer, then the end. Returns
+ * the step. `why` is static. */
+must_check const struct step *conn_refuse(
+    struct conn *c, unsigned status, const char *why);
+
 /* More bytes into c->in, at most to `limit` bytes in all; IO_AGAIN also when
  * it is full. */
 must_check enum io conn_fill(struct conn *c, size_t limit);
@@ -110,9 +119,16 @@ double conn_patience(const struct conn *c);
 void conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_blind);
 
+/* Ends without an answer, or with what c->out holds: the client sees that, and
+ * no reset. Returns the step. */
+must_check const struct step *conn_linger(struct conn *c);
+
+/* The same with a TLS alert, for a handshake that OpenSSL has no part in. */
+must_check const struct step *conn_alert(struct conn *c, enum tls_alert alert);
+
 /* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
- * *au (the tunnel's own host where there is none). False: *next says to wait,
- * or to end. */
+ * *au (the tunnel's own host where there is none), unless that is NULL. False:
+ * *next says to wait, or to end, for what is TLS with an alert. */
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 
@@ -121,6 +137,9 @@ must_check bool conn_read_hello(struct conn *c, struct hello *h,
 must_check bool conn_read_sni(
     struct conn *c, const struct hello *h, struct authority *au);
 
+/* The exchange of a blind tunnel is over: frees it. Returns the step. */
+must_check const struct step *blind_end(struct conn *c);
+
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
     printf_like(3, 4);
@@ -128,6 +147,7 @@ void conn_log(const struct conn *c, int level, const char *fmt, ...)
 /* The entry steps of each file. */
 extern const struct serve serve_h1;
 extern const struct step conn_step_front;     /* front.c: a header first */
+extern const struct step conn_step_secure;    /* secure.c: TLS to weir first */
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */

@@ -1,7 +1,7 @@
 /*
  * A connection that a front end passes on (listen … proxy_protocol): whose it
  * is stands in a header before all else. Called by accept through conn.c; hands
- * over to serve_h1.c when the hooks know the client.
+ * over to serve_h1.c or secure.c when the hooks know the client.
  */
 
 #include "proxy/conn.h"
@@ -21,7 +21,7 @@ take_header(struct conn *c, const struct proxy_header *h, size_t n)
     if (h->has_client) {
         c->peer = h->client;
     }
-    return hooks_accept(c) == V_NEXT ? &conn_step_serve : &task_end;
+    return hooks_accept(c) == V_NEXT ? conn_first_step(c) : &task_end;
 }
 
 static const struct step *

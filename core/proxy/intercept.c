@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "net/hello.h"
 #include "net/leaf.h"
-#include "net/tcp.h"
 #include "net/tls.h"
 #include "proxy/hook.h"
 #include "proxy/proxy_conf.h"
@@ -83,7 +82,8 @@ run_handshake(struct task *t)
     case IO_ERR:
         conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
             STR_ARG(c->sni), tls_error(c->stream));
-        return &task_end;
+        c->stream = stream_pop(c->stream); /* it has said its alert */
+        return conn_linger(c);
     }
     if (clock_mono() >= deadline) {
         conn_log(c, LOG_INFO, "client handshake timed out");
@@ -113,6 +113,17 @@ conn_read_sni(struct conn *c, const struct hello *h, struct authority *au)
     return false;
 }
 
+/* It is none: malformed, too large, or of another protocol, which knows no
+ * alerts. */
+static const struct step *
+refuse_hello(struct conn *c, enum hello_result parsed)
+{
+    conn_log(c, LOG_INFO, "%s ClientHello",
+        parsed == HELLO_MORE ? "incomplete" : "malformed");
+    return parsed == HELLO_NOT_TLS ? &task_end
+                                   : conn_alert(c, ALERT_DECODE_ERROR);
+}
+
 bool
 conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
     const struct step **next)
@@ -124,20 +135,21 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
         r = conn_fill(c, c->in.max);
         parsed = r == IO_OK ? hello_parse(buf_str(&c->in), h) : parsed;
     }
-    *next = &task_end;
-    if (parsed == HELLO_OK) {
-        return conn_read_sni(c, h, au);
+    if (parsed == HELLO_OK && (au == NULL || conn_read_sni(c, h, au))) {
+        return true;
     }
     bool may_come =
         parsed == HELLO_MORE && r == IO_AGAIN && c->in.n < c->in.max;
-    if (may_come && clock_mono() < deadline) {
+    if (parsed == HELLO_OK) {
+        *next = conn_alert(c, ALERT_UNRECOGNIZED_NAME);
+    } else if (!may_come) {
+        *next = refuse_hello(c, parsed);
+    } else if (clock_mono() < deadline) {
         task_wait(&c->task, deadline, NULL, NULL);
         *next = TASK_WAIT;
-    } else if (may_come) {
-        conn_log(c, LOG_INFO, "client handshake timed out");
     } else {
-        conn_log(c, LOG_INFO, "%s ClientHello",
-            parsed == HELLO_MORE ? "incomplete" : "malformed");
+        conn_log(c, LOG_INFO, "client handshake timed out");
+        *next = &task_end;
     }
     return false;
 }
@@ -149,9 +161,9 @@ begin_tls(struct conn *c)
         .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
     };
     leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
-    tcp_unread(c->stream, buf_str(&c->in));
-    buf_fini(&c->in);
     c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
+    tls_unread(c->stream, buf_str(&c->in));
+    buf_fini(&c->in);
     return &step_handshake;
 }
 
@@ -174,7 +186,9 @@ run_intercept(struct task *t)
         return begin_tls(c);
     }
     unsigned at = 0;
-    return hooks_target(c, &target, &at) == V_NEXT ? begin_tls(c) : &task_end;
+    return hooks_target(c, &target, &at) == V_NEXT
+               ? begin_tls(c)
+               : conn_alert(c, ALERT_ACCESS_DENIED);
 }
 
 const struct step conn_step_intercept = { "conn: intercept", run_intercept };

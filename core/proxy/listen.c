@@ -1,12 +1,14 @@
 /*
- * listen ADDRESS:PORT|unix:PATH proxy [proxy_protocol] [sandbox=ID] [backlog=N]
- * [mode=OCTAL]; parsed here, opened by proc/, served by accept.c.
+ * listen ADDRESS:PORT|unix:PATH proxy [ssl] [proxy_protocol] [sandbox=ID]
+ * [backlog=N] [mode=OCTAL]; parsed here, opened by proc/, served by accept.c.
+ * The certificate of those with ssl is read here, at check, in the master.
  */
 
 #include "proxy/listen.h"
 
 #include "conf/type.h"
 #include "net/guard.h"
+#include "net/tls_ctx.h"
 #include "proxy/parts.h"
 #include "sandbox/sandbox.h"
 
@@ -35,6 +37,10 @@ parse_option(struct bind *b, const struct token *t, struct listen *l)
     }
     if (str_eq(s, STR("proxy_protocol"))) {
         l->proxy_protocol = true;
+        return true;
+    }
+    if (str_eq(s, STR("ssl"))) {
+        l->ssl = true;
         return true;
     }
     if (str_starts(s, STR("sandbox="))) {
@@ -154,11 +160,70 @@ set_front_ends(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+static bool
+set_file(struct bind *b, const struct directive *d, void *field)
+{
+    struct listen_file *f = field;
+    f->at = &d->args[0];
+    return set_path(b, d, &f->path);
+}
+
+static void
+free_tls(void *tls)
+{
+    tls_server_free(tls);
+}
+
+/* Both or none; they are read where no listener has a use for them, too. */
+static int
+make_tls(struct conf *c, struct listen_conf *lc)
+{
+    const struct listen_file *cert = &lc->certificate;
+    const struct listen_file *key = &lc->certificate_key;
+    char err[1024];
+    if (cert->at == NULL && key->at == NULL) {
+        return 0;
+    }
+    if (cert->at == NULL || key->at == NULL) {
+        return cert->at != NULL
+                   ? conf_fail(c, cert->at,
+                         "\"ssl_certificate\" needs \"ssl_certificate_key\"")
+                   : conf_fail(c, key->at,
+                         "\"ssl_certificate_key\" needs \"ssl_certificate\"");
+    }
+    lc->tls = tls_server_own(cert->path.p, key->path.p, err, sizeof err);
+    if (lc->tls == NULL) {
+        return conf_fail(c, cert->at, "%s", err);
+    }
+    arena_on_free(c->arena, free_tls, lc->tls);
+    return 0;
+}
+
+static int
+check_ssl(struct conf *c, struct listen_conf *lc)
+{
+    bool is_used = false;
+    for (const struct listen *l = lc->first; l != NULL; l = l->next) {
+        is_used = is_used || l->ssl;
+        if (l->ssl && lc->certificate.at == NULL) {
+            return conf_fail(c, l->at,
+                "\"ssl\" needs \"ssl_certificate\" and "
+                "\"ssl_certificate_key\"");
+        }
+    }
+    if (lc->certificate.at != NULL && !is_used) {
+        conf_warn(c, lc->certificate.at,
+            "no \"listen\" uses \"ssl_certificate\"; write \"listen ADDRESS "
+            "proxy ssl;\"");
+    }
+    return make_tls(c, lc);
+}
+
 /* A listener that believes nobody would serve nobody. */
 static int
 check(struct conf *c, struct scope *s, void *part)
 {
-    const struct listen_conf *lc = part;
+    struct listen_conf *lc = part;
     if (s->context != CONF_EGRESS) {
         return 0;
     }
@@ -176,7 +241,7 @@ check(struct conf *c, struct scope *s, void *part)
                 l->path.n != 0 ? "unix:" : "ADDRESS");
         }
     }
-    return 0;
+    return check_ssl(c, lc);
 }
 
 static const struct cmd cmds[] = {
@@ -184,6 +249,10 @@ static const struct cmd cmds[] = {
         struct listen *, set_listen),
     CMD_LISTED("set_real_ip_from", CONF_EGRESS, 1, 255, struct listen_conf,
         front_ends, struct front_ends, set_front_ends),
+    CMD("ssl_certificate", CONF_EGRESS, 1, 1, struct listen_conf, certificate,
+        struct listen_file, set_file),
+    CMD("ssl_certificate_key", CONF_EGRESS, 1, 1, struct listen_conf,
+        certificate_key, struct listen_file, set_file),
     { 0 },
 };
 
@@ -221,6 +290,27 @@ listen_trusts(const struct conf *c, const struct addr *front)
         }
     }
     return false;
+}
+
+struct tls_server *
+listen_tls(const struct conf *c)
+{
+    const struct listen_conf *lc = listen_conf_of(c);
+    return lc != NULL ? lc->tls : NULL;
+}
+
+struct str
+listen_certificate(const struct conf *c)
+{
+    const struct listen_conf *lc = listen_conf_of(c);
+    return lc != NULL ? lc->certificate.path : STR_NONE;
+}
+
+struct str
+listen_certificate_key(const struct conf *c)
+{
+    const struct listen_conf *lc = listen_conf_of(c);
+    return lc != NULL ? lc->certificate_key.path : STR_NONE;
 }
 
 const struct listen *

@@ -1,6 +1,7 @@
 /*
  * The proxy's own directives. Trust stores are built here, at check, in the
- * master: one for each file named, inherited by every worker.
+ * master: one for all scopes that say the same of it, inherited by every
+ * worker.
  */
 
 #include "proxy/proxy_conf.h"
@@ -204,6 +205,49 @@ set_keepalive(struct bind *b, const struct directive *d, void *field)
                      STR_ARG(d->args[0].text));
 }
 
+static bool
+set_ssl_protocols(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *versions = field;
+    *versions = 0;
+    for (unsigned i = 0; i < d->n_args; i++) {
+        struct str s = d->args[i].text;
+        if (str_eq(s, STR("TLSv1.2"))) {
+            *versions |= TLS_1_2;
+        } else if (str_eq(s, STR("TLSv1.3"))) {
+            *versions |= TLS_1_3;
+        } else {
+            return conf_error(b, &d->args[i],
+                "\"%.*s\" is not spoken with origins: \"TLSv1.2\" and "
+                "\"TLSv1.3\" are",
+                STR_ARG(s));
+        }
+    }
+    return true;
+}
+
+static bool
+set_ssl_ciphers(struct bind *b, const struct directive *d, void *field)
+{
+    struct str *list = field;
+    *list = arena_dup(bind_conf(b)->arena, d->args[0].text);
+    const char *why = list->n != 0 ? tls_ciphers_refusal(list->p) : "is empty";
+    return why == NULL ||
+           conf_error(b, &d->args[0], "\"%.*s\" %s", STR_ARG(*list), why);
+}
+
+static bool
+set_ssl_depth(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    if (!set_uint(b, d, n)) {
+        return false;
+    }
+    return *n <= TLS_DEPTH_MAX ||
+           conf_error(b, &d->args[0], "\"%.*s\" must be 0 to %d",
+               STR_ARG(d->name.text), TLS_DEPTH_MAX);
+}
+
 #define P struct proxy_conf
 
 static const struct cmd proxy_cmds[] = {
@@ -243,8 +287,13 @@ static const struct cmd proxy_cmds[] = {
         set_ports),
     CMD_LISTED("allow_address", CONF_EGRESS | CONF_HOST, 1, 255, P,
         allow_address, struct cidr_list, set_cidrs),
-    CMD_PATH("proxy_ssl_trusted_certificate", CONF_WHERE, P,
-        proxy_ssl_trusted_certificate),
+    CMD_PATH("proxy_ssl_trusted_certificate", CONF_WHERE, P, proxy_ssl.ca_file),
+    CMD("proxy_ssl_protocols", CONF_WHERE, 1, 2, P, proxy_ssl.versions,
+        unsigned, set_ssl_protocols),
+    CMD("proxy_ssl_ciphers", CONF_WHERE, 1, 1, P, proxy_ssl.ciphers, struct str,
+        set_ssl_ciphers),
+    CMD("proxy_ssl_verify_depth", CONF_WHERE, 1, 1, P, proxy_ssl.depth,
+        unsigned, set_ssl_depth),
     CMD("upstream_proxy", CONF_WHERE, 1, 4, P, upstream_proxy,
         const struct upstream_proxy *, set_upstream_proxy),
     { 0 },
@@ -274,20 +323,21 @@ static const struct proxy_conf proxy_defaults = {
     .gzip_comp_level = 1,
     .intercept = true,
     .ports = { default_ports, LEN(default_ports) },
+    .proxy_ssl = { .versions = TLS_ANY, .depth = TLS_DEPTH_MAX },
 };
 
-/* The store that another scope of this conf already built from that file. */
+/* The client that another scope of this conf already built from the same. */
 static struct tls_client *
-proxy_find_tls(const struct scope *s, struct str path)
+proxy_find_tls(const struct scope *s, const struct tls_client_args *args)
 {
     const struct proxy_conf *p = scope_part(s, PART_PROXY);
-    if (p->tls != NULL && str_eq(p->proxy_ssl_trusted_certificate, path)) {
+    if (p->tls != NULL && tls_client_args_eq(&p->proxy_ssl, args)) {
         return p->tls;
     }
     struct tls_client *found = NULL;
     for (const struct scope *k = s->children; k != NULL && found == NULL;
          k = k->next) {
-        found = proxy_find_tls(k, path);
+        found = proxy_find_tls(k, args);
     }
     return found;
 }
@@ -319,10 +369,9 @@ proxy_check_blind(struct conf *c, const struct scope *s)
 static bool
 make_tls(struct conf *c, struct proxy_conf *p, char *err, size_t err_size)
 {
-    struct str path = p->proxy_ssl_trusted_certificate;
-    p->tls = proxy_find_tls(c->main, path);
+    p->tls = proxy_find_tls(c->main, &p->proxy_ssl);
     if (p->tls == NULL) {
-        p->tls = tls_client_new(path.n != 0 ? path.p : NULL, err, err_size);
+        p->tls = tls_client_new(&p->proxy_ssl, err, err_size);
         if (p->tls == NULL) {
             return false;
         }

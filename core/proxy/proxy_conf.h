@@ -8,6 +8,7 @@
 #include "base/addr.h"
 #include "conf/bind.h"
 #include "net/tcp.h"
+#include "net/tls_ctx.h"
 
 struct logfile;
 struct pages;
@@ -80,9 +81,9 @@ struct proxy_conf {
     bool intercept; /* host: off makes a blind tunnel */
     struct port_list ports;
     struct cidr_list allow_address;
-    struct str proxy_ssl_trusted_certificate;    /* path; n 0: the system's */
     const struct upstream_proxy *upstream_proxy; /* NULL: directly */
-    struct tls_client *tls; /* made by check(), one for each path */
+    struct tls_client_args proxy_ssl;
+    struct tls_client *tls; /* made by check(), one for all equal proxy_ssl */
 };
 
 extern const struct conf_part proxy_part;

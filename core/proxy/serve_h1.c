@@ -12,6 +12,7 @@
 #include "http/h1_write.h"
 #include "net/tcp.h"
 #include "proxy/h1_side.h"
+#include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
@@ -125,6 +126,13 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
     return next;
 }
 
+const struct step *
+conn_refuse(struct conn *c, unsigned status, const char *why)
+{
+    CHECK(c, CONN_MAGIC);
+    return refuse_head(c, tx_new(c), status, why);
+}
+
 static const struct step *
 parse_head(struct conn *c, size_t n)
 {
@@ -211,6 +219,13 @@ run_head(struct task *t)
     return wait_until(c, deadline);
 }
 
+/* Whoever speaks TLS to weir, in a tunnel or around all. */
+static bool
+has_tls(const struct conn *c)
+{
+    return c->is_tls || c->listen->ssl;
+}
+
 /* While it waits for the response a client only leaves or pipelines. One that
  * ends its side may have gone or may wait for the response: without TLS, where
  * simple clients do that (`nc -N`), it is served while bytes reach it. */
@@ -221,7 +236,7 @@ watch_client(struct conn *c, struct h1_side *side)
     while (r == IO_OK) { /* to the last: nobody calls for what was left */
         r = conn_fill(c, c->in.max);
     }
-    if (r == IO_EOF && !c->is_tls) {
+    if (r == IO_EOF && !has_tls(c)) {
         c->is_half_closed = true;
         side->progress = clock_mono();
     } else if (r != IO_AGAIN) {
@@ -262,7 +277,7 @@ has_left_out_of_sight(const struct conn *c, struct h1_side *side)
     }
     side->looked = now;
     enum tcp_end end = tcp_other_end(c->stream);
-    if (end != TCP_ENDED || c->is_tls) {
+    if (end != TCP_ENDED || has_tls(c)) {
         return end != TCP_OPEN;
     }
     side->ended = side->ended != 0 ? side->ended : now;

@@ -103,7 +103,7 @@ run_client(struct task *t)
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
     if (tx->is_over) {
-        return &task_end;
+        return tx->blind != NULL ? blind_end(c) : &task_end;
     }
     if (tx->is_client_done) {
         task_wait(t, TASK_NEVER, NULL, NULL);
@@ -136,7 +136,7 @@ break_off(struct tx *tx, const char *why)
 static const struct step *
 refuse(struct tx *tx)
 {
-    tx->response.status = 421; /* logged; nobody could read it */
+    tx->response.status = 421; /* logged; the client gets an alert */
     tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", tx->up.why);
     upstream_close(tx);
     tx->is_broken = true;

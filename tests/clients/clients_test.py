@@ -1,7 +1,8 @@
 """Real clients, as they come: each holds no credential, and the origin
 checks that the right one arrived."""
 
-from lib.clients import attempt, run, url
+from lib.clients import EGRESS, TOKEN, attempt, run, url
+from lib.http import reply
 
 NODE_HTTPS = """
 const http = require('http'), https = require('https');
@@ -44,6 +45,25 @@ def test_curl(served, origin):
     out = run(served, "curl", "-sSv", url(origin), url(origin, "/2"))
     assert out == "hello GET \nhello GET \n"
     assert len(origin.conns) == 1
+
+
+def test_curl_by_an_https_proxy(weir, guarded, pki):
+    """It speaks TLS to weir, and TLS to the origin within."""
+    origin = guarded(lambda conn, request: reply(f"hello {request.method}\n"))
+    cert, key = pki.leaf("127.0.0.1")
+    w = weir(
+        egress=f"{EGRESS} listen 127.0.0.1:{{{{port}}}} proxy ssl;\n"
+        f"ssl_certificate {cert};\nssl_certificate_key {key};",
+        env={"TOKEN": TOKEN},
+    )
+    proxy = f"https://127.0.0.1:{w.port}"
+    out = run(w, "curl", "-sS", "--proxy", proxy, "--proxy-cacert", pki.ca,
+              url(origin), url(origin, "/2"))  # fmt: skip
+    assert out == "hello GET\nhello GET\n"
+    assert len(origin.conns) == 1
+    done = attempt(w, "curl", "-sS", "--proxy", proxy, "--proxy-cacert",
+                   w.ca(), url(origin))  # fmt: skip
+    assert done.returncode == 60, "no certificate of a sandbox's CA is weir's"
 
 
 def test_curl_upload(served, origin):

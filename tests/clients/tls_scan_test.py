@@ -1,5 +1,6 @@
-"""What scanners say of the TLS that weir speaks inside a tunnel. They know
-no CONNECT, or no name without an address: a forwarder leads them in."""
+"""What scanners say of the TLS that weir speaks, on a listener and inside a
+tunnel. They know no CONNECT, or no name without an address: a forwarder leads
+them in."""
 
 import json
 import xml.etree.ElementTree as xml
@@ -29,11 +30,29 @@ def inside(served, origin):
         yield forwarder.port
 
 
+@pytest.fixture
+def around(weir, pki):
+    """A weir with a port that speaks TLS itself."""
+    cert, key = pki.leaf("origin.test")
+    return weir(
+        egress="listen 127.0.0.1:{{port}} proxy ssl;\n"
+        f"ssl_certificate {cert};\nssl_certificate_key {key};\n"
+    )
+
+
 def test_sslscan(served, inside):
+    assert_scan(served, inside)
+
+
+def test_sslscan_of_a_listener(around):
+    assert_scan(around, around.port)
+
+
+def assert_scan(w, port):
     need("sslscan")
     out = run(
-        served, "sslscan", "--sni-name=origin.test", "--xml=-",
-        f"127.0.0.1:{inside}",
+        w, "sslscan", "--sni-name=origin.test", "--xml=-",
+        f"127.0.0.1:{port}",
     )  # fmt: skip
     found = xml.fromstring(out).find("ssltest")
     enabled = {

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from lib.client import DECODE_ERROR
 from lib.http import Truncated, reply
 
 REQUESTS = {
@@ -205,12 +206,15 @@ def test_garbage_instead_of_tls_upstream(weir, origins):
 
 def test_garbage_that_looks_like_tls(weir, origin):
     w = weir()
-    for junk in (b"\x16\x03\x01\x00\x05hello", b"\x16" * 4000):
-        with w.client() as c:
-            host = f"origin.test:{origin.port}"
-            assert c.connect(host).status == 200
-            c.send(junk)
-            assert c.is_closed(), "no alert: it was no TLS"
+    host = f"origin.test:{origin.port}"
+    with w.client() as c:
+        assert c.connect(host).status == 200
+        c.send(b"\x16\x03\x01\x00\x05hello")
+        assert c.alert() == DECODE_ERROR
+    with w.client() as c:
+        assert c.connect(host).status == 200
+        c.send(b"\x16" * 4000)
+        assert c.is_closed(), "no alert: it was no TLS"
     assert w.error_log().count("malformed ClientHello") == 2
     assert origin.conns == []
     with w.tunnel("origin.test", origin.port) as c:

@@ -3,12 +3,14 @@ one that an origin would read (SPEC 5, 6)."""
 
 import pytest
 
-from lib.client import client_hello
+from lib.client import (
+    DECODE_ERROR, MISSING_EXTENSION, UNRECOGNIZED_NAME, client_hello,
+)  # fmt: skip
 from lib.hello import (
-    ECH, PADDING, SERVER_NAME, PiecewiseTls, hello_with, message_of,
+    ECH, PADDING, SERVER_NAME, VERSIONS, PiecewiseTls, hello_with, message_of,
     message_with, records, server_name, vector,
 )  # fmt: skip
-from lib.http import Reader, Truncated
+from lib.http import Reader
 from lib.wait import until
 
 BLIND = "host origin.test { intercept off; }"
@@ -73,17 +75,19 @@ def recorder(origin):
 
 
 def through(w, origin, pieces):
-    """Sends them into a blind tunnel; whether the origin had them all."""
+    """Sends them into a blind tunnel; 0: the origin had them all, or the alert
+    that came instead."""
     origin.wants = sum(map(len, pieces))
     with w.client() as c:
         assert c.connect(host(origin)).status == 200
         for piece in pieces:
             c.send(piece)
-        try:
-            return c.reader.exactly(5) == b"\x16seen"
-        except (ConnectionError, Truncated):
-            assert c.reader.buffer == b""
-            return False
+        said = c.reader.exactly(1)
+        if said == b"\x16":
+            assert c.reader.exactly(4) == b"seen"
+            return 0
+        c.reader.buffer[:0] = said
+        return c.alert()
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -92,10 +96,11 @@ def test_a_cut_hello_is_passed_as_it_came(weir, recorder, cut):
     w = weir(egress=BLIND)
     for name in ("other.test", None, "a.origin.test"):
         hello = client_hello(name) if name else NO_SNI
-        assert not through(w, recorder, CUTS[cut](hello)), name
+        alert = UNRECOGNIZED_NAME if name else MISSING_EXTENSION
+        assert through(w, recorder, CUTS[cut](hello)) == alert, name
     assert recorder.conns == []
     pieces = CUTS[cut](client_hello(NAME))
-    assert through(w, recorder, pieces)
+    assert through(w, recorder, pieces) == 0
     assert recorder.raw == b"".join(pieces)
 
 
@@ -103,15 +108,26 @@ def named(*names):
     return hello_with(NAME, {SERVER_NAME: server_name(*names)})
 
 
-def encrypted(body):
-    return hello_with(NAME, {ECH: body})
+def encrypted(body, name=NAME):
+    return hello_with(name, {ECH: body})
 
 
 OUTER = b"\0\0\1\0\1\x2a" + vector(2, bytes(32)) + vector(2, b"\xa5" * 144)
+ENCRYPTED = {  # greased, or a real one: nobody can tell
+    "ECH": encrypted(OUTER),
+    "ECH, large": encrypted(OUTER[:-144] + b"\xa5" * 9000),
+    "ECH, inner": encrypted(b"\1"),
+    "ECH, empty": encrypted(b""),
+    "ECH of a draft": hello_with(NAME, {0xFE09: OUTER}),
+}
+ANOTHER = "an encrypted ClientHello with an SNI of another host"
 HIDING = {  # what may mean another name than the tunnel's, and what is logged
-    "ECH": (encrypted(OUTER), "an encrypted ClientHello"),
-    "ECH, inner": (encrypted(b"\1"), "an encrypted ClientHello"),
-    "ECH, empty": (encrypted(b""), "an encrypted ClientHello"),
+    "ECH, another name": (encrypted(OUTER, "other.test"), ANOTHER),
+    "ECH, a name below": (encrypted(OUTER, "a.origin.test"), ANOTHER),
+    "ECH, two names": (hello_with(NAME, {ECH: OUTER, SERVER_NAME: server_name(
+        b"origin.test", b"other.test")}), "malformed ClientHello"),
+    "ECH of a draft, another name": (
+        hello_with("other.test", {0xFFCE: OUTER}), ANOTHER),
     "ECH, no name": (hello_with(NAME, {ECH: OUTER, SERVER_NAME: None}), "no SNI"),
     "two names": (named(b"origin.test", b"other.test"), "malformed ClientHello"),
     "its name twice": (named(b"origin.test", b"origin.test"),
@@ -137,29 +153,62 @@ HIDING = {  # what may mean another name than the tunnel's, and what is logged
 }  # fmt: skip
 
 
+def alert_for(why):
+    return {"no SNI": MISSING_EXTENSION, "malformed": DECODE_ERROR,
+            "malformed ClientHello": DECODE_ERROR}.get(why, UNRECOGNIZED_NAME)  # fmt: skip
+
+
 def test_a_hello_that_may_mean_another_name_goes_nowhere(weir, recorder):
     """Not a byte, nor a connection; other spellings of the same name do."""
     w = weir(egress=BLIND)
     for case, (hello, why) in HIDING.items():
         before = w.error_log().count(why)
-        assert not through(w, recorder, [hello]), case
+        assert through(w, recorder, [hello]) == alert_for(why), case
         until(lambda: w.error_log().count(why) == before + 1, f"{why}: {case}")
     assert recorder.conns == []
     hellos = [named(b"ORIGIN.test"), named(b"origin.test.")]
     for hello in hellos:
-        assert through(w, recorder, [hello])
+        assert through(w, recorder, [hello]) == 0
     assert recorder.raw == b"".join(hellos)
 
 
+def test_an_encrypted_hello_is_passed_as_it_came(weir, recorder):
+    """Its outer name is the tunnel's; what is inside is not weir's to see."""
+    w = weir(egress=BLIND)
+    for case, hello in ENCRYPTED.items():
+        assert through(w, recorder, [hello]) == 0, case
+    assert recorder.raw == b"".join(ENCRYPTED.values())
+
+
+@pytest.mark.parametrize("name", [NAME, "other.test"])
+def test_an_encrypted_hello_is_intercepted_by_its_outer_name(
+    weir, origin, name
+):
+    """It is not taken up; in TLS 1.2 the certificate can be seen."""
+    w = weir()
+    hellos = [hello_with(name, {ECH: OUTER, VERSIONS: None})]
+    hellos += ENCRYPTED.values() if name == NAME else []
+    for hello in hellos:
+        with w.client() as c:
+            assert c.connect(host(origin)).status == 200
+            c.send(hello)
+            flight = c.reader.exactly(3)
+            assert flight == b"\x16\3\3"
+            while hello == hellos[0] and name.encode() not in flight:
+                flight += c.reader.exactly(1)
+    text = f'SNI "{name}" in a tunnel for "origin.test"'
+    assert (text in w.error_log()) == (name != NAME)
+
+
 def test_a_hello_that_hides_a_name_is_intercepted(weir, origin):
-    """ECH is not taken up: the outer name counts. What is no name ends it."""
+    """The outer name counts. What is no name ends it."""
     w = weir()
     for case, (hello, why) in HIDING.items():
         with w.client() as c:
             assert c.connect(host(origin)).status == 200
             c.send(hello)
             if "malformed" in why:
-                assert c.is_closed(), case
+                assert c.alert() == alert_for(why), case
                 w.wait_log(why)
             else:
                 assert c.reader.exactly(3) == b"\x16\3\3", case
@@ -180,7 +229,7 @@ def test_an_address_for_a_name(weir, origins, sni, is_taken):
         if is_taken:
             assert c.reader.exactly(3) == b"\x16\3\3"
         else:
-            assert c.is_closed()
+            assert c.alert() == UNRECOGNIZED_NAME
             w.wait_log("malformed SNI")
 
 
@@ -192,6 +241,7 @@ def test_an_address_for_a_name_goes_nowhere_blind(weir, origins):
     with w.client() as c:
         assert c.connect(f"127.0.0.1:{o.port}").status == 200
         c.send(named(b"127.0.0.1"))
+        assert c.alert() == MISSING_EXTENSION
         w.wait_log("no SNI")
     assert o.conns == []
 
@@ -225,11 +275,11 @@ def test_a_hello_that_is_too_much_is_refused(weir, recorder, mode):
         with w.client() as c:
             assert c.connect(host(recorder)).status == 200
             c.send(b"".join(pieces))
-            assert c.is_closed(), case
+            assert c.alert() == DECODE_ERROR, case
         until(lambda: w.error_log().count("malformed Cl") == n + 1, case)
     assert recorder.conns == []
     if mode == "blind":
-        assert through(w, recorder, padded(MOST))
+        assert through(w, recorder, padded(MOST)) == 0
 
 
 def test_a_hello_that_does_not_end(weir, recorder):

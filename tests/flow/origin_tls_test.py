@@ -25,8 +25,9 @@ def test_ciphers_of_tls_1_2(weir, origin, cipher):
     assert origin.conns[0].sock.cipher()[0] == cipher
 
 
-def test_what_has_no_forward_secrecy_is_refused(weir, origins, pki):
-    """RSA's key exchange."""
+@pytest.fixture
+def rsa_origin(origins, pki):
+    """It knows no key exchange but RSA's, and is its own CA: `trust`."""
     key = os.path.join(pki.dir, "rsa.key")
     openssl("genrsa", "-out", key, "2048")
     cert = openssl("req", "-x509", "-key", key, "-subj", "/CN=origin.test",
@@ -37,7 +38,37 @@ def test_what_has_no_forward_secrecy_is_refused(weir, origins, pki):
     origin = origins("origin.test", cert=(path, key))
     origin.context.maximum_version = ssl.TLSVersion.TLSv1_2
     origin.context.set_ciphers("AES128-GCM-SHA256")
-    w = weir(egress=f"proxy_ssl_trusted_certificate {path};")
+    origin.trust = f"proxy_ssl_trusted_certificate {path};"
+    return origin
+
+
+def test_what_has_no_forward_secrecy_is_refused(weir, rsa_origin):
+    assert get(weir(egress=rsa_origin.trust), rsa_origin).status == 502
+
+
+def test_ciphers_that_an_operator_names(weir, rsa_origin):
+    """For the block that names them alone."""
+    w = weir(egress=rsa_origin.trust
+             + "host origin.test { proxy_ssl_ciphers AES128-GCM-SHA256; }")  # fmt: skip
+    assert get(w, rsa_origin).status == 200
+    w = weir(egress=rsa_origin.trust + "proxy_ssl_ciphers AES128-GCM-SHA256;"
+             "host origin.test { proxy_ssl_ciphers HIGH:!aNULL:!kRSA; }")  # fmt: skip
+    assert get(w, rsa_origin).status == 502
+
+
+@pytest.mark.parametrize("said, status, version", [
+    ("TLSv1.2", 200, "TLSv1.2"), ("TLSv1.3", 200, "TLSv1.3"),
+    ("TLSv1.2 TLSv1.3", 200, "TLSv1.3"),
+])  # fmt: skip
+def test_versions_that_an_operator_names(weir, origin, said, status, version):
+    w = weir(egress=f"proxy_ssl_protocols {said};")
+    assert get(w, origin).status == status
+    assert origin.conns[0].sock.version() == version
+
+
+def test_a_version_that_no_operator_named(weir, origin):
+    origin.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    w = weir(egress="host origin.test { proxy_ssl_protocols TLSv1.3; }")
     assert get(w, origin).status == 502
 
 
@@ -73,6 +104,22 @@ def test_an_intermediate_for_an_anchor(weir, origins, rogue_pki, tmp_path):
     w = weir(egress=f"proxy_ssl_trusted_certificate {sub.ca};")
     assert get(w, good).status == 200
     assert get(w, other).status == 502
+
+
+@pytest.mark.parametrize("depth, status", [(0, 502), (1, 200)])
+def test_the_depth_of_a_chain(weir, origins, pki, tmp_path, depth, status):
+    """CAs between the leaf and the anchor are counted, and nothing else."""
+    sub = intermediate(str(tmp_path / "sub"), pki)
+    cert, key = sub.leaf("origin.test")
+    with open(cert, "ab") as f, open(sub.ca, "rb") as above:
+        f.write(above.read())
+    deep = origins("origin.test", cert=(cert, key))
+    flat = origins("flat.test")
+    w = weir(egress=f"proxy_ssl_verify_depth {depth};")
+    assert get(w, deep).status == status
+    assert get(w, flat).status == 200
+    if status == 502:
+        w.wait_log("certificate verify failed: .*chain too long")
 
 
 @pytest.mark.parametrize("certificate, is_good", [

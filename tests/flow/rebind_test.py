@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from lib.client import client_hello
+from lib.client import ACCESS_DENIED, client_hello
 from lib.http import reply
 from lib.wait import DEADLINE, until
 
@@ -36,7 +36,7 @@ def asking(weir, dns, more="", **parts):
 
 def fetch(w, o, how):
     """The status of one request by a connection of its own; a blind tunnel
-    that is refused just ends."""
+    that is refused ends by an alert."""
     host = f"{NAME}:{o.port}"
     if how == "plain":
         with w.client() as c:
@@ -47,7 +47,12 @@ def fetch(w, o, how):
     with w.client() as c:
         assert c.connect(host).status == 200
         c.send(client_hello(NAME))
-        return 200 if c.recv(1) == b"\x16" else 403
+        said = c.reader.exactly(1)
+        if said == b"\x16":
+            return 200
+        c.reader.buffer[:0] = said
+        assert c.alert() == ACCESS_DENIED
+        return 403
 
 
 def served(conn):

@@ -7,11 +7,12 @@ import ssl
 
 import pytest
 
-from lib.client import client_hello
+from lib.client import (
+    DECODE_ERROR, MISSING_EXTENSION, UNRECOGNIZED_NAME, client_hello,
+)  # fmt: skip
 from lib.hello import (
     ECH, SERVER_NAME, hello_with, message_of, records, server_name, vector,
 )  # fmt: skip
-from lib.http import Truncated
 from lib.weir import GLOBALS
 
 NAME = "origin.test"
@@ -52,7 +53,8 @@ def server(origin):
 
 
 def talk(w, server, answer, then):
-    """Whether `then` came through behind the first hello and its answer."""
+    """0: `then` came through behind the first hello and its answer; else the
+    alert that came instead."""
     server.answer, server.wants = answer, len(FIRST + then)
     with w.client() as c:
         assert c.connect(host(server)).status == 200
@@ -60,10 +62,12 @@ def talk(w, server, answer, then):
         if answer:
             assert c.reader.exactly(len(answer)) == answer
         c.send(then)
-        try:
-            return c.reader.exactly(len(OVER)) == OVER
-        except (ConnectionError, Truncated):
-            return False
+        said = c.reader.exactly(1)
+        if said == OVER[:1]:
+            assert c.reader.exactly(len(OVER) - 1) == OVER[1:]
+            return 0
+        c.reader.buffer[:0] = said
+        return c.alert()
 
 
 def test_a_server_that_wants_another_hello(weir, origin, pki):
@@ -96,7 +100,8 @@ REFUSED = {  # behind the first hello, and what is logged
     "another name": (OTHER, "an SNI of another host"),
     "a name below": (client_hello("a.origin.test"), "an SNI of another host"),
     "no name": (hello_with(NAME, {SERVER_NAME: None}), "no SNI"),
-    "ECH": (hello_with(NAME, {ECH: b"x"}), "an encrypted ClientHello"),
+    "ECH": (hello_with("other.test", {ECH: b"x"}),
+            "an encrypted ClientHello with an SNI of another host"),
     "no host name": (hello_with(NAME, {SERVER_NAME: server_name(b"127.0.0.1")}),
                      "a malformed SNI"),
     "in pieces": (b"".join(records(message_of(OTHER), [1, 3, 70])),
@@ -120,13 +125,20 @@ ANSWERS = {  # to the first
 }
 
 
+def alert_for(why):
+    return {"no SNI": MISSING_EXTENSION,
+            "a malformed second ClientHello": DECODE_ERROR}.get(
+                why, UNRECOGNIZED_NAME)  # fmt: skip
+
+
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_second_hello_is_for_the_same_name(weir, server, answer):
     """Not a byte of it arrives, whether it was asked for or comes before."""
     w = weir(egress=BLIND)
     may_come = []
     for n, (case, (hello, why)) in enumerate(REFUSED.items(), 1):
-        assert not talk(w, server, ANSWERS[answer], CCS + hello), case
+        alert = talk(w, server, ANSWERS[answer], CCS + hello)
+        assert alert == alert_for(why), case
         tunnel = w.access_log(2 * n)[-1]
         assert tunnel["status"] == 421, case
         assert tunnel["cause"] == f"{why} in a blind tunnel", case
@@ -143,7 +155,14 @@ def test_the_same_hello_again_is_passed_as_it_came(weir, server, sizes):
     """And what it says behind its second hello is its own affair."""
     second = b"".join(records(message_of(client_hello("ORIGIN.test")), sizes))
     then = CCS + second + EARLY + KEY_EXCHANGE + FINISHED
-    assert talk(weir(egress=BLIND), server, server_hello(RETRY), then)
+    assert talk(weir(egress=BLIND), server, server_hello(RETRY), then) == 0
+    assert server.raw == FIRST + then
+
+
+def test_an_encrypted_hello_again(weir, server):
+    """It may be encrypted in the second alone."""
+    then = CCS + hello_with(NAME, {ECH: b"\0" * 200}) + EARLY
+    assert talk(weir(egress=BLIND), server, server_hello(RETRY), then) == 0
     assert server.raw == FIRST + then
 
 
@@ -155,7 +174,7 @@ def test_the_same_hello_again_is_passed_as_it_came(weir, server, sizes):
 def test_after_a_server_hello_all_is_passed(weir, server, answer):
     """TLS 1.2 goes on in handshake records, none of which is a hello."""
     then = KEY_EXCHANGE + CCS + FINISHED + EARLY + b"\x16\3"
-    assert talk(weir(egress=BLIND), server, answer, then)
+    assert talk(weir(egress=BLIND), server, answer, then) == 0
     assert server.raw == FIRST + then
 
 
@@ -163,7 +182,7 @@ def test_what_is_no_hello_is_not_held(weir, server):
     """Records without a byte in them, too."""
     w = weir(egress=BLIND)
     for then in (b"\x17\3\3\0\0", b"\x16\3\3\0\0", EARLY[:7], CCS):
-        assert talk(w, server, server_hello(RETRY), then)
+        assert talk(w, server, server_hello(RETRY), then) == 0
 
 
 @pytest.mark.parametrize(

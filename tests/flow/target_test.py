@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from lib.client import client_hello
+from lib.client import MISSING_EXTENSION, UNRECOGNIZED_NAME, client_hello
 from lib.http import Reader
 
 
@@ -115,7 +115,8 @@ def test_no_blind_tunnel_to_an_address(weir, origin, name):
     with w.client() as c:
         assert c.connect(f"{V4}:{origin.port}").status == 200
         c.send(client_hello(name or V4))
-        assert c.is_closed()
+        alert = MISSING_EXTENSION if name is None else UNRECOGNIZED_NAME
+        assert c.alert() == alert
     assert origin.conns == []
     assert w.access_log(2)[1]["status"] == 421
     w.wait_log("no SNI in a" if name is None else "an SNI of another host in a")

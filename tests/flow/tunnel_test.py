@@ -5,6 +5,9 @@ import threading
 
 import pytest
 
+from lib.client import (
+    ACCESS_DENIED, INTERNAL_ERROR, MISSING_EXTENSION, UNRECOGNIZED_NAME,
+)  # fmt: skip
 from lib.http import reply
 from lib.weir import GLOBALS
 
@@ -55,17 +58,20 @@ def hello(name):
 
 
 @pytest.mark.parametrize(
-    "first",
-    [hello("other.test"), hello("a.origin.test"), hello(None),
-     b"GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n", b"SSH-2.0-x\r\n"],
+    "first, alert",
+    [(hello("other.test"), UNRECOGNIZED_NAME),
+     (hello("a.origin.test"), UNRECOGNIZED_NAME),
+     (hello(None), MISSING_EXTENSION),
+     (b"GET / HTTP/1.1\r\nHost: origin.test\r\n\r\n", None),
+     (b"SSH-2.0-x\r\n", None)],
     ids=["another name", "a name below", "no name", "http", "ssh"],
 )  # fmt: skip
-def test_blind_tunnel_is_for_its_name_alone(weir, origin, first):
+def test_blind_tunnel_is_for_its_name_alone(weir, origin, first, alert):
     w = weir(egress=BLIND)
     with w.client() as c:
         assert c.connect(host(origin)).status == 200
         c.send(first)
-        assert c.is_closed()
+        assert c.is_closed() if alert is None else c.alert() == alert
     assert origin.conns == []
 
 
@@ -98,8 +104,18 @@ def test_blind_tunnel_to_a_private_address(weir, canary):
     with w.client() as c:
         assert c.connect(f"origin.test:{canary.port}").status == 200
         c.send(hello("origin.test"))
-        assert c.is_closed()
+        assert c.alert() == ACCESS_DENIED
     assert w.access_log(2)[1]["status"] == 403
+
+
+def test_blind_tunnel_to_an_origin_that_is_not_there(weir, origin):
+    origin.close()
+    w = weir(egress=BLIND)
+    with w.client() as c:
+        assert c.connect(host(origin)).status == 200
+        c.send(hello("origin.test") + b"\x17\3\3\0\5early")
+        assert c.alert() == INTERNAL_ERROR
+    assert w.access_log(2)[1]["status"] == 502
 
 
 @pytest.mark.parametrize("first", ["client", "origin"])

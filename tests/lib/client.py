@@ -8,6 +8,11 @@ import struct
 from .http import Reader
 from .wait import DEADLINE
 
+# RFC 8446 B.2
+HANDSHAKE_FAILURE, ACCESS_DENIED, DECODE_ERROR = 40, 49, 50
+PROTOCOL_VERSION, INTERNAL_ERROR, MISSING_EXTENSION = 70, 80, 109
+UNRECOGNIZED_NAME, NO_APPLICATION_PROTOCOL = 112, 120
+
 
 def basic(user, password):
     token = base64.b64encode(f"{user}:{password}".encode()).decode()
@@ -92,6 +97,14 @@ class Client:
             return self.reader.to_eof() == b""
         except ConnectionError:
             return True
+
+    def alert(self):
+        """The one fatal TLS alert that the other end leaves with, by its number
+        (RFC 8446 B.2); what came before it is no part of it. No reset."""
+        said = self.read_eof()
+        assert len(said) >= 7, f"no alert but {said!r}"
+        assert said[-7:-5] == b"\x15\3" and said[-4:-1] == b"\0\2\2", said
+        return said[-1]
 
     def connect(self, authority, headers=()):
         """Sends a CONNECT and returns its response."""

@@ -6,7 +6,7 @@ import struct
 
 from .client import client_hello
 
-SERVER_NAME, PADDING, ECH = 0, 21, 0xFE0D
+SERVER_NAME, ALPN, PADDING, VERSIONS, ECH = 0, 16, 21, 43, 0xFE0D
 
 
 def vector(size, data):

@@ -22,14 +22,25 @@ def assert_good(done):
     assert [s for s in warned if not ABSENT.search(s)] == []
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_conf(weir, name):
+def example(weir, pki, name):
+    """A weir with that one, and what it names in /etc/weir."""
     with open(os.path.join(CONF, name)) as f:
         text = f.read()
     w = weir(conf=text, start=False)
-    os.chmod(w.write("agent-1.token", "a-token-of-the-test\n"), 0o600)
+    files = {"agent-1.token": b"a-token-of-the-test\n"}
+    for file, path in zip(("proxy.pem", "proxy.key"), pki.leaf("proxy.example"),
+                          strict=True):  # fmt: skip
+        with open(path, "rb") as f:
+            files[file] = f.read()
+    for file, data in files.items():
+        os.chmod(w.write(file, data), 0o600)
     w.write("weir.conf", text.replace("/etc/weir/", w.dir + "/"))
-    assert_good(w.run("-t"))
+    return w
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_conf(weir, pki, name):
+    assert_good(example(weir, pki, name).run("-t"))
 
 
 # What an example must not let a hostile sandbox do, beside what it is for.
@@ -48,6 +59,8 @@ ASKED = [
     ("agents.conf", "ci-1", "GET", "https://github.com/me/a", False),
     ("agents.conf", "ci-1", "GET", "https://llm.example/", False),
     ("agents.conf", "ci-1", "GET", "http://cache.agent.internal/", False),
+    ("https_proxy.conf", "agent-1", "GET", "https://pypi.org/simple/", True),
+    ("https_proxy.conf", "agent-1", "GET", "https://github.com/me/a", False),
     ("npm.conf", "build", "GET", "https://registry.npmjs.org/react", True),
     ("npm.conf", "build", "PUT", "https://registry.npmjs.org/react", False),
     ("npm.conf", "build", "GET",
@@ -62,14 +75,9 @@ ASKED = [
 
 @pytest.mark.parametrize("name, sandbox, method, url, is_forwarded", ASKED)
 def test_what_an_example_lets_out(
-    weir, name, sandbox, method, url, is_forwarded
+    weir, pki, name, sandbox, method, url, is_forwarded
 ):
-    with open(os.path.join(CONF, name)) as f:
-        text = f.read()
-    w = weir(conf=text, start=False)
-    w.write("agent-1.token", "a-token-of-the-test\n")
-    w.write("weir.conf", text.replace("/etc/weir/", w.dir + "/"))
-    done = w.run("-E", sandbox, method, url)
+    done = example(weir, pki, name).run("-E", sandbox, method, url)
     assert done.returncode == (0 if is_forwarded else 1), done.stdout
 
 

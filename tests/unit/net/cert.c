@@ -59,3 +59,13 @@ cert_write(const struct cert *c, const char *path)
     AN(f != NULL && PEM_write_X509(f, c->x509));
     AZ(fclose(f));
 }
+
+void
+cert_write_key(const struct cert *c, const char *path, const char *passphrase)
+{
+    FILE *f = fopen(path, "w");
+    const EVP_CIPHER *cipher = passphrase != NULL ? EVP_aes_128_cbc() : NULL;
+    AN(f != NULL && PEM_write_PKCS8PrivateKey(
+                        f, c->key, cipher, NULL, 0, NULL, (void *)passphrase));
+    AZ(fclose(f));
+}

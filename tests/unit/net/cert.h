@@ -19,3 +19,7 @@ void cert_fini(struct cert *c);
 
 /* The certificate as PEM, to a file. */
 void cert_write(const struct cert *c, const char *path);
+
+/* Its key as PEM, encrypted where there is a passphrase. */
+void cert_write_key(
+    const struct cert *c, const char *path, const char *passphrase);

@@ -484,8 +484,11 @@ test_tls(void **state)
     cert_make(&ca, NULL, "CA", NULL);
     cert_make(&other, NULL, "another CA", NULL);
     cert_write(&ca, tmp_dir_path(&dir, "ca.pem"));
-    struct tls_client *c =
-        tls_client_new(tmp_dir_path(&dir, "ca.pem"), err, sizeof err);
+    struct tls_client_args args = { .ca_file =
+                                        str_of(tmp_dir_path(&dir, "ca.pem")),
+        .versions = TLS_ANY,
+        .depth = TLS_DEPTH_MAX };
+    struct tls_client *c = tls_client_new(&args, err, sizeof err);
     assert_non_null(c);
     assert_int_equal(dial_tls(c, &ca, "DNS:a.example", false), DIAL_OK);
     assert_int_equal(dial_tls(c, &ca, "DNS:b.example", false), DIAL_UNTRUSTED);

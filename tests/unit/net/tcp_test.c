@@ -140,29 +140,6 @@ test_it_is_gone_behind_unread_bytes(void **state)
 }
 
 static void
-test_what_was_read_before_comes_first(void **state)
-{
-    (void)state;
-    char byte;
-    size_t got;
-    say("socket");
-    tcp_unread(stream, STR("un\0read"));
-    assert_int_equal(stream_read(stream, &byte, 1, &got), IO_OK);
-    assert_int_equal(byte, 'u');
-    char rest[16];
-    assert_int_equal(stream_read(stream, rest, 16, &got), IO_OK);
-    assert_int_equal(got, 6);
-    assert_memory_equal(rest, "n\0read", 6);
-    assert_reads("socket");
-    tcp_unread(stream, STR("again"));
-    assert_reads("again");
-    tcp_unread(stream, STR("")); /* nothing */
-    assert_dry();
-    tcp_unread(stream, STR("left when it is closed"));
-    assert_int_equal(tcp_bytes_in(stream), 6);
-}
-
-static void
 test_one_byte_at_a_time(void **state)
 {
     (void)state;
@@ -175,9 +152,6 @@ test_one_byte_at_a_time(void **state)
     assert_reads("c");
     assert_int_equal(stream_write(stream, "xyz", 3, &put), IO_OK);
     assert_int_equal(put, 1);
-    tcp_unread(stream, STR("de"));
-    assert_reads("d");
-    assert_reads("e");
     assert_dry();
     assert_int_equal(recv(peer, text, 8, 0), 1);
 }
@@ -442,7 +416,6 @@ main(void)
         TEST(test_reads),
         TEST(test_it_has_left_behind_unread_bytes),
         TEST(test_it_is_gone_behind_unread_bytes),
-        TEST(test_what_was_read_before_comes_first),
         TEST(test_one_byte_at_a_time),
         TEST(test_flush_under_backpressure),
         TEST(test_half_close),

@@ -21,7 +21,10 @@ static struct tls_client *
 client_new(const char *file)
 {
     char err[256];
-    struct tls_client *c = tls_client_new(file, err, sizeof err);
+    struct tls_client_args args = {
+        .ca_file = str_of(file), .versions = TLS_ANY, .depth = TLS_DEPTH_MAX
+    };
+    struct tls_client *c = tls_client_new(&args, err, sizeof err);
     assert_non_null(c);
     return c;
 }
@@ -101,7 +104,7 @@ pair_open_server(struct pair *p, const struct sides *s, int fd)
         &args, &p->drive.task);
 }
 
-static void
+void
 pair_open(struct pair *p, const struct sides *s)
 {
     int fds[2];
@@ -143,10 +146,31 @@ both_shook(void *arg)
 }
 
 void
+pair_go_on(struct pair *p)
+{
+    drive_until(&p->drive, both_shook, p);
+}
+
+void
 pair_shake(struct pair *p, const struct sides *s)
 {
     pair_open(p, s);
-    drive_until(&p->drive, both_shook, p);
+    pair_go_on(p);
+}
+
+void
+pair_shake_within(struct pair *p, const struct sides *s)
+{
+    struct tls_accept_args accept = {
+        .name = str_of(s->sni), .use_cert = on_use_cert, .arg = p
+    };
+    struct tls_connect_args connect = { .name = str_of(s->name), .port = 443 };
+    p->server_io = p->client_io = IO_AGAIN;
+    p->server = tls_accept(pair_server, p->server, &accept, &p->drive.task);
+    p->client = tls_connect(client, p->client, &connect, &p->drive.task);
+    pair_go_on(p);
+    assert_int_equal(p->server_io, IO_OK);
+    assert_int_equal(p->client_io, IO_OK);
 }
 
 void

@@ -54,8 +54,13 @@ int pair_teardown(void **state);
 void pair_open_server(struct pair *p, const struct sides *s, int fd);
 enum io pair_shake_one(struct stream **s, enum io before);
 
-/* Connects and runs both handshakes to their ends. */
+/* Connects; runs both handshakes to their ends; both. */
+void pair_open(struct pair *p, const struct sides *s);
+void pair_go_on(struct pair *p);
 void pair_shake(struct pair *p, const struct sides *s);
+
+/* TLS over the TLS that there is, with the same certificate. */
+void pair_shake_within(struct pair *p, const struct sides *s);
 void pair_close(struct pair *p);
 
 /* Waits for `want` bytes from that end, or its own end. */

@@ -321,7 +321,7 @@ test_a_flood_of_key_updates(void **state)
             assert_int_equal(SSL_do_handshake(r.ssl), 1);
         }
         int n = BIO_read(out, flood, sizeof flood);
-        tcp_unread(p.server->below, str_n(flood, (size_t)n));
+        tls_unread(p.server, str_n(flood, (size_t)n));
         enum io io = stream_read(p.server, &byte, 1, &got);
         assert_int_equal(io, few == 0 ? IO_AGAIN : IO_ERR);
     }

@@ -285,6 +285,67 @@ test_backpressure(void **state)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, pair_setup, pair_teardown)
 
+/* TLS in a tunnel of a client that speaks TLS to weir itself. What each end
+ * says goes through both layers, and so does its end. */
+static void
+test_tls_within_tls(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct receipt r;
+    pair_shake(&p, &pair_usual);
+    pair_shake_within(&p, &pair_usual);
+    pair_assert_talk(&p, p.client, p.server);
+    pair_assert_talk(&p, p.server, p.client);
+    struct bulk b = { .from = p.server, .to = p.client, .total = 3000000 };
+    bufq_init(&b.out, SIZE_MAX);
+    drive_until(&p.drive, bulk_is_through, &b);
+    stream_park(p.server);
+    b = (struct bulk){ .from = p.client, .to = p.server, .total = 500000 };
+    bufq_init(&b.out, SIZE_MAX);
+    drive_until(&p.drive, bulk_is_through, &b);
+    assert_int_equal(tcp_fd(p.server), tcp_fd(p.server->below->below));
+    drive_until(&p.drive, is_shut, p.server);
+    assert_int_equal(pair_receive(&p, p.client, &r, 1), IO_EOF);
+    pair_assert_talk(&p, p.client, p.server);
+    p.client = stream_pop(p.client);
+    assert_int_equal(pair_receive(&p, p.client, &r, 1), IO_EOF);
+    assert_int_equal(pair_receive(&p, p.server, &r, 1), IO_EOF);
+    pair_close(&p);
+}
+
+/* What was read of the layer below before this one was made. */
+static void
+test_what_was_read_before_comes_first(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct pair p;
+        char hello[4096];
+        size_t n = 0;
+        tcp_set_one_byte(i == 1);
+        pair_open(&p, &pair_usual);
+        assert_int_equal(stream_handshake(p.client), IO_AGAIN);
+        while (n < sizeof hello) {
+            size_t got;
+            if (stream_read(p.server->below, hello + n, 100, &got) != IO_OK) {
+                break;
+            }
+            n += got;
+        }
+        assert_in_range(n, 100, sizeof hello - 1);
+        tls_unread(p.server, str_n(hello, n));
+        pair_go_on(&p);
+        assert_int_equal(p.server_io, IO_OK);
+        assert_int_equal(p.client_io, IO_OK);
+        tcp_set_one_byte(false);
+        pair_assert_talk(&p, p.client, p.server);
+        tls_unread(p.server, STR("")); /* nothing */
+        tls_unread(p.server, STR("left when it is closed"));
+        pair_close(&p);
+    }
+}
+
 int
 main(void)
 {
@@ -298,6 +359,8 @@ main(void)
         TEST(test_an_orderly_end),
         TEST(test_an_end_that_must_wait),
         TEST(test_an_end_without_notice),
+        TEST(test_tls_within_tls),
+        TEST(test_what_was_read_before_comes_first),
         TEST(test_backpressure),
     };
     return cmocka_run_group_tests(tests, pair_setup_all, pair_teardown_all);

@@ -151,7 +151,7 @@ test_listen_refused(void **state)
         { "listen unix: proxy;", "empty path in \"unix:\"" },
         { "listen 127.0.0.1:1 backlog=5;",
             "\"listen\" needs to say what for: proxy" },
-        { "listen 127.0.0.1:1 proxy ssl;", "invalid parameter \"ssl\"" },
+        { "listen 127.0.0.1:1 proxy http2;", "invalid parameter \"http2\"" },
         { "listen 127.0.0.1:1 proxy backlog=0;",
             "invalid parameter \"backlog=0\"" },
         { "listen 127.0.0.1:1 proxy backlog=65536;",

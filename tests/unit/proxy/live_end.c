@@ -48,8 +48,8 @@ live_end_free(struct live_end *e)
     xfree(e);
 }
 
-static struct live_end *
-accepted(struct live *l, unsigned listener)
+struct live_end *
+live_client_of(struct live *l, unsigned listener)
 {
     int pair[2];
     struct addr a;
@@ -68,13 +68,13 @@ accepted(struct live *l, unsigned listener)
 struct live_end *
 live_client(struct live *l)
 {
-    return accepted(l, 0);
+    return live_client_of(l, 0);
 }
 
 struct live_end *
 live_front(struct live *l)
 {
-    return accepted(l, 1);
+    return live_client_of(l, 1);
 }
 
 bool

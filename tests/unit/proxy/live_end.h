@@ -25,6 +25,9 @@ struct live_end {
 struct live_end *live_client(struct live *l);
 struct live_end *live_front(struct live *l);
 
+/* One of another listener, which the test's own directives made: 2 or more. */
+struct live_end *live_client_of(struct live *l, unsigned listener);
+
 /* The connection that weir has made; there is one. */
 struct live_end *live_origin(struct live *l);
 bool live_is_dialled(const struct live *l); /* whether there is one */
