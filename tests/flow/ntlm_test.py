@@ -205,6 +205,33 @@ def test_what_has_none_is(guarded, browse):
     assert len(guarded.conns) == 2
 
 
+def test_a_handshake_is_not_cut(weir, origins):
+    """By a limit on requests; what follows it is the last."""
+    origin = origins("o.test", tls=False)
+    origin.default = Ntlm()
+    w = weir(egress="keepalive_requests 2;")
+    b = Browser(w, origin)
+    b.log_in("alice")
+    assert b.client.is_closed()
+    b = Browser(w, origin)
+    assert b.who() == b.who() == REFUSED
+    assert b.client.is_closed()
+
+
+def test_nor_by_a_reload(weir, origins):
+    """What follows it is the last of a worker that drains."""
+    origin = origins("o.test")
+    origin.default = Ntlm()
+    w = weir()
+    b, other = Browser(w, origin), Browser(w, origin)
+    assert b.who() == other.who() == REFUSED
+    w.signal("HUP")
+    until(lambda: other.get().get("Connection") == "close", "a drain")
+    assert b.get(negotiate()).get("Connection") is None
+    assert b.get(authenticate("alice")).get("Connection") == "close"
+    assert b.client.is_closed()
+
+
 def test_of_several_origins_the_last(origins, browse):
     """Over one plain connection to the proxy."""
     a, b = (origins(name, tls=False) for name in ("a.test", "b.test"))
