@@ -31,3 +31,17 @@ auth_is_of_connection(const struct head *h, enum field_id id)
     }
     return false;
 }
+
+size_t
+auth_basic_prefix(struct str credentials)
+{
+    struct str name = STR("Basic");
+    size_t n = name.n;
+    if (credentials.n <= n || !str_ieq(str_n(credentials.p, n), name)) {
+        return 0;
+    }
+    while (n < credentials.n && credentials.p[n] == ' ') {
+        n++;
+    }
+    return n > name.n ? n : 0;
+}

@@ -13,3 +13,7 @@
  * quoted string too, as clients read it: a yes in doubt costs a connection
  * that others could have used, a wrong no would lend one to a stranger. */
 bool auth_is_of_connection(const struct head *h, enum field_id id);
+
+/* How long "Basic", in any case, and the spaces behind it are; 0: the
+ * credentials are of another scheme. */
+size_t auth_basic_prefix(struct str credentials);

@@ -88,6 +88,19 @@ test_credentials(void **state)
     arena_free(a);
 }
 
+static void
+test_basic(void **state)
+{
+    (void)state;
+    assert_int_equal(auth_basic_prefix(STR("Basic abc")), 6);
+    assert_int_equal(auth_basic_prefix(STR("bASIC   abc")), 8);
+    assert_int_equal(auth_basic_prefix(STR("Basic ")), 6);
+    assert_int_equal(auth_basic_prefix(STR("Basic")), 0);
+    assert_int_equal(auth_basic_prefix(STR("Basicabc")), 0);
+    assert_int_equal(auth_basic_prefix(STR("Bearer abc")), 0);
+    assert_int_equal(auth_basic_prefix(STR("")), 0);
+}
+
 int
 main(void)
 {
@@ -95,6 +108,7 @@ main(void)
         cmocka_unit_test(test_alone),
         cmocka_unit_test(test_in_several_lines),
         cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_basic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
