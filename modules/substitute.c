@@ -151,26 +151,12 @@ replace(struct work *w, const struct text *t, struct str *out)
     return true;
 }
 
-/* How long "Basic" and the spaces behind it are; 0: another scheme. */
-static size_t
-basic_prefix(struct str value)
-{
-    size_t n = 5;
-    if (value.n < 6 || !str_ieq(str_n(value.p, 5), STR("Basic"))) {
-        return 0;
-    }
-    while (n < value.n && value.p[n] == ' ') {
-        n++;
-    }
-    return n > 5 ? n : 0;
-}
-
 /* Basic credentials (RFC 7617): what is encoded is looked at, and encoded
  * again. */
 static bool
 replace_basic(struct work *w, const struct text *t, struct str *out)
 {
-    size_t prefix = basic_prefix(t->value);
+    size_t prefix = auth_basic_prefix(t->value);
     struct str code = str_skip(t->value, prefix), pair;
     struct text inner = *t;
     size_t n;
@@ -320,17 +306,36 @@ is_for_body(const struct rule *k, enum media media)
            (k->pointer != NULL) == (media == MEDIA_JSON);
 }
 
+/* Nothing is put into it, though the block may name fields of bodies. */
+static void
+look_at_body(struct tx *tx, const struct rule *k)
+{
+    struct tx_look *look = NULL;
+    for (; k != NULL; k = k->next) {
+        if (k->place == IN_BODY) {
+            look = look != NULL ? look
+                                : tx_look_at_body(tx, media_says(&tx->request));
+            tx_look_add(look, k->secret);
+        }
+    }
+}
+
 /* A body that is read may change: it has no digest that weir could vouch for,
  * and it needs TLS before it is known what it has. */
 static void
 begin_body(struct tx *tx, struct head *h, const struct rule *rules)
 {
     struct state *st = module_state(tx, substitute_module_index);
-    enum media media = h->body != BODY_NONE ? media_of(h) : MEDIA_OTHER;
-    while (rules != NULL && !is_for_body(rules, media)) {
-        rules = rules->next;
+    const struct rule *k = rules;
+    if (h->body == BODY_NONE) {
+        return;
     }
-    if (rules == NULL) {
+    enum media media = media_of(h);
+    while (k != NULL && !is_for_body(k, media)) {
+        k = k->next;
+    }
+    if (k == NULL) {
+        look_at_body(tx, rules);
         return;
     }
     st->media = media;

@@ -57,6 +57,12 @@ fill_on_value(struct fill *f, fill_value *value, void *arg)
     f->arg = arg;
 }
 
+void
+fill_on_raw(struct fill *f, fill_raw *see)
+{
+    f->see_raw = see;
+}
+
 static enum scan
 scan_byte(struct fill *f, char byte, int *c)
 {
@@ -195,13 +201,23 @@ give_pending(struct fill *f, struct bufq *out)
     return f->pending.n == 0;
 }
 
+static void
+tell_raw(const struct fill *f, struct str bytes)
+{
+    if (f->is_bad && f->see_raw != NULL && bytes.n != 0) {
+        f->see_raw(f->arg, bytes);
+    }
+}
+
 /* The text is over: nothing of it is held any more. */
 static void
 end_text(struct fill *f, struct bufq *out)
 {
     AN(f->is_bad || f->n == 0);
     bufq_append(out, str_n(f->raw, f->n_raw));
+    tell_raw(f, str_n(f->raw, f->n_raw));
     if (f->has_tail) {
+        tell_raw(f, str_n(&f->tail, 1));
         bufq_append(out, str_n(&f->tail, 1));
     }
     f->n_raw = f->n = f->size = 0;
@@ -265,6 +281,20 @@ may_begin(const struct fill *f, int c)
     return c >= 0 && (f->first[c / 8] >> c % 8 & 1) != 0;
 }
 
+/* The rest of a body that is malformed. */
+static void
+pass_rest(const struct fill *f, struct bufq *in, struct bufq *out)
+{
+    while (!bufq_is_empty(in) && !bufq_is_full(out)) {
+        struct str run = bufq_peek(in);
+        size_t room = bufq_room(out);
+        run.n = run.n < room ? run.n : room;
+        tell_raw(f, run);
+        size_t moved = bufq_move(out, in, run.n);
+        AN(moved == run.n);
+    }
+}
+
 /* Takes what passes, and at most one byte that does not. */
 static void
 take(struct fill *f, struct bufq *in, struct bufq *out)
@@ -272,7 +302,11 @@ take(struct fill *f, struct bufq *in, struct bufq *out)
     struct str run = bufq_peek(in);
     size_t n = 0, room = bufq_room(out);
     run.n = run.n < room ? run.n : room;
-    while (n < run.n && !f->is_bad) {
+    if (f->is_bad) {
+        pass_rest(f, in, out);
+        return;
+    }
+    while (n < run.n) {
         size_t plain = scan_plain(f, str_skip(run, n));
         n += plain;
         if (plain != 0) {
@@ -292,7 +326,7 @@ take(struct fill *f, struct bufq *in, struct bufq *out)
         }
         n++;
     }
-    bufq_move(out, in, f->is_bad ? SIZE_MAX : n);
+    bufq_move(out, in, n);
 }
 
 /* No byte will follow. */

@@ -32,6 +32,10 @@ struct fill_rule {
  * fill. False: it cannot be had. */
 typedef bool fill_value(void *arg, unsigned rule, struct str *value);
 
+/* More of a body that is malformed, from what was held when that showed, as it
+ * passes. */
+typedef void fill_raw(void *arg, struct str bytes);
+
 enum fill_result {
     FILL_MORE,
     FILL_FULL, /* the output is */
@@ -46,6 +50,7 @@ struct fill {
     const struct fill_rule *rules;
     unsigned n_rules;
     fill_value *value;
+    fill_raw *see_raw; /* or NULL */
     void *arg;
     union {
         struct json_scan json;
@@ -75,6 +80,7 @@ struct fill {
 void fill_init(struct fill *f, enum fill_kind kind, struct arena *a,
     const struct fill_rule *rules, unsigned n);
 void fill_on_value(struct fill *f, fill_value *value, void *arg);
+void fill_on_raw(struct fill *f, fill_raw *see); /* with the same arg */
 
 /* Takes from `in` and gives to `out` within its limit, but for what was held.
  * An error is final. */

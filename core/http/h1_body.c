@@ -124,8 +124,34 @@ body_digit(struct h1_body *b, unsigned digit)
     return H1_OK;
 }
 
+/* The size line is whole. Framing that outweighs its data is refused before
+ * it costs more than it carries. */
+static enum h1_result
+body_size_end(struct h1_body *b, size_t eol)
+{
+    if (b->eol != 0 && b->eol != eol) {
+        return body_fail(b, "a chunk's lines end in CRLF and in bare LF");
+    }
+    b->eol = eol;
+    if (b->left == 0) {
+        b->state = H1_BODY_TRAILER;
+        return H1_OK;
+    }
+    uint64_t cost = b->digits + b->ext + 4;
+    uint64_t allowed = CHUNK_FRAMING + b->left;
+    b->excess += cost;
+    b->excess -= allowed < b->excess ? allowed : b->excess;
+    if (b->excess > H1_CHUNK_EXCESS_MAX) {
+        return body_fail(b, "chunks carry more framing than data");
+    }
+    b->digits = b->ext = 0;
+    b->state = H1_BODY_DATA;
+    return H1_OK;
+}
+
 /* A digit of a chunk's size, or what ends it. Behind a response's digits
  * servers pad with blanks, or write them before an extension (RFC 9112 7.1.1).
+ * A bare LF ends no extension: who drops them to the next CRLF would read on.
  */
 static enum h1_result
 body_size(struct h1_body *b, unsigned char c)
@@ -139,6 +165,9 @@ body_size(struct h1_body *b, unsigned char c)
         body_drop(b)) {
         b->state = H1_BODY_SIZE_BLANK;
         return H1_OK;
+    }
+    if (c == '\n' && b->from == H1_RESPONSE && b->state != H1_BODY_SIZE_FIRST) {
+        return body_size_end(b, 1);
     }
     if (b->state == H1_BODY_SIZE_FIRST || (c != '\r' && c != ';')) {
         return body_fail(b, "a chunk's size is malformed");
@@ -161,33 +190,12 @@ body_ext(struct h1_body *b, unsigned char c)
     return H1_OK;
 }
 
-/* The size line is whole. Framing that outweighs its data is refused before
- * it costs more than it carries. */
-static enum h1_result
-body_size_end(struct h1_body *b, unsigned char c)
-{
-    if (c != '\n') {
-        return body_fail(b, "a chunk's line ends in a bare CR");
-    }
-    if (b->left == 0) {
-        b->state = H1_BODY_TRAILER;
-        return H1_OK;
-    }
-    uint64_t cost = b->digits + b->ext + 4;
-    uint64_t allowed = CHUNK_FRAMING + b->left;
-    b->excess += cost;
-    b->excess -= allowed < b->excess ? allowed : b->excess;
-    if (b->excess > H1_CHUNK_EXCESS_MAX) {
-        return body_fail(b, "chunks carry more framing than data");
-    }
-    b->digits = b->ext = 0;
-    b->state = H1_BODY_DATA;
-    return H1_OK;
-}
-
 static enum h1_result
 body_data_end(struct h1_body *b, unsigned char c)
 {
+    if (b->eol == 1) {
+        b->state = H1_BODY_DATA_LF;
+    }
     if (c != (b->state == H1_BODY_DATA_CR ? '\r' : '\n')) {
         return body_fail(b, "a chunk's data is longer than its size");
     }
@@ -215,7 +223,7 @@ body_trailers_end(struct h1_body *b)
         b->state = H1_BODY_DONE;
         return H1_OK;
     }
-    if (!buf_add(&b->trailers, STR("\r\n"))) {
+    if (!buf_add(&b->trailers, b->eol == 2 ? STR("\r\n") : STR("\n"))) {
         return body_fail(b, "the trailers are too large");
     }
     if (h1_parse_fields(buf_str(&b->trailers), b->from, fields, LEN(fields), &n,
@@ -236,13 +244,14 @@ static enum h1_result
 body_trailer(struct h1_body *b, unsigned char c)
 {
     const struct buf *t = &b->trailers;
-    if (b->state == H1_BODY_TRAILER && c == '\r') {
+    if (b->state == H1_BODY_TRAILER && c == (b->eol == 2 ? '\r' : '\n')) {
         b->state = H1_BODY_TRAILER_END;
-        return H1_OK;
+        return b->eol == 2 ? H1_OK : body_trailers_end(b);
     }
     if (c == '\n') {
-        if (t->n == 0 || t->p[t->n - 1] != '\r') {
-            return body_fail(b, "a trailer ends in a bare LF");
+        bool is_crlf = t->n != 0 && t->p[t->n - 1] == '\r';
+        if (is_crlf != (b->eol == 2)) {
+            return body_fail(b, "a trailer ends as the chunks' lines do not");
         }
         b->state = H1_BODY_TRAILER;
     } else {
@@ -265,7 +274,8 @@ body_step(struct h1_body *b, unsigned char c)
     case H1_BODY_EXT:
         return body_ext(b, c);
     case H1_BODY_SIZE_LF:
-        return body_size_end(b, c);
+        return c == '\n' ? body_size_end(b, 2)
+                         : body_fail(b, "a chunk's line ends in a bare CR");
     case H1_BODY_DATA_CR:
     case H1_BODY_DATA_LF:
         return body_data_end(b, c);

@@ -4,8 +4,8 @@
  * A body's end, found as the body streams (RFC 9112 6 and 7). Bytes go
  * straight from the stream to the queue where no framing lies between them.
  * Strict on a request's chunk framing; of a response's lines blanks behind the
- * size and leading zeros are dropped. Bounded on chunk extensions, which are
- * dropped too, and on trailers.
+ * size and leading zeros are dropped, and they may end in a bare LF, if all of
+ * them do. Bounded on chunk extensions, which are dropped too, and on trailers.
  */
 
 #include "base/buf.h"
@@ -39,8 +39,10 @@ struct h1_body {
     enum body_kind kind;
     enum h1_body_state state;
     unsigned digits, ext; /* of the current chunk's line */
-    uint64_t left;        /* data bytes of the body, or of the chunk */
-    uint64_t total;       /* data bytes so far */
+    size_t eol;     /* bytes that end a line of the framing: 2, 1 of a response;
+                       0: none came yet */
+    uint64_t left;  /* data bytes of the body, or of the chunk */
+    uint64_t total; /* data bytes so far */
     uint64_t excess;
     struct buf trailers; /* their section, raw, while it comes */
     const char *why;     /* static; what was bad */

@@ -17,19 +17,33 @@
 struct cursor {
     const char *p, *end;
     enum h1_from from;
+    bool has_bare; /* a line ended in a bare LF */
 };
 
-/* Control bytes in `in` from `from` on that are not part of a CRLF; a CR at
+/* How many bytes at `p` end a line; 0: none do. CRLF; of a response a bare LF,
+ * too (RFC 9112 2.2). */
+static inline size_t
+line_end(enum h1_from from, const char *p, const char *end)
+{
+    if (end - p >= 2 && p[0] == '\r' && p[1] == '\n') {
+        return 2;
+    }
+    return from == H1_RESPONSE && p < end && *p == '\n' ? 1 : 0;
+}
+
+/* Control bytes in `in` from `at` on that are not part of a line's end; a CR at
  * the very end may become one. */
 static bool
-has_stray_control(struct str in, size_t from)
+has_stray_control(struct str in, size_t at, enum h1_from from)
 {
-    const char *end = in.p + in.n, *p = in.p + from;
+    const char *end = in.p + in.n, *p = in.p + at;
     for (p = scan_text(p, end); p < end; p = scan_text(p, end)) {
-        if (*p != '\r' || (p + 1 < end && p[1] != '\n')) {
+        size_t n = line_end(from, p, end);
+        bool is_open = *p == '\r' && p + 1 == end;
+        if (n == 0 && !is_open) {
             return true;
         }
-        p += p + 1 < end ? 2 : 1;
+        p += is_open ? 1 : n;
     }
     return false;
 }
@@ -43,9 +57,10 @@ head_is_bad(struct h1_error *err, enum h1_error_kind kind)
 
 /* The whole of `in` was searched; a CR at its end is looked at again. */
 static enum h1_result
-head_goes_on(struct str in, size_t *scanned, struct h1_error *err)
+head_goes_on(
+    struct str in, enum h1_from from, size_t *scanned, struct h1_error *err)
 {
-    if (has_stray_control(in, *scanned)) {
+    if (has_stray_control(in, *scanned, from)) {
         return head_is_bad(err, H1_E_CONTROL);
     }
     bool ends_in_cr = in.n != 0 && in.p[in.n - 1] == '\r';
@@ -53,8 +68,10 @@ head_goes_on(struct str in, size_t *scanned, struct h1_error *err)
     return H1_MORE;
 }
 
-enum h1_result
-h1_head_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
+/* The head's end by its first empty line. */
+static enum h1_result
+head_end(struct str in, enum h1_from from, size_t *scanned, size_t *n,
+    struct h1_error *err)
 {
     AN(*scanned <= in.n);
     size_t at = *scanned;
@@ -64,20 +81,33 @@ h1_head_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
     for (;;) {
         at += str_find(str_skip(in, at), '\n');
         if (at == in.n) {
-            return head_goes_on(in, scanned, err);
+            return head_goes_on(in, from, scanned, err);
         }
-        if (at == 0 || in.p[at - 1] != '\r') {
+        size_t before = at != 0 && in.p[at - 1] == '\r' ? at - 1 : at;
+        if (before == at && from == H1_REQUEST) {
             return head_is_bad(err, H1_E_CONTROL);
         }
-        if (at == 1) {
+        if (before == 0) {
             return head_is_bad(err, H1_E_BLANK_LINE);
         }
         at++;
-        if (in.p[at - 3] == '\n') {
+        if (in.p[before - 1] == '\n') {
             *n = at;
             return H1_OK;
         }
     }
+}
+
+enum h1_result
+h1_head_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
+{
+    return head_end(in, H1_REQUEST, scanned, n, err);
+}
+
+enum h1_result
+h1_response_end(struct str in, size_t *scanned, size_t *n, struct h1_error *err)
+{
+    return head_end(in, H1_RESPONSE, scanned, n, err);
 }
 
 void
@@ -87,10 +117,23 @@ h1_head_overflow(struct str in, struct h1_error *err)
     h1_refuse(err, has_line ? H1_E_HEAD_SIZE : H1_E_TARGET_SIZE);
 }
 
-static bool
-at_crlf(const struct cursor *c, const char *p)
+/* Behind a bare LF a CRLF ends nothing: who knows no other end of a line would
+ * take both lines for one. */
+static inline size_t
+eol(const struct cursor *c, const char *p)
 {
-    return c->end - p >= 2 && p[0] == '\r' && p[1] == '\n';
+    size_t n = line_end(c->from, p, c->end);
+    return n == 2 && c->has_bare ? 0 : n;
+}
+
+/* Goes behind the line that ends at `p`; false: none does. */
+static inline bool
+end_line(struct cursor *c, const char *p)
+{
+    size_t n = eol(c, p);
+    c->has_bare = c->has_bare || n == 1;
+    c->p = p + n;
+    return n != 0;
 }
 
 /* Refuses at `p`: as a control byte where it is one that ends no line, else
@@ -99,7 +142,7 @@ static int
 refuse_at(const struct cursor *c, const char *p, enum h1_error_kind kind,
     struct h1_error *err)
 {
-    bool is_control = !scan_is_text((unsigned char)*p) && !at_crlf(c, p);
+    bool is_control = !scan_is_text((unsigned char)*p) && eol(c, p) == 0;
     return h1_refuse(err, is_control ? H1_E_CONTROL : kind);
 }
 
@@ -121,7 +164,8 @@ skip_ows(const char *p)
     return p;
 }
 
-/* "name: value CRLF". Blanks before a response's colon go (RFC 9112 5.1). */
+/* "name: value" and the line's end. Blanks before a response's colon go (RFC
+ * 9112 5.1). */
 static int
 parse_field(struct cursor *c, struct field *f, struct h1_error *err)
 {
@@ -138,10 +182,9 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
     }
     const char *start = skip_ows(p + 1);
     const char *end = scan_text(start, c->end);
-    if (!at_crlf(c, end)) {
+    if (!end_line(c, end)) {
         return h1_refuse(err, H1_E_CONTROL);
     }
-    c->p = end + 2;
     const char *last = end;
     while (last > start && (last[-1] == ' ' || last[-1] == '\t')) {
         last--;
@@ -149,7 +192,8 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
     f->value = str_n(start, (size_t)(last - start));
     f->id = (uint8_t)field_lookup(f->name);
     bool has_blanks = f->name.p + f->name.n != p;
-    f->is_raw = !has_blanks && start == p + 2 && p[1] == ' ' && last == end;
+    f->is_raw = !has_blanks && start == p + 2 && p[1] == ' ' && last == end &&
+                !c->has_bare;
     f->is_gone = false;
     return 0;
 }
@@ -158,9 +202,8 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
 static int
 parse_end(const struct cursor *c, struct h1_error *err)
 {
-    return at_crlf(c, c->p) && c->p + 2 == c->end
-               ? 0
-               : h1_refuse(err, H1_E_BLANK_LINE);
+    size_t n = eol(c, c->p);
+    return n != 0 && c->p + n == c->end ? 0 : h1_refuse(err, H1_E_BLANK_LINE);
 }
 
 /* How many lines go on with a field, and how much room they take; -1: one has a
@@ -168,15 +211,14 @@ parse_end(const struct cursor *c, struct h1_error *err)
 static int
 count_folds(const struct cursor *c, size_t *room)
 {
-    const char *p = c->p;
+    struct cursor at = *c;
     int n = 0;
-    for (; *p == ' ' || *p == '\t'; n++) {
-        const char *end = scan_text(p, c->end);
-        if (!at_crlf(c, end)) {
+    for (; *at.p == ' ' || *at.p == '\t'; n++) {
+        const char *end = scan_text(at.p, at.end);
+        *room += (size_t)(end - at.p) + 1;
+        if (!end_line(&at, end)) {
             return -1;
         }
-        *room += (size_t)(end - p) + 1;
-        p = end + 2;
     }
     return n;
 }
@@ -207,7 +249,7 @@ parse_folds(
         to[at++] = ' ';
         memcpy(to + at, part.p, part.n);
         at += part.n;
-        c->p = end + 2;
+        AN(end_line(c, end));
     }
     f->value = str_trim(str_n(to, at));
     f->is_raw = false;
@@ -219,7 +261,7 @@ parse_fields(
     struct cursor *c, unsigned max, struct head *h, struct h1_error *err)
 {
     struct field f;
-    while (!at_crlf(c, c->p)) {
+    while (eol(c, c->p) == 0) {
         if (h->n == max) {
             return h1_refuse(err, H1_E_FIELD_COUNT);
         }
@@ -252,7 +294,7 @@ parse_method(struct cursor *c, struct head *h, struct h1_error *err)
 {
     const char *p = skip_token(c->p);
     h->method = str_n(c->p, (size_t)(p - c->p));
-    if (at_crlf(c, p)) {
+    if (eol(c, p) != 0) {
         return h1_refuse(err, p == c->p ? H1_E_BLANK_LINE : H1_E_START_LINE);
     }
     if (p == c->p || *p != ' ') {
@@ -318,10 +360,9 @@ parse_request_line(
         parse_version(c, h, err) != 0) {
         return -1;
     }
-    if (!at_crlf(c, c->p)) {
+    if (!end_line(c, c->p)) {
         return refuse_at(c, c->p, H1_E_START_LINE, err);
     }
-    c->p += 2;
     return 0;
 }
 
@@ -343,7 +384,7 @@ h1_may_be_request(struct str in, struct arena *a, struct h1_error *err)
     if (line == in.n) {
         return true;
     }
-    struct cursor c = { in.p, in.p + line + 1, H1_REQUEST };
+    struct cursor c = { in.p, in.p + line + 1, H1_REQUEST, false };
     struct str target;
     struct head h;
     head_init(&h, a);
@@ -352,12 +393,13 @@ h1_may_be_request(struct str in, struct arena *a, struct h1_error *err)
 
 /* What all parsing leans on: the last bytes are an empty line. */
 static int
-check_end(struct str bytes, size_t max, struct h1_error *err)
+check_end(struct str bytes, enum h1_from from, size_t max, struct h1_error *err)
 {
     if (bytes.n > max) {
         return h1_refuse(err, H1_E_HEAD_SIZE);
     }
-    if (!str_ends(bytes, STR("\r\n\r\n"))) {
+    bool is_bare = from == H1_RESPONSE && str_ends(bytes, STR("\n\n"));
+    if (!is_bare && !str_ends(bytes, STR("\r\n\r\n"))) {
         return h1_refuse(err, H1_E_CONTROL);
     }
     return 0;
@@ -367,9 +409,9 @@ int
 h1_parse_request(struct str bytes, uint16_t default_port, struct head *h,
     struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_REQUEST };
+    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_REQUEST, false };
     struct str target;
-    if (check_end(bytes, H1_REQUEST_HEAD_MAX, err) != 0 ||
+    if (check_end(bytes, H1_REQUEST, H1_REQUEST_HEAD_MAX, err) != 0 ||
         parse_request_line(&c, h, &target, err) != 0 ||
         parse_fields(&c, H1_REQUEST_FIELDS_MAX, h, err) != 0) {
         return -1;
@@ -388,17 +430,16 @@ parse_status(struct cursor *c, struct head *h, struct h1_error *err)
     }
     const char *p = c->p + 4;
     if (!str_u64(str_n(c->p + 1, 3), &status) || status < 100 ||
-        (*p != ' ' && !at_crlf(c, p))) {
+        (*p != ' ' && eol(c, p) == 0)) {
         return h1_refuse(err, H1_E_STATUS);
     }
     h->status = (unsigned)status;
     p += *p == ' ' ? 1 : 0;
     const char *end = scan_text(p, c->end);
-    if (!at_crlf(c, end)) {
+    if (!end_line(c, end)) {
         return h1_refuse(err, H1_E_CONTROL);
     }
     h->reason = str_n(p, (size_t)(end - p));
-    c->p = end + 2;
     return 0;
 }
 
@@ -406,8 +447,8 @@ int
 h1_parse_response(
     struct str bytes, enum method method, struct head *h, struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_RESPONSE };
-    if (check_end(bytes, H1_RESPONSE_HEAD_MAX, err) != 0 ||
+    struct cursor c = { bytes.p, bytes.p + bytes.n, H1_RESPONSE, false };
+    if (check_end(bytes, H1_RESPONSE, H1_RESPONSE_HEAD_MAX, err) != 0 ||
         parse_version(&c, h, err) != 0 || parse_status(&c, h, err) != 0 ||
         parse_fields(&c, H1_RESPONSE_FIELDS_MAX, h, err) != 0 ||
         h1_response_rules(h, method, err) != 0) {
@@ -421,15 +462,15 @@ int
 h1_parse_fields(struct str bytes, enum h1_from from, struct field *fields,
     unsigned max, unsigned *n, struct h1_error *err)
 {
-    struct cursor c = { bytes.p, bytes.p + bytes.n, from };
+    struct cursor c = { bytes.p, bytes.p + bytes.n, from, false };
     *n = 0;
     if (str_eq(bytes, STR("\r\n"))) {
         return 0;
     }
-    if (check_end(bytes, SIZE_MAX, err) != 0) {
+    if (check_end(bytes, from, SIZE_MAX, err) != 0) {
         return -1;
     }
-    while (!at_crlf(&c, c.p)) {
+    while (eol(&c, c.p) == 0) {
         if (*n == max) {
             return h1_refuse(err, H1_E_FIELD_COUNT);
         }

@@ -25,11 +25,17 @@ enum h1_from { H1_REQUEST, H1_RESPONSE };
  * drained first (bodies only); H1_BAD: refused for good. */
 enum h1_result { H1_OK, H1_MORE, H1_FULL, H1_BAD };
 
-/* Looks for the end of a head in `in`, which grows between calls; `*scanned`
- * is 0 before the first and kept by this function. H1_OK: the head is the
- * first `*n` bytes. Finds bare CR, bare LF, NUL and other control bytes, and
- * a leading blank line, as soon as they come. */
+/* Looks for the end of a request's head in `in`, which grows between calls;
+ * `*scanned` is 0 before the first and kept by this function. H1_OK: the head
+ * is the first `*n` bytes. Finds bare CR, bare LF, NUL and other control bytes,
+ * and a leading blank line, as soon as they come. */
 enum h1_result h1_head_end(
+    struct str in, size_t *scanned, size_t *n, struct h1_error *err);
+
+/* The same of a response, whose lines may end in a bare LF (RFC 9112 2.2). From
+ * the first that does on all must, or h1_parse_response() refuses the head:
+ * there is a second reading of "A: b LF C: d CRLF", in which it is one line. */
+enum h1_result h1_response_end(
     struct str in, size_t *scanned, size_t *n, struct h1_error *err);
 
 /* Whether `in`, the beginning of a head, may be that of a request yet: what is
@@ -49,7 +55,8 @@ void h1_head_overflow(struct str in, struct h1_error *err);
 must_check int h1_parse_request(struct str bytes, uint16_t default_port,
     struct head *h, struct h1_error *err);
 
-/* `method` of the request decides whether there is a body. */
+/* The same of what h1_response_end() found. `method` of the request decides
+ * whether there is a body. */
 must_check int h1_parse_response(
     struct str bytes, enum method method, struct head *h, struct h1_error *err);
 

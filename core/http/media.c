@@ -66,26 +66,45 @@ is_coded(const struct head *h)
     return n > 1 || (n == 1 && !str_ieq(f->value, STR("identity")));
 }
 
-enum media
-media_of(const struct head *h)
+static enum media
+read_media(const struct head *h, const char **says)
 {
     unsigned n;
     const struct field *f = only(h, STR("Content-Type"), &n);
     struct str rest, type;
+    *says = is_coded(h) ? "has a content coding" : "has no type, or several";
     if (f == NULL || is_coded(h)) {
         return MEDIA_OTHER;
     }
     rest = f->value;
-    if (!str_cut(&rest, ';', &type) || !is_utf8(rest)) {
+    bool has_type = str_cut(&rest, ';', &type);
+    *says = "has another charset than UTF-8";
+    if (!has_type || !is_utf8(rest)) {
         return MEDIA_OTHER;
     }
     type = str_trim(type);
     if (is_json(type)) {
+        *says = "is JSON";
         return MEDIA_JSON;
     }
-    return str_ieq(type, STR("application/x-www-form-urlencoded"))
-               ? MEDIA_FORM
-               : MEDIA_OTHER;
+    bool is_form = str_ieq(type, STR("application/x-www-form-urlencoded"));
+    *says = is_form ? "is a form" : "is neither JSON nor a form";
+    return is_form ? MEDIA_FORM : MEDIA_OTHER;
+}
+
+enum media
+media_of(const struct head *h)
+{
+    const char *says;
+    return read_media(h, &says);
+}
+
+const char *
+media_says(const struct head *h)
+{
+    const char *says;
+    read_media(h, &says);
+    return says;
 }
 
 /* A subtype is text if one of its words is: "vnd.api+json", "x-amz-json-1.1",

@@ -14,6 +14,9 @@ enum media { MEDIA_OTHER, MEDIA_JSON, MEDIA_FORM };
  * ASCII, a content coding. */
 enum media media_of(const struct head *h);
 
+/* Which it is, or why it is MEDIA_OTHER: what is said of "it"; static. */
+const char *media_says(const struct head *h);
+
 /* Whether a response's body is text, as what people or programs write is: text/
  * and multipart/ of any kind, JSON, XML, JavaScript and their like, forms, and
  * what says no type or none that can be read. Not images, archives, packs,

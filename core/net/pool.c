@@ -44,13 +44,14 @@ pool_new(struct loop *l, struct guard *g, unsigned max, unsigned host_max)
 static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
-    AN(k->host.n <= KEY_MAX - 26);
+    AN(k->host.n <= KEY_MAX - 34);
     memcpy(text, &k->serial, 8); /* first: the holder */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
     memcpy(text + 18, &k->via, 8);
-    memcpy(text + 26, k->host.p, k->host.n);
-    return str_n(text, 26 + k->host.n);
+    memcpy(text + 26, &k->conn, 8);
+    memcpy(text + 34, k->host.p, k->host.n);
+    return str_n(text, 34 + k->host.n);
 }
 
 struct pool_host *
@@ -100,6 +101,15 @@ entry_close(struct pool_entry *e)
 {
     entry_unlink(e);
     e->close(e);
+}
+
+void
+pool_host_close(struct pool *p, struct pool_host *h)
+{
+    while (!list_is_empty(&h->idle)) {
+        entry_close(container_of(h->idle.next, struct pool_entry, in_host));
+    }
+    pool_host_put(p, h);
 }
 
 static void

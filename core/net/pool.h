@@ -20,6 +20,8 @@ struct pool_key {
     const struct tls_client *tls; /* NULL: plain */
     uint64_t serial;              /* of the sandbox */
     const void *via; /* what of the configuration it goes through; NULL */
+    uint64_t conn;   /* the one client connection that may use it; 0: all of
+                        the sandbox's */
 };
 
 /* What the owner of a connection embeds. It fills stream, addr and close
@@ -45,6 +47,9 @@ void pool_free(struct pool *p); /* closes all */
 /* The place of a key; a reference, to be given back. */
 struct pool_host *pool_host_get(struct pool *p, const struct pool_key *key);
 void pool_host_put(struct pool *p, struct pool_host *h);
+
+/* Closes all that wait there, and gives the reference back. */
+void pool_host_close(struct pool *p, struct pool_host *h);
 
 /* The most recently used idle connection that the guard still passes, or
  * NULL. It is the caller's; its stream still wakes the entry's task until

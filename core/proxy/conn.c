@@ -16,6 +16,7 @@
 #include "proxy/accept.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
+#include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
@@ -92,6 +93,7 @@ conn_free(struct conn *c)
     if (c->tx != NULL) {
         tx_free(c->tx);
     }
+    pinned_close(c);
     stream_close(c->stream);
     if (c->leaf != NULL) {
         leaf_unref(c->leaf);

@@ -18,6 +18,7 @@
 
 struct worker;
 struct listen;
+struct pool_host;
 struct sandbox;
 struct tx;
 struct leaf;
@@ -49,9 +50,10 @@ struct conn {
     struct bufq out;   /* bytes for the client */
     struct tx *tx;     /* the exchange in progress */
     struct leaf *leaf;
-    struct h1_side *side;    /* serve_h1.c's, for the exchange */
-    struct authority target; /* of the tunnel */
-    struct str sni;          /* the name of the handshake; in arena */
+    struct pool_host *pinned; /* pinned.c's; NULL: none */
+    struct h1_side *side;     /* serve_h1.c's, for the exchange */
+    struct authority target;  /* of the tunnel */
+    struct str sni;           /* the name of the handshake; in arena */
     unsigned requests;
     unsigned long turn;    /* of the loop, in which the last exchange ended */
     struct turn lingering; /* of what is thrown away at the end */

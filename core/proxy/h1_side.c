@@ -8,6 +8,7 @@
 #include "proxy/h1_side.h"
 
 #include "base/clock.h"
+#include "http/auth.h"
 #include "http/h1_write.h"
 #include "proxy/conn.h"
 #include "proxy/proxy_conf.h"
@@ -121,13 +122,25 @@ may_drain(const struct conn *c, const struct h1_side *side)
            !c->tx->request.expects_continue;
 }
 
+/* The client answers this challenge, or it has not authenticated: in the middle
+ * of a handshake its connection cannot be changed for another. */
+static bool
+is_handshake(const struct tx *tx)
+{
+    return tx->response.status == 401 &&
+           auth_is_of_connection(&tx->request, FIELD_AUTHORIZATION) &&
+           auth_is_of_connection(&tx->response, FIELD_WWW_AUTHENTICATE);
+}
+
 static bool
 may_keep_alive(const struct conn *c, const struct h1_side *side)
 {
     const struct tx *tx = c->tx;
+    bool is_last = c->is_quitting ||
+                   c->requests >= worker_conf(c->worker)->keepalive_requests;
     return tx->request.keep_alive && !tx->must_close && !c->must_close &&
-           !c->is_quitting && (side->is_body_done || may_drain(c, side)) &&
-           c->requests < worker_conf(c->worker)->keepalive_requests;
+           (side->is_body_done || may_drain(c, side)) &&
+           (!is_last || is_handshake(tx));
 }
 
 /* Chooses the framing that this client can read (RFC 9112 6.3). */

@@ -54,6 +54,7 @@ struct peer {
     bool has_sent;     /* a byte of this request has left */
     bool has_answered; /* a byte of this response has come */
     bool must_close;
+    bool is_pinned; /* one client connection's, from here to its end */
 };
 
 #define PEER_MAGIC 0x9ee2ee20u

@@ -45,6 +45,13 @@ on_value(void *arg, unsigned rule, struct str *value)
     return true;
 }
 
+static void
+on_raw(void *arg, struct str bytes)
+{
+    struct tx_fill *f = arg;
+    tx_look_at(&f->look, bytes);
+}
+
 void
 tx_fill_begin(struct tx_fill *f, struct tx *tx, enum fill_kind kind)
 {
@@ -53,7 +60,10 @@ tx_fill_begin(struct tx_fill *f, struct tx *tx, enum fill_kind kind)
     f->tx = tx;
     fill_init(&f->fill, kind, tx->arena, f->rules, f->n);
     fill_on_value(&f->fill, on_value, f);
+    fill_on_raw(&f->fill, on_raw);
+    tx_look_begin(&f->look, tx, "is malformed");
     for (unsigned i = 0; i < f->n; i++) {
+        tx_look_add(&f->look, f->secrets[i]);
         f->held[i] = secret_hold(
             tx->conn->worker->secrets, f->secrets[i]->index, tx->sandbox);
     }

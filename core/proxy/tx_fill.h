@@ -9,12 +9,14 @@
  */
 
 #include "http/fill.h"
+#include "proxy/tx_look.h"
 #include "proxy/tx_secret.h"
 #include "sandbox/secret_memory.h"
 
 struct tx_fill {
     struct tx *tx;
     struct fill fill;
+    struct tx_look look; /* at the rest of a body that is malformed */
     unsigned n;
     struct fill_rule rules[SCAN_FIELDS_MAX];
     const struct secret_def *secrets[SCAN_FIELDS_MAX]; /* of each rule */

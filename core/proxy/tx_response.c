@@ -6,6 +6,7 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
+#include "http/auth.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
@@ -17,11 +18,17 @@
 /* Bytes that one exchange moves before others have their turn. */
 #define TURN_BYTES (256 * 1024)
 
-/* What is between weir and the origin stays there; framing is the conn's. */
+/* What is between weir and the origin stays there; framing is the conn's. That
+ * a proxy keeps connections apart which clients authenticate it must say, or
+ * they may not begin (RFC 4559 6). */
 static void
-normalise_response(struct head *h)
+normalise_response(const struct tx *tx, struct head *h)
 {
     head_remove_hop_by_hop(h);
+    if (!tx->conn->is_tunnel &&
+        auth_is_of_connection(h, FIELD_WWW_AUTHENTICATE)) {
+        head_set(h, STR("Proxy-Support"), STR("Session-Based-Authentication"));
+    }
     head_remove(h, STR("Proxy-Authenticate"));
     head_remove(h, STR("Proxy-Authentication-Info"));
 }
@@ -34,7 +41,7 @@ run_response(struct task *t)
         return upstream_abandon(tx);
     }
     if (tx->hook_at == 0) {
-        normalise_response(&tx->response);
+        normalise_response(tx, &tx->response);
     }
     switch (hooks_response(tx)) {
     case V_NEXT:

@@ -6,6 +6,7 @@
 #include "proxy/upstream.h"
 
 #include "base/clock.h"
+#include "http/auth.h"
 #include "net/dial.h"
 #include "net/guard.h"
 #include "net/pool.h"
@@ -14,6 +15,7 @@
 #include "proxy/judge.h"
 #include "proxy/parts.h"
 #include "proxy/peer.h"
+#include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/splice.h"
@@ -45,20 +47,6 @@ upstream_close(struct tx *tx)
         peer_close(tx->peer);
         tx->peer = NULL;
     }
-}
-
-void
-upstream_release(struct tx *tx)
-{
-    CHECK(tx, TX_MAGIC);
-    struct peer *p = tx->peer;
-    tx->peer = NULL;
-    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
-        peer_close(p);
-        return;
-    }
-    peer_park(p, tx->conn->worker->pool, tx->pool_host,
-        conf_of(tx)->proxy_keepalive_timeout);
 }
 
 void
@@ -114,10 +102,19 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
     return give_up(tx, &r);
 }
 
+/* By what is sent, whoever put it there: it tells the origin whose the
+ * connection is. */
+static bool
+authenticates(const struct tx *tx)
+{
+    return auth_is_of_connection(&tx->request, FIELD_AUTHORIZATION);
+}
+
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
     AZ(tx->peer);
+    p->is_pinned = p->is_pinned || authenticates(tx);
     tx->peer = p;
     tx->peer_addr = p->addr;
     peer_begin(p, &tx->task);
@@ -144,6 +141,23 @@ pool_key_of(const struct tx *tx)
         .tls = tx->route.is_tls ? conf_of(tx)->tls : NULL,
         .serial = tx->sandbox->serial,
         .via = tx->via };
+}
+
+void
+upstream_release(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    struct peer *p = tx->peer;
+    tx->peer = NULL;
+    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
+        peer_close(p);
+        return;
+    }
+    struct pool_key key = pool_key_of(tx);
+    struct pool_host *h =
+        p->is_pinned ? pinned_place(tx->conn, &key) : tx->pool_host;
+    peer_park(
+        p, tx->conn->worker->pool, h, conf_of(tx)->proxy_keepalive_timeout);
 }
 
 static const struct step *
@@ -207,6 +221,22 @@ run_upstream(struct task *t)
     return tx_break(tx);
 }
 
+/* The client connection's own, else one of the sandbox's. Who begins to
+ * authenticate gets a new one: that an old one has died could not be told from
+ * a refusal, and nothing is sent twice then. */
+static struct pool_entry *
+take_idle(struct tx *tx, const struct pool_key *key)
+{
+    struct pool *pool = tx->conn->worker->pool;
+    struct guard_policy policy = guard_policy_of(tx);
+    struct pool_host *own = pinned_find(tx->conn, key);
+    struct pool_entry *e = own != NULL ? pool_take(pool, own, &policy) : NULL;
+    if (e == NULL && !authenticates(tx)) {
+        e = pool_take(pool, tx->pool_host, &policy);
+    }
+    return e;
+}
+
 static const struct step *
 run_connect(struct task *t)
 {
@@ -221,12 +251,10 @@ run_connect(struct task *t)
         return start_dial(tx);
     }
     struct pool_key key = pool_key_of(tx);
-    struct guard_policy policy = guard_policy_of(tx);
     if (tx->pool_host == NULL) {
         tx->pool_host = pool_host_get(w->pool, &key);
     }
-    struct pool_entry *e =
-        tx->is_retried ? NULL : pool_take(w->pool, tx->pool_host, &policy);
+    struct pool_entry *e = tx->is_retried ? NULL : take_idle(tx, &key);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
         return &step_head;
@@ -309,13 +337,28 @@ run_dial(struct task *t)
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
- * request cannot have had an effect twice (RFC 9110 9.2.2). */
+ * request cannot have had an effect twice (RFC 9110 9.2.2). Its credentials may
+ * not be sent twice where they are the old connection's: they answer a
+ * challenge that was given there, or count once. */
 static bool
 may_retry(const struct tx *tx)
 {
+    bool is_harmless =
+        method_is_idempotent(tx->request.method_id) && !authenticates(tx);
     return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
-           !tx->is_held_short &&
-           (!tx->peer->has_sent || method_is_idempotent(tx->request.method_id));
+           !tx->is_held_short && (!tx->peer->has_sent || is_harmless);
+}
+
+/* The client sees what it would see without weir, the end of the connection
+ * that it authenticates, and begins anew; an answer of weir's it would take for
+ * the origin's. */
+static const struct step *
+end_with_origin(struct tx *tx)
+{
+    tx_fail(tx, FAULT_ORIGIN,
+        "the origin closed the connection that the client authenticates");
+    upstream_give_up(tx);
+    return tx_break(tx);
 }
 
 static const struct step *
@@ -327,6 +370,9 @@ peer_lost(struct tx *tx, enum peer_io r)
         tx->is_request_sent = false;
         pump_give_back(&tx->up, &tx->held);
         return &step_connect;
+    }
+    if (r == P_CLOSED && tx->peer->is_reused && authenticates(tx)) {
+        return end_with_origin(tx);
     }
     if (r == P_BAD) {
         return fail(tx, 502, "http_protocol_error",
@@ -357,6 +403,9 @@ head_arrived(struct tx *tx)
     unsigned status = tx->response.status;
     bufq_fini(&tx->held); /* answered: it will not be sent again */
     if (status >= 200) {
+        tx->peer->is_pinned =
+            tx->peer->is_pinned ||
+            auth_is_of_connection(&tx->response, FIELD_WWW_AUTHENTICATE);
         tx->t_head = clock_mono();
         tx->down.last_progress = tx->t_head; /* it could not, before */
         hooks_upstream_end(tx);

@@ -186,7 +186,7 @@ h1_recv_head(struct peer *p, struct tx *tx)
     for (;;) {
         struct h1_error err = { 0 };
         size_t n = 0;
-        switch (h1_head_end(buf_str(&p->in), &p->scanned, &n, &err)) {
+        switch (h1_response_end(buf_str(&p->in), &p->scanned, &n, &err)) {
         case H1_OK:
             return parse_head(p, tx, n);
         case H1_BAD:

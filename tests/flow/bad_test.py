@@ -117,7 +117,7 @@ RESPONSES = {
     "mimic": b"HTTP/1.1 200 OK\r\nContent_Length: 3\r\n"
              b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "not http": b"hello\r\n\r\n",
-    "bare lf": b"HTTP/1.1 200 OK\nContent-Length: 1\n\nx",
+    "bare cr": b"HTTP/1.1 200 OK\rContent-Length: 1\r\n\r\nx",
     "both framings": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"
                      b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n"

@@ -9,7 +9,7 @@ HELLO = b"hello"
 CHUNKS = b"5\r\nhello\r\n0\r\n\r\n"
 CODED = "Transfer-Encoding: chunked"
 
-# head lines, body, whether the origin's connection serves the next request
+# head lines, body
 KEPT = {
     "Connection names the coding": ([CODED, "Connection: Transfer-Encoding"], CHUNKS),
     "Connection twice": (
@@ -31,6 +31,8 @@ KEPT = {
     "blank before an extension": ([CODED], b"5 ;a=b\r\nhello\r\n0\r\n\r\n"),
     "a long extension": ([CODED], b"5;" + b"a" * 4000 + b"\r\nhello\r\n0\r\n\r\n"),
     "zeros before a size": ([CODED], b"0000000000000000000005\r\nhello\r\n0\r\n\r\n"),
+    "sizes that end in LF": ([CODED], b"5\nhello\n0\n\n"),
+    "trailers that end in LF": ([CODED], b"5\nhello\n0\nX: y\n\n"),
     "blank before a trailer's colon": ([CODED], b"5\r\nhello\r\n0\r\nX : y\r\n\r\n"),
 }  # fmt: skip
 
@@ -66,6 +68,66 @@ def test_passes(weir, origin, case):
     assert len(origin.conns) == 1
     if case == "a field in two lines":
         assert r.get("x-folded") == "a b"
+
+
+# All of the head; {c} stands for what says how its body ends.
+LINES = {
+    "all": b"HTTP/1.1 200 OK\nX-A: b\n{c}\nX-B: c\n\n",
+    "all but the first": b"HTTP/1.1 200 OK\r\nX-A: b\n{c}\nX-B: c\n\n",
+    "the last": b"HTTP/1.1 200 OK\r\nX-A: b\r\n{c}\r\nX-B: c\n\n",
+    "the end": b"HTTP/1.1 200 OK\r\nX-A: b\r\n{c}\r\nX-B: c\r\n\n",
+    "behind a 1xx": b"HTTP/1.1 103 Early\nX-A: z\n\n"
+                    b"HTTP/1.1 200 OK\r\nX-A: b\r\n{c}\r\nX-B: c\r\n\r\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("framing, body", [
+    (b"Content-Length: 5", HELLO), (CODED.encode(), CHUNKS),
+    (CODED.encode(), b"5\nhello\n0\n\n"),
+])  # fmt: skip
+@pytest.mark.parametrize("case", LINES)
+def test_lines_that_end_in_lf(weir, origin, case, framing, body):
+    """The client gets lines that end in CRLF, which can be read in one way."""
+    origin.on("/", LINES[case].replace(b"{c}", framing) + body)
+    w = weir()
+    with w.tunnel("origin.test", origin.port) as c:
+        for _ in range(2):
+            r = c.get("/", host(origin))
+            assert (r.status, r.body) == (200, HELLO)
+            assert (r.get("x-a"), r.get("x-b")) == ("b", "c")
+            assert b"\n" not in r.raw_head.replace(b"\r\n", b"")
+    assert len(origin.conns) == 1
+
+
+@pytest.mark.parametrize("head", [
+    b"HTTP/1.1 200 OK\nX-A: b\rc\nContent-Length: 0\n\n",
+    b"HTTP/1.1 200 OK\nX-A: b\r\r\nContent-Length: 0\n\n",
+    b"HTTP/1.1 200 OK\nX-A: \0\nContent-Length: 0\n\n",
+    b"\nHTTP/1.1 200 OK\nContent-Length: 0\n\n",
+    b"HTTP/1.1 200 OK\r\nX-A: b\nContent-Length: 0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-A: b\n\r\n",
+    b"HTTP/1.1 200 OK\nContent-Length: 0\r\n\r\n",
+])  # fmt: skip
+def test_lines_that_end_in_something_else(weir, origin, head):
+    """Or in CRLF behind an LF: by CRLF alone it would be one line."""
+    origin.on("/", head)
+    w = weir()
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).status == 502
+
+
+@pytest.mark.parametrize("body", [
+    b"5;a\nhello\n0\n\n", b"5\nhello\r\n0\r\n\r\n", b"5\r\nhello\n0\n\n",
+    b"5\r\nhello\r\n0\n\n", b"5\nhello\n0\nX: y\r\n\n",
+])  # fmt: skip
+def test_chunks_that_end_in_two_ways(weir, origin, body):
+    """An extension that goes on to a CRLF for some; lines that are not alike."""
+    origin.on("/", raw([CODED], body))
+    w = weir()
+    with w.tunnel("origin.test", origin.port) as c:
+        with pytest.raises((AssertionError, ConnectionError)):
+            c.get("/", host(origin))
+    w.wait_log("upstream sent an invalid response: malformed chunk")
 
 
 @pytest.mark.parametrize("case", REFUSED)

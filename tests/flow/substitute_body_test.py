@@ -200,6 +200,21 @@ def test_lengths(weir, origin, size, held, framing):
     assert origin.requests[1].target == "/next"
 
 
+@pytest.mark.parametrize("size", [1, 2, 16384, 65534, 65535])
+@pytest.mark.parametrize("headers", [JSON, FORM], ids=["json", "form"])
+def test_without_a_placeholder_as_it_came(weir, origin, headers, size):
+    """Its length and its bytes, where it can be held; malformed or not."""
+    w = start(weir)
+    good = b"1" * size if headers is JSON else b"token=" + b"x" * size
+    bodies = [good[:size], b"%" * size, b'{"auth":{"key":"x'[:size]]
+    with w.tunnel("origin.test", origin.port) as c:
+        for body in bodies:
+            assert post(c, origin, headers, body).status == 200
+    for request, body in zip(origin.requests, bodies):
+        assert request.body == body
+        assert request.headers[2:] == [("Content-Length", str(len(body)))]
+
+
 def test_nothing_upstream_before_the_body(weir, origin):
     w = start(weir)
     body = f"token={HOLD}".encode()

@@ -1,8 +1,8 @@
 /*
  * Bodies with placeholders, cut anywhere and put out in small pieces: the same
  * comes out, which is what a parser has that sees the whole. What is malformed
- * comes out as it came, or never becomes whole. Input: a byte whose lowest bit
- * says whether it is a form, the body.
+ * comes out as it came, or never becomes whole, and its rest is told. Input: a
+ * byte whose lowest bit says whether it is a form, the body.
  */
 
 #include "fuzz.h"
@@ -18,6 +18,23 @@ on_value(void *arg, unsigned rule, struct str *value)
     (void)arg;
     *value = values[rule];
     return true;
+}
+
+static void
+on_raw(void *told, struct str bytes)
+{
+    AN(bytes.n != 0);
+    bufq_append(told, bytes);
+}
+
+static void
+begin(struct fill *f, enum fill_kind kind, struct arena *a,
+    const struct fill_rule rules[3], struct bufq *told)
+{
+    bufq_init(told, SIZE_MAX);
+    fill_init(f, kind, a, rules, 3);
+    fill_on_value(f, on_value, told);
+    fill_on_raw(f, on_raw);
 }
 
 static void
@@ -82,12 +99,22 @@ check(struct arena *a, struct fill *f, struct str text, enum fill_result r,
     bufq_fini(&want);
 }
 
+/* Of a body that passed, its end, however it was cut. */
+static void
+check_told(struct arena *a, struct str text, enum fill_result r,
+    const struct bufq *whole, const struct bufq *pieces)
+{
+    struct str told = queue_text(a, whole);
+    AN(r != FILL_DONE || str_ends(text, told));
+    AN(r != FILL_DONE || str_eq(told, queue_text(a, pieces)));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fill_rule rules[3];
     struct fill f;
-    struct bufq whole, pieces;
+    struct bufq whole, pieces, told, told_pieces;
     if (size == 0) {
         return 0;
     }
@@ -95,17 +122,18 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum fill_kind kind = data[0] % 2 == 0 ? FILL_JSON : FILL_FORM;
     struct arena *a = arena_new(4096);
     make_rules(a, rules);
-    fill_init(&f, kind, a, rules, 3);
-    fill_on_value(&f, on_value, NULL);
+    begin(&f, kind, a, rules, &told);
     enum fill_result r = run(&f, text, true, &whole);
-    fill_init(&f, kind, a, rules, 3);
-    fill_on_value(&f, on_value, NULL);
+    begin(&f, kind, a, rules, &told_pieces);
     AN(run(&f, text, false, &pieces) == r);
     struct str got = queue_text(a, &whole);
     AN(r != FILL_DONE || str_eq(got, queue_text(a, &pieces)));
     check(a, &f, text, r, got);
+    check_told(a, text, r, &told, &told_pieces);
     bufq_fini(&whole);
     bufq_fini(&pieces);
+    bufq_fini(&told);
+    bufq_fini(&told_pieces);
     arena_free(a);
     return 0;
 }

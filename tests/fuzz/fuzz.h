@@ -72,10 +72,19 @@ count_framing(const struct head *h)
     return n;
 }
 
+static inline enum h1_result
+head_end(struct str in, enum h1_from from, size_t *scanned, size_t *n,
+    struct h1_error *err)
+{
+    return from == H1_REQUEST ? h1_head_end(in, scanned, n, err)
+                              : h1_response_end(in, scanned, n, err);
+}
+
 /* Feeds `in` as it would come from a socket: the head's end is found at the
  * same place as in the whole, or what is refused later is refused earlier. */
 static inline enum h1_result
-head_end_in_pieces(struct str in, bool byte_by_byte, size_t *n)
+head_end_in_pieces(
+    struct str in, enum h1_from from, bool byte_by_byte, size_t *n)
 {
     struct h1_error err = { 0 };
     size_t scanned = 0, have = 0;
@@ -83,7 +92,7 @@ head_end_in_pieces(struct str in, bool byte_by_byte, size_t *n)
     enum h1_result r = H1_MORE;
     while (r == H1_MORE && have < in.n) {
         have += byte_by_byte ? 1 : cuts_next(&x, in.n - have);
-        r = h1_head_end(str_n(in.p, have), &scanned, n, &err);
+        r = head_end(str_n(in.p, have), from, &scanned, n, &err);
         AN(r != H1_FULL);
         AN(r != H1_BAD || (err.kind != H1_E_NONE && err.text != NULL));
         AN(r != H1_MORE || scanned <= have);
@@ -94,15 +103,15 @@ head_end_in_pieces(struct str in, bool byte_by_byte, size_t *n)
 /* Whether `in` begins with a whole head that may be parsed; *head is it.
  * Where cut input was refused, *must_refuse. */
 static inline bool
-find_head(struct str in, struct str *head, bool *must_refuse)
+find_head(struct str in, enum h1_from from, struct str *head, bool *must_refuse)
 {
     struct h1_error err = { 0 };
     size_t scanned = 0, n = 0;
     *must_refuse = false;
-    enum h1_result whole = h1_head_end(in, &scanned, &n, &err);
+    enum h1_result whole = head_end(in, from, &scanned, &n, &err);
     for (int i = 0; i < 2; i++) {
         size_t at = 0;
-        enum h1_result cut = head_end_in_pieces(in, i == 0, &at);
+        enum h1_result cut = head_end_in_pieces(in, from, i == 0, &at);
         if (whole == H1_OK && cut == H1_BAD) {
             *must_refuse = true;
         } else {

@@ -111,7 +111,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct h1_error err = { 0 };
     struct head h;
     bool must_refuse;
-    if (!find_head(in, &text, &must_refuse)) {
+    if (!find_head(in, H1_REQUEST, &text, &must_refuse)) {
         return 0;
     }
     struct arena *a = arena_new(4096);

@@ -64,7 +64,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct head h;
     bool must_refuse;
     enum method method = methods[cuts_begin(in) % LEN(methods)];
-    if (!find_head(in, &text, &must_refuse)) {
+    if (!find_head(in, H1_RESPONSE, &text, &must_refuse)) {
         return 0;
     }
     struct arena *a = arena_new(4096);

@@ -61,7 +61,7 @@ response(struct str bytes, enum method method, struct head *h)
     struct h1_error err = { 0 };
     size_t scanned = 0, n = 0;
     head_init(h, arena);
-    enum h1_result r = h1_head_end(bytes, &scanned, &n, &err);
+    enum h1_result r = h1_response_end(bytes, &scanned, &n, &err);
     assert_int_not_equal(r, H1_MORE);
     if (r == H1_BAD) {
         return err.kind;

@@ -88,6 +88,19 @@ static const struct {
     { OK "A: b\r\n  c \r\n\td\r\nB:\r\n e\r\nC: f\r\n \r\n"
          "Content-Length: 0\r\n\r\n",
         "A: b c d\nB: e\nC: f\nContent-Length: 0\n", BODY_LENGTH, 0, true },
+    /* Lines that end in LF, all or from one on. */
+    { "HTTP/1.1 200 OK\nA: b\nContent-Length: 5\n\n",
+        "A: b\nContent-Length: 5\n", BODY_LENGTH, 5, true },
+    { OK "A: b\nContent-Length: 5\n\n", "A: b\nContent-Length: 5\n",
+        BODY_LENGTH, 5, true },
+    { OK "Content-Length: 5\r\n\n", "Content-Length: 5\n", BODY_LENGTH, 5,
+        true },
+    { OK "A: b\r\n c\n d\nContent-Length: 5\n\n",
+        "A: b c d\nContent-Length: 5\n", BODY_LENGTH, 5, true },
+    { "HTTP/1.1 200\nA:\nB: c\n d\n\te\n\n", "A: \nB: c d e\n",
+        BODY_UNTIL_CLOSE, 0, false },
+    { "HTTP/1.0 200 OK\n\n", "", BODY_UNTIL_CLOSE, 0, false },
+    { "HTTP/1.1 204 \n\n", "", BODY_NONE, 0, true },
 };
 
 static void
@@ -100,7 +113,12 @@ heads_with_one_meaning(void **state)
         size_t scanned = 0, n;
         struct head h;
         head_init(&h, arena);
-        assert_int_equal(h1_head_end(in, &scanned, &n, &err), H1_OK);
+        for (size_t cut = 0; cut < in.n; cut++) {
+            assert_int_equal(
+                h1_response_end(str_n(in.p, cut), &scanned, &n, &err), H1_MORE);
+        }
+        assert_int_equal(h1_response_end(in, &scanned, &n, &err), H1_OK);
+        assert_int_equal(n, in.n);
         if (h1_parse_response(in, METHOD_GET, &h, &err) != 0) {
             fail_msg("%s: %s", err.text, heads[i].in);
         }
@@ -111,6 +129,100 @@ heads_with_one_meaning(void **state)
         if (!str_eq(fields, str_of(heads[i].fields))) {
             fail_msg("%s became %.*s", heads[i].in, STR_ARG(fields));
         }
+    }
+}
+
+/* What is none of them, or ends its lines in CRLF behind a bare LF; in the
+ * order in which a connection does it. */
+static void
+heads_with_two_meanings(void **state)
+{
+    static const struct {
+        enum h1_error_kind kind;
+        struct str in;
+    } bad[] = {
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA: b\r\n\r\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA: b\r\n\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\n\r\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\n\r\nC: d\r\n\r\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\nC: d\r\n\r\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\nC: d\r\nE: f\n\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\n c\r\n\r\n") },
+        { H1_E_CONTROL, STR_INIT(OK "A: b\r\n c\n d\r\n\r\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\n\r\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA: b\rc\n\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA: b\r\r\n\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\n\rA: b\n\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA: \0\n\n") },
+        { H1_E_CONTROL, STR_INIT("HTTP/1.1 200 OK\nA\v: b\n\n") },
+        { H1_E_BLANK_LINE, STR_INIT("\nHTTP/1.1 200 OK\n\n") },
+        { H1_E_BLANK_LINE, STR_INIT("\n\n") },
+        { H1_E_START_LINE, STR_INIT("HTTP/1.1\n\n") },
+        { H1_E_STATUS, STR_INIT("HTTP/1.1 20\n\n") },
+        { H1_E_FOLD, STR_INIT("HTTP/1.1 200 OK\n A: b\n\n") },
+        { H1_E_FOLD, STR_INIT("HTTP/1.1 200 OK\nContent-Length: 1\n 2\n\n") },
+        { H1_E_FIELD_NAME, STR_INIT("HTTP/1.1 200 OK\nA\n\n") },
+        { H1_E_LENGTH_TWICE,
+            STR_INIT(OK "Content-Length: 1\nContent-Length: 2\n\n") },
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(bad); i++) {
+        struct h1_error err = { 0 };
+        size_t scanned = 0, n = 0;
+        struct head h;
+        head_init(&h, arena);
+        enum h1_result r = h1_response_end(bad[i].in, &scanned, &n, &err);
+        assert_int_not_equal(r, H1_MORE);
+        if (r == H1_OK) {
+            struct str head = str_n(bad[i].in.p, n);
+            assert_int_equal(h1_parse_response(head, METHOD_GET, &h, &err), -1);
+        }
+        if (err.kind != bad[i].kind) {
+            fail_msg("%d, not %d, of %.*s", err.kind, bad[i].kind,
+                STR_ARG(bad[i].in));
+        }
+    }
+}
+
+/* What h1_response_end() would not hand over. */
+static void
+what_is_no_whole_head(void **state)
+{
+    static const char *const cases[] = { "\n", "\n\n", "\n\r\n",
+        "HTTP/1.1 200 OK\n", "HTTP/1.1 200 OK\n\n\n", "HTTP/1.1 200\r",
+        "HTTP/1.1\n\n", "HTTP\n\n", "HTTP/1.1 200\n\n\r\n\r\n" };
+    (void)state;
+    for (size_t i = 0; i < LEN(cases); i++) {
+        struct h1_error err;
+        struct head h;
+        head_init(&h, arena);
+        assert_int_equal(
+            h1_parse_response(str_of(cases[i]), METHOD_GET, &h, &err), -1);
+    }
+}
+
+static void
+control_bytes_are_refused_early(void **state)
+{
+    static const struct str early[] = {
+        STR_INIT("HTTP/1.1 200 OK\nA: b\rc"),
+        STR_INIT("HTTP/1.1 200 OK\n\r\r"),
+        STR_INIT("HTTP/1.1 200 OK\r\nA: b\n\0"),
+        STR_INIT("\x16\x03\x01"),
+        STR_INIT("\n"),
+        STR_INIT("\r\n"),
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(early); i++) {
+        struct h1_error err;
+        size_t scanned = 0, n = 0;
+        enum h1_result r = H1_MORE;
+        for (size_t k = 1; k <= early[i].n && r == H1_MORE; k++) {
+            r = h1_response_end(str_n(early[i].p, k), &scanned, &n, &err);
+        }
+        assert_int_equal(r, H1_BAD);
+        scanned = 0;
+        assert_int_equal(h1_response_end(early[i], &scanned, &n, &err), H1_BAD);
     }
 }
 
@@ -158,6 +270,8 @@ chunk_lines_with_one_meaning(void **state)
         "5\t \t;a\r\nhello\r\n0\t\r\n\r\n",
         "00000000000000000000000005\r\nhello\r\n0000000000000000000\r\n\r\n",
         "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
+        "5\nhello\n0\n\n",
+        "2 \nhe\n03\t\nllo\n0\nX: y\nZ:\n\n",
     };
     static const char *const bad[] = {
         "5 5\r\nhello\r\n0\r\n\r\n",
@@ -171,6 +285,26 @@ chunk_lines_with_one_meaning(void **state)
         "00080000000000000000\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nContent-Length : 5\r\n\r\n",
         "5\r\nhello\r\n0\r\nX: y\r\n z\r\n\r\n",
+        /* Lines that do not end alike, or an extension that may not end. */
+        "5\nhello\r\n0\r\n\r\n",
+        "5\nhello\n0\r\n\r\n",
+        "5\nhello\n0\n\r\n",
+        "5\nhello\n0\nX: y\r\n\n",
+        "5\r\nhello\n0\n\n",
+        "5\r\nhello\r\n0\n\n",
+        "5\r\nhello\r\n0\r\n\n",
+        "5\r\nhello\r\n0\r\nX: y\n\r\n",
+        "5;a\nhello\n0\n\n",
+        "5;\nhello\n0\n\n",
+        "5\nhello\n0;a\n\n",
+        "5\nhello\n0;a\r\n\n",
+        "5\nhello\n\n0\n\n",
+        "5\nhello0\n\n",
+        "5\nhello\r0\n\n",
+        "\n5\nhello\n0\n\n",
+        "5\nhello\n0\nX: y\rZ: a\n\n",
+        "5\nhello\n0\n z\n\n",
+        "5\nhello\n0\nContent-Length: 5\n\n",
     };
     (void)state;
     for (size_t i = 0; i < LEN(good); i++) {
@@ -213,6 +347,11 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             heads_with_one_meaning, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            heads_with_two_meanings, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_no_whole_head, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            control_bytes_are_refused_early, setup, teardown),
         cmocka_unit_test_setup_teardown(
             chunk_lines_with_one_meaning, setup, teardown),
         cmocka_unit_test_setup_teardown(

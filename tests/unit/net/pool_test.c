@@ -130,12 +130,17 @@ test_keys(void **state)
 {
     (void)state;
     struct pool_key keys[] = {
-        { STR("a.example"), 80, NULL, 1, NULL },
-        { STR("b.example"), 80, NULL, 1, NULL },
-        { STR("a.example"), 81, NULL, 1, NULL },
-        { STR("a.example"), 80, (struct tls_client *)16, 1, NULL },
-        { STR("a.example"), 80, NULL, 2, NULL },
-        { STR("a.example"), 80, NULL, 1, &n_closed },
+        { .host = STR("a.example"), .port = 80, .serial = 1 },
+        { .host = STR("b.example"), .port = 80, .serial = 1 },
+        { .host = STR("a.example"), .port = 81, .serial = 1 },
+        { .host = STR("a.example"),
+            .port = 80,
+            .tls = (struct tls_client *)16,
+            .serial = 1 },
+        { .host = STR("a.example"), .port = 80, .serial = 2 },
+        { .host = STR("a.example"), .port = 80, .serial = 1, .conn = 1 },
+        { .host = STR("a.example"), .port = 80, .serial = 1, .conn = 2 },
+        { .host = STR("a.example"), .port = 80, .serial = 1, .via = &n_closed },
     };
     struct pool_host *hosts[LEN(keys)];
     for (size_t i = 0; i < LEN(keys); i++) {
@@ -174,6 +179,29 @@ test_the_guard_is_asked_again(void **state)
     owner_fini(&a);
     owner_fini(&b);
     pool_host_put(pool, h);
+}
+
+/* Those of one place, and no others; also where some were taken before. */
+static void
+test_a_place_is_closed(void **state)
+{
+    (void)state;
+    struct owner a, b, c;
+    struct pool_host *h = host("a.example", 1), *other = host("b.example", 1);
+    owner_put(&a, h, 60);
+    owner_put(&b, h, 60);
+    owner_put(&c, other, 60);
+    pool_host_close(pool, h);
+    assert_true(a.is_closed && b.is_closed && !c.is_closed);
+    assert_int_equal(pool_idle(pool), 1);
+    h = host("a.example", 1);
+    pool_host_close(pool, h);
+    assert_int_equal(n_closed, 2);
+    assert_ptr_equal(pool_take(pool, other, &open_policy), &c.entry);
+    owner_fini(&a);
+    owner_fini(&b);
+    owner_fini(&c);
+    pool_host_put(pool, other);
 }
 
 static void
@@ -319,6 +347,7 @@ main(void)
         TEST(test_the_newest_is_taken),
         TEST(test_keys),
         TEST(test_the_guard_is_asked_again),
+        TEST(test_a_place_is_closed),
         TEST(test_shedding_takes_the_oldest),
         TEST(test_the_oldest_goes),
         TEST(test_the_largest_holders_go),
