@@ -223,7 +223,8 @@ run_answer(struct task *t)
         struct h1_error err = { 0 };
         size_t n = 0;
         bool is_too_large = false;
-        enum h1_result r = h1_head_end(buf_str(&p->in), &p->scanned, &n, &err);
+        enum h1_result r =
+            h1_response_end(buf_str(&p->in), &p->scanned, &n, &err);
         if (r == H1_BAD) {
             return malformed(p, err.text);
         }

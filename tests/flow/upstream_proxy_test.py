@@ -180,6 +180,7 @@ def test_interim_and_old_answers(weir, origin, proxy):
     9.3.6)."""
     for answer in (b"HTTP/1.1 103 Early\r\n\r\n" + ESTABLISHED,
                    b"HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n",
+                   b"HTTP/1.0 200 OK\nProxy-Agent: old\n\n",
                    b"HTTP/1.1 200\r\nTransfer-Encoding: chunked\r\n\r\n",
                    b"HTTP/1.1 299 Fine\r\nConnection: close\r\n\r\n"):  # fmt: skip
         def serve(conn, answer=answer):
