@@ -93,12 +93,30 @@ logfiles_close(struct conf *c)
     }
 }
 
-/* A short write leaves a torn line, as it would without a batch. */
+static void
+logfile_tell_lost(struct logfile *f)
+{
+    if (f->out.n_lost != 0) {
+        log_errno(LOG_ALERT, f->out.err, "%llu line%s of \"%s\" %s lost",
+            (unsigned long long)f->out.n_lost, f->out.n_lost == 1 ? "" : "s",
+            f->path.p, f->out.n_lost == 1 ? "was" : "were");
+    }
+    f->out.n_lost = 0;
+}
+
+/* Of losses the first is told, and how many they were when there is room
+ * again. */
 static void
 logfile_flush(struct logfile *f)
 {
-    if (f->buf.n != 0 && f->fd >= 0 && write(f->fd, f->buf.p, f->buf.n) < 0) {
-        log_errno(LOG_ALERT, errno, "write() to \"%s\" failed", f->path.p);
+    bool is_first = f->out.n_lost == 0;
+    if (f->buf.n == 0 || f->fd < 0) {
+        return;
+    }
+    if (appender_write(&f->out, f->fd, buf_str(&f->buf))) {
+        logfile_tell_lost(f);
+    } else if (is_first) {
+        log_errno(LOG_ALERT, f->out.err, "write() to \"%s\" failed", f->path.p);
     }
     buf_clear(&f->buf);
 }
@@ -111,6 +129,7 @@ logfile_reopened(struct logfile *f, int fd)
         close(f->fd);
     }
     f->fd = fd;
+    f->out.is_torn = false;
 }
 
 struct log_task {
@@ -146,6 +165,7 @@ logfiles_stop(struct conf *c)
     for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
         if (f->task != NULL) {
             logfile_flush(f);
+            logfile_tell_lost(f);
             task_fini(f->task);
             xfree(container_of(f->task, struct log_task, task));
             f->task = NULL;

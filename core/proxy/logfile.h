@@ -6,6 +6,7 @@
  * one write.
  */
 
+#include "base/appender.h"
 #include "base/buf.h"
 #include "conf/bind.h"
 #include "net/task.h"
@@ -16,6 +17,7 @@ struct logfile {
     unsigned number; /* its place among the conf's */
     struct logfile *next;
     struct buf buf;
+    struct appender out;
     struct task *task; /* of the worker: flushes; NULL in the master */
 };
 
@@ -39,6 +41,6 @@ void logfiles_stop(struct conf *c);
  * the old one, to which goes what was written before. */
 void logfile_reopened(struct logfile *f, int fd);
 
-/* Appends a line (with its newline). Lost when the disk is full: a log never
- * stops traffic. */
+/* Appends a line (with its newline). Lost as a whole when the disk is full: a
+ * log never stops traffic. The error log says that, and how many were lost. */
 void logfile_write(struct logfile *f, struct str line);

@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 
 import pytest
 
@@ -109,3 +110,30 @@ def test_refused(weir, text, what):
     done = w.run("-t")
     assert done.returncode == 1 and what in done.stderr
     assert "weir.conf:" in done.stderr
+
+
+def limit(pid, n):
+    """The process appends to no file beyond its first n bytes: for it the
+    disk is full."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY))
+
+
+def test_a_full_disk(weir, plain_origin):
+    """Lines are there whole or not at all; how many were lost is said when
+    there is room."""
+    w = weir(main="user root;", egress=f"log_format own '$uri';\n{FORMAT}")
+    w.expect("own.log|of this log")
+    (worker,) = w.children("worker")
+    get(w, plain_origin, "/first")
+    assert log(w) == ["/first"]
+    assert len(w.error_log()) > 9
+    limit(worker, 9)
+    for path in ("/a", "/b"):
+        assert get(w, plain_origin, path).status == 200
+    assert log(w) == ["/first"]
+    limit(worker, resource.RLIM_INFINITY)
+    get(w, plain_origin, "/last")
+    assert log(w, 2) == ["/first", "/last"]
+    line = w.wait_log(r"\d+ lines? of this log w\w+ lost \(")
+    assert "[alert]" in line
+    w.wait_log(r'2 lines of "\S+/own.log" were lost \(')

@@ -74,7 +74,7 @@ test_pid_file_cannot_be_written(void **state)
     struct whole *w = *state;
     struct pid_file f = { NULL };
     assert_int_equal(pid_file_write(&f, path_of(state, "no/weir.pid")), -1);
-    assert_true(whole_logged(state, "no/weir.pid\": No such file"));
+    assert_true(whole_logged(state, "no/weir.pid\" (2: No such file"));
     assert_null(f.path);
     tmp_dir_write(&w->dir, "dir/in", STR(""));
     assert_int_equal(pid_file_write(&f, path_of(state, "dir")), -1);
