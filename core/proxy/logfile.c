@@ -6,10 +6,12 @@
 #include "proxy/logfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/type.h"
 #include "os/path.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -28,6 +30,10 @@ logfile_get(struct conf *c, struct str path)
 {
     struct logfile **at = logfiles_of(c);
     unsigned number = 0;
+    int stream = path_stream(path);
+    path = stream == STDOUT_FILENO   ? STR("stdout")
+           : stream == STDERR_FILENO ? STR("stderr")
+                                     : conf_path(c, path);
     while (*at != NULL) {
         if (str_eq((*at)->path, path)) {
             return *at;
@@ -38,6 +44,7 @@ logfile_get(struct conf *c, struct str path)
     struct logfile *f = arena_calloc(c->arena, sizeof *f);
     f->path = arena_dup(c->arena, path);
     f->fd = -1;
+    f->stream = stream;
     f->number = number;
     *at = f;
     return f;
@@ -56,8 +63,12 @@ logfile_nth(const struct conf *c, unsigned i)
 static int
 logfile_open(struct logfile *f, unsigned uid, unsigned gid)
 {
-    bool is_new;
-    int fd = path_open_log(f->path.p, &is_new);
+    bool is_new = false;
+    if (f->stream >= 0 && f->fd >= 0) {
+        return 0;
+    }
+    int fd = f->stream >= 0 ? fcntl(f->stream, F_DUPFD_CLOEXEC, 3)
+                            : path_open_log(f->path.p, &is_new);
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", f->path.p);
         return -1;

@@ -12,7 +12,8 @@
 #include "net/task.h"
 
 struct logfile {
-    struct str path; /* absolute */
+    struct str path; /* absolute; "stdout" or "stderr" of a stream */
+    int stream;      /* 1 or 2: that is not opened, but duplicated; -1 */
     int fd;          /* -1 until opened */
     unsigned number; /* its place among the conf's */
     struct logfile *next;
@@ -21,12 +22,13 @@ struct logfile {
     struct task *task; /* of the worker: flushes; NULL in the master */
 };
 
-/* At bind or check: the file for `path`, one for each path of a conf. */
+/* At bind or check: the file for `path`, under the prefix if it is relative, or
+ * a stream (path_stream()); one for each path of a conf. */
 struct logfile *logfile_get(struct conf *c, struct str path);
 
 /* The master: opens all, append only, mode 0640, owned by uid:gid when the
- * master is root; those that are open, again. -1 after a log line for each that
- * cannot be opened, which stays as it was. */
+ * master is root; those that are open, again, but for streams. -1 after a log
+ * line for each that cannot be opened, which stays as it was. */
 must_check int logfiles_open(struct conf *c, unsigned uid, unsigned gid);
 void logfiles_close(struct conf *c);
 
