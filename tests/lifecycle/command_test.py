@@ -1,4 +1,4 @@
-"""weir -s: of the configuration it needs where the pid file is, and no more."""
+"""weir -s: of the configuration it needs where the pid file is, no more."""
 
 import os
 import subprocess

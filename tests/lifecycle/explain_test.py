@@ -122,7 +122,8 @@ CASES = {
     ),
     "2": (
         ("box", "GET", "https://x.bad.test/"),
-        REFUSED, {"rule": "2 denied_hosts", "pattern": r"\*.bad.test in \S+/weir.conf:20$",
+        REFUSED, {"rule": "2 denied_hosts",
+                  "pattern": r"\*.bad.test in \S+/weir.conf:20$",
                   "judged": "the CONNECT", "outcome": "403"},
     ),
     "2, plain": (
@@ -469,7 +470,7 @@ def test_all_that_it_may_reach(weir, sandbox):
 
 @pytest.mark.parametrize("args, what", [
     (["-E"], "requires a parameter"),
-    (["-E", "box", "GET"], "a sandbox alone, or a sandbox, a method and a URL"),
+    (["-E", "box", "GET"], "requires a sandbox alone, or a sandbox, a method"),
     (["-E", "box", "GET", "http://a.test/", "more"], 'option: "more"'),
     (["-E", "box", "GET", "ftp://a.test/"], "no URL"),
     (["-E", "box", "GET", "a.test"], "no URL"),
