@@ -188,7 +188,6 @@ def test_a_refusal_names_its_rule(weir, method, url, rule, line):
     ("GET http://a.test/b?pw HTTP/1.1\r\nX\r\n\r\n",
      "GET http://a.test/b"),
     ("GET /b?pw HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b"),
-    ("CONNECT  HTTP/1.1\r\n\r\n", "CONNECT"),
 ])  # fmt: skip
 def test_a_bad_request_is_named(weir, head, logged):
     """As far as it could be read, and without what may be a secret."""
