@@ -366,8 +366,7 @@ static bool
 uses_default_trust(const struct scope *s)
 {
     const struct proxy_conf *p = scope_part(s, PART_PROXY);
-    bool uses = (s->context & CONF_WHERE) != 0 &&
-                p->proxy_ssl_trusted_certificate.n == 0;
+    bool uses = (s->context & CONF_WHERE) != 0 && p->proxy_ssl.ca_file.n == 0;
     for (const struct scope *k = s->children; k != NULL && !uses; k = k->next) {
         uses = uses_default_trust(k);
     }

@@ -217,7 +217,7 @@ check_ssl(struct conf *c, struct listen_conf *lc)
             "no \"listen\" uses \"ssl_certificate\"; write \"listen ADDRESS "
             "proxy ssl;\"");
     }
-    return make_tls(c, lc);
+    return c->is_look ? 0 : make_tls(c, lc);
 }
 
 /* A listener that believes nobody would serve nobody. */

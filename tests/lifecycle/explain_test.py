@@ -379,6 +379,8 @@ def test_it_needs_no_rights(weir):
             secret e env:NOT_SET hosts=a.test;
             proxy_ssl_trusted_certificate /nonexistent/ca.pem;
             host a.test { bearer $secret_s; }
+            listen 127.0.0.1:{{other_port}} proxy ssl;
+            ssl_certificate none; ssl_certificate_key none;
             sandbox other { class test; token env:NOT_SET_EITHER; }""",
         files={"html/403.html/x": ""},
     )  # fmt: skip
