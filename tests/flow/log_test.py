@@ -121,14 +121,17 @@ def limit(pid, n):
 def test_a_full_disk(weir, plain_origin):
     """Lines are there whole or not at all; how many were lost is said when
     there is room."""
-    w = weir(main="user root;", egress=f"log_format own '$uri';\n{FORMAT}")
+    w = weir(main="user root;", egress=f"""
+        log_format own '$uri';
+        host plain.test {{ location /off/ {{ access_log off; }} }}
+        {FORMAT}""")
     w.expect("own.log|of this log")
     (worker,) = w.children("worker")
     get(w, plain_origin, "/first")
     assert log(w) == ["/first"]
     assert len(w.error_log()) > 9
     limit(worker, 9)
-    for path in ("/a", "/b"):
+    for path in ("/a", "/b", "/off/"):  # with its answer /b's line is through
         assert get(w, plain_origin, path).status == 200
     assert log(w) == ["/first"]
     limit(worker, resource.RLIM_INFINITY)
