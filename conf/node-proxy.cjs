@@ -1,15 +1,23 @@
 'use strict';
 
-// For a sandbox with Node's clients that know no proxy: the WebSockets of
+// For a sandbox with Node's clients that know no proxy: fetch() (newer Nodes
+// have NODE_USE_ENV_PROXY=1 for it, which goes before this), the WebSockets of
 // Playwright, Puppeteer and chrome-devtools-mcp ("ws" asks no variable for
 // one), and https without an agent of its own. What they send goes by CONNECT
-// through $https_proxy, but for $no_proxy. Plain ws:, http: and fetch() are
-// left as they are. In the sandbox:
+// through $https_proxy (of fetch() to http:, through $http_proxy), but for
+// $no_proxy. Left as they are: plain ws: and http:, a dispatcher that a program
+// gives to fetch(), or sets for all of it (setGlobalDispatcher() of the package
+// "undici") if it is not an Agent, which knows no proxy, and Node 22's own
+// WebSocket until fetch() was called. In the sandbox:
 //
 //     NODE_OPTIONS="--require=/etc/weir/node-proxy.cjs"
 
 const http = require('http');
 const https = require('https');
+const net = require('net');
+const tls = require('tls');
+
+const CONNECT_TIMEOUT = 10000; // ms; undici's own
 
 const env = (name) => process.env[name] || process.env[name.toUpperCase()];
 
@@ -23,32 +31,32 @@ function isDirect(host) {
     });
 }
 
-class TunnelAgent extends https.Agent {
-    constructor(proxy) {
-        super({ keepAlive: true });
-        this.proxy = proxy;
-        this.proxyHeaders = {};
-        if (proxy.username !== '') {
-            const pair = `${proxy.username}:${proxy.password}`;
+// A variable's value, and the headers that it asks for.
+class HttpProxy {
+    constructor(value) {
+        const isUrl = /^\w+:\/\//.test(value);
+        this.url = new URL(isUrl ? value : 'http://' + value);
+        this.headers = {};
+        if (this.url.username !== '') {
+            const pair = `${this.url.username}:${this.url.password}`;
             const basic = Buffer.from(decodeURIComponent(pair));
-            this.proxyHeaders['Proxy-Authorization'] =
+            this.headers['Proxy-Authorization'] =
                 'Basic ' + basic.toString('base64');
         }
     }
 
-    createConnection(options, done) {
-        if (options.socketPath || isDirect(options.host)) {
-            return super.createConnection(options, done);
-        }
-        const host = options.host.includes(':') ?
-            `[${options.host}]` : options.host;
-        const authority = `${host}:${options.port || 443}`;
+    // A connection to the host by way of it: done(error), or done(null,
+    // socket). Returns the request for it, to be destroyed by who does not wait
+    // for it.
+    connect(host, port, done) {
+        const name = host.includes(':') ? `[${host}]` : host;
+        const authority = `${name}:${port}`;
         const connect = http.request({
             method: 'CONNECT',
-            host: this.proxy.hostname.replace(/^\[|\]$/g, ''),
-            port: this.proxy.port || 80,
+            host: this.url.hostname.replace(/^\[|\]$/g, ''),
+            port: this.url.port || 80,
             path: authority,
-            headers: { ...this.proxyHeaders, Host: authority },
+            headers: { ...this.headers, Host: authority },
             agent: false,
         });
         connect.once('error', done);
@@ -60,16 +68,121 @@ class TunnelAgent extends https.Agent {
                     `CONNECT ${authority}: ${answer.statusCode} ${why}`));
                 return;
             }
-            done(null, super.createConnection({ ...options, socket }));
+            done(null, socket);
         });
         connect.end();
+        return connect;
     }
 }
 
-const proxy = env('https_proxy');
-if (proxy) {
-    const agent = new TunnelAgent(
-        new URL(/^\w+:\/\//.test(proxy) ? proxy : 'http://' + proxy));
+class TunnelAgent extends https.Agent {
+    constructor(proxy) {
+        super({ keepAlive: true });
+        this.proxy = proxy.url;
+        this.by = proxy;
+    }
+
+    createConnection(options, done) {
+        if (options.socketPath || isDirect(options.host)) {
+            return super.createConnection(options, done);
+        }
+        this.by.connect(options.host, options.port || 443, (e, socket) =>
+            e ? done(e) :
+                done(null, super.createConnection({ ...options, socket })));
+    }
+}
+
+// What undici asks for connections: `connect` of its Agent. One that does not
+// come in time, or fails, is told of once and left nothing of.
+function connector(proxies) {
+    return (options, done) => {
+        const isTls = options.protocol === 'https:';
+        const host = options.hostname.replace(/^\[|\]$/g, '');
+        const port = options.port || (isTls ? 443 : 80);
+        const proxy = isDirect(host) ? null : proxies[options.protocol];
+        const made = [];
+        const end = (error, socket) => {
+            clearTimeout(timer);
+            const tell = done;
+            done = () => {};
+            if (error) {
+                made.forEach((what) => what.destroy());
+            }
+            tell(error, socket);
+        };
+        const timer = setTimeout(() => end(new Error(
+            `no connection to ${host}:${port} in time`)), CONNECT_TIMEOUT);
+        const make = (what) => {
+            made.push(what.on('error', end));
+            return what;
+        };
+        const ready = (socket) => {
+            socket.setNoDelay(true).setKeepAlive(true, 60000);
+            socket.off('error', end);
+            end(null, socket);
+        };
+        const secure = (socket) => {
+            if (!isTls) {
+                ready(socket);
+                return;
+            }
+            const over = make(tls.connect({
+                socket,
+                servername: options.servername ||
+                    (net.isIP(host) ? '' : host),
+                host,
+                ALPNProtocols: ['http/1.1'],
+            }, () => ready(over)));
+        };
+        if (proxy) {
+            made.push(proxy.connect(host, port, (error, socket) =>
+                error ? end(error) : secure(make(socket))));
+        } else {
+            const socket = make(net.connect(
+                { host, port, localAddress: options.localAddress },
+                () => secure(socket)));
+        }
+    };
+}
+
+// fetch() takes its connections from a dispatcher that cannot be required, but
+// lies where the package "undici" puts its own. It is made with the first use
+// of fetch(), which takes a while, so not before.
+function serveFetch(proxies) {
+    const place = Symbol.for('undici.globalDispatcher.1');
+    const plain = globalThis.fetch;
+    let isDone = false;
+    const install = () => {
+        isDone = true;
+        void globalThis.Headers; // makes it
+        const Agent = globalThis[place] && globalThis[place].constructor;
+        if (Agent && Agent.name === 'Agent') {
+            globalThis[place] = new Agent({ connect: connector(proxies) });
+        }
+    };
+    Object.defineProperty(globalThis, 'fetch', {
+        ...Object.getOwnPropertyDescriptor(globalThis, 'fetch'),
+        value: function fetch(input, init = undefined) {
+            if (!isDone) {
+                install();
+            }
+            return plain(input, init);
+        },
+    });
+}
+
+const proxies = {};
+for (const scheme of ['http', 'https']) {
+    const value = env(scheme + '_proxy');
+    if (value) {
+        proxies[scheme + ':'] = new HttpProxy(value);
+    }
+}
+if (typeof globalThis.fetch === 'function' && Object.keys(proxies).length) {
+    serveFetch(proxies);
+}
+if (proxies['https:']) {
+    const agent = new TunnelAgent(proxies['https:']);
     https.globalAgent = agent;
     // "ws" makes its connection itself where it has no agent; Playwright 1.60
     // gives it one that knows no proxy. An agent for a proxy has its address.

@@ -12,8 +12,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/regex.h"
+#include "http/gzip.h"
+#include "net/dns_servers.h"
+#include "net/loop.h"
 #include "os/proc.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
@@ -33,7 +38,7 @@ static const char usage[] =
     "Usage: weir [-?hvVtTq] [-s signal] [-p prefix] [-c filename] "
     "[-g directives]\n"
     "       weir [-p prefix] [-c filename] [-g directives] "
-    "-E sandbox method url\n"
+    "-E sandbox [method url]\n"
     "\n"
     "Options:\n"
     "  -?,-h         : this help\n"
@@ -47,7 +52,10 @@ static const char usage[] =
     "  -p prefix     : set prefix path (default: " WEIR_PREFIX ")\n"
     "  -c filename   : set configuration file (default: conf/weir.conf)\n"
     "  -g directives : set global directives out of configuration file\n"
-    "  -E sandbox    : explain what is decided of a request, send nothing\n";
+    "  -E sandbox    : explain what is decided of a request, send nothing; "
+    "without "
+    "one,\n"
+    "                  list what the sandbox may reach\n";
 
 static bool
 option_flag(struct options *o, int c)
@@ -99,12 +107,12 @@ static int
 parse_rest(struct options *o, int argc, char **argv)
 {
     bool is_explain = o->explain.sandbox.p != NULL;
-    if (is_explain && argc - optind < 2) {
-        fprintf(stderr, "weir: option \"-E\" requires a sandbox, a method and "
-                        "a URL\n");
+    if (is_explain && argc - optind == 1) {
+        fprintf(stderr, "weir: option \"-E\" requires a sandbox alone, or a "
+                        "sandbox, a method and a URL\n");
         return -1;
     }
-    if (is_explain) {
+    if (is_explain && argc != optind) {
         o->explain.method = str_of(argv[optind++]);
         o->explain.url = str_of(argv[optind++]);
     }
@@ -143,6 +151,11 @@ print_version(const struct options *o)
 {
     fprintf(stderr, "weir version: weir/" WEIR_VERSION "\n");
     if (o->is_configure) {
+        char libev[LOOP_LIBRARY_MAX], pcre2[REGEX_LIBRARY_MAX];
+        fprintf(stderr,
+            "running with %s, libev %s, PCRE2 %s, c-ares %s, zlib %s\n",
+            digest_library(), loop_library(libev), regex_library(pcre2),
+            dns_library(), gzip_library());
         fprintf(stderr, "built by " WEIR_COMPILER "\n"
                         "configure arguments: " WEIR_CONFIGURE "\n");
     }
@@ -162,7 +175,7 @@ dump(const struct conf *c)
 static int
 test(const struct options *o)
 {
-    struct cycle *c = cycle_read(&o->cycle, true);
+    struct cycle *c = cycle_read(&o->cycle, CONF_TEST);
     if (c == NULL) {
         fprintf(
             stderr, "weir: configuration file %s test failed\n", o->cycle.file);
@@ -196,35 +209,59 @@ signal_number(const char *name)
     return 0;
 }
 
-/* To the master whose pid the configuration names. */
-static int
-send_signal(const struct options *o)
+/* Of a configuration that cannot be read a reload would come to nothing. */
+static bool
+may_reload(const struct options *o)
 {
-    int signo = signal_number(o->signal);
-    if (signo == 0) {
-        fprintf(stderr, "weir: invalid option: \"-s %s\"\n", o->signal);
-        return 1;
-    }
-    struct cycle *c = cycle_read(&o->cycle, true);
+    struct conf *c = cycle_conf(&o->cycle, CONF_LOOK);
     if (c == NULL) {
-        return 1;
+        return false;
     }
-    int pid = pid_file_read(c->main->pid.p);
-    cycle_free(c);
+    conf_free(c);
+    return true;
+}
+
+static int
+signal_pid(const char *path, int signo)
+{
+    int pid = pid_file_read(path);
     if (pid == 0) {
         return 1;
     }
     if (kill(pid, signo) != 0) {
-        log_errno(LOG_EMERG, errno, "kill(%d, %d) failed", pid, signo);
+        log_errno(LOG_EMERG, errno, "%s \"%s\": kill(%d, %d) failed",
+            errno == ESRCH ? "stale pid file" : "pid file", path, pid, signo);
         return 1;
     }
     return 0;
 }
 
+/* To the master whose pid file the configuration names; of that nothing else
+ * is needed, so that weir can be stopped whatever became of it. */
+static int
+send_signal(const struct options *o)
+{
+    char err[1024];
+    int signo = signal_number(o->signal), result = 1;
+    if (signo == 0) {
+        fprintf(stderr, "weir: invalid option: \"-s %s\"\n", o->signal);
+        return 1;
+    }
+    struct arena *a = arena_new(65536);
+    struct str path = cycle_pid_path(&o->cycle, a, err, sizeof err);
+    if (path.n == 0) {
+        log_at(LOG_EMERG, "%s", err);
+    } else if (signo != SIGHUP || may_reload(o)) {
+        result = signal_pid(path.p, signo);
+    }
+    arena_free(a);
+    return result;
+}
+
 static int
 explain(const struct options *o)
 {
-    struct conf *c = cycle_conf(&o->cycle, true);
+    struct conf *c = cycle_conf(&o->cycle, CONF_LOOK);
     if (c == NULL) {
         return EXPLAIN_USAGE;
     }
@@ -236,7 +273,7 @@ explain(const struct options *o)
 static int
 serve(const struct options *o)
 {
-    struct cycle *c = cycle_read(&o->cycle, false);
+    struct cycle *c = cycle_read(&o->cycle, CONF_SERVE);
     int parent = -1;
     if (c == NULL) {
         return 1;

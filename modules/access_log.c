@@ -218,7 +218,7 @@ set_access_log(struct bind *b, const struct directive *d, void *field)
     if (path.n == 0) {
         return conf_error(b, &d->args[0], "empty path");
     }
-    log->file = logfile_get(bind_conf(b), conf_path(bind_conf(b), path));
+    log->file = logfile_get(bind_conf(b), path);
     return true;
 }
 

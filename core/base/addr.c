@@ -105,40 +105,83 @@ prefix_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
            (rest == 0 || ((a[whole] ^ b[whole]) & mask) == 0);
 }
 
-bool
-cidr_parse(struct str s, struct cidr *out)
+enum cidr_form { CIDR_OK, CIDR_NO_ADDRESS, CIDR_NO_PREFIX, CIDR_HOST_BITS };
+
+/* Of ::ffff:10.0.0.0/104, which is 10.0.0.0/8, too. */
+static bool
+read_bits(struct str s, bool was_ipv6, struct cidr *out)
+{
+    uint64_t bits = 0, max = addr_bits(&out->addr);
+    uint64_t mapped = was_ipv6 && max == 32 ? 96 : 0;
+    if (!str_u64(s, &bits) || bits < mapped || bits - mapped > max) {
+        return false;
+    }
+    out->bits = (uint8_t)(bits - mapped);
+    return true;
+}
+
+/* The address less the bits of the prefix. */
+static struct addr
+host_part(const struct cidr *c)
+{
+    struct addr host = c->addr;
+    for (unsigned i = 0; i < c->bits; i++) {
+        host.ip[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
+    }
+    return host;
+}
+
+static enum cidr_form
+cidr_read(struct str s, struct cidr *out)
 {
     static const uint8_t zero[16];
     size_t slash = str_find(s, '/');
     bool was_ipv6 = str_find(s, ':') < s.n;
-    uint64_t bits = 0;
     *out = (struct cidr){ 0 };
     if (!addr_parse(str_n(s.p, slash), &out->addr)) {
-        return false;
+        return CIDR_NO_ADDRESS;
     }
-    unsigned max = addr_bits(&out->addr);
     if (slash == s.n) {
-        out->bits = (uint8_t)max;
-        return true;
+        out->bits = (uint8_t)addr_bits(&out->addr);
+        return CIDR_OK;
     }
-    if (!str_u64(str_skip(s, slash + 1), &bits)) {
-        return false;
+    if (!read_bits(str_skip(s, slash + 1), was_ipv6, out)) {
+        return CIDR_NO_PREFIX;
     }
-    if (was_ipv6 && max == 32) { /* ::ffff:10.0.0.0/104 is 10.0.0.0/8 */
-        if (bits < 96) {
-            return false;
+    struct addr host = host_part(out);
+    return memcmp(host.ip, zero, 16) == 0 ? CIDR_OK : CIDR_HOST_BITS;
+}
+
+bool
+cidr_parse(struct str s, struct cidr *out)
+{
+    return cidr_read(s, out) == CIDR_OK;
+}
+
+const char *
+cidr_refusal(struct str s, char text[CIDR_REFUSAL_MAX])
+{
+    char address[ADDR_TEXT_MAX], range[ADDR_TEXT_MAX];
+    struct cidr c;
+    enum cidr_form form = cidr_read(s, &c);
+    text[0] = '\0';
+    if (form == CIDR_NO_PREFIX) {
+        snprintf(text, CIDR_REFUSAL_MAX,
+            ": the prefix behind \"/\" is a number up to %u",
+            str_find(s, ':') < s.n ? 128 : 32);
+    } else if (form == CIDR_HOST_BITS) {
+        struct addr host = host_part(&c), first = c.addr;
+        for (unsigned i = 0; i < sizeof first.ip; i++) {
+            first.ip[i] ^= host.ip[i];
         }
-        bits -= 96;
+        addr_format(&c.addr, false, address);
+        addr_format(&first, false, range);
+        snprintf(text, CIDR_REFUSAL_MAX,
+            ": host bits are set, write %s/%u for the range or %s for the one "
+            "address",
+            range, c.bits, address);
     }
-    if (bits > max) {
-        return false;
-    }
-    out->bits = (uint8_t)bits;
-    struct addr host = out->addr;
-    for (unsigned i = 0; i < bits; i++) {
-        host.ip[i / 8] &= (uint8_t) ~(0x80 >> (i % 8));
-    }
-    return memcmp(host.ip, zero, 16) == 0;
+    return text;
 }
 
 bool

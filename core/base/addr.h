@@ -39,6 +39,12 @@ must_check bool addr_parse_port(
 /* "10.0.0.0/8", "::1/128" or a bare address (then /32 or /128). Bits outside
  * the prefix must be zero. */
 must_check bool cidr_parse(struct str s, struct cidr *out);
+
+/* Why what stands there is refused, and what to write: ": host bits are set,
+ * write …". Empty where it is no address at all. Returns `text`. */
+#define CIDR_REFUSAL_MAX 256
+const char *cidr_refusal(struct str s, char text[CIDR_REFUSAL_MAX]);
+
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 
 bool addr_eq(const struct addr *a, const struct addr *b); /* port too */

@@ -125,3 +125,9 @@ hex_encode(const uint8_t *p, size_t n, char *out)
     }
     out[2 * n] = '\0';
 }
+
+const char *
+digest_library(void)
+{
+    return OpenSSL_version(OPENSSL_VERSION);
+}

@@ -29,3 +29,6 @@ must_check bool base64_decode(struct str s, uint8_t *out, size_t *n);
 
 /* Lower-case hexadecimal, NUL-terminated: out has 2n + 1 bytes. */
 void hex_encode(const uint8_t *p, size_t n, char *out);
+
+/* "OpenSSL 3.0.2 15 Mar 2022", as it runs; static. */
+const char *digest_library(void);

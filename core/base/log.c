@@ -1,6 +1,8 @@
 /*
  * The error log of a process: one write(2) a line, and a ring of the last
- * lines for a panic.
+ * lines for a panic. Lines that are lost are counted; the first goes to
+ * standard error, and how many they were stands before the next that gets
+ * there.
  */
 
 #include "base/log.h"
@@ -9,6 +11,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/appender.h"
 #include "base/clock.h"
 
 #define LINE_MAX_BYTES 2048
@@ -25,6 +28,10 @@ static struct {
     size_t n;
 } recent[RECENT];
 static unsigned recent_next;
+
+static struct appender appender;
+static pid_t
+    appender_pid; /* whose losses it counts: a child tells of its own */
 
 void
 log_set(int fd, enum log_level level)
@@ -75,10 +82,66 @@ log_escape(char *to, const char *end, const char *text)
     return to;
 }
 
+static size_t
+log_format(char *line, enum log_level level, const char *text, const char *why)
+{
+    struct str when = clock_error_log();
+    int n = snprintf(line, LINE_MAX_BYTES, "%.*s [%s] %d: ", STR_ARG(when),
+        level_names[level], (int)getpid());
+    char *end = line + LINE_MAX_BYTES;
+    char *p = log_escape(line + n, end - 4 - strlen(why), text);
+    p = log_escape(p, end, why);
+    *p++ = '\n';
+    return (size_t)(p - line);
+}
+
+/* False: not even that could be written. */
+static bool
+log_tell_lost(void)
+{
+    char line[LINE_MAX_BYTES], text[64], why[LOG_ERRNO_MAX];
+    uint64_t lost = appender.n_lost;
+    snprintf(text, sizeof text, "%llu line%s of this log %s lost",
+        (unsigned long long)lost, lost == 1 ? "" : "s",
+        lost == 1 ? "was" : "were");
+    size_t n =
+        log_format(line, LOG_ALERT, text, log_errno_text(appender.err, why));
+    bool is_there = appender_write(&appender, log_fd, str_n(line, n));
+    appender.n_lost = is_there ? 0 : lost;
+    return is_there;
+}
+
+/* A full disk must not stop traffic: what cannot be written is lost. */
+static void
+log_put(struct str line)
+{
+    char why[LOG_ERRNO_MAX];
+    if (appender_pid != getpid()) {
+        appender_pid = getpid();
+        appender = (struct appender){ .is_torn = appender.is_torn };
+    }
+    bool is_first = appender.n_lost == 0;
+    if (!is_first && !log_tell_lost()) {
+        appender.n_lost++;
+    } else if (!appender_write(&appender, log_fd, line) &&
+               log_fd != STDERR_FILENO) {
+        dprintf(STDERR_FILENO,
+            "weir: the error log cannot be written to%s: %.*s",
+            log_errno_text(appender.err, why), STR_ARG(line));
+    }
+}
+
+const char *
+log_errno_text(int err, char text[LOG_ERRNO_MAX])
+{
+    snprintf(text, LOG_ERRNO_MAX, " (%d: %s)", err, strerror(err));
+    return text;
+}
+
 static void
 log_line(enum log_level level, int err, const char *fmt, va_list ap)
 {
-    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES], why[96] = "";
+    char text[LINE_MAX_BYTES], line[LINE_MAX_BYTES], why[LOG_ERRNO_MAX] = "";
     if (!log_is_on(level) && level >= LOG_INFO) {
         return;
     }
@@ -86,18 +149,12 @@ log_line(enum log_level level, int err, const char *fmt, va_list ap)
         text[0] = '\0';
     }
     if (err != 0) {
-        snprintf(why, sizeof why, ": %s (%d)", strerror(err), err);
+        (void)log_errno_text(err, why);
     }
-    struct str when = clock_error_log();
-    int n = snprintf(line, sizeof line, "%.*s [%s] %d: ", STR_ARG(when),
-        level_names[level], (int)getpid());
-    char *end = line + sizeof line;
-    char *p = log_escape(line + n, end - 4 - strlen(why), text);
-    p = log_escape(p, end, why);
-    *p++ = '\n';
-    log_remember(line, (size_t)(p - line));
-    if (log_is_on(level) && write(log_fd, line, (size_t)(p - line)) < 0) {
-        return; /* a full disk must not stop traffic */
+    size_t n = log_format(line, level, text, why);
+    log_remember(line, n);
+    if (log_is_on(level)) {
+        log_put(str_n(line, n));
     }
 }
 
@@ -124,9 +181,8 @@ log_dump_recent(void)
 {
     for (unsigned i = 0; i < RECENT; i++) {
         unsigned at = (recent_next + i) % RECENT;
-        if (recent[at].n != 0 &&
-            write(log_fd, recent[at].text, recent[at].n) < 0) {
-            return;
+        if (recent[at].n != 0) {
+            log_put(str_n(recent[at].text, recent[at].n));
         }
     }
 }

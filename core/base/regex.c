@@ -152,3 +152,12 @@ regex_name(const struct regex *re, unsigned i, unsigned *capture)
     *capture = (unsigned)entry[0] << 8 | entry[1];
     return str_of((const char *)entry + 2);
 }
+
+const char *
+regex_library(char text[REGEX_LIBRARY_MAX])
+{
+    int n = pcre2_config(PCRE2_CONFIG_VERSION, NULL);
+    AN(n > 0 && n <= REGEX_LIBRARY_MAX);
+    (void)pcre2_config(PCRE2_CONFIG_VERSION, text);
+    return text;
+}

@@ -31,3 +31,7 @@ int regex_run(
 /* The number of named groups, and the i-th one's name and capture index. */
 unsigned regex_names(const struct regex *re);
 struct str regex_name(const struct regex *re, unsigned i, unsigned *capture);
+
+/* "10.42 2022-12-11", of the PCRE2 that runs; returns `text`. */
+#define REGEX_LIBRARY_MAX 64
+const char *regex_library(char text[REGEX_LIBRARY_MAX]);

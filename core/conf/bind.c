@@ -433,7 +433,7 @@ conf_build(struct conf *c, struct str globals)
 
 struct conf *
 conf_bind(const struct conf_part *const *parts, unsigned n_parts,
-    const char *prefix, const char *file, struct str globals, bool is_test,
+    const char *prefix, const char *file, struct str globals, enum conf_use use,
     char *err, size_t err_size)
 {
     struct arena *a = arena_new(65536);
@@ -441,7 +441,8 @@ conf_bind(const struct conf_part *const *parts, unsigned n_parts,
     c->arena = a;
     c->parts = parts;
     c->n_parts = n_parts;
-    c->is_test = is_test;
+    c->is_test = use != CONF_SERVE;
+    c->is_look = use == CONF_LOOK;
     c->prefix = arena_printf(
         a, "%s%s", prefix, str_ends(str_of(prefix), STR("/")) ? "" : "/");
     c->file = arena_printf(a, "%s%s", file[0] == '/' ? "" : c->prefix.p, file);

@@ -142,6 +142,7 @@ struct conf {
     struct scope *main;
     struct str prefix, file; /* prefix ends in '/' */
     bool is_test;            /* -t: open nothing for writing, bind nothing */
+    bool is_look;            /* as well: nothing is read but the files */
     const struct cmd_table *table; /* bind.c's */
     struct tree_file *files;       /* as read, for -T */
     struct conf_warning *warnings; /* in the order found */
@@ -149,12 +150,17 @@ struct conf {
     char error[1024];
 };
 
+/* What for: to serve; to test all that is named; to look at what is written,
+ * whoever asks: then no token, trust store, page or user is looked for, and
+ * what stands for it is of no use but to be told from others. */
+enum conf_use { CONF_SERVE, CONF_TEST, CONF_LOOK };
+
 /* Reads and binds `file` (under `prefix` if it is relative); NULL with the
  * message in err. `globals` are the directives of -g, or empty; they come
  * first. Two parts with the same command in the same context are an error.
  * The conf lies in its own arena. */
 struct conf *conf_bind(const struct conf_part *const *parts, unsigned n_parts,
-    const char *prefix, const char *file, struct str globals, bool is_test,
+    const char *prefix, const char *file, struct str globals, enum conf_use use,
     char *err, size_t err_size);
 void conf_free(struct conf *c);
 

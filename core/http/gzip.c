@@ -354,3 +354,9 @@ gzip_run(
     AN(bufq_is_empty(in));
     return GZIP_DONE;
 }
+
+const char *
+gzip_library(void)
+{
+    return zlibVersion();
+}

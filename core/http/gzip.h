@@ -74,3 +74,6 @@ struct gzip *gzip_resume(
  * other end when `out` has been sent. */
 enum gzip_io gzip_run(struct gzip *g, struct bufq *in, struct bufq *out,
     bool is_dry, bool is_end);
+
+/* "1.2.13", of the zlib that runs; static. */
+const char *gzip_library(void);

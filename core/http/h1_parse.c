@@ -412,8 +412,11 @@ h1_parse_request(struct str bytes, uint16_t default_port, struct head *h,
     struct cursor c = { bytes.p, bytes.p + bytes.n, H1_REQUEST, false };
     struct str target;
     if (check_end(bytes, H1_REQUEST, H1_REQUEST_HEAD_MAX, err) != 0 ||
-        parse_request_line(&c, h, &target, err) != 0 ||
-        parse_fields(&c, H1_REQUEST_FIELDS_MAX, h, err) != 0) {
+        parse_request_line(&c, h, &target, err) != 0) {
+        return -1;
+    }
+    h->path = target; /* until the rules have cut it */
+    if (parse_fields(&c, H1_REQUEST_FIELDS_MAX, h, err) != 0) {
         return -1;
     }
     return h1_request_rules(h, target, default_port, err);

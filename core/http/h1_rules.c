@@ -92,7 +92,11 @@ take_target(struct head *h, struct str target, struct h1_error *err)
     }
     if (h->method_id == METHOD_CONNECT) {
         h->form = TARGET_AUTHORITY;
-        return take_authority(h, target, 0, err);
+        if (take_authority(h, target, 0, err) != 0) {
+            return -1;
+        }
+        h->path = STR_NONE;
+        return 0;
     }
     if (target.p[0] == '/') {
         h->form = TARGET_ORIGIN;

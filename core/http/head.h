@@ -61,7 +61,8 @@ struct head {
     struct str scheme; /* "http", "https" of an absolute form; else empty */
     struct authority authority; /* of the target, else of Host; HOST_NONE
                                    in a 1.0 request without either */
-    struct str path; /* with the query, as received; "*"; empty: CONNECT */
+    struct str path; /* with the query, as received; "*"; empty: CONNECT. Of a
+                        head that is refused, the target, for the log */
 
     /* a response */
     unsigned status;

@@ -168,7 +168,11 @@ static void
 tell_mute(const struct name *n)
 {
     if (n->is_unheard && !n->dns->is_mute) {
-        log_at(LOG_WARN, "resolver: no name server answers");
+        log_at(LOG_WARN, "resolver: no name server answers%s",
+            dns_servers_are_unnamed(n->dns->servers)
+                ? ": there is no /etc/resolv.conf, so 127.0.0.1 is asked; set "
+                  "\"resolver\""
+                : "");
     }
     n->dns->is_mute = n->is_unheard;
 }

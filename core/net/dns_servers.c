@@ -215,6 +215,12 @@ dns_servers_are_old(const struct dns_servers *s)
            now.st_mtim.tv_nsec != then->st_mtim.tv_nsec;
 }
 
+bool
+dns_servers_are_unnamed(const struct dns_servers *s)
+{
+    return s->is_systems && s->made_of.st_ino == 0;
+}
+
 static void
 cap_ttl(struct dns_result *r, int ttl)
 {
@@ -286,4 +292,10 @@ dns_servers_ask(struct dns_servers *s, const char *name, unsigned family,
     s->n_running++;
     ares_getaddrinfo(s->channel, name, NULL, &hints, on_answer, q);
     arm(s);
+}
+
+const char *
+dns_library(void)
+{
+    return ares_version(NULL);
 }

@@ -48,6 +48,13 @@ void dns_servers_free_left(struct list *left);
  * told. It costs a system call. */
 bool dns_servers_are_old(const struct dns_servers *s);
 
+/* Whether it is the system's, and the system names none: then c-ares asks
+ * 127.0.0.1. */
+bool dns_servers_are_unnamed(const struct dns_servers *s);
+
 /* `name` may be followed by more behind a NUL; `family` is 4 or 6. */
 void dns_servers_ask(struct dns_servers *s, const char *name, unsigned family,
     dns_answered *fn, void *arg);
+
+/* "1.18.1", of the c-ares that runs; static. */
+const char *dns_library(void);

@@ -7,6 +7,8 @@
 
 #include "net/loop.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "net/task.h"
@@ -199,4 +201,12 @@ void
 signal_watch_stop(struct signal_watch *s)
 {
     ev_signal_stop(s->loop->ev, &s->ev);
+}
+
+const char *
+loop_library(char text[LOOP_LIBRARY_MAX])
+{
+    snprintf(text, LOOP_LIBRARY_MAX, "%d.%d", ev_version_major(),
+        ev_version_minor());
+    return text;
 }

@@ -62,3 +62,7 @@ bool timer_is_active(const struct timer *t);
 void signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
     void (*on_signal)(struct signal_watch *, int signo));
 void signal_watch_stop(struct signal_watch *s);
+
+/* "4.33", of the libev that runs; returns `text`. */
+#define LOOP_LIBRARY_MAX 24
+const char *loop_library(char text[LOOP_LIBRARY_MAX]);

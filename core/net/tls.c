@@ -38,7 +38,7 @@ struct tls {
     struct str name; /* owned */
     struct str key;  /* owned; of the client's session */
     char *error;     /* owned */
-    bool is_ready, is_failed, is_untrusted;
+    bool is_ready, is_failed, is_untrusted, is_distrusted;
     bool is_shut; /* no more writes */
     bool is_told; /* close_notify left, or never will */
     bool has_eof; /* the layer below ended */
@@ -166,6 +166,16 @@ clear_errors(void)
     }
 }
 
+/* An alert that says so of a certificate (RFC 8446 6.2). */
+static bool
+is_distrust(unsigned long e)
+{
+    int reason = ERR_GET_LIB(e) == ERR_LIB_SSL ? ERR_GET_REASON(e) : 0;
+    return reason == SSL_R_TLSV1_ALERT_UNKNOWN_CA ||
+           reason == SSL_R_SSLV3_ALERT_BAD_CERTIFICATE ||
+           reason == SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN;
+}
+
 static void
 tls_note_error(struct tls *t, const char *what)
 {
@@ -176,6 +186,7 @@ tls_note_error(struct tls *t, const char *what)
     if (t->error != NULL) {
         return;
     }
+    t->is_distrusted = SSL_is_server(t->ssl) && is_distrust(e);
     t->is_untrusted = !SSL_is_server(t->ssl) && v != X509_V_OK;
     if (t->is_untrusted) {
         snprintf(text, sizeof text, "certificate verify failed: %s",
@@ -543,6 +554,13 @@ tls_is_untrusted(const struct stream *s)
 {
     AN(s->ops == &tls_ops);
     return tls_of(s)->is_untrusted;
+}
+
+bool
+tls_is_distrusted(const struct stream *s)
+{
+    AN(s->ops == &tls_ops);
+    return tls_of(s)->is_distrusted;
 }
 
 bool

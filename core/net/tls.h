@@ -48,6 +48,10 @@ const char *tls_error(const struct stream *s);
 /* Whether it failed because the peer's certificate was not accepted. */
 bool tls_is_untrusted(const struct stream *s);
 
+/* Whether it failed because the peer, a client, did not accept weir's: by an
+ * alert unknown_ca, bad_certificate or certificate_unknown. */
+bool tls_is_distrusted(const struct stream *s);
+
 /* Whether the handshake resumed a session. */
 bool tls_is_resumed(const struct stream *s);
 

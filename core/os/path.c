@@ -21,6 +21,23 @@
 #define LOG_FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY)
 #define LOG_MODE 0640
 
+int
+path_stream(struct str name)
+{
+    static const char *const names[][4] = {
+        { "stdout", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1" },
+        { "stderr", "/dev/stderr", "/dev/fd/2", "/proc/self/fd/2" },
+    };
+    for (size_t i = 0; i < LEN(names); i++) {
+        for (size_t k = 0; k < LEN(names[i]); k++) {
+            if (str_eq(name, str_of(names[i][k]))) {
+                return i == 0 ? STDOUT_FILENO : STDERR_FILENO;
+            }
+        }
+    }
+    return -1;
+}
+
 bool
 path_is_foreign(const struct stat *st)
 {

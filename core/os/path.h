@@ -10,6 +10,11 @@
 
 #include "base/str.h"
 
+/* 1 or 2 where a log's name means this process's standard output or error
+ * ("stdout", "stderr", their names in /dev or /proc); else -1. They are not
+ * opened again: what they lead to may have no name that can be. */
+int path_stream(struct str name);
+
 /* Whether it belongs to somebody who is neither root nor this process's
  * user. */
 bool path_is_foreign(const struct stat *st);

@@ -210,23 +210,37 @@ proc_title(const char *title)
     snprintf(title_room, title_size, "weir: %s", title);
 }
 
+/* (uid_t)-1 means "leave it as it is" to the kernel. */
+static bool
+id_parse(const char *text, uint32_t *id)
+{
+    uint64_t v;
+    if (!str_u64(str_of(text), &v) || v >= UINT32_MAX) {
+        return false;
+    }
+    *id = (uint32_t)v;
+    return true;
+}
+
 bool
 proc_user(const char *user, const char *group, uid_t *uid, gid_t *gid)
 {
     const struct passwd *pw = getpwnam(user);
-    if (pw == NULL) {
+    if (pw == NULL && id_parse(user, uid)) {
+        *gid = *uid;
+        pw = getpwuid(*uid);
+    } else if (pw == NULL) {
         return false;
     }
-    *uid = pw->pw_uid;
-    *gid = pw->pw_gid;
-    if (group != NULL) {
-        const struct group *gr = getgrnam(group);
-        if (gr == NULL) {
-            return false;
-        }
+    if (pw != NULL) {
+        *uid = pw->pw_uid;
+        *gid = pw->pw_gid;
+    }
+    const struct group *gr = group != NULL ? getgrnam(group) : NULL;
+    if (gr != NULL) {
         *gid = gr->gr_gid;
     }
-    return true;
+    return group == NULL || gr != NULL || id_parse(group, gid);
 }
 
 int

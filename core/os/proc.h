@@ -43,7 +43,9 @@ void proc_title(const char *title); /* "weir: TITLE" */
 unsigned long proc_raise_nofile(unsigned long n);
 void proc_raise_memlock(size_t bytes);
 
-/* Looks up a user, and the group or the user's own. */
+/* Looks up a user, and the group or the user's own. Where there is none of
+ * that name, a number is the uid or gid itself; of a uid without a name the
+ * group is that number, too. */
 must_check bool proc_user(
     const char *user, const char *group, uid_t *uid, gid_t *gid);
 

@@ -37,6 +37,7 @@ sig_open(void)
     sigset_t set;
     sig_set(&set);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a log at the limit of its size ends nothing */
     signal(SIGCHLD, SIG_DFL); /* ignored, children would end unseen */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return -1;

@@ -8,8 +8,8 @@
 #include "base/obj.h"
 
 /* Blocks the signals that the master obeys and gives the descriptor on which
- * they arrive; -1 with errno. SIGPIPE is ignored from here on, and SIGCHLD no
- * longer, where the parent had it so. */
+ * they arrive; -1 with errno. SIGPIPE and SIGXFSZ are ignored from here on,
+ * and SIGCHLD no longer, where the parent had it so. */
 must_check int sig_open(void);
 
 /* The next one that came; 0: none. */

@@ -77,7 +77,8 @@ static void
 leave_terminal(const struct child_setup *s)
 {
     if (s->is_daemon) {
-        daemon_leave_terminal(s->cycle->error_log < 0);
+        daemon_leave_terminal(cycle_logs_to(s->cycle, STDOUT_FILENO),
+            cycle_logs_to(s->cycle, STDERR_FILENO));
     }
 }
 

@@ -29,13 +29,13 @@
 #define DELAY_MAX 10.0
 
 struct conf *
-cycle_conf(const struct cycle_options *o, bool is_test)
+cycle_conf(const struct cycle_options *o, enum conf_use use)
 {
     char err[1024] = "";
     unsigned n_parts;
     const struct conf_part *const *parts = conf_parts(&n_parts);
-    struct conf *conf = conf_bind(parts, n_parts, o->prefix, o->file,
-        o->globals, is_test, err, sizeof err);
+    struct conf *conf = conf_bind(
+        parts, n_parts, o->prefix, o->file, o->globals, use, err, sizeof err);
     if (conf == NULL) {
         log_at(LOG_EMERG, "%s", err);
         return NULL;
@@ -49,11 +49,47 @@ cycle_conf(const struct cycle_options *o, bool is_test)
     return conf;
 }
 
+/* As conf_path(). */
+static struct str
+under_prefix(const struct cycle_options *o, struct arena *a, struct str name)
+{
+    bool is_whole = name.n != 0 && name.p[0] == '/';
+    struct str prefix = is_whole ? STR("") : str_of(o->prefix);
+    bool has_slash = is_whole || str_ends(prefix, STR("/"));
+    return arena_printf(
+        a, "%.*s%s%.*s", STR_ARG(prefix), has_slash ? "" : "/", STR_ARG(name));
+}
+
+/* What the tree says, else as it was. */
+static struct str
+pid_in(const struct directive *d, struct str pid)
+{
+    for (; d != NULL; d = d->next) {
+        if (d->n_args == 1 && str_eq(d->name.text, STR("pid"))) {
+            pid = d->args[0].text;
+        }
+    }
+    return pid;
+}
+
+struct str
+cycle_pid_path(
+    const struct cycle_options *o, struct arena *a, char *err, size_t err_size)
+{
+    struct str file = under_prefix(o, a, str_of(o->file));
+    struct str pid = STR("logs/weir.pid");
+    pid = pid_in(tree_parse(a, o->globals, "command line", err, err_size), pid);
+    if (err[0] == '\0') {
+        pid = pid_in(tree_read(a, file.p, err, err_size), pid);
+    }
+    return err[0] == '\0' ? under_prefix(o, a, pid) : STR_NONE;
+}
+
 struct cycle *
-cycle_read(const struct cycle_options *o, bool is_test)
+cycle_read(const struct cycle_options *o, enum conf_use use)
 {
     char err[1024] = "";
-    struct conf *conf = cycle_conf(o, is_test);
+    struct conf *conf = cycle_conf(o, use);
     if (conf == NULL) {
         return NULL;
     }
@@ -85,20 +121,31 @@ cycle_warn(const struct cycle *c, const struct cycle *before)
     files_warn(c->conf);
 }
 
+static int
+log_failed(const char *name)
+{
+    log_errno(LOG_EMERG, errno, "open() \"%s\" failed", name);
+    return -1;
+}
+
 /* The children never open it: they inherit it, or are sent it. Opened again it
  * keeps its number, so that whoever logs needs no word of it. */
 static int
 open_error_log(struct cycle *c)
 {
-    struct str path = c->main->error_log.path;
+    const struct error_log_conf *e = &c->main->error_log;
+    struct str path = e->path;
+    if (e->is_stdout && c->error_log < 0) {
+        c->error_log = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+        return c->error_log < 0 ? log_failed("stdout") : 0;
+    }
     if (path.n == 0) {
         return 0;
     }
     bool is_new;
     int fd = path_open_log(path.p, &is_new);
     if (fd < 0) {
-        log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path.p);
-        return -1;
+        return log_failed(path.p);
     }
     if (c->error_log < 0) {
         c->error_log = fd;
@@ -107,6 +154,19 @@ open_error_log(struct cycle *c)
     int r = dup3(fd, c->error_log, O_CLOEXEC);
     close(fd);
     return r < 0 ? -1 : 0;
+}
+
+bool
+cycle_logs_to(const struct cycle *c, int stream)
+{
+    CHECK(c, CYCLE_MAGIC);
+    const struct error_log_conf *e = &c->main->error_log;
+    const struct logfile *f;
+    bool does = e->path.n == 0 && e->is_stdout == (stream == STDOUT_FILENO);
+    for (unsigned i = 0; (f = logfile_nth(c->conf, i)) != NULL; i++) {
+        does = does || f->stream == stream;
+    }
+    return does;
 }
 
 /* What listening sockets have of it, their connections have. */

@@ -51,16 +51,24 @@ struct cycle {
 
 /* Reads and checks the configuration, but for the values of secrets; to be
  * freed with conf_free(). NULL after a log line. */
-struct conf *cycle_conf(const struct cycle_options *o, bool is_test);
+struct conf *cycle_conf(const struct cycle_options *o, enum conf_use use);
+
+/* The path of the pid file, as main_conf.h's, of a configuration that is read
+ * and not checked. In `a`; n 0 with the message in err. */
+struct str cycle_pid_path(
+    const struct cycle_options *o, struct arena *a, char *err, size_t err_size);
 
 /* Reads and checks the configuration, secrets included. Opens nothing for
  * writing. NULL after a log line. */
 must_check struct cycle *cycle_read(
-    const struct cycle_options *o, bool is_test);
+    const struct cycle_options *o, enum conf_use use);
 
 /* Logs what its configuration and files are warned of; of the former not what
  * `before` (NULL: nothing) was warned of too. */
 void cycle_warn(const struct cycle *c, const struct cycle *before);
+
+/* Whether a log goes to that stream, 1 or 2. */
+bool cycle_logs_to(const struct cycle *c, int stream);
 
 /* Opens logs and listening sockets (of `listeners`, all the master's). -1
  * after a log line; then, and for a cycle that did not start, cycle_undo(). */

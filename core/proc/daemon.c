@@ -48,12 +48,12 @@ daemon_start(void)
 }
 
 void
-daemon_leave_terminal(bool is_stderr_log)
+daemon_leave_terminal(bool is_stdout_log, bool is_stderr_log)
 {
-    int last = is_stderr_log ? STDOUT_FILENO : STDERR_FILENO;
+    bool stays[] = { false, is_stdout_log, is_stderr_log };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int i = STDIN_FILENO; i <= last; i++) {
-        if (null < 0 || dup2(null, i) < 0) {
+    for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+        if (!stays[i] && (null < 0 || dup2(null, i) < 0)) {
             log_errno(LOG_ALERT, errno, "/dev/null cannot be had");
         }
     }

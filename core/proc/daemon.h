@@ -14,9 +14,9 @@ must_check int daemon_start(void);
 /* Ready: the parent ends. Closes fd. */
 void daemon_tell(int fd);
 
-/* Standard input and output go to /dev/null, and standard error unless it is
- * the log. */
-void daemon_leave_terminal(bool is_stderr_log);
+/* Standard input, output and error go to /dev/null, but for those of the two
+ * that a log goes to. */
+void daemon_leave_terminal(bool is_stdout_log, bool is_stderr_log);
 
 struct pid_file {
     char *path; /* owned; NULL: not written */

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "http/h1_parse.h"
 #include "net/guard.h"
+#include "proc/explain_sandbox.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/listen.h"
@@ -178,8 +179,14 @@ tell_decision(const struct request *r, const char *stage)
         STR_ARG(r->sandbox->class->name));
     tell("judged", "%s", stage);
     tell("rule", "%u %s", d->rule, decision_rule_name(d));
-    if (d->pattern.n != 0) {
+    if (d->pattern.n != 0 && d->at == NULL) {
         tell("pattern", "%.*s", STR_ARG(d->pattern));
+    } else if (d->pattern.n != 0) {
+        tell("pattern", "%.*s in %s:%u", STR_ARG(d->pattern), d->at->file,
+            d->at->line);
+    } else if (d->at != NULL) {
+        tell("list", "%.*s in %s:%u", STR_ARG(d->at->text), d->at->file,
+            d->at->line);
     }
     if (d->block != NULL) {
         tell_block("block", d->block);
@@ -368,6 +375,10 @@ explain_cmd_run(const struct conf *c, const struct explain_args *args)
         fprintf(stderr, "weir: unknown sandbox \"%.*s\" in %.*s\n",
             STR_ARG(args->sandbox), STR_ARG(c->file));
         return EXPLAIN_USAGE;
+    }
+    if (args->url.p == NULL) {
+        explain_sandbox(c, r.sandbox);
+        return EXPLAIN_FORWARDED;
     }
     r.arena = arena_new(4096);
     enum explain_code code = EXPLAIN_USAGE;

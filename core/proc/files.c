@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/tls_store.h"
 #include "os/path.h"
 #include "proc/main_conf.h"
 #include "proxy/listen.h"
@@ -123,7 +124,9 @@ files_check(const struct conf *c)
         result |= check_log("error_log", m->error_log.path);
     }
     for (unsigned i = 0; (f = logfile_nth(c, i)) != NULL; i++) {
-        result |= check_log("access_log", f->path);
+        if (f->stream < 0) {
+            result |= check_log("access_log", f->path);
+        }
     }
     return result | check_ca_dir(c);
 }
@@ -344,7 +347,9 @@ warn_made(const struct conf *c, const struct other *o)
         warn_above(o, "error_log", m->error_log.path.p);
     }
     for (unsigned i = 0; (f = logfile_nth(c, i)) != NULL; i++) {
-        warn_above(o, "access_log", f->path.p);
+        if (f->stream < 0) {
+            warn_above(o, "access_log", f->path.p);
+        }
     }
     for (unsigned i = 0; i < listen_count(c); i++) {
         const struct listen *l = listen_get(c, i);
@@ -354,6 +359,31 @@ warn_made(const struct conf *c, const struct other *o)
     }
     if (sandbox_set_count(sandbox_set_of(c)) != 0) {
         warn_directory(o, "ca_dir", main_conf_ca_dir(c).p);
+    }
+}
+
+static bool
+uses_default_trust(const struct scope *s)
+{
+    const struct proxy_conf *p = scope_part(s, PART_PROXY);
+    bool uses = (s->context & CONF_WHERE) != 0 && p->proxy_ssl.ca_file.n == 0;
+    for (const struct scope *k = s->children; k != NULL && !uses; k = k->next) {
+        uses = uses_default_trust(k);
+    }
+    return uses;
+}
+
+/* Then each origin's certificate is refused, and the reason is not its own. */
+static void
+warn_no_trust(const struct conf *c)
+{
+    const char *file, *dir;
+    if (uses_default_trust(c->main) && !tls_store_is_there(&file, &dir)) {
+        log_at(LOG_WARN,
+            "no CA certificates in \"%s\" and \"%s\": no origin's certificate "
+            "can be verified, install them or set "
+            "\"proxy_ssl_trusted_certificate\"",
+            file, dir);
     }
 }
 
@@ -402,4 +432,5 @@ files_warn(const struct conf *c)
     warn_made(c, &o);
     warn_listen(c, &o);
     warn_trust(&o, c->main, STR_NONE);
+    warn_no_trust(c);
 }

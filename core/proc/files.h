@@ -18,5 +18,5 @@ must_check int files_check(const struct conf *c);
  * trust stores, and of the directories of these and of all that the master
  * makes (logs, the pid file, sockets, ca_dir), that others than root and its
  * own user may write, the workers' user among them; of a "user" without
- * effect. */
+ * effect; and that the machine has no CA certificates. */
 void files_warn(const struct conf *c);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/type.h"
+#include "os/path.h"
 #include "os/proc.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
@@ -25,6 +26,9 @@ set_user(struct bind *b, const struct directive *d, void *field)
     struct user_conf *u = field;
     u->name = d->args[0].text;
     u->group = d->n_args > 1 ? d->args[1].text : STR_NONE;
+    if (bind_conf(b)->is_look) {
+        return true;
+    }
     if (!proc_user(u->name.p, u->group.p, &u->uid, &u->gid)) {
         return conf_error(b, &d->args[0],
             "no such user or group: \"%.*s\"%s%.*s", STR_ARG(u->name),
@@ -61,8 +65,9 @@ set_error_log(struct bind *b, const struct directive *d, void *field)
     if (path.n == 0) {
         return conf_error(b, &d->args[0], "empty path");
     }
-    e->path =
-        str_eq(path, STR("stderr")) ? STR_NONE : conf_path(bind_conf(b), path);
+    int stream = path_stream(path);
+    e->is_stdout = stream == STDOUT_FILENO;
+    e->path = stream >= 0 ? STR_NONE : conf_path(bind_conf(b), path);
     e->level = LOG_ERR;
     if (d->n_args > 1 && !log_level_parse(d->args[1].text, &e->level)) {
         return conf_error(b, &d->args[1], "invalid log level \"%.*s\"",
@@ -125,8 +130,11 @@ main_check(struct conf *c, struct scope *s, void *part)
     }
     if (m->user.name.n == 0) {
         m->user.name = STR("nobody");
-        if (!proc_user("nobody", NULL, &m->user.uid, &m->user.gid)) {
-            return conf_fail(c, NULL, "no user \"nobody\": set \"user\"");
+        if (!proc_user("nobody", NULL, &m->user.uid, &m->user.gid) &&
+            geteuid() == 0 && !c->is_look) {
+            return conf_fail(c, NULL,
+                "no user \"nobody\" here: set \"user\", to a number if there "
+                "are no names");
         }
     }
     if (m->keeper_user.name.n == 0) {

@@ -17,7 +17,8 @@ struct user_conf {
 };
 
 struct error_log_conf {
-    struct str path; /* n 0: standard error */
+    struct str path; /* n 0: standard error, or output */
+    bool is_stdout;
     enum log_level level;
 };
 

@@ -34,7 +34,8 @@ first_is_ready(struct master *m)
     }
     notify_ready(&m->notify, getpid(), "serving");
     if (m->is_daemon) {
-        daemon_leave_terminal(m->current->error_log < 0);
+        daemon_leave_terminal(cycle_logs_to(m->current, STDOUT_FILENO),
+            cycle_logs_to(m->current, STDERR_FILENO));
         daemon_tell(m->parent);
         m->parent = -1;
     }
@@ -182,7 +183,7 @@ reload(struct master *m)
 {
     m->wants_reload = false;
     notify_reloading(&m->notify);
-    struct cycle *c = cycle_read(&m->options, false);
+    struct cycle *c = cycle_read(&m->options, CONF_SERVE);
     if (c != NULL) {
         cycle_warn(c, m->current);
     }

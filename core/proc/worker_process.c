@@ -245,6 +245,7 @@ start(struct state *s)
         .keeper = p->keeper,
         .tickets = p->tickets,
         .ledger = p->ledger,
+        .ca_dir = main_conf_ca_dir(c->conf),
         .max_conns = events_conf_of(c->conf)->worker_connections,
         .shared_conns = s->shared_conns,
         .sockets = s->sockets,

@@ -13,6 +13,7 @@
 #include "net/hello.h"
 #include "net/leaf.h"
 #include "net/tls.h"
+#include "proxy/distrust.h"
 #include "proxy/hook.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/worker.h"
@@ -61,6 +62,25 @@ use_leaf(void *arg, struct ssl_st *ssl)
     return leaf_use(c->leaf, ssl) == 0 ? 1 : -1;
 }
 
+/* A client without the CA is the first thing that goes wrong in a new sandbox:
+ * told where it is seen, with what to do. */
+static void
+log_failure(const struct conn *c)
+{
+    struct str dir = c->worker->setup.ca_dir, id = c->sandbox->id;
+    if (tls_is_distrusted(c->stream) && distrust_is_news(c->worker->distrust,
+                                            c->sandbox->serial, clock_mono())) {
+        conn_log(c, LOG_WARN,
+            "sandbox \"%.*s\" does not trust its CA: give its clients "
+            "\"%.*s/%.*s.pem\" (%s, for \"%.*s\")",
+            STR_ARG(id), STR_ARG(dir), STR_ARG(id), tls_error(c->stream),
+            STR_ARG(c->sni));
+        return;
+    }
+    conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
+        STR_ARG(c->sni), tls_error(c->stream));
+}
+
 static const struct step *
 run_handshake(struct task *t)
 {
@@ -80,8 +100,7 @@ run_handshake(struct task *t)
         break;
     case IO_EOF:
     case IO_ERR:
-        conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
-            STR_ARG(c->sni), tls_error(c->stream));
+        log_failure(c);
         c->stream = stream_pop(c->stream); /* it has said its alert */
         return conn_linger(c);
     }

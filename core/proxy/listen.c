@@ -141,6 +141,7 @@ set_listen(struct bind *b, const struct directive *d, void *field)
 static bool
 set_front_ends(struct bind *b, const struct directive *d, void *field)
 {
+    char why[CIDR_REFUSAL_MAX];
     struct front_ends *f = field;
     struct arena *a = bind_conf(b)->arena;
     struct cidr *items = arena_calloc(a, (f->n + d->n_args) * sizeof *items);
@@ -153,8 +154,8 @@ set_front_ends(struct bind *b, const struct directive *d, void *field)
         if (str_eq(s, STR("unix:"))) {
             f->has_unix = true;
         } else if (!cidr_parse(s, &items[f->n++])) {
-            return conf_error(
-                b, &d->args[i], "invalid address \"%.*s\"", STR_ARG(s));
+            return conf_error(b, &d->args[i], "invalid address \"%.*s\"%s",
+                STR_ARG(s), cidr_refusal(s, why));
         }
     }
     return true;
@@ -216,7 +217,7 @@ check_ssl(struct conf *c, struct listen_conf *lc)
             "no \"listen\" uses \"ssl_certificate\"; write \"listen ADDRESS "
             "proxy ssl;\"");
     }
-    return make_tls(c, lc);
+    return c->is_look ? 0 : make_tls(c, lc);
 }
 
 /* A listener that believes nobody would serve nobody. */

@@ -6,10 +6,12 @@
 #include "proxy/logfile.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/type.h"
 #include "os/path.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -28,6 +30,10 @@ logfile_get(struct conf *c, struct str path)
 {
     struct logfile **at = logfiles_of(c);
     unsigned number = 0;
+    int stream = path_stream(path);
+    path = stream == STDOUT_FILENO   ? STR("stdout")
+           : stream == STDERR_FILENO ? STR("stderr")
+                                     : conf_path(c, path);
     while (*at != NULL) {
         if (str_eq((*at)->path, path)) {
             return *at;
@@ -38,6 +44,7 @@ logfile_get(struct conf *c, struct str path)
     struct logfile *f = arena_calloc(c->arena, sizeof *f);
     f->path = arena_dup(c->arena, path);
     f->fd = -1;
+    f->stream = stream;
     f->number = number;
     *at = f;
     return f;
@@ -56,8 +63,12 @@ logfile_nth(const struct conf *c, unsigned i)
 static int
 logfile_open(struct logfile *f, unsigned uid, unsigned gid)
 {
-    bool is_new;
-    int fd = path_open_log(f->path.p, &is_new);
+    bool is_new = false;
+    if (f->stream >= 0 && f->fd >= 0) {
+        return 0;
+    }
+    int fd = f->stream >= 0 ? fcntl(f->stream, F_DUPFD_CLOEXEC, 3)
+                            : path_open_log(f->path.p, &is_new);
     if (fd < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", f->path.p);
         return -1;
@@ -93,12 +104,30 @@ logfiles_close(struct conf *c)
     }
 }
 
-/* A short write leaves a torn line, as it would without a batch. */
+static void
+logfile_tell_lost(struct logfile *f)
+{
+    if (f->out.n_lost != 0) {
+        log_errno(LOG_ALERT, f->out.err, "%llu line%s of \"%s\" %s lost",
+            (unsigned long long)f->out.n_lost, f->out.n_lost == 1 ? "" : "s",
+            f->path.p, f->out.n_lost == 1 ? "was" : "were");
+    }
+    f->out.n_lost = 0;
+}
+
+/* Of losses the first is told, and how many they were when there is room
+ * again. */
 static void
 logfile_flush(struct logfile *f)
 {
-    if (f->buf.n != 0 && f->fd >= 0 && write(f->fd, f->buf.p, f->buf.n) < 0) {
-        log_errno(LOG_ALERT, errno, "write() to \"%s\" failed", f->path.p);
+    bool is_first = f->out.n_lost == 0;
+    if (f->buf.n == 0 || f->fd < 0) {
+        return;
+    }
+    if (appender_write(&f->out, f->fd, buf_str(&f->buf))) {
+        logfile_tell_lost(f);
+    } else if (is_first) {
+        log_errno(LOG_ALERT, f->out.err, "write() to \"%s\" failed", f->path.p);
     }
     buf_clear(&f->buf);
 }
@@ -111,6 +140,7 @@ logfile_reopened(struct logfile *f, int fd)
         close(f->fd);
     }
     f->fd = fd;
+    f->out.is_torn = false;
 }
 
 struct log_task {
@@ -146,6 +176,7 @@ logfiles_stop(struct conf *c)
     for (struct logfile *f = *logfiles_of(c); f != NULL; f = f->next) {
         if (f->task != NULL) {
             logfile_flush(f);
+            logfile_tell_lost(f);
             task_fini(f->task);
             xfree(container_of(f->task, struct log_task, task));
             f->task = NULL;

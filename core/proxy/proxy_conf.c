@@ -102,12 +102,13 @@ set_ports(struct bind *b, const struct directive *d, void *field)
 static bool
 set_cidrs(struct bind *b, const struct directive *d, void *field)
 {
+    char why[CIDR_REFUSAL_MAX];
     struct cidr_list *l = field;
     for (unsigned i = 0; i < d->n_args; i++) {
         l->items = list_grow(b, l->items, l->n, sizeof *l->items);
         if (!cidr_parse(d->args[i].text, &l->items[l->n++])) {
-            return conf_error(b, &d->args[i], "invalid address \"%.*s\"",
-                STR_ARG(d->args[i].text));
+            return conf_error(b, &d->args[i], "invalid address \"%.*s\"%s",
+                STR_ARG(d->args[i].text), cidr_refusal(d->args[i].text, why));
         }
     }
     return true;
@@ -394,12 +395,12 @@ proxy_check(struct conf *c, struct scope *s, void *part)
         proxy_check_blind(c, s) != 0) {
         return -1;
     }
-    if (s->context == CONF_EGRESS) {
+    if (s->context == CONF_EGRESS && !c->is_look) {
         struct str dir = conf_path(c, STR("html"));
         p->pages = pages_read(c->arena, dir, err, sizeof err);
         ok = p->pages != NULL;
     }
-    ok = ok && make_tls(c, p, err, sizeof err);
+    ok = ok && (c->is_look || make_tls(c, p, err, sizeof err));
     return ok ? upstream_proxy_check(c, s, p->upstream_proxy)
               : conf_fail(c, &s->directive->name, "%s", err);
 }

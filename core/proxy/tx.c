@@ -96,6 +96,40 @@ tx_client_gone(struct tx *tx, struct str cause)
     task_wake(&tx->task);
 }
 
+/* Without the query and user information, in which a client may have put a
+ * secret. Of a head that could not be read, as it came. */
+static struct str
+logged_target(const struct tx *tx)
+{
+    struct str path = tx->path.n != 0 ? tx->path : tx->request.path;
+    bool is_connect = tx->request.method_id == METHOD_CONNECT;
+    if (is_connect && tx->authority.host.n != 0) {
+        return authority_format(tx->arena, &tx->authority, 0);
+    }
+    path.n = str_find(path, '?');
+    if (path.n == 0 || path.p[0] == '/') {
+        return path;
+    }
+    const char *at = memrchr(path.p, '@', path.n);
+    return at != NULL ? str_skip(path, (size_t)(at - path.p)) : path;
+}
+
+/* ", rule: 2 denied_hosts in FILE:LINE", where it refused. */
+static struct str
+rule_of(const struct tx *tx, enum tx_fault fault)
+{
+    const struct decision *d = &tx->decision;
+    if (fault != FAULT_POLICY || d->rule == 0 || d->outcome == DECIDE_ALLOW) {
+        return STR("");
+    }
+    const struct token *at = decision_place(d);
+    struct str place =
+        at != NULL ? arena_printf(tx->arena, " in %s:%u", at->file, at->line)
+                   : STR("");
+    return arena_printf(tx->arena, ", rule: %u %s%.*s", d->rule,
+        decision_rule_name(d), STR_ARG(place));
+}
+
 void
 tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
 {
@@ -112,9 +146,10 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     va_end(ap);
     tx->fault = fault;
     tx->cause = arena_dup(tx->arena, str_of(text));
+    struct str rule = rule_of(tx, fault), target = logged_target(tx);
     conn_log(tx->conn, levels[fault],
-        "%s, request: \"%.*s %.*s\", host: \"%.*s\"", text,
-        STR_ARG(tx->request.method), STR_ARG(tx->path),
+        "%s%.*s, request: \"%.*s%s%.*s\", host: \"%.*s\"", text, STR_ARG(rule),
+        STR_ARG(tx->request.method), target.n != 0 ? " " : "", STR_ARG(target),
         STR_ARG(tx->authority.host));
 }
 

@@ -17,6 +17,7 @@
 #include "net/tls_ctx.h"
 #include "proxy/accept.h"
 #include "proxy/conn.h"
+#include "proxy/distrust.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
@@ -184,6 +185,7 @@ worker_make(struct worker *w)
         leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);
     w->dns = make_dns(w);
     w->guard = listen_guard(w->conf, w->loop);
+    w->distrust = distrust_new();
     if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
         w->guard == NULL) {
         return false;
@@ -253,6 +255,7 @@ worker_free(struct worker *w)
     if (w->dns != NULL) {
         dns_free(w->dns);
     }
+    distrust_free(w->distrust);
     if (w->guard != NULL) {
         guard_free(w->guard);
     }

@@ -9,6 +9,7 @@
 #include "conf/bind.h"
 #include "net/loop.h"
 
+struct distrust;
 struct dns;
 struct dns_static;
 struct proxy_conf;
@@ -37,6 +38,7 @@ struct worker_setup {
     int keeper;              /* SEQPACKET socket to the keeper */
     int tickets;             /* memory file of ticket keys */
     struct ledger *ledger;   /* this process has a row in it */
+    struct str ca_dir;       /* where the sandboxes' CA certificates lie */
     unsigned max_conns;      /* worker_connections */
     /* So many have descriptors for the connections upstream, too; at most
      * max_conns, at least 1. */
@@ -68,6 +70,7 @@ struct worker {
     struct guard *guard;
     struct pool *pool;
     struct slots *slots;
+    struct distrust *distrust;
     struct acceptor *acceptors;
     struct list conns;
     unsigned n_conns, max_conns;

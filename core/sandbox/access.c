@@ -25,12 +25,11 @@ is_param(struct str s)
 static bool
 rule_add(struct bind *b, struct access_rule *r, const struct token *t)
 {
-    if (str_eq(t->text, STR("all"))) {
-        r->is_all = true;
-        return true;
-    }
-    if (is_param(t->text)) {
-        r->has_param = true;
+    bool is_all = str_eq(t->text, STR("all"));
+    if (is_all || is_param(t->text)) {
+        r->is_all = r->is_all || is_all;
+        r->has_param = r->has_param || !is_all;
+        r->at = r->at == NULL || is_all ? t : r->at;
         return true;
     }
     if (r->set == NULL) {
@@ -136,10 +135,12 @@ rule_matches(const struct access_rule *r, struct str host,
     struct pattern_hit hit;
     if (pattern_match(r->set, host, literal, &hit) != PATTERN_NONE) {
         out->pattern = hit.pattern;
+        out->at = hit.value;
         out->is_exact = hit.is_exact;
         return true;
     }
     out->pattern = r->is_all ? STR("all") : STR("$param");
+    out->at = r->at;
     return r->is_all || (r->has_param && !r->is_allow);
 }
 
@@ -158,5 +159,6 @@ block_access(const struct block *b, struct str host, const struct addr *literal,
         hit->n_ranges += rule_ranges(r, &unused);
     }
     hit->pattern = STR("");
+    hit->at = NULL;
     return ACCESS_NONE;
 }

@@ -28,7 +28,8 @@ struct access_rule {
     bool is_allow, is_all;
     bool
         has_param; /* $param_…: no params, so allow matches nothing, deny all */
-    struct pattern_set *set; /* NULL with is_all */
+    struct pattern_set *set; /* its values: struct token; NULL: no pattern */
+    const struct token *at;  /* of "all" or the first $param_…; NULL: none */
     struct access_rule *next;
 };
 
@@ -79,6 +80,9 @@ extern const struct conf_part block_part;
 struct block *block_of(const struct scope *s);
 struct block *block_outermost(const struct scope *s);
 
+/* Whether a class's sandboxes come to a shared block, or one of their own. */
+bool block_is_for(const struct block *b, const struct class *k);
+
 /* A module's set() or check(), in the block's scope or a location's: the block
  * sends requests elsewhere. Needs `classes` (SPEC 5) when it is shared and
  * there are two classes or more; that is judged when egress is checked. */
@@ -92,8 +96,9 @@ void block_mark_path(const struct scope *s);
 enum access { ACCESS_NONE, ACCESS_ALLOW, ACCESS_DENY };
 
 struct access_hit {
-    struct str pattern; /* that matched; may be empty; lent */
-    bool is_exact;      /* it is that one name or address */
+    struct str pattern;     /* that matched; may be empty; lent */
+    const struct token *at; /* its place; NULL: nothing matched */
+    bool is_exact;          /* it is that one name or address */
 
     /* The ranges that stand before what matched (where nothing did: all) judge
      * the addresses that a name is resolved to: the first that matches holds,

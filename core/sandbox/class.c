@@ -152,6 +152,7 @@ class_finish(struct conf *c, struct class *k, const struct sandbox_conf *sc,
     const struct scope *egress = k->scope->parent;
     k->policy = (struct policy){ .magic = POLICY_MAGIC,
         .allowed = sc->allowed_hosts.set,
+        .allowed_at = sc->allowed_hosts.at,
         .denied = sc->denied_hosts.set,
         .internet = sc->internet,
         .connections = sc->connections,

@@ -18,6 +18,7 @@ struct policy {
     unsigned magic;
     uint64_t revision;                    /* 0: the config file's */
     const struct pattern_set *allowed;    /* NULL: not set (rule 3) */
+    const struct token *allowed_at;       /* the list's; NULL: in no file */
     const struct pattern_set *denied;     /* the class's; NULL: none */
     const struct pattern_set *own_denied; /* the sandbox's; NULL: none */
     bool internet;
@@ -49,7 +50,9 @@ struct class
 
 /* A `host_list` directive: allowed_hosts or denied_hosts as it stands. */
 struct host_list {
-    struct pattern_set *set; /* NULL: the directive is not there */
+    struct pattern_set *set; /* its values: struct token; NULL: the directive
+                                is not there */
+    const struct token *at;  /* of the (first) directive */
 };
 
 struct sandbox_token;

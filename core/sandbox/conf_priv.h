@@ -62,11 +62,6 @@ must_check int location_index_build(struct conf *c, struct block *b);
 struct class *class_find(const struct scope *egress, struct str name);
 unsigned class_count(const struct scope *egress);
 
-/* block.c */
-
-/* Whether a class's sandboxes come to a shared block. */
-bool block_is_for(const struct block *b, const struct class *k);
-
 /* reach.c */
 
 /* Warns of host blocks and locations that no request can reach; when all of

@@ -22,7 +22,7 @@ struct walk {
     char (*texts)[ADDR_TEXT_MAX]; /* of each */
 
     bool is_allowed; /* it matched allowed_hosts */
-    struct str allowed;
+    struct pattern_hit allowed;
     bool may_leave; /* so far; an `allow` may still say so */
 };
 
@@ -124,6 +124,7 @@ rule_denied_hosts(struct walk *w)
         return false;
     }
     w->d->pattern = hit.pattern;
+    w->d->at = hit.value;
     return decided(w, DECIDE_DENY, REASON_DENIED_HOSTS);
 }
 
@@ -135,10 +136,11 @@ rule_allowed_hosts(struct walk *w)
         return false;
     }
     if (match(w, w->policy->allowed, &hit) != PATTERN_MATCH) {
+        w->d->at = w->policy->allowed_at;
         return decided(w, DECIDE_DENY, REASON_NOT_ALLOWED);
     }
     w->is_allowed = true;
-    w->allowed = hit.pattern;
+    w->allowed = hit;
     w->d->is_named = hit.is_exact;
     return false;
 }
@@ -211,6 +213,7 @@ serve_request(struct walk *w, const struct block *b)
     enum access a = take_access(w, ruling(b, d->location), &hit);
     if (a == ACCESS_DENY) {
         d->pattern = hit.pattern;
+        d->at = hit.at;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     if (a != ACCESS_ALLOW && !w->may_leave) {
@@ -257,6 +260,7 @@ serve_target(struct walk *w, const struct block *b)
     }
     if (a == ACCESS_DENY) {
         w->d->pattern = hit.pattern;
+        w->d->at = hit.at;
         return decided(w, DECIDE_DENY, REASON_BLOCK_DENY);
     }
     return denied_by_default(w);
@@ -328,7 +332,8 @@ rule_class_outbound(struct walk *w)
 static bool
 rule_allowed(struct walk *w)
 {
-    w->d->pattern = w->allowed;
+    w->d->pattern = w->allowed.pattern;
+    w->d->at = w->allowed.value;
     return w->is_allowed && decided(w, DECIDE_ALLOW, REASON_ALLOWED);
 }
 

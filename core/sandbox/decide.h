@@ -21,6 +21,7 @@ struct block;
 struct guard_rule;
 struct sandbox;
 struct scope;
+struct token;
 struct value;
 
 enum decide_outcome {
@@ -68,8 +69,11 @@ struct decision {
     unsigned rule; /* 1 to 10; 0: not decided yet */
     enum decide_reason reason;
     struct str host;
-    struct str pattern; /* that matched; lent by the policy; may be empty */
-    const char *detail; /* of REASON_MALFORMED; static */
+    struct str pattern;     /* that matched; lent by the policy; may be empty */
+    const struct token *at; /* the entry of a list that decided, or the list
+                               that has none; NULL: another rule, or the entry
+                               stands in no file; decision_place() */
+    const char *detail;     /* of REASON_MALFORMED; static */
     const struct sandbox *sandbox;
 
     /* How a request is served: the host block or handler (NULL: none), the
@@ -103,6 +107,10 @@ void decide_port(struct decision *d, uint16_t port, bool is_listed);
  * "handler", "internet", "default", "ports", "location", …: for Proxy-Status
  * and the problem document's `rule`. Static. */
 const char *decision_rule_name(const struct decision *d);
+
+/* Where that stands which decided: the entry, its list, the location, block or
+ * handler. For logs and operators, not for sandboxes. NULL: nowhere. */
+const struct token *decision_place(const struct decision *d);
 
 /* One sentence for people and agents; says what to expect of a retry. Names no
  * secret. In `a`. */

@@ -52,6 +52,16 @@ decision_rule_name(const struct decision *d)
     PANIC("a reason without a name");
 }
 
+const struct token *
+decision_place(const struct decision *d)
+{
+    const struct block *b = d->location != NULL ? d->location : d->block;
+    bool is_block = d->reason == REASON_BLOCK ||
+                    d->reason == REASON_BLOCK_RETURN ||
+                    d->reason == REASON_BLOCK_METHOD;
+    return d->at == NULL && is_block ? &b->scope->directive->name : d->at;
+}
+
 static const char *
 kind_of(const struct block *b)
 {

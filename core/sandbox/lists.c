@@ -55,7 +55,7 @@ hosts_add(
     struct bind *b, struct pattern_set *s, const struct token *t, bool is_allow)
 {
     struct pattern_error err;
-    if (!pattern_set_add(s, t->text, NULL, &err)) {
+    if (!pattern_set_add(s, t->text, (void *)t, &err)) {
         return conf_error(b, t, "invalid host pattern \"%.*s\": %s",
             STR_ARG(t->text), err.text);
     }
@@ -71,6 +71,7 @@ set_hosts(struct bind *b, const struct directive *d, void *field)
     struct host_list *l = field;
     bool is_allow = bind_cmd(b)->arg != NULL;
     if (l->set == NULL) {
+        l->at = &d->name;
         l->set = hosts_new(bind_conf(b)->arena, PATTERN_LIST);
     }
     for (unsigned i = 0; i < d->n_args; i++) {

@@ -152,11 +152,9 @@ pattern_range_check(struct str s, struct pattern_error *err)
 {
     static const char *const zeros[] = { "", ".0.0.0", ".0.0", ".0" };
     struct str octets = STR_NONE;
-    struct addr a;
-    if (addr_parse(str_n(s.p, str_find(s, '/')), &a)) {
-        return pattern_refuse(err, "no CIDR: the prefix is too long, or the "
-                                   "address goes on behind it; a range is "
-                                   "written as \"10.0.5.0/24\"");
+    char why[CIDR_REFUSAL_MAX];
+    if (cidr_refusal(s, why)[0] != '\0') {
+        return pattern_refuse(err, str_skip(str_of(why), 2).p);
     }
     if (is_range6(s)) {
         return pattern_refuse(err,

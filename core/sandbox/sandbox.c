@@ -63,6 +63,7 @@ is_link_local(const struct cidr *c)
 bool
 set_addresses(struct bind *b, const struct directive *d, void *field)
 {
+    char why[CIDR_REFUSAL_MAX];
     struct arena *a = bind_conf(b)->arena;
     struct sandbox_addresses **link = field, *old = *link;
     struct sandbox_addresses *l = arena_calloc(a, sizeof *l);
@@ -76,8 +77,8 @@ set_addresses(struct bind *b, const struct directive *d, void *field)
     for (unsigned i = 0; i < d->n_args; i++, l->n++) {
         l->at[l->n] = &d->args[i];
         if (!cidr_parse(d->args[i].text, &l->items[l->n])) {
-            return conf_error(b, &d->args[i], "invalid address \"%.*s\"",
-                STR_ARG(d->args[i].text));
+            return conf_error(b, &d->args[i], "invalid address \"%.*s\"%s",
+                STR_ARG(d->args[i].text), cidr_refusal(d->args[i].text, why));
         }
         if (is_link_local(&l->items[l->n])) {
             return conf_error(b, &d->args[i],
@@ -123,6 +124,7 @@ take_policy(struct conf *c, struct sandbox *sb, const struct sandbox_conf *sc)
     p->own_denied = sc->denied_hosts.set;
     if (sc->allowed_hosts.set != NULL) {
         p->allowed = sc->allowed_hosts.set;
+        p->allowed_at = sc->allowed_hosts.at;
     }
     p->internet = sc->internet;
     p->connections = sc->connections;

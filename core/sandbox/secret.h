@@ -75,6 +75,11 @@ void secret_walk_init(struct secret_walk *w, const struct block *block,
     struct str host, const struct addr *literal);
 const struct secret_def *secret_walk_next(struct secret_walk *w);
 
+/* The i-th that the (outermost) block or a location of it uses, wherever it
+ * may go; NULL past the last. */
+const struct secret_def *secret_carried_nth(
+    const struct block *block, unsigned i);
+
 /* While egress is checked, by a part that stands behind PART_SECRET: responses
  * in scopes for which is_for() holds are looked through for the secrets that
  * the block uses in which they stand. A value that is not worth looking for

@@ -76,6 +76,14 @@ secret_list_carried(struct conf *c)
     }
 }
 
+const struct secret_def *
+secret_carried_nth(const struct block *block, unsigned i)
+{
+    CHECK(block, BLOCK_MAGIC);
+    const struct secret_list *l = block->secrets;
+    return l != NULL && i < l->n ? l->items[i].def : NULL;
+}
+
 void
 secret_walk_init(struct secret_walk *w, const struct block *block,
     struct str host, const struct addr *literal)

@@ -47,14 +47,19 @@ static bool
 tell(struct run *run, unsigned i, struct str id, struct str value)
 {
     struct secret_value message;
+    const struct token *at = run->store->slots[i].def->at;
     char label[SECRET_LABEL_MAX];
     secret_label(&run->store->slots[i], id, label);
     if (secret_message_make(&message, i, id, value) != 0) {
         log_errno(LOG_ERR, errno, "%s stays as it was", label);
         return false;
     }
-    log_at(value.p != NULL ? LOG_NOTICE : LOG_WARN, "%s %s", label,
-        value.p != NULL ? "has changed" : "is missing now");
+    if (value.p != NULL) {
+        log_at(LOG_NOTICE, "%s has changed", label);
+    } else {
+        log_at(LOG_WARN, "%s is missing now, it stands in %s:%u", label,
+            at->file, at->line);
+    }
     run->on_change(run->arg, secret_value_str(&message));
     secret_value_free(&message);
     return true;
@@ -110,7 +115,8 @@ reread(struct run *run, unsigned i, struct str id)
     }
     struct secret_item *item = secret_item_get(slot, id);
     bool has_value = item != NULL && item->value.p != NULL;
-    log_at(LOG_ERR, "%s: %s%s", secret_label(slot, id, label), r.why,
+    log_at(LOG_ERR, "%s: %s in %s:%u%s", secret_label(slot, id, label), r.why,
+        slot->def->at->file, slot->def->at->line,
         has_value ? ", the value before it stays" : "");
     if (item != NULL) {
         item->is_refused = true;

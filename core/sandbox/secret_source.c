@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
@@ -50,9 +51,10 @@ static enum secret_read
 give_up(struct secret_reading *r, enum secret_read how, struct str from,
     const char *why, int err)
 {
+    char text[LOG_ERRNO_MAX];
     secret_value_free(&r->value);
-    snprintf(r->why, sizeof r->why, "\"%.*s\" %s%s%s", STR_ARG(from), why,
-        err != 0 ? ": " : "", err != 0 ? strerror(err) : "");
+    snprintf(r->why, sizeof r->why, "\"%.*s\" %s%s", STR_ARG(from), why,
+        err != 0 ? log_errno_text(err, text) : "");
     return how;
 }
 

@@ -80,12 +80,15 @@ void
 secret_warn_weak(
     const struct secret_slot *slot, struct str id, struct str value)
 {
+    const struct token *at = slot->def->at;
     char label[SECRET_LABEL_MAX];
     if (slot->def->is_looked_for && !worth_looking_for(value)) {
         log_at(LOG_WARN,
             "%s is used but not looked for in responses (redact): its value "
-            "has no run of %d letters, digits and \"+/-_.~\" with %d bits",
-            secret_label(slot, id, label), WORTH_MIN, WORTH_BITS);
+            "has no run of %d letters, digits and \"+/-_.~\" with %d bits in "
+            "%s:%u",
+            secret_label(slot, id, label), WORTH_MIN, WORTH_BITS, at->file,
+            at->line);
     }
 }
 
@@ -159,6 +162,7 @@ refuse(const struct secret_slot *slot, const char *why, char *err, size_t size)
 static int
 load_value(struct secret_slot *slot, struct str id, char *err, size_t size)
 {
+    const struct token *at = slot->def->at;
     char label[SECRET_LABEL_MAX];
     struct secret_reading r;
     enum secret_read how = secret_read(slot->def, id, &r);
@@ -167,7 +171,8 @@ load_value(struct secret_slot *slot, struct str id, char *err, size_t size)
         return refuse(slot, r.why, err, size);
     }
     if (how == SECRET_MISSING) {
-        log_at(LOG_WARN, "%s: %s", secret_label(slot, id, label), r.why);
+        log_at(LOG_WARN, "%s: %s in %s:%u", secret_label(slot, id, label),
+            r.why, at->file, at->line);
         return 0;
     }
     struct secret_item *item = secret_item_get(slot, id);
@@ -178,7 +183,8 @@ load_value(struct secret_slot *slot, struct str id, char *err, size_t size)
     item->value = r.value;
     item->is_refused = how == SECRET_REFUSED;
     if (item->is_refused) {
-        log_at(LOG_ERR, "%s: %s", secret_label(slot, id, label), r.why);
+        log_at(LOG_ERR, "%s: %s in %s:%u", secret_label(slot, id, label), r.why,
+            at->file, at->line);
     } else {
         secret_warn_weak(slot, id, secret_value_str(&r.value));
     }
@@ -194,16 +200,18 @@ secret_is_entry(const struct dirent *e)
 static int
 load_dir(struct secret_slot *slot, char *err, size_t size)
 {
-    char why[512], label[SECRET_LABEL_MAX];
+    const struct token *at = slot->def->at;
+    char why[512], label[SECRET_LABEL_MAX], text[LOG_ERRNO_MAX];
     DIR *dir = opendir(slot->def->from.p);
     int result = 0;
     if (dir == NULL) {
-        snprintf(why, sizeof why, "\"%.400s\" cannot be opened: %s",
-            slot->def->from.p, strerror(errno));
+        snprintf(why, sizeof why, "\"%.400s\" cannot be opened%s",
+            slot->def->from.p, log_errno_text(errno, text));
         if (errno != ENOENT && errno != ENOTDIR) {
             return refuse(slot, why, err, size);
         }
-        log_at(LOG_WARN, "%s: %s", secret_label(slot, STR_NONE, label), why);
+        log_at(LOG_WARN, "%s: %s in %s:%u", secret_label(slot, STR_NONE, label),
+            why, at->file, at->line);
         return 0;
     }
     for (struct dirent *e = readdir(dir); e != NULL && result == 0;

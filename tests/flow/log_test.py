@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 
 import pytest
 
@@ -109,3 +110,93 @@ def test_refused(weir, text, what):
     done = w.run("-t")
     assert done.returncode == 1 and what in done.stderr
     assert "weir.conf:" in done.stderr
+
+
+def limit(pid, n):
+    """The process appends to no file beyond its first n bytes: for it the
+    disk is full."""
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY))
+
+
+def test_a_full_disk(weir, plain_origin):
+    """Lines are there whole or not at all; how many were lost is said when
+    there is room."""
+    w = weir(main="user root;", egress=f"""
+        log_format own '$uri';
+        host plain.test {{ location /off/ {{ access_log off; }} }}
+        {FORMAT}""")
+    w.expect("own.log|of this log")
+    (worker,) = w.children("worker")
+    get(w, plain_origin, "/first")
+    assert log(w) == ["/first"]
+    assert len(w.error_log()) > 9
+    limit(worker, 9)
+    for path in ("/a", "/b", "/off/"):  # with its answer /b's line is through
+        assert get(w, plain_origin, path).status == 200
+    assert log(w) == ["/first"]
+    limit(worker, resource.RLIM_INFINITY)
+    get(w, plain_origin, "/last")
+    assert log(w, 2) == ["/first", "/last"]
+    line = w.wait_log(r"\d+ lines? of this log w\w+ lost \(")
+    assert "[alert]" in line
+    w.wait_log(r'2 lines of "\S+/own.log" were lost \(')
+
+
+PLACES = """
+sandbox_class test {
+    allowed_hosts  *.test;
+    denied_hosts   no.test;
+}
+host plain.test {
+    location /no/ {
+        deny  all;
+    }
+    location /put/ { methods PUT; }
+}
+host return.test { return 403; }
+"""
+
+
+@pytest.mark.parametrize("method, url, rule, line", [
+    ("GET", "http://else.example/", "3 allowed_hosts", 2),
+    ("GET", "http://no.test/x", "2 denied_hosts", 3),
+    ("CONNECT", "no.test:443", "2 denied_hosts", 3),
+    ("GET", "http://plain.test/no/x", "5 location", 7),
+    ("GET", "http://plain.test/put/x", "5 methods", 9),
+    ("GET", "http://plain.test:99/", "5 ports", None),
+])  # fmt: skip
+def test_a_refusal_names_its_rule(weir, method, url, rule, line):
+    """In one line at warn: who, what, and where to change it."""
+    w = weir(egress=PLACES)
+    first = w.read("weir.conf").split("sandbox_class")[0].count("\n")
+    host = re.match(r"(?:http://)?([^/]*)", url)[1]
+    with w.client() as c:
+        c.send(f"{method} {url} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        assert c.read_response(method).status in (403, 405)
+    (logged,) = [s for s in w.error_log().splitlines() if ", rule: " in s]
+    place = f" in {w.path('weir.conf')}:{first + line}" if line else ""
+    target = url if method == "CONNECT" else url.partition(host)[2]
+    assert re.search(
+        r" \[warn\] \d+: \*1 .* is blocked by egress policy: .*, rule: "
+        rf'{rule}{re.escape(place)}, request: "{method} {target}", '
+        rf'host: "{host.partition(":")[0]}", client: 127.0.0.1, '
+        "sandbox: box$", logged)  # fmt: skip
+
+
+@pytest.mark.parametrize("head, logged", [
+    ("CONNECT a.test:443 HTTP/1.1\r\nX\r\n\r\n", "CONNECT a.test:443"),
+    ("CONNECT a.test HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a.test"),
+    ("CONNECT me:pw@a.test:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+     "CONNECT @a.test:1"),
+    ("GET http://a.test/b?pw HTTP/1.1\r\nX\r\n\r\n",
+     "GET http://a.test/b"),
+    ("GET /b?pw HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b"),
+])  # fmt: skip
+def test_a_bad_request_is_named(weir, head, logged):
+    """As far as it could be read, and without what may be a secret."""
+    w = weir()
+    with w.client() as c:
+        c.send(head)
+        assert c.read_response().status == 400
+    assert f', request: "{logged}", host: ' in w.wait_log("request: ")
+    assert "pw" not in w.error_log()

@@ -11,7 +11,9 @@ from lib.weir import ROOT
 
 CONF = os.path.join(ROOT, "conf")
 # What may be warned of: what this machine does not have.
-ABSENT = re.compile(r"cannot be opened: No such file|\"user\" makes sense only")
+ABSENT = re.compile(
+    r"cannot be opened \(2: No such file|\"user\" makes sense only"
+)
 
 EXAMPLES = sorted(n for n in os.listdir(CONF) if n.endswith(".conf"))
 

@@ -122,7 +122,8 @@ CASES = {
     ),
     "2": (
         ("box", "GET", "https://x.bad.test/"),
-        REFUSED, {"rule": "2 denied_hosts", "pattern": r"\*.bad.test",
+        REFUSED, {"rule": "2 denied_hosts",
+                  "pattern": r"\*.bad.test in \S+/weir.conf:20$",
                   "judged": "the CONNECT", "outcome": "403"},
     ),
     "2, plain": (
@@ -131,16 +132,18 @@ CASES = {
     ),
     "2, of the sandbox": (
         ("narrow", "GET", "http://two.test/"),
-        REFUSED, {"rule": "2 denied_hosts", "pattern": "two.test"},
+        REFUSED, {"rule": "2 denied_hosts", "pattern": r"two.test in \S+:32$"},
     ),
     "3": (
         ("box", "GET", "https://elsewhere.example/"),
         REFUSED, {"rule": "3 allowed_hosts", "outcome": "403",
+                  "list": r"allowed_hosts in \S+/weir.conf:19$",
                   "because": ".*not in allowed_hosts"},
     ),
     "3, of the sandbox": (
         ("narrow", "GET", "https://block.test/"),
-        REFUSED, {"rule": "3 allowed_hosts"},
+        REFUSED, {"rule": "3 allowed_hosts",
+                  "list": r"allowed_hosts in \S+/weir.conf:32$"},
     ),
     "5": (
         ("box", "GET", "https://block.test/x?y#z"),
@@ -186,7 +189,9 @@ CASES = {
     ),
     "5, a location that denies": (
         ("box", "GET", "https://block.test/x.php"),
-        REFUSED, {"rule": "5 location", "pattern": "all", "outcome": "403"},
+        REFUSED, {"rule": "5 location", "outcome": "403",
+                  "location": r'"\\.php\$" in \S+:42',
+                  "pattern": r"all in \S+/weir.conf:42$"},
     ),
     "5, a path that climbs out": (
         ("box", "GET", "https://block.test/../x"),
@@ -219,7 +224,8 @@ CASES = {
     ),
     "8": (
         ("box", "GET", "https://One.TEST./"),
-        FORWARDED, {"rule": "8 allowed_hosts", "pattern": r"\*.test",
+        FORWARDED, {"rule": "8 allowed_hosts",
+                    "pattern": r"\*.test in \S+/weir.conf:19$",
                     "upstream": "https://one.test:443"},
     ),
     "8, an address": (
@@ -363,14 +369,115 @@ def test_no_secret_is_read(weir):
     assert "sk-" not in done.stdout + done.stderr
 
 
+def test_it_needs_no_rights(weir):
+    """Nor what else is there where weir runs: users, secrets, CAs."""
+    w = weir(
+        start=False, main="user no-user-of-that-name;",
+        sandbox="token file:none; address 127.0.0.1;",
+        egress="""
+            secret s file:none hosts=a.test;
+            secret e env:NOT_SET hosts=a.test;
+            proxy_ssl_trusted_certificate /nonexistent/ca.pem;
+            host a.test { bearer $secret_s; }
+            listen 127.0.0.1:{{other_port}} proxy ssl;
+            ssl_certificate none; ssl_certificate_key none;
+            sandbox other { class test; token env:NOT_SET_EITHER; }""",
+        files={"html/403.html/x": ""},
+    )  # fmt: skip
+    assert w.run("-t").returncode == 1
+    for args in (["GET", "https://a.test/"], []):
+        done = w.run("-E", "other", *args)
+        assert (done.returncode, done.stderr) == (FORWARDED, "")
+
+
+def test_two_sandboxes_of_one_token(weir):
+    """Without a look at it."""
+    w = weir(start=False, sandbox="token file:none;",
+             egress="sandbox other { class test; token file:none; }"
+             "sandbox box { class test; token file:none; }")  # fmt: skip
+    done = w.run("-E", "box")
+    assert done.returncode == USAGE
+    assert "has the token of sandbox" in done.stderr
+
+
+# Lines of `weir -E ID`, the places without the file's name.
+LISTED = {
+    "box": """
+        sandbox       box in :31
+        class         listed in :18
+        allowed       *.test in :19
+        allowed       10.1.0.0/16 in :19
+        denied        bad.test in :20
+        denied        *.bad.test in :20
+        internet      off
+        ports         80 443
+        host          block.test in :37
+          leaves      what allowed_hosts has
+          ports       443 8443 in :38
+          methods     GET HEAD in :39
+          location    /admin/ in :40
+            return    451 in :40
+          location    = /put in :41
+            methods   PUT in :41
+          location    ~ \\.php$ in :42
+            deny      all in :42
+        host          away.test in :46
+          leaves      answered here
+        host          a.key.test b.key.test in :47
+          secret      token to a.key.test b.key.test in :14
+          secret      second to a.key.test in :15
+        host          pass.test in :63
+          proxy_pass  http://127.0.0.1:7001/v1/ in :65
+          secret      pass to pass.test in :16
+    """,
+    "narrow": """
+        allowed       one.test in :32
+        denied        *.bad.test in :20
+        denied        two.test in :32
+    """,
+    "open": """
+        allowed       not set: what internet or a block lets leave
+        internet      on
+        host          x.open.test in :56
+          leaves      all of it
+        host          pass.test in :63
+          leaves      nothing
+    """,
+    "closed": """
+        internet      off
+        host          block.test in :37
+          leaves      nothing
+    """,
+    "sent": """
+        outbound      readers in :29
+          leaves      all of it
+          allow       *.test in :29
+          methods     GET in :29
+    """,
+}
+
+
+@pytest.mark.parametrize("sandbox", LISTED)
+def test_all_that_it_may_reach(weir, sandbox):
+    w = weir(conf=CONF, start=False)
+    done = w.run("-E", sandbox)
+    assert (done.returncode, done.stderr) == (FORWARDED, "")
+    path = w.path("weir.conf")
+    rest = iter(line.replace(path, "") for line in done.stdout.splitlines())
+    for line in LISTED[sandbox].strip("\n ").splitlines():
+        want = line[8:] if line.startswith(" " * 8) else line
+        assert want in rest, done.stdout
+    assert "x.open.test" not in done.stdout or sandbox == "open"
+
+
 @pytest.mark.parametrize("args, what", [
     (["-E"], "requires a parameter"),
-    (["-E", "box"], "requires a sandbox, a method and a URL"),
-    (["-E", "box", "GET"], "requires a sandbox, a method and a URL"),
+    (["-E", "box", "GET"], "requires a sandbox alone, or a sandbox, a method"),
     (["-E", "box", "GET", "http://a.test/", "more"], 'option: "more"'),
     (["-E", "box", "GET", "ftp://a.test/"], "no URL"),
     (["-E", "box", "GET", "a.test"], "no URL"),
     (["-E", "nobody", "GET", "http://a.test/"], 'unknown sandbox "nobody"'),
+    (["-E", "nobody"], 'unknown sandbox "nobody"'),
 ])  # fmt: skip
 def test_usage(weir, args, what):
     done = weir(start=False).run(*args)

@@ -48,27 +48,27 @@ def warnings(w, *args):
 UNWRITABLE = {
     "the error log's directory": (
         "error_log ro/error.log;", "", "ro", 0o555,
-        r'error_log "\S*ro/error.log": "\S*/ro": Permission denied',
+        r'error_log "\S*ro/error.log": "\S*/ro" \(13: Permission denied',
     ),
     "the error log": (
         "error_log ro;", "", "ro/", 0o444,
-        r'error_log "\S*/ro": "\S*/ro": Is a directory',
+        r'error_log "\S*/ro": "\S*/ro" \(21: Is a directory',
     ),
     "the access log": (
         "", "access_log ro/a.log;", "ro", 0o555,
-        r'access_log "\S*ro/a.log": "\S*/ro": Permission denied',
+        r'access_log "\S*ro/a.log": "\S*/ro" \(13: Permission denied',
     ),
     "the pid file": (
         "pid ro/weir.pid;", "", "ro", 0o555,
-        r'pid file "\S*ro/weir.pid": "\S*/ro": Permission denied',
+        r'pid file "\S*ro/weir.pid": "\S*/ro" \(13: Permission denied',
     ),
     "the CA directory": (
         "", "ca_dir ro;", "ro", 0o555,
-        r'ca_dir "\S*/ro": "\S*/ro": Permission denied',
+        r'ca_dir "\S*/ro": "\S*/ro" \(13: Permission denied',
     ),
     "the directory of the CA directory": (
         "", "ca_dir ro/ca;", "ro", 0o555,
-        r'ca_dir "\S*/ro/ca": "\S*/ro": Permission denied',
+        r'ca_dir "\S*/ro/ca": "\S*/ro" \(13: Permission denied',
     ),
 }  # fmt: skip
 
@@ -88,20 +88,21 @@ def test_a_file_that_is_there_and_not_writable(weir):
     w = limited(weir(start=False, files={"logs/access.log": ""}))
     os.chmod(w.path("logs", "access.log"), 0o400)
     (line,) = emergencies(w)
-    assert 'access.log": Permission denied' in line
+    assert 'access.log" (13: Permission denied' in line
 
 
 def test_what_is_missing_is_named(weir):
     w = weir(main="pid no/weir.pid;", egress="access_log nor/a.log;",
              start=False)  # fmt: skip
     lines = "\n".join(emergencies(w))
-    assert '/no": No such file' in lines and '/nor": No such file' in lines
+    assert '/no" (2: No such file' in lines
+    assert '/nor" (2: No such file' in lines
 
 
 def test_the_ca_directory_is_a_file(weir):
     w = weir(egress="ca_dir some;", files={"some": ""}, start=False)
     (line,) = emergencies(w)
-    assert 'some": Not a directory' in line
+    assert 'some" (20: Not a directory' in line
 
 
 UNREADABLE = {

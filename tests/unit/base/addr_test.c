@@ -71,9 +71,40 @@ test_carried(void **state)
     }
 }
 
+static void
+why_no_range(void **state)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        { "10.0.0.5", "" },
+        { "10.0.0.0/24", "" },
+        { "name", "" },
+        { "10.0.0.5/24", ": host bits are set, write 10.0.0.0/24 for the range "
+                         "or 10.0.0.5 for the one address" },
+        { "255.255.255.255/1", ": host bits are set, write 128.0.0.0/1 for the "
+                               "range or 255.255.255.255 for the one address" },
+        { "2001:db8::5/64", ": host bits are set, write 2001:db8::/64 for the "
+                            "range or 2001:db8::5 for the one address" },
+        { "::ffff:10.0.0.5/120", ": host bits are set, write 10.0.0.0/24 for "
+                                 "the range or 10.0.0.5 for the one address" },
+        { "10.0.0.0/33", ": the prefix behind \"/\" is a number up to 32" },
+        { "10.0.0.0/", ": the prefix behind \"/\" is a number up to 32" },
+        { "10.0.0.0/x", ": the prefix behind \"/\" is a number up to 32" },
+        { "::/129", ": the prefix behind \"/\" is a number up to 128" },
+    };
+    (void)state;
+    for (size_t i = 0; i < LEN(rows); i++) {
+        char why[CIDR_REFUSAL_MAX];
+        assert_string_equal(
+            cidr_refusal(str_of(rows[i].text), why), rows[i].why);
+    }
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_carried) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(why_no_range),
+        cmocka_unit_test(test_carried) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

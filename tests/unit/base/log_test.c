@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -76,7 +77,7 @@ the_form_of_a_line(void **state)
     assert_string_equal(line.p + at, "seven 7\n");
     log_errno(LOG_ERR, ENOENT, "open %s", "x");
     assert_true(
-        str_ends(logged(), STR(": open x: No such file or directory (2)\n")));
+        str_ends(logged(), STR(": open x (2: No such file or directory)\n")));
     log_errno(LOG_ERR, 0, "nothing");
     assert_true(str_ends(logged(), STR(": nothing\n")));
 }
@@ -152,7 +153,7 @@ a_long_line_is_cut(void **state)
             assert_true(line.n <= 2048);
             assert_int_equal(count(line, '\n'), 1);
             assert_true(
-                str_ends(line, STR(": No such file or directory (2)\n")));
+                str_ends(line, STR(" (2: No such file or directory)\n")));
         }
     }
 }
@@ -199,16 +200,73 @@ recent_lines_end(void **state)
     assert_int_equal(lines.p[lines.n - 1], '\n');
 }
 
-/* A log that cannot be written to stops nothing. */
+/* A log that cannot be written to stops nothing. What was lost is said before
+ * the next line that gets there. */
 static void
 no_place_to_write(void **state)
+{
+    struct str line, lines;
+    (void)state;
+    log_set(-1, LOG_DEBUG);
+    log_at(LOG_ERR, "into nothing");
+    log_at(LOG_ERR, "into nothing");
+    log_set(pipe_fds[1], LOG_DEBUG);
+    assert_int_equal(logged().n, 0);
+    log_at(LOG_ERR, "there");
+    lines = logged();
+    assert_true(str_cut(&lines, '\n', &line));
+    assert_true(str_ends(
+        line, STR(": 2 lines of this log were lost (9: Bad file descriptor)")));
+    assert_true(str_ends(lines, STR(": there\n")));
+    log_at(LOG_ERR, "there");
+    assert_int_equal(count(logged(), '\n'), 1);
+}
+
+/* The first line that is lost is on standard error. */
+static void
+lost_lines_on_stderr(void **state)
+{
+    char text[512];
+    int err[2], old = dup(STDERR_FILENO);
+    (void)state;
+    assert_int_equal(pipe(err), 0);
+    assert_int_equal(dup2(err[1], STDERR_FILENO), STDERR_FILENO);
+    log_set(-1, LOG_DEBUG);
+    log_at(LOG_ERR, "one");
+    log_at(LOG_ERR, "two");
+    assert_int_equal(dup2(old, STDERR_FILENO), STDERR_FILENO);
+    ssize_t n = read(err[0], text, sizeof text);
+    assert_true(n > 0);
+    struct str s = str_n(text, (size_t)n);
+    assert_true(str_starts(s, STR("weir: the error log cannot be written to "
+                                  "(9: Bad file descriptor): ")));
+    assert_true(str_ends(s, STR(": one\n")));
+    assert_int_equal(count(s, '\n'), 1);
+    log_set(pipe_fds[1], LOG_DEBUG);
+    log_at(LOG_ERR, "there");
+    (void)logged();
+    close(err[0]);
+    close(err[1]);
+    close(old);
+}
+
+/* A child that is forked then tells of no loss of its parent's. */
+static void
+lost_lines_of_the_parent(void **state)
 {
     (void)state;
     log_set(-1, LOG_DEBUG);
     log_at(LOG_ERR, "into nothing");
-    log_dump_recent();
     log_set(pipe_fds[1], LOG_DEBUG);
-    assert_int_equal(logged().n, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        log_at(LOG_ERR, "of the child");
+        _exit(0);
+    }
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_int_equal(count(logged(), '\n'), 1);
+    log_at(LOG_ERR, "of the parent");
+    assert_int_equal(count(logged(), '\n'), 2);
 }
 
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -224,6 +282,8 @@ main(void)
         test(recent_lines),
         test(recent_lines_end),
         test(no_place_to_write),
+        test(lost_lines_on_stderr),
+        test(lost_lines_of_the_parent),
     };
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);
 }

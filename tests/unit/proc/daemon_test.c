@@ -74,7 +74,7 @@ test_pid_file_cannot_be_written(void **state)
     struct whole *w = *state;
     struct pid_file f = { NULL };
     assert_int_equal(pid_file_write(&f, path_of(state, "no/weir.pid")), -1);
-    assert_true(whole_logged(state, "no/weir.pid\": No such file"));
+    assert_true(whole_logged(state, "no/weir.pid\" (2: No such file"));
     assert_null(f.path);
     tmp_dir_write(&w->dir, "dir/in", STR(""));
     assert_int_equal(pid_file_write(&f, path_of(state, "dir")), -1);
@@ -122,7 +122,7 @@ leave_all(void)
 {
     unsigned n = fds_open();
     int err = dup(2);
-    daemon_leave_terminal(false);
+    daemon_leave_terminal(false, false);
     EXPECT(is_null(0) && is_null(1) && is_null(2));
     dup2(err, 2);
     close(err);
@@ -134,7 +134,7 @@ leave_but_the_log(void)
 {
     int before = open("/proc/self/exe", O_RDONLY);
     dup2(before, 2);
-    daemon_leave_terminal(true);
+    daemon_leave_terminal(false, true);
     EXPECT(is_null(0) && is_null(1) && !is_null(2));
 }
 

@@ -407,8 +407,8 @@ test_failure_changes_nothing(void **state)
     AZ(listen(other, 5));
     assert_null(listener_get(&s.all, &s.tcp, 2));
     assert_true(whole_logged(state,
-        "listen on 127.0.0.1:N failed in weir.conf:7: Address already in "
-        "use"));
+        "listen on 127.0.0.1:N failed in weir.conf:7 (98: Address already "
+        "in use)"));
     close(other);
     other = sock_listen_unix(s.path.path.p, 5, 0600);
     assert_true(other >= 0);

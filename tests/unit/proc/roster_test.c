@@ -262,7 +262,7 @@ test_publish_fails(void **state)
     assert_true(whole_logged(state, "mkdir() \"/nowhere/ca\" failed"));
     tmp_dir_write(&w->dir, "ca/x.pem/is", STR("a directory"));
     assert_int_equal(roster_publish(&s.roster, set, s.dir), -1);
-    assert_true(whole_logged(state, "ca/x.pem\": Is a directory"));
+    assert_true(whole_logged(state, "ca/x.pem\" (21: Is a directory"));
     assert_false(has_file(&s, ".x.new"));
     char deep[PATH_MAX + 8];
     memset(deep, '/', sizeof deep);

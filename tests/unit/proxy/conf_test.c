@@ -171,7 +171,10 @@ test_listen_refused(void **state)
             "\"proxy_protocol\" needs \"set_real_ip_from ADDRESS\"" },
         { "listen unix:a proxy proxy_protocol; set_real_ip_from 10.0.0.1;",
             "\"proxy_protocol\" needs \"set_real_ip_from unix:\"" },
-        { "set_real_ip_from 10.0.0.1/8;", "invalid address \"10.0.0.1/8\"" },
+        { "set_real_ip_from 10.0.0.1/8;",
+            "invalid address \"10.0.0.1/8\": host bits are set, write "
+            "10.0.0.0/8 for "
+            "the range or 10.0.0.1 for the one address" },
         { "set_real_ip_from host.example;",
             "invalid address \"host.example\"" },
     };
@@ -256,7 +259,9 @@ test_limits_refused(void **state)
         { "ports 0;", "invalid port \"0\"" },
         { "ports 80 65536;", "invalid port \"65536\"" },
         { "ports http;", "invalid port \"http\"" },
-        { "allow_address 10.0.0.0/33;", "invalid address \"10.0.0.0/33\"" },
+        { "allow_address 10.0.0.0/33;",
+            "invalid address \"10.0.0.0/33\": the prefix behind \"/\" is a "
+            "number up to 32" },
         { "allow_address name.example;", "invalid address \"name.example\"" },
         { "resolver name.example;", "invalid resolver \"name.example\"" },
         { "resolver 127.0.0.1 system;", "invalid resolver \"system\"" },

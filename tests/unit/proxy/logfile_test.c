@@ -91,7 +91,7 @@ test_opened_again(void **state)
     assert_int_equal(unlink(file(state, "b").p), 0);
     int old = a->fd;
     assert_int_equal(logfiles_open(c, 1, 2), -1);
-    assert_true(whole_logged(state, "a\" failed: Is a directory"));
+    assert_true(whole_logged(state, "a\" failed (21: Is a directory)"));
     assert_int_equal(a->fd, old);
     assert_int_equal(fds_open(), fds + 2);
     assert_int_equal(access(file(state, "b").p, F_OK), 0);
@@ -176,7 +176,17 @@ test_full_disk(void **state)
     logfile_write(f, STR("lost\n"));
     turn(l);
     assert_true(
-        whole_logged(state, "write() to \"/dev/full\" failed: No space"));
+        whole_logged(state, "write() to \"/dev/full\" failed (28: No space"));
+    logfile_write(f, STR("lost, too\n"));
+    turn(l);
+    assert_false(whole_logged(state, "lost (28"));
+    int fd = open(file(state, "a").p, O_CREAT | O_WRONLY | O_APPEND, 0600);
+    logfile_reopened(f, fd);
+    logfile_write(f, STR("there\n"));
+    turn(l);
+    assert_true(whole_logged(
+        state, "2 lines of \"/dev/full\" were lost (28: No space"));
+    reads(state, "a", "there\n");
     logfiles_stop(c);
     logfiles_close(c);
     loop_free(l);

@@ -253,7 +253,10 @@ bad_sandboxes(void **state)
     policy_refuses(state, CLASS "sandbox a { class k;\naddress 10.0.0; }",
         "invalid address \"10.0.0\"", 3);
     policy_refuses(state, CLASS "sandbox a { class k; address\n10.0.0.1/8; }",
-        "invalid address \"10.0.0.1/8\"", 3);
+        "invalid address \"10.0.0.1/8\": host bits are set, write 10.0.0.0/8 "
+        "for "
+        "the range or 10.0.0.1 for the one address",
+        3);
     policy_refuses(state,
         CLASS "sandbox a { class k; address 10.0.0.1; }"
               "sandbox b { class k; address 10.0.0.2\n::ffff:10.0.0.1; }",

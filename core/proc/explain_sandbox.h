@@ -1,0 +1,11 @@
+#pragma once
+
+/*
+ * weir -E SANDBOX: all that a sandbox may reach, by which rules and with which
+ * secrets, on standard output. Reads no secret; nothing is resolved.
+ */
+
+struct conf;
+struct sandbox;
+
+void explain_sandbox(const struct conf *c, const struct sandbox *sb);
