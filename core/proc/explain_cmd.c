@@ -18,6 +18,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/route.h"
+#include "proxy/upstream_proxy.h"
 #include "sandbox/block.h"
 #include "sandbox/decide.h"
 #include "sandbox/sandbox.h"
@@ -240,14 +241,12 @@ known_addresses(const struct request *r, const struct addr **out)
 
 /* False: the guard lets it go to none of them, for that reason. */
 static bool
-tell_addresses(const struct request *r, bool has_secret, struct loop *loop,
-    const char **last)
+tell_addresses(const struct request *r, bool has_secret, const char **last)
 {
     const struct addr *addrs;
     unsigned n = known_addresses(r, &addrs), n_allowed = 0;
     struct guard_policy p = route_guard(&r->route, has_secret,
         scope_part(where_of(r), PART_PROXY), &r->decision);
-    struct guard *g = n != 0 ? listen_guard(r->conf, loop) : NULL;
     char text[ADDR_TEXT_MAX];
     if (n == 0) {
         tell("address",
@@ -257,6 +256,8 @@ tell_addresses(const struct request *r, bool has_secret, struct loop *loop,
                 : "and 502 if there is none");
         return true;
     }
+    struct loop *loop = loop_new();
+    struct guard *g = listen_guard(r->conf, loop);
     for (unsigned i = 0; i < n && g != NULL; i++) {
         struct addr a = addrs[i];
         const char *why = NULL;
@@ -272,7 +273,24 @@ tell_addresses(const struct request *r, bool has_secret, struct loop *loop,
     if (g != NULL) {
         guard_free(g);
     }
+    loop_free(loop);
     return n_allowed != 0;
+}
+
+/* The proxy that leads there, if one does; false: it looks the name up. */
+static bool
+tell_proxy(const struct request *r)
+{
+    const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
+    const struct upstream_proxy *up =
+        upstream_proxy_for(pc->upstream_proxy, &r->route);
+    if (up == NULL) {
+        return true;
+    }
+    bool is_by_name = upstream_proxy_takes_name(up, &r->route);
+    tell("proxy", "%s://%.*s, by %s", up->is_tls ? "https" : "http",
+        STR_ARG(up->at.text), is_by_name ? "name" : "address");
+    return !is_by_name;
 }
 
 /* It may leave: what goes with it, and where to. */
@@ -301,11 +319,9 @@ tell_forward(struct request *r)
     struct str to = route_format(&r->route, r->arena);
     tell("upstream", "%.*s", STR_ARG(to));
     tell("path", "%.*s", STR_ARG(r->route.path));
-    struct loop *loop = loop_new();
     struct str why;
     const char *guards = NULL;
-    bool is_any = tell_addresses(r, e.needs_tls, loop, &guards);
-    loop_free(loop);
+    bool is_any = !tell_proxy(r) || tell_addresses(r, e.needs_tls, &guards);
     if (!is_any) {
         (void)judge_nowhere(&r->decision, &r->route, guards, r->arena, &why);
         return refused(403, why);

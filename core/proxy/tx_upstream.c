@@ -126,8 +126,7 @@ use_peer(struct tx *tx, struct peer *p)
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
-    if (tx->via != NULL && tx->via->at.is_by_name &&
-        tx->route.addr.family == 0) {
+    if (tx->via != NULL && upstream_proxy_takes_name(tx->via, &tx->route)) {
         return (struct guard_policy){ .is_own_service = true };
     }
     return route_guard(&tx->route, tx->needs_tls, conf_of(tx), &tx->decision);

@@ -185,6 +185,13 @@ upstream_proxy_for(const struct upstream_proxy *up, const struct route *r)
     return up;
 }
 
+bool
+upstream_proxy_takes_name(
+    const struct upstream_proxy *up, const struct route *r)
+{
+    return up->at.is_by_name && r->addr.family == 0;
+}
+
 /* "Basic …" of "user:password"; n 0 after tx_fail(). */
 static struct str
 credential_of(const struct upstream_proxy *up, struct tx *tx)

@@ -38,6 +38,11 @@ must_check int upstream_proxy_check(
 const struct upstream_proxy *upstream_proxy_for(
     const struct upstream_proxy *up, const struct route *r);
 
+/* Whether it gets the origin's name, which weir does not look up then, and not
+ * an address. */
+bool upstream_proxy_takes_name(
+    const struct upstream_proxy *up, const struct route *r);
+
 /* What dials need, in the exchange's arena; the credential is wiped with it.
  * NULL after tx_fail(): there is no credential. */
 must_check const struct dial_proxy *upstream_proxy_dial(

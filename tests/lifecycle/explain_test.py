@@ -539,3 +539,23 @@ def test_limits(weir):
         "limits     header_slots 3, header_slots_queue 1000,"
         " header_slots_timeout 2s\n" in out
     )
+
+
+def test_an_upstream_proxy(weir):
+    """Which proxy leads there, and whether weir sees the address."""
+    w = weir(
+        egress="resolve one.test 10.0.0.1; resolve two.test 10.0.0.1;"
+        "upstream_proxy http://proxy.test:3128 bypass=two.test;"
+        "host three.test { upstream_proxy https://proxy.test:443 by=name; }",
+        cls="allowed_hosts *.test;", start=False,
+    )  # fmt: skip
+    first = w.run("-E", "box", "GET", "https://one.test/").stdout
+    assert re.search(r"^proxy +http://proxy.test:3128, by address$", first, re.M)
+    assert "10.0.0.1:443, refused" in first
+    second = w.run("-E", "box", "GET", "https://two.test/").stdout
+    assert not re.search("^proxy", second, re.M)
+    third = w.run("-E", "box", "GET", "https://three.test/")
+    assert third.returncode == FORWARDED
+    assert re.search(r"^proxy +https://proxy.test:443, by name$", third.stdout,
+                     re.M)  # fmt: skip
+    assert not re.search("^address", third.stdout, re.M)
