@@ -33,8 +33,9 @@ void redact_batch_init(struct redact_batch *b, const struct redact_keys *keys,
     redact_hit *hit, void *arg);
 
 /* Adds the span's windows at byte `from` and every stride behind it that have
- * `wait` bytes behind them; its bytes stay until the next flush. Returns where
- * the next window would be. */
+ * `wait` bytes behind them, but those before which there is no room for the
+ * rest of a form; its bytes stay until the next flush. Returns where the next
+ * window would be. */
 size_t redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     size_t from, size_t wait);
 
