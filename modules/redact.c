@@ -403,6 +403,21 @@ body_take(struct body *b, struct bufq *in, bool is_end)
     hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
+/* Each record's bytes by themselves, so that they are written from where they
+ * lie. */
+static bool
+body_move(struct body *b, struct bufq *out, size_t n)
+{
+    size_t moved = 1;
+    for (; n != 0 && moved != 0; n -= moved) {
+        size_t record = bufq_peek(&b->kept).n;
+        record = record < CHUNK_SIZE ? record : CHUNK_SIZE;
+        moved = bufq_move(out, &b->kept, record < n ? record : n);
+        b->given += moved;
+    }
+    return n == 0;
+}
+
 /* What is decided; at the end, all. False: there is no room for it. */
 static bool
 body_give(struct body *b, struct bufq *out, enum need need)
@@ -414,9 +429,7 @@ body_give(struct body *b, struct bufq *out, enum need need)
     size_t n = b->kept.len > held ? b->kept.len - held : 0;
     size_t rest = n % CHUNK_SIZE;
     n -= b->is_sent && need == MORE && rest < SMALL_REST ? rest : 0;
-    size_t moved = bufq_move(out, &b->kept, n);
-    b->given += moved;
-    return moved == n;
+    return body_move(b, out, n);
 }
 
 static enum flow

@@ -1,6 +1,7 @@
 /*
  * Chunk queues. A chunk's bytes lie at data[off..end); a fresh chunk starts
- * behind HEADROOM so that a chunk-size line can be put in front of it.
+ * behind HEADROOM so that a chunk-size line can be put in front of it, and what
+ * was left of the chunk before it.
  */
 
 #include "base/bufq.h"
@@ -9,8 +10,9 @@
 
 #include "base/mem.h"
 
-#define HEADROOM 16
-#define TAILROOM 16
+#define FRAMING 16               /* at either end, at most */
+#define HEADROOM (FRAMING + 240) /* and a few bytes that stand before */
+#define TAILROOM FRAMING
 #define FREE_CHUNKS_MAX 128
 #define SMALL_COPY 2048
 
@@ -233,7 +235,7 @@ bufq_batch(const struct bufq *q, size_t max)
         n += chunk_len(c);
         c = c->next;
     }
-    if (n > HEADROOM + TAILROOM || c == NULL) {
+    if (n > 2 * FRAMING || c == NULL) {
         return n;
     }
     return q->len < max ? q->len : max;
@@ -266,22 +268,71 @@ bufq_consume(struct bufq *q, size_t n)
     q->is_secret = q->is_secret && q->len != 0;
 }
 
+/* Puts bytes before a chunk's. False: there is no room but for framing. */
+static bool
+chunk_put_front(struct chunk *c, const char *p, size_t n)
+{
+    if (c->off < n + FRAMING) {
+        return false;
+    }
+    c->off -= n;
+    memcpy(c->data + c->off, p, n);
+    return true;
+}
+
+/* Leaves `n` bytes in the head chunk; the rest goes into the next one, if that
+ * has room in front, else into one of its own. */
+static void
+bufq_cut(struct bufq *q, size_t n)
+{
+    struct chunk *c = q->head;
+    size_t rest = chunk_len(c) - n;
+    c->end -= rest;
+    if (c->next == NULL || !chunk_put_front(c->next, c->data + c->end, rest)) {
+        struct chunk *own = chunk_new();
+        memcpy(own->data + own->end, c->data + c->end, rest);
+        own->end += rest;
+        own->next = c->next;
+        c->next = own;
+        q->tail = q->tail == c ? own : q->tail;
+    }
+    if (q->is_secret) {
+        mem_wipe(c->data + c->end, rest);
+    }
+}
+
+/* A chunk behind all; a few bytes that are all that there is go into it,
+ * so that both are written from one place. */
+static void
+bufq_join(struct bufq *q, struct chunk *c)
+{
+    struct chunk *few = q->head;
+    if (few != NULL && few == q->tail &&
+        chunk_put_front(c, few->data + few->off, chunk_len(few))) {
+        chunk_free(bufq_pop(q), q->is_secret);
+    }
+    bufq_push(q, c);
+}
+
 /* One piece from the front: the whole head chunk by pointer when it is large
- * and fits, else a copy into the tail. */
+ * and fits, or all but a small rest of it does; else a copy into the tail. */
 static size_t
 bufq_move_piece(struct bufq *to, struct bufq *from, size_t max)
 {
-    struct chunk *c = from->head;
-    size_t n = chunk_len(c);
+    size_t n = chunk_len(from->head);
     size_t tail_room = to->tail != NULL ? chunk_room(to->tail) : 0;
+    if (n > max && max > SMALL_COPY && n - max <= SMALL_COPY) {
+        bufq_cut(from, max);
+        n = max;
+    }
     if (n <= max && (n > SMALL_COPY || tail_room < n)) {
-        bufq_push(to, bufq_pop(from));
+        bufq_join(to, bufq_pop(from));
         from->len -= n;
         to->len += n;
         return n;
     }
     n = n < max ? n : max;
-    bufq_append(to, str_n(c->data + c->off, n));
+    bufq_append(to, str_n(from->head->data + from->head->off, n));
     bufq_consume(from, n);
     return n;
 }

@@ -6,9 +6,9 @@
  * source stops at it, and whoever drains the queue wakes the source.
  *
  * A chunk holds one TLS record (16 KiB) with room in front and behind for the
- * framing of a chunked body, so that a body is read once and written from
- * where it was read. Chunks come from a bounded free list; an empty queue
- * holds none.
+ * framing of a chunked body, and for a few bytes that were held back before it,
+ * so that a body is read once and written from where it was read. Chunks come
+ * from a bounded free list; an empty queue holds none.
  */
 
 #include "base/str.h"
@@ -87,12 +87,13 @@ size_t bufq_copy(const struct bufq *q, char *to, size_t n);
 void bufq_consume(struct bufq *q, size_t n);
 
 /* Moves up to `max` bytes from `from`'s front to `to`'s tail within to's
- * limit, whole chunks by pointer; returns how many. */
+ * limit, large chunks by pointer: a small rest that is not moved is copied
+ * instead, and so are a few bytes before them. Returns how many. */
 size_t bufq_move(struct bufq *to, struct bufq *from, size_t max);
 
 /* As bufq_move, but each piece moved is framed as a chunk of a chunked body
  * (RFC 9112 7.1). A chunk is not cut for the limit's sake: the last one may
- * pass it, by CHUNK_SIZE and the framing at most. Returns body bytes moved. */
+ * pass it, by a chunk and the framing at most. Returns body bytes moved. */
 size_t bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max);
 
 /* Gives the free list back to libc; for tests and a worker's end. */

@@ -49,7 +49,31 @@ escapes_portable(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-static const struct simd portable = { classify_portable, escapes_portable };
+/* From its last byte on: where another than the last is none of the class, the
+ * last is most often none either. */
+static bool
+is_all_of(const struct simd_class *c, const unsigned char *p)
+{
+    unsigned n = SIMD_SAMPLE;
+    while (n != 0 && (c->low[p[n - 1] & 15] & c->high[p[n - 1] >> 4]) != 0) {
+        n--;
+    }
+    return n == 0;
+}
+
+static uint64_t
+samples_portable(
+    const struct simd_class *c, const unsigned char *p, size_t step, size_t n)
+{
+    uint64_t out = 0;
+    for (size_t i = 0; i < n; i++, p += step) {
+        out |= (uint64_t)is_all_of(c, p) << i;
+    }
+    return out;
+}
+
+static const struct simd portable = { classify_portable, escapes_portable,
+    samples_portable };
 
 #if defined(__x86_64__)
 
@@ -81,6 +105,24 @@ classify_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
+__attribute__((target("ssse3"))) static uint64_t
+samples_ssse3(
+    const struct simd_class *c, const unsigned char *p, size_t step, size_t n)
+{
+    __m128i low = _mm_loadu_si128((const __m128i *)c->low);
+    __m128i high = _mm_loadu_si128((const __m128i *)c->high);
+    __m128i nibble = _mm_set1_epi8(15), zero = _mm_setzero_si128();
+    uint64_t out = 0;
+    for (size_t i = 0; i < n; i++, p += step) {
+        __m128i x = _mm_loadu_si128((const __m128i *)p);
+        __m128i h = _mm_and_si128(_mm_srli_epi16(x, 4), nibble);
+        x = _mm_and_si128(_mm_shuffle_epi8(low, x), _mm_shuffle_epi8(high, h));
+        unsigned none = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, zero));
+        out |= (uint64_t)(none == 0) << i;
+    }
+    return out;
+}
+
 __attribute__((target("avx2"))) static void
 classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     struct simd_masks *masks)
@@ -105,6 +147,56 @@ classify_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
         }
         masks[k] = (struct simd_masks){ ~out, special };
     }
+}
+
+/* The tables of a class, twice. */
+struct tables {
+    __m256i low, high;
+};
+
+/* Of two samples: -1 for each byte that is not of the class. */
+__attribute__((target("avx2"))) static inline __m256i
+others_avx2(
+    const struct tables *t, const unsigned char *one, const unsigned char *two)
+{
+    __m256i x = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)one));
+    x = _mm256_inserti128_si256(x, _mm_loadu_si128((const __m128i *)two), 1);
+    __m256i h = _mm256_srli_epi16(x, 4);
+    h = _mm256_and_si256(h, _mm256_set1_epi8(15));
+    x = _mm256_and_si256(
+        _mm256_shuffle_epi8(t->low, x), _mm256_shuffle_epi8(t->high, h));
+    return _mm256_cmpeq_epi8(x, _mm256_setzero_si256());
+}
+
+/* Of four samples, `step` bytes apart. */
+__attribute__((target("avx2"))) static inline uint64_t
+samples_4(const struct tables *t, const unsigned char *p, size_t step)
+{
+    __m256i x = others_avx2(t, p, p + 2 * step);
+    __m256i y = others_avx2(t, p + step, p + 3 * step);
+    x = _mm256_or_si256(_mm256_unpacklo_epi64(x, y), /* 0 and 1; 2 and 3 */
+        _mm256_unpackhi_epi64(x, y));
+    x = _mm256_cmpeq_epi64(x, _mm256_setzero_si256());
+    return (unsigned)_mm256_movemask_pd(_mm256_castsi256_pd(x));
+}
+
+__attribute__((target("avx2"))) static uint64_t
+samples_avx2(
+    const struct simd_class *c, const unsigned char *p, size_t step, size_t n)
+{
+    struct tables t = {
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->low)),
+        _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)c->high))
+    };
+    uint64_t out = 0;
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4, p += 4 * step) {
+        out |= samples_4(&t, p, step) << i;
+    }
+    for (; i < n; i++, p += step) {
+        out |= (samples_4(&t, p, 0) & 1) << i;
+    }
+    return out;
 }
 
 /* Tables for the second digit: by the low half of 0x30 to 0x3f, and of letters.
@@ -172,8 +264,9 @@ escapes_avx2(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-static const struct simd avx2 = { classify_avx2, escapes_avx2 };
-static const struct simd ssse3 = { classify_ssse3, escapes_portable };
+static const struct simd avx2 = { classify_avx2, escapes_avx2, samples_avx2 };
+static const struct simd ssse3 = { classify_ssse3, escapes_portable,
+    samples_ssse3 };
 
 const struct simd *
 simd_way(unsigned i)

@@ -30,7 +30,13 @@ struct simd {
      * the class. Two bytes behind the blocks are read, too. */
     void (*escapes)(const struct simd_class *c, const unsigned char *p,
         size_t n, uint64_t *masks);
+    /* Bit i: the 16 bytes at p + i * step are all of the class; `n` is at most
+     * 64, and no other bytes are read. */
+    uint64_t (*samples)(const struct simd_class *c, const unsigned char *p,
+        size_t step, size_t n);
 };
+
+#define SIMD_SAMPLE 16 /* bytes */
 
 /* The ways that this processor has, the best first; the last one that is not
  * NULL is every processor's. */

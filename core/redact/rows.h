@@ -63,9 +63,16 @@ last_row(uint64_t mask)
     return mask != UINT64_MAX ? (unsigned)__builtin_clzll(~mask) : BLOCK;
 }
 
+/* The first `n` bits, or all. */
+static inline uint64_t
+low_bits(size_t n)
+{
+    return n < BLOCK ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
+}
+
 /* Whether bits [from, from + n) have one; n is at most 63. */
 static inline bool
 has_bits(uint64_t mask, unsigned from, unsigned n)
 {
-    return (mask >> from & ((UINT64_C(1) << n) - 1)) != 0;
+    return (mask >> from & low_bits(n)) != 0;
 }

@@ -1,9 +1,11 @@
 /*
- * Cuts a text into runs of token bytes, 64 bytes at a time. A run that is
- * shorter than every form is passed over. One that begins and ends in a piece
- * and has no escapes is looked at where it lies; a short one that has some, in
- * a redact_whole; and in a redact_run, one that is long or goes on behind the
- * piece.
+ * Finds a text's runs of token bytes. A run that is shorter than every form is
+ * passed over: a longer one has the whole of one of the samples, 16 bytes each,
+ * that are taken so far apart that it cannot lie between two of them; around
+ * one that has token bytes only, its run is looked for. A run that begins and
+ * ends in a piece and has no escapes is looked at where it lies; a short one
+ * that has some, in a redact_whole; and in a redact_run, one that is long or
+ * goes on behind the piece.
  */
 
 #include "redact/scan.h"
@@ -13,7 +15,17 @@
 #include "redact/token.h"
 #include "redact/whole.h"
 
-#define BLOCKS 64 /* classified at once */
+/* Looked at at once. */
+#define SAMPLES 64
+#define BLOCKS 64
+
+/* A run's bytes before the sample that it is found by, and itself, and as many
+ * behind it are of one block. */
+#define LEAST_MAX 47
+
+/* Runs that are looked at have so many bytes, or more: then a few samples tell
+ * where one may be. */
+#define SPARSE_LEAST 23
 
 /* One piece's work. */
 struct feed {
@@ -21,14 +33,13 @@ struct feed {
     const unsigned char *piece, *end;
     uint64_t offset; /* of the piece */
     uint64_t floor;  /* what is before it was let go */
-    unsigned least;  /* bytes of a run that is looked at, or BLOCK */
-    const unsigned char
-        *begin;       /* of the run that is open; NULL: none, or it is
-                         below `least` and began in the block before */
-    bool has_escapes; /* that run, in the piece; what may be some */
-    bool has_plain;   /* ... 16 bytes in a row, none special */
-    bool is_open;     /* it began before the piece */
-    bool is_end;      /* of the text too */
+    unsigned least;  /* bytes of a run that is looked at, or LEAST_MAX */
+    const unsigned char *begin; /* of the run that is open; NULL: none is */
+    bool has_special;           /* that run, in the piece */
+    bool has_plain;             /* ... 16 bytes in a row, none special */
+    uint64_t last;              /* ... the last block's that are not special */
+    bool is_open;               /* it began before the piece */
+    bool is_end;                /* of the text too */
     redact_report *report;
     void *arg;
     struct redact_batch *batch;
@@ -37,11 +48,16 @@ struct feed {
     struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
 };
 
+static size_t
+smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 static unsigned
 least_of(const struct redact_scan *s)
 {
-    size_t n = s->keys->shortest;
-    return n < BLOCK ? (unsigned)n : BLOCK;
+    return (unsigned)smaller(s->keys->shortest, LEAST_MAX);
 }
 
 void
@@ -179,21 +195,37 @@ run_escaped(struct feed *f, const unsigned char *from, const unsigned char *to,
     }
 }
 
-/* A run that the piece has whole, of enough bytes. */
-static inline void
-run_whole(struct feed *f, const unsigned char *from, const unsigned char *to,
-    bool has_escapes, bool has_plain)
+/* Where in a block a backslash is, or a '%' that begins an escape. */
+static uint64_t
+escapes_of(const struct feed *f, const unsigned char *p)
 {
-    if (has_escapes) {
-        run_escaped(f, from, to, has_plain);
-    } else if (has_plain) {
-        struct redact_span span = { from, to, NULL };
-        redact_batch_add(f->batch, &span, 0, 0);
+    const struct simd *simd = f->scan->keys->simd;
+    unsigned char copy[BLOCK + 2];
+    size_t n = (size_t)(f->end - p);
+    uint64_t mask;
+    if (n < sizeof copy) {
+        memset(copy, 0, sizeof copy);
+        memcpy(copy, p, n);
+        p = copy;
     }
+    simd->escapes(&redact_token, p, 1, &mask);
+    return mask;
+}
+
+static bool
+has_escapes(
+    const struct feed *f, const unsigned char *from, const unsigned char *to)
+{
+    const unsigned char *p = from;
+    while (to - p > BLOCK && escapes_of(f, p) == 0) {
+        p += BLOCK;
+    }
+    return to - p > BLOCK ||
+           (escapes_of(f, p) & low_bits((size_t)(to - p))) != 0;
 }
 
 /* The open run ends at `to`. */
-static inline void
+static void
 close_run(struct feed *f, const unsigned char *to)
 {
     const unsigned char *from = f->begin;
@@ -202,159 +234,252 @@ close_run(struct feed *f, const unsigned char *to)
         f->is_open = false;
         run_feed(f, from, to);
         redact_run_end(f->run, f->batch);
-    } else if (is_long(f, from, to)) {
-        run_whole(f, from, to, f->has_escapes, f->has_plain);
+    } else if (!is_long(f, from, to)) {
+        return;
+    } else if (f->has_special && has_escapes(f, from, to)) {
+        run_escaped(f, from, to, f->has_plain);
+    } else if (f->has_plain) {
+        redact_batch_run(f->batch, from, to);
     }
 }
 
-/* Where the special bytes of a block are: a backslash, or a '%' that begins an
- * escape. */
-static uint64_t
-escapes_of(const struct feed *f, const unsigned char *p, uint64_t special)
+/* As classify(), of a block that the piece does not have whole. */
+static __attribute__((noinline)) void
+classify_edge(const struct feed *f, const unsigned char *p, size_t before,
+    struct simd_masks *m)
 {
-    unsigned char copy[BLOCK + 2] = { 0 };
-    size_t n = (size_t)(f->end - p);
-    uint64_t mask;
-    if (special == 0) {
-        return 0;
-    }
-    if (n < sizeof copy) {
-        memcpy(copy, p, n);
-        p = copy;
-    }
-    f->scan->keys->simd->escapes(&redact_token, p, 1, &mask);
-    return mask;
+    unsigned char copy[BLOCK] = { 0 };
+    size_t behind = (size_t)(f->end - p), at = (size_t)(p - f->piece);
+    size_t from = at < before ? before - at : 0;
+    size_t to = smaller(before + behind, BLOCK);
+    memcpy(copy + from, p - (before - from), to - from);
+    f->scan->keys->simd->classify(&redact_token, copy, 1, m);
 }
 
-/* The run that is open where `p` is, if it is not known: it began in the block
- * before. */
+/* A block that begins `before` bytes before `p`. What is not of the piece is no
+ * token byte. */
 static inline void
-recall_open(
-    struct feed *f, const unsigned char *p, const struct simd_masks *last)
+classify(const struct feed *f, const unsigned char *p, size_t before,
+    struct simd_masks *m)
 {
-    unsigned n = last_row(last->in);
-    if (f->begin == NULL && n != 0) {
-        uint64_t special = last->special >> (BLOCK - n);
-        uint64_t plain = last->in & ~last->special;
-        f->begin = p - n;
-        f->has_escapes = special != 0 &&
-                         escapes_of(f, p - BLOCK, special) >> (BLOCK - n) != 0;
-        f->has_plain = long_runs(plain, REDACT_WINDOW) >> (BLOCK - n) != 0;
+    if ((size_t)(p - f->piece) < before ||
+        (size_t)(f->end - p) < BLOCK - before) {
+        classify_edge(f, p, before, m);
+    } else {
+        f->scan->keys->simd->classify(&redact_token, p - before, 1, m);
     }
 }
 
-/* Where 16 bytes in a row end that are not special. */
-static inline uint64_t
-plain_ends(const struct simd_masks *last, const struct simd_masks *m)
-{
-    return long_ends(last->in & ~last->special, m->in & ~m->special);
-}
-
-/* Long runs that end in a block, the one behind `last`, and the open one if it
- * is long already: recall_open() finds a short one. */
+/* Bytes of the open run that a block has, a bit each. */
 static void
-take_block(struct feed *f, const unsigned char *p,
-    const struct simd_masks *last, const struct simd_masks *m)
+note(struct feed *f, const struct simd_masks *m, uint64_t its)
 {
-    uint64_t mask = m->in, escapes = escapes_of(f, p, m->special);
-    uint64_t plain = plain_ends(last, m);
-    recall_open(f, p, last);
-    if (f->begin == NULL && mask == UINT64_MAX) {
-        f->begin = p;
-        f->has_escapes = f->has_plain = false;
+    uint64_t plain = its & ~m->special;
+    f->has_special |= plain != its;
+    f->has_plain = f->has_plain || long_ends(f->last, plain) != 0;
+    f->last = plain;
+}
+
+/* The open run's end; `p` is behind what is known of it. */
+static const unsigned char *
+follow(struct feed *f, const unsigned char *p)
+{
+    unsigned n = BLOCK;
+    while (n == BLOCK && p != f->end) {
+        struct simd_masks m;
+        classify(f, p, 0, &m);
+        n = row(m.in, 0);
+        note(f, &m, low_bits(n));
+        p += n;
     }
-    if (f->begin != NULL) {
-        unsigned n = row(mask, 0);
-        uint64_t its = n < BLOCK ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
-        f->has_escapes |= (escapes & its) != 0;
-        f->has_plain |= (plain & its) != 0;
-        if (n == BLOCK) {
+    return p;
+}
+
+/* A run that begins at `p` with the `n` bytes of a block from `from` on: with
+ * special bytes, or no block has it whole. Returns its end. */
+static __attribute__((noinline)) const unsigned char *
+take_any(struct feed *f, const unsigned char *p, const struct simd_masks *m,
+    unsigned from, unsigned n)
+{
+    f->begin = p;
+    f->has_special = f->has_plain = false;
+    f->last = 0;
+    note(f, m, low_bits(n) << from);
+    p += n;
+    if (from + n == BLOCK) {
+        p = follow(f, p);
+    }
+    if (p != f->end) {
+        close_run(f, p);
+    }
+    return p;
+}
+
+/* As take_any(), of a run that goes on behind the block: most often the next
+ * one has its end, and none is special. */
+static __attribute__((noinline)) const unsigned char *
+take_two(struct feed *f, const unsigned char *p, const struct simd_masks *m,
+    unsigned from, unsigned n)
+{
+    const unsigned char *end = p + n;
+    struct simd_masks next;
+    if (f->end - end > BLOCK && !has_bits(m->special, from, n)) {
+        classify(f, end, 0, &next);
+        unsigned more = row(next.in, 0);
+        if (more < BLOCK && !has_bits(next.special, 0, more)) {
+            end += more;
+            if (is_long(f, p, end)) {
+                redact_batch_run(f->batch, p, end);
+            }
+            return end;
+        }
+    }
+    return take_any(f, p, m, from, n);
+}
+
+/* The run of which a sample stands at `p`, with as many bytes before it as
+ * there may be. Returns its end. */
+static inline const unsigned char *
+take_run(struct feed *f, const unsigned char *p)
+{
+    unsigned before = f->least - SIMD_SAMPLE;
+    struct simd_masks m;
+    classify(f, p, before, &m);
+    unsigned more = last_row(m.in << 1 << (BLOCK - 1 - before));
+    unsigned from = before - more, n = row(m.in >> from, 0);
+    const unsigned char *begin = p - more, *end = begin + n;
+    if (from + n == BLOCK) {
+        return take_two(f, begin, &m, from, n);
+    }
+    if (end != f->end && !is_long(f, begin, end)) {
+        return end;
+    }
+    if (end == f->end || has_bits(m.special, from, n)) {
+        return take_any(f, begin, &m, from, n);
+    }
+    redact_batch_run(f->batch, begin, end);
+    return end;
+}
+
+/* Takes the runs of the samples of `hits`, the first of which is at `p`; those
+ * of a run lie before its end. Returns the last one's. */
+static const unsigned char *
+take_hits(struct feed *f, const unsigned char *p, size_t step, uint64_t hits)
+{
+    const unsigned char *end = p;
+    for (; hits != 0; hits &= hits - 1) {
+        const unsigned char *at = p + (unsigned)__builtin_ctzll(hits) * step;
+        if (at >= end) {
+            end = take_run(f, at);
+        }
+    }
+    return end;
+}
+
+/* A run of at least `least` bytes has one of the samples whole. */
+static void
+take_sparse(struct feed *f, const unsigned char *p)
+{
+    const struct simd *simd = f->scan->keys->simd;
+    size_t step = f->least - SIMD_SAMPLE + 1;
+    while (f->begin == NULL && f->end - p >= SIMD_SAMPLE) {
+        size_t left = (size_t)(f->end - p) - SIMD_SAMPLE;
+        bool is_last = left < SAMPLES * step;
+        size_t n = is_last ? left / step + 1 : SAMPLES;
+        uint64_t hits = simd->samples(&redact_token, p, step, n);
+        const unsigned char *end = take_hits(f, p, step, hits);
+        if (is_last) {
             return;
         }
-        close_run(f, p + n);
-        mask &= ~its;
-    }
-    unsigned open = last_row(mask);
-    mask &= open != 0 ? UINT64_MAX >> open : UINT64_MAX;
-    if (open >= WORTH_MIN) {
-        f->begin = p + BLOCK - open;
-        f->has_escapes = escapes >> (BLOCK - open) != 0;
-        f->has_plain = plain >> (BLOCK - open) != 0;
-    }
-    uint64_t runs = mask != 0 ? long_runs(mask, f->least) : 0;
-    for (; runs != 0; runs = long_runs(mask, f->least)) {
-        unsigned from = (unsigned)__builtin_ctzll(runs);
-        unsigned n = row(mask, from);
-        run_whole(f, p + from, p + from + n, has_bits(escapes, from, n),
-            has_bits(plain, from, n));
-        mask &= ~(((UINT64_C(1) << n) - 1) << from);
+        p += SAMPLES * step;
+        p = p > end ? p : end;
     }
 }
 
-/* What is left behind the last whole block; the zeroes are no token bytes. */
+/* Runs that end in a block, or go on there, and are long enough from a bit of
+ * `ends` on; but those that end before `done`. */
+static const unsigned char *
+take_ends(struct feed *f, const unsigned char *p, uint64_t ends,
+    const unsigned char *done)
+{
+    while (ends != 0) {
+        const unsigned char *end = p + (unsigned)__builtin_ctzll(ends) + 1;
+        if (end > done) {
+            done = take_run(f, end - SIMD_SAMPLE);
+        }
+        ends &= ~low_bits((size_t)(done - p));
+    }
+    return done;
+}
+
+/* A block, the one behind `last`; `ends`: where 16 bytes in a row end in that,
+ * and then in the block. Runs before `done` are taken. */
+static inline const unsigned char *
+take_block(struct feed *f, const unsigned char *p,
+    const struct simd_masks *last, uint64_t *ends, const unsigned char *done)
+{
+    uint64_t before = *ends;
+    *ends = long_ends(last[0].in, last[1].in);
+    if (*ends == 0) {
+        return done;
+    }
+    return take_ends(f, p, longer_ends(before, *ends, f->least), done);
+}
+
+/* Of runs that may be so short that there would be a sample for every few
+ * bytes. The masks of the block before the first stand before theirs. */
 static void
-take_rest(struct feed *f, const unsigned char *p, const struct simd_masks *last)
+take_dense(struct feed *f, const unsigned char *p)
 {
-    unsigned char block[BLOCK] = { 0 };
-    unsigned n = (unsigned)(f->end - p);
-    struct simd_masks m;
-    if (n == 0) {
-        return;
+    struct simd_masks masks[1 + BLOCKS];
+    const unsigned char *done = p;
+    uint64_t ends = 0;
+    masks[0] = (struct simd_masks){ 0, 0 };
+    while (f->begin == NULL && f->end - p >= BLOCK) {
+        size_t n = smaller((size_t)(f->end - p) / BLOCK, BLOCKS);
+        f->scan->keys->simd->classify(&redact_token, p, n, masks + 1);
+        for (size_t i = 0; i < n; i++, p += BLOCK) {
+            done = take_block(f, p, masks + i, &ends, done);
+        }
+        masks[0] = masks[n];
     }
-    memcpy(block, p, n);
-    f->scan->keys->simd->classify(&redact_token, block, 1, &m);
-    uint64_t escapes = escapes_of(f, p, m.special);
-    uint64_t plain = plain_ends(last, &m);
-    for (unsigned i = 0; i < n; i++) {
-        unsigned k = row(m.in, i);
-        if (k != 0 && f->begin == NULL) {
-            f->begin = p + i;
-            f->has_escapes = f->has_plain = false;
-        }
-        f->has_escapes |= has_bits(escapes, i, k);
-        f->has_plain |= has_bits(plain, i, k);
-        i += k;
-        if (i < n && f->begin != NULL) {
-            close_run(f, p + i);
-        }
+    if (f->begin == NULL && p < f->end) {
+        classify(f, p, 0, masks + 1);
+        take_block(f, p, masks, &ends, done);
     }
 }
 
-/* Blocks in which no run is open, nor ends that is long enough, are passed
- * over. The masks of the block before the first stand before theirs; `ends` is
- * where 16 bytes in a row end in it. */
-static uint64_t
-take_blocks(struct feed *f, const unsigned char *p,
-    const struct simd_masks *masks, size_t n, uint64_t ends)
+/* The run that is open at the end of the piece, if it is not known: it is
+ * shorter than `least`. */
+static void
+find_open(struct feed *f)
 {
-    for (size_t i = 0; i < n; i++, p += BLOCK) {
-        uint64_t before = ends;
-        ends = long_ends(masks[i].in, masks[i + 1].in);
-        if (f->begin != NULL ||
-            (ends != 0 && longer_ends(before, ends, f->least) != 0)) {
-            take_block(f, p, &masks[i], &masks[i + 1]);
-        }
+    struct simd_masks m;
+    if (f->begin == NULL) {
+        classify(f, f->end, BLOCK, &m);
+        unsigned n = last_row(m.in);
+        AN(n < f->least);
+        f->begin = n != 0 ? f->end - n : NULL;
     }
-    return ends;
 }
 
 static void
 take_piece(struct feed *f)
 {
-    struct simd_masks masks[1 + BLOCKS];
-    uint64_t ends = 0;
     const unsigned char *p = f->piece;
-    masks[0] = (struct simd_masks){ 0, 0 };
-    while (f->end - p >= BLOCK) {
-        size_t n = (size_t)(f->end - p) / BLOCK;
-        n = n < BLOCKS ? n : BLOCKS;
-        f->scan->keys->simd->classify(&redact_token, p, n, masks + 1);
-        ends = take_blocks(f, p, masks, n, ends);
-        masks[0] = masks[n];
-        p += n * BLOCK;
+    if (f->begin != NULL) {
+        p = follow(f, p);
+        if (p == f->end) {
+            return;
+        }
+        close_run(f, p);
     }
-    recall_open(f, p, masks);
-    take_rest(f, p, masks);
+    if (f->least >= SPARSE_LEAST) {
+        take_sparse(f, p);
+    } else {
+        take_dense(f, p);
+    }
+    find_open(f);
 }
 
 /* The run that is open at the end of the piece, to be gone on with. */

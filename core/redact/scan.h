@@ -10,8 +10,9 @@
  * The text is read as runs of token bytes (token.h). One that is no shorter
  * than the shortest form is looked at as it stands and with its escapes undone,
  * again and again (run.h). At each of these a window of 16 bytes every `stride`
- * bytes goes through a keyed pseudo-random function into a table of the last
- * windows of each form (keys.h, window.h).
+ * bytes, from the first on that the shortest form could end with, goes through
+ * a keyed pseudo-random function into a table of the last windows of each form
+ * (keys.h, window.h).
  *
  * A state machine over one text that comes in pieces of any size: what it finds
  * does not depend on how the text was cut. Used by modules/redact.c; knows

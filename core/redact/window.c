@@ -33,18 +33,22 @@ redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     size_t from, size_t wait)
 {
     size_t stride = b->keys->stride, n = (size_t)(span->to - span->from);
+    size_t first = b->keys->shortest - REDACT_WINDOW;
+    from = from > first ? from : first;
     if (from + REDACT_WINDOW + wait > n) {
         return from;
     }
     const unsigned char *at = span->from + from;
     const unsigned char *last = span->to - wait - REDACT_WINDOW;
     while (at <= last) {
+        unsigned i = b->n;
         b->spans[b->n_spans++] = *span;
         do {
-            b->at[b->n++] = at;
+            b->at[i++] = at;
             at += stride;
-        } while (at <= last && b->n < REDACT_BATCH);
-        if (b->n == REDACT_BATCH) {
+        } while (at <= last && i < REDACT_BATCH);
+        b->n = i;
+        if (i == REDACT_BATCH) {
             redact_batch_flush(b);
         }
     }

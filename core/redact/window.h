@@ -33,10 +33,30 @@ void redact_batch_init(struct redact_batch *b, const struct redact_keys *keys,
     redact_hit *hit, void *arg);
 
 /* Adds the span's windows at byte `from` and every stride behind it that have
- * `wait` bytes behind them; its bytes stay until the next flush. Returns where
- * the next window would be. */
+ * `wait` bytes behind them, but those before which there is no room for the
+ * rest of a form; its bytes stay until the next flush. Returns where the next
+ * window would be. */
 size_t redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     size_t from, size_t wait);
 
 /* Looks up all that were added. */
 void redact_batch_flush(struct redact_batch *b);
+
+/* Adds all windows of a run that stands in the text as it is looked at; there
+ * is room for a form in it. */
+static inline void
+redact_batch_run(
+    struct redact_batch *b, const unsigned char *from, const unsigned char *to)
+{
+    struct redact_span span = { from, to, NULL };
+    const unsigned char *at = from + b->keys->shortest - REDACT_WINDOW;
+    if ((size_t)(to - at) >= REDACT_WINDOW + b->keys->stride) {
+        redact_batch_add(b, &span, 0, 0);
+        return;
+    }
+    b->spans[b->n_spans++] = span;
+    b->at[b->n++] = at;
+    if (b->n == REDACT_BATCH) {
+        redact_batch_flush(b);
+    }
+}

@@ -71,6 +71,47 @@ escapes(void **state)
     }
 }
 
+static bool
+is_sample(const unsigned char *p)
+{
+    unsigned n = 0;
+    while (n < SIMD_SAMPLE && (some.low[p[n] & 15] & some.high[p[n] >> 4])) {
+        n++;
+    }
+    return n == SIMD_SAMPLE;
+}
+
+/* At every distance; of bytes that are the sample's alone, so that reading
+ * behind them is seen. */
+static void
+samples(void **state)
+{
+    static const unsigned char in[] = { 0, 5, 15, '%', '5', '<', '\\', 0x7f };
+    static const size_t steps[] = { 1, 8, 13, 16, 26, 32, 100 };
+    unsigned n_hits = 0;
+    (void)state;
+    for (size_t k = 0; k < LEN(steps) * 64; k++) {
+        size_t step = steps[k / 64], n = k % 64 + 1;
+        size_t size = (n - 1) * step + SIMD_SAMPLE;
+        unsigned char *p = malloc(size);
+        assert_non_null(p);
+        for (size_t i = 0; i < size; i++) {
+            bool is_other = (i + k) * (i + k) % 37 == 4;
+            p[i] = is_other ? "a\x85"[i % 2] : in[i % LEN(in)];
+        }
+        for (unsigned way = 0; simd_way(way) != NULL; way++) {
+            uint64_t hits = simd_way(way)->samples(&some, p, step, n);
+            for (size_t i = 0; i < 64; i++) {
+                bool want = i < n && is_sample(p + i * step);
+                assert_int_equal(hits >> i & 1, want);
+                n_hits += want;
+            }
+        }
+        free(p);
+    }
+    assert_in_range(n_hits, 1000, 1000000);
+}
+
 static void
 aes(void **state)
 {
@@ -105,6 +146,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ways),
         cmocka_unit_test(escapes),
+        cmocka_unit_test(samples),
         cmocka_unit_test(aes),
     };
     return cmocka_run_group_tests_name("simd", tests, NULL, NULL);

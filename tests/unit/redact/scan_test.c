@@ -150,6 +150,7 @@ guesses(void **state)
         { "xxxxet-value/of+20by", 0, 1 },
         { "xxxet-value/of+20by", 0, 0 },
         { "xxxxet-value/of+20b", 0, 0 },
+        { "et-value/of+20byxxxx", 0, 0 }, /* no room before it */
         { "%78%33cret-value/of+20by", 0, 2 },
         { "%73%33cret-value/of+20by", 1, 0 },
         { "XczNjcmV0LXZhbHVlL29mKzIwYnk=", 1, 0 },
