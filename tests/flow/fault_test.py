@@ -69,6 +69,7 @@ def test_full_disk_stops_no_traffic(weir, plain_origin):
         main="error_log /dev/full info;",
         egress="access_log /dev/full json;",
     )
+    w.expect("No space left on device")
     with w.client() as c:
         for _ in range(50):
             r = c.get(f"http://{host(plain_origin)}/", host(plain_origin))

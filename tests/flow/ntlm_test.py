@@ -9,7 +9,7 @@ import pytest
 import lib.weir
 from lib.http import reply
 from lib.ntlm import Ntlm, authenticate, negotiate
-from lib.wait import until
+from lib.wait import DEADLINE, until
 
 
 def host(origin):
@@ -111,10 +111,19 @@ def test_ends_with_its_client(guarded, browse):
 @pytest.mark.parametrize("last", ["close", "bytes"])
 def test_one_that_dies_is_followed_by_another(guarded, browse, last):
     """It ends, or says what nobody asked for; the client begins anew."""
+    is_read = threading.Event()
+
+    def more(conn, request):
+        conn.send(reply("and more"))
+        is_read.wait(DEADLINE)
+        conn.send(b"HTTP/1.1 408 Late\r\n\r\n")
+
+    guarded.on("/more", more)
     alice = browse(guarded)
     alice.log_in("alice")
     if last == "bytes":
-        guarded.conns[0].send(b"HTTP/1.1 408 Late\r\n\r\n")
+        assert alice.get(path="/more").body == b"and more"
+        is_read.set()
     else:
         guarded.conns[0].cut_off()
     until(guarded.conns[0].done.is_set, "the end of the connection")
