@@ -213,7 +213,8 @@ def test_a_client_that_does_not_trust_it(secure, rogue_pki):
     w = secure()
     with w.client() as c, pytest.raises(ssl.SSLCertVerificationError):
         c.tls(PROXY, rogue_pki.ca)
-    w.wait_log("client handshake with this proxy failed: .*unknown ca")
+    # its alert, or the reset of a client that does not read on
+    w.wait_log("client handshake with this proxy failed: ")
 
 
 def test_a_client_that_leaves_in_its_handshake(secure, pki, plain_origin):

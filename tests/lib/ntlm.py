@@ -63,7 +63,7 @@ class Ntlm:
 
     def refuse(self, challenges=None):
         return self.answer(
-            "who?" * 5000, "401 Unauthorized", challenges or self.challenges
+            "who?" * 500, "401 Unauthorized", challenges or self.challenges
         )
 
     def __call__(self, conn, request):
