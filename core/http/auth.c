@@ -6,15 +6,22 @@
 
 #include "http/scan.h"
 
+/* The last two are WinRM's. */
+static const struct str schemes[] = { STR_INIT("NTLM"), STR_INIT("Negotiate"),
+    STR_INIT("Kerberos"), STR_INIT("CredSSP") };
+
 static bool
 is_of_connection(struct str challenge)
 {
-    size_t n = 0;
+    size_t n = 0, i = 0;
     while (n < challenge.n && scan_is_token[(unsigned char)challenge.p[n]]) {
         n++;
     }
     struct str scheme = str_n(challenge.p, n);
-    return str_ieq(scheme, STR("NTLM")) || str_ieq(scheme, STR("Negotiate"));
+    while (i < LEN(schemes) && !str_ieq(scheme, schemes[i])) {
+        i++;
+    }
+    return i < LEN(schemes);
 }
 
 bool

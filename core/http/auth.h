@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * Authentication schemes, as far as a proxy must know them: NTLM and Negotiate
- * (RFC 4559) say who asks of a whole connection, not of one request.
+ * Authentication schemes, as far as a proxy must know them: NTLM, Negotiate
+ * (RFC 4559), Kerberos and CredSSP ([MS-WSMV]) say who asks of a whole
+ * connection, not of one request.
  */
 
 #include "http/head.h"

@@ -44,14 +44,15 @@ pool_new(struct loop *l, struct guard *g, unsigned max, unsigned host_max)
 static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
-    AN(k->host.n <= KEY_MAX - 34);
+    AN(k->host.n <= KEY_MAX - 42);
     memcpy(text, &k->serial, 8); /* first: the holder */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
     memcpy(text + 18, &k->via, 8);
     memcpy(text + 26, &k->conn, 8);
-    memcpy(text + 34, k->host.p, k->host.n);
-    return str_n(text, 34 + k->host.n);
+    memcpy(text + 34, &k->place, 8);
+    memcpy(text + 42, k->host.p, k->host.n);
+    return str_n(text, 42 + k->host.n);
 }
 
 struct pool_host *

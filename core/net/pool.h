@@ -19,9 +19,11 @@ struct pool_key {
     uint16_t port;
     const struct tls_client *tls; /* NULL: plain */
     uint64_t serial;              /* of the sandbox */
-    const void *via; /* what of the configuration it goes through; NULL */
-    uint64_t conn;   /* the one client connection that may use it; 0: all of
-                        the sandbox's */
+    const void *via;   /* what of the configuration it goes through; NULL */
+    uint64_t conn;     /* the one client connection that may use it; 0: all of
+                          the sandbox's */
+    const void *place; /* of the configuration, which alone may use it; NULL:
+                          all of them */
 };
 
 /* What the owner of a connection embeds. It fills stream, addr and close

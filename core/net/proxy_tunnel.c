@@ -142,14 +142,23 @@ malformed(struct proxy_tunnel *p, const char *why)
     return fail(p, DIAL_PROXY, "http_protocol_error", text);
 }
 
+/* Of a proxy that was given a credential, which could stand in it. */
+static struct str
+reason_of(const struct proxy_tunnel *p, const struct head *h)
+{
+    if (p->proxy->credential.n != 0) {
+        return STR_NONE;
+    }
+    return h->reason.n <= 100 ? h->reason : str_n(h->reason.p, 100);
+}
+
 static const struct step *
 refused(struct proxy_tunnel *p, const struct head *h)
 {
     char text[200];
-    struct str reason =
-        h->reason.n <= 100 ? h->reason : str_n(h->reason.p, 100);
-    snprintf(text, sizeof text, "it answered CONNECT with %u %.*s%s", h->status,
-        STR_ARG(reason),
+    struct str reason = reason_of(p, h);
+    snprintf(text, sizeof text, "it answered CONNECT with %u%s%.*s%s",
+        h->status, reason.n != 0 ? " " : "", STR_ARG(reason),
         h->status == 407 ? ", see \"auth\" of \"upstream_proxy\"" : "");
     p->status = h->status;
     return fail(p, DIAL_PROXY,

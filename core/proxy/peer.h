@@ -55,6 +55,8 @@ struct peer {
     bool has_answered; /* a byte of this response has come */
     bool must_close;
     bool is_pinned; /* one client connection's, from here to its end */
+    const struct scope *place; /* where the secret is that may have told the
+                                  origin whose it is; NULL: none has */
 };
 
 #define PEER_MAGIC 0x9ee2ee20u

@@ -110,11 +110,16 @@ authenticates(const struct tx *tx)
     return auth_is_of_connection(&tx->request, FIELD_AUTHORIZATION);
 }
 
+/* What a secret may have told the origin goes for all that follows on the
+ * connection, which stays where that secret is. */
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
     AZ(tx->peer);
-    p->is_pinned = p->is_pinned || authenticates(tx);
+    if (authenticates(tx)) {
+        p->is_pinned = true;
+        p->place = tx->needs_tls ? tx->where : p->place;
+    }
     tx->peer = p;
     tx->peer_addr = p->addr;
     peer_begin(p, &tx->task);
@@ -153,6 +158,7 @@ upstream_release(struct tx *tx)
         return;
     }
     struct pool_key key = pool_key_of(tx);
+    key.place = p->place;
     struct pool_host *h =
         p->is_pinned ? pinned_place(tx->conn, &key) : tx->pool_host;
     peer_park(
@@ -220,15 +226,25 @@ run_upstream(struct task *t)
     return tx_break(tx);
 }
 
+/* Where the client connection's own waits, if this request may go over it. */
+static struct pool_host *
+find_own(const struct tx *tx)
+{
+    struct pool_key key = pool_key_of(tx);
+    struct pool_host *own = pinned_find(tx->conn, &key);
+    key.place = tx->where;
+    return own != NULL ? own : pinned_find(tx->conn, &key);
+}
+
 /* The client connection's own, else one of the sandbox's. Who begins to
  * authenticate gets a new one: that an old one has died could not be told from
  * a refusal, and nothing is sent twice then. */
 static struct pool_entry *
-take_idle(struct tx *tx, const struct pool_key *key)
+take_idle(struct tx *tx)
 {
     struct pool *pool = tx->conn->worker->pool;
     struct guard_policy policy = guard_policy_of(tx);
-    struct pool_host *own = pinned_find(tx->conn, key);
+    struct pool_host *own = find_own(tx);
     struct pool_entry *e = own != NULL ? pool_take(pool, own, &policy) : NULL;
     if (e == NULL && !authenticates(tx)) {
         e = pool_take(pool, tx->pool_host, &policy);
@@ -249,11 +265,11 @@ run_connect(struct task *t)
     if (tx->is_blind) {
         return start_dial(tx);
     }
-    struct pool_key key = pool_key_of(tx);
     if (tx->pool_host == NULL) {
+        struct pool_key key = pool_key_of(tx);
         tx->pool_host = pool_host_get(w->pool, &key);
     }
-    struct pool_entry *e = tx->is_retried ? NULL : take_idle(tx, &key);
+    struct pool_entry *e = tx->is_retried ? NULL : take_idle(tx);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
         return &step_head;

@@ -156,6 +156,7 @@ def test_who_begins_by_himself_gets_a_new_one(guarded, browse):
 
 @pytest.mark.parametrize("challenges", [
     ["NTLM"], ["Basic realm=x, ntlm"], ["Basic realm=x", "nEgOtIaTe YII="],
+    ["Basic realm=x", "CredSSP"], ["Kerberos"],
 ])  # fmt: skip
 def test_a_challenge_is_enough(guarded, browse, challenges):
     fields = [("WWW-Authenticate", c) for c in challenges]
@@ -281,3 +282,35 @@ def test_idle_ones_give_way(guarded, browse, few_descriptors):
     for b in browsers:
         assert b.who() == REFUSED
     assert len(guarded.conns) > len(browsers)
+
+
+SECRET_IN_PART = """
+secret svc env:SVC;
+host o.test {
+    location /theirs/ { proxy_set_header Authorization "Negotiate $secret_svc"; }
+    location /theirs/less/ { proxy_set_header Authorization ""; }
+}
+"""
+
+
+def test_what_a_secret_opens_stays_with_the_secret(weir, origins):
+    """A connection that weir's own credential authenticates is not where the
+    credential is not: all that is sent there is done in its name."""
+
+    def answer(conn, request):
+        given = request.get("Authorization")
+        conn.user = given or getattr(conn, "user", None)
+        return reply("yes" if conn.user else "no")
+
+    origin = origins("o.test")
+    origin.default = answer
+    w = weir(egress=SECRET_IN_PART, env={"SVC": "YII-of-the-service"})
+    b = Browser(w, origin)
+    paths = ["/theirs/1", "/theirs/2", "/other", "/theirs/less/", "/theirs/3"]
+    got = [b.get(path=path).body for path in paths]
+    assert got == [b"yes", b"yes", b"no", b"no", b"yes"]
+    assert b.get("Negotiate mine", "/other").body == b"yes"
+    got = [b.get(path=path).body for path in ("/other", "/theirs/less/")]
+    assert got == [b"yes", b"yes"], "the client's own goes wherever it goes"
+    at_first = [r.target for r in origin.conns[0].requests]
+    assert at_first == [paths[0], paths[1], paths[4]]

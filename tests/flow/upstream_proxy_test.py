@@ -121,7 +121,7 @@ def test_auth(weir, origin, proxy, how):
 @pytest.mark.parametrize(
     "value, say",
     [
-        ("weir:wrong", "it answered CONNECT with 407 "),
+        ("weir:wrong", "it answered CONNECT with 407, see "),
         ("no-colon", 'secret "corp", for the upstream proxy, is no user:'),
         (None, 'secret "corp", for the upstream proxy, is missing'),
     ],
@@ -140,6 +140,20 @@ def test_auth_that_is_refused(weir, origin, proxy, value, say):
     assert origin.conns == []
     if value is None:
         w.expect('secret "corp"')
+
+
+def test_a_proxy_that_tells_its_credential(weir, origin, proxy):
+    """It may have it in its reason, as it is or in base64: no log has."""
+    said = f"{USER} {VALUE}".encode()
+    proxy.script.answer = b"HTTP/1.1 403 not " + said + b"\r\n\r\n"
+    w = weir(
+        egress=f"secret corp env:CORP; {via(proxy, 'auth=corp')}",
+        env={"CORP": USER},
+    )
+    assert get(w, origin).status == 502
+    w.wait_log("it answered CONNECT with 403")
+    for part in USER.split(":")[1], VALUE.split()[1]:
+        assert part.encode() not in w.all_output()
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ test_alone(void **state)
         { "nEGOTIATE", true },
         { "NTLM TlRMTVNTUAACAAAA==", true },
         { "Negotiate YIIQ", true },
+        { "kerberos YIIQ", true },
+        { "Basic realm=\"WSMAN\", CredSSP", true },
         { "\t NTLM\t", true },
         { "NTLM;x", true },
         { "Basic realm=\"x\", NTLM", true },
