@@ -137,14 +137,27 @@ pid_file_read(const char *path)
     return pid;
 }
 
+/* Whose process it is; false: that cannot be told. Files in its directory are
+ * root's where it is sealed, as weir's are (proc_seal()). */
+static bool
+owner_of(int pid, uid_t *uid)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    bool ok = stat(path, &st) == 0;
+    *uid = ok ? st.st_uid : 0;
+    return ok;
+}
+
 static bool
 is_master(int pid)
 {
     char path[64], title[64];
-    struct stat st;
+    uid_t uid;
     snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
     ssize_t n = read_small(path, title, sizeof title);
-    return n > 0 && stat(path, &st) == 0 && st.st_uid == geteuid() &&
+    return n > 0 && owner_of(pid, &uid) && uid == geteuid() &&
            str_starts(str_n(title, (size_t)n), STR("weir: master process"));
 }
 
