@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -94,16 +95,16 @@ pid_file_remove(struct pid_file *f)
     }
 }
 
-/* What stands in a small file; -1 with errno. */
+/* What stands in a small file, and whose it is; -1 with errno. */
 static ssize_t
-read_small(const char *path, char *text, size_t size)
+read_small(const char *path, char *text, size_t size, struct stat *st)
 {
     int fd =
         open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return -1;
     }
-    ssize_t n = read(fd, text, size);
+    ssize_t n = fstat(fd, st) == 0 ? read(fd, text, size) : -1;
     close(fd);
     return n;
 }
@@ -121,11 +122,37 @@ pid_of(const char *text, ssize_t n)
     return ok ? (int)pid : 0;
 }
 
+/* Whose process it is; false: that cannot be told. Files in its directory are
+ * root's where it is sealed, as weir's are (proc_seal()). */
+static bool
+owner_of(int pid, uid_t *uid)
+{
+    char path[64];
+    struct stat st;
+    snprintf(path, sizeof path, "/proc/%d", pid);
+    bool ok = stat(path, &st) == 0;
+    *uid = ok ? st.st_uid : 0;
+    return ok;
+}
+
+/* Another's file leads to his own processes only, and to what is none: he could
+ * name any. */
+static bool
+may_name(const struct stat *st, int pid)
+{
+    uid_t uid;
+    if (!path_is_foreign(st)) {
+        return true;
+    }
+    return owner_of(pid, &uid) ? uid == st->st_uid : kill(pid, 0) != 0;
+}
+
 int
 pid_file_read(const char *path)
 {
     char text[32];
-    ssize_t n = read_small(path, text, sizeof text);
+    struct stat st;
+    ssize_t n = read_small(path, text, sizeof text, &st);
     if (n < 0) {
         log_errno(LOG_EMERG, errno, "open() \"%s\" failed", path);
         return 0;
@@ -133,6 +160,11 @@ pid_file_read(const char *path)
     int pid = pid_of(text, n);
     if (pid == 0) {
         log_at(LOG_EMERG, "invalid pid in \"%s\"", path);
+    } else if (!may_name(&st, pid)) {
+        log_at(LOG_EMERG,
+            "pid file \"%s\" is of user %u, and process %d is another's", path,
+            (unsigned)st.st_uid, pid);
+        pid = 0;
     }
     return pid;
 }
@@ -142,9 +174,10 @@ is_master(int pid)
 {
     char path[64], title[64];
     struct stat st;
+    uid_t uid;
     snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
-    ssize_t n = read_small(path, title, sizeof title);
-    return n > 0 && stat(path, &st) == 0 && st.st_uid == geteuid() &&
+    ssize_t n = read_small(path, title, sizeof title, &st);
+    return n > 0 && owner_of(pid, &uid) && uid == geteuid() &&
            str_starts(str_n(title, (size_t)n), STR("weir: master process"));
 }
 
@@ -152,7 +185,8 @@ bool
 pid_file_is_held(const char *path)
 {
     char text[32];
-    int pid = pid_of(text, read_small(path, text, sizeof text));
+    struct stat st;
+    int pid = pid_of(text, read_small(path, text, sizeof text, &st));
     if (pid == 0 || pid == getpid() || !is_master(pid)) {
         return false;
     }

@@ -31,5 +31,6 @@ bool pid_file_is_held(const char *path);
 must_check int pid_file_write(struct pid_file *f, struct str path);
 void pid_file_remove(struct pid_file *f); /* nothing if it was not written */
 
-/* The pid in a file, at least 1; 0 after a log line. */
+/* The pid in a file, at least 1; 0 after a log line. A file of a user who is
+ * neither root nor this one may name no other user's process. */
 must_check int pid_file_read(const char *path);

@@ -1,12 +1,46 @@
 /*
- * A handful of guesses, in any order.
+ * A handful of guesses, in any order, and of places where a form was found: of
+ * one run the stages are looked at in turn, so that either may be first.
  */
 
 #include "redact/guess.h"
 
+void
+redact_guesses_init(struct redact_guesses *g)
+{
+    g->n = g->n_found = 0;
+}
+
+/* The place of a form that has some of these bytes; NULL: there is none. */
+static struct redact_place *
+place_find(struct redact_guesses *g, uint64_t from, uint64_t to)
+{
+    for (unsigned i = 0; i < g->n_found && i < LEN(g->found); i++) {
+        if (g->found[i].to > from && g->found[i].from < to) {
+            return &g->found[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+place_add(struct redact_guesses *g, uint64_t from, uint64_t to)
+{
+    struct redact_place *p = place_find(g, from, to);
+    if (p == NULL) {
+        p = &g->found[g->n_found++ % LEN(g->found)];
+        *p = (struct redact_place){ from, to };
+    }
+    p->from = from < p->from ? from : p->from;
+    p->to = to > p->to ? to : p->to;
+}
+
 bool
 redact_guesses_add(struct redact_guesses *g, struct redact_guess guess)
 {
+    if (place_find(g, guess.from, guess.to) != NULL) {
+        return true;
+    }
     if (g->n == LEN(g->items)) {
         return false;
     }
@@ -18,6 +52,7 @@ void
 redact_guesses_clear(struct redact_guesses *g, uint64_t from, uint64_t to)
 {
     unsigned n = 0;
+    place_add(g, from, to);
     for (unsigned i = 0; i < g->n; i++) {
         if (g->items[i].to <= from || g->items[i].from >= to) {
             g->items[n++] = g->items[i];

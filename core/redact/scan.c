@@ -502,7 +502,7 @@ take(struct redact_scan *s, struct feed *f)
     struct redact_batch batch;
     struct redact_whole whole;
     struct redact_guesses guesses;
-    guesses.n = 0;
+    redact_guesses_init(&guesses);
     redact_batch_init(&batch, s->keys, on_hit, f);
     redact_whole_init(&whole);
     f->scan = s;

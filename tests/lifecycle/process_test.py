@@ -11,7 +11,7 @@ import pytest
 
 from lib.http import reply
 from lib.wait import until
-from lib.weir import keeps_freed_memory
+from lib.weir import BINARY, WRAP, keeps_freed_memory
 
 MIB = 1024 * 1024
 root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -230,6 +230,30 @@ def drop(w):
     if w.run("-t").returncode in (126, 127):
         pytest.skip("the program lies where its user only gets")
     w.start()
+
+
+@root
+@pytest.mark.skipif("valgrind" in WRAP, reason="it has no title there")
+def test_a_second_one_of_a_user_is_refused(weir):
+    """As root's is (daemon_test.py): it is sealed, and its files in /proc are
+    root's."""
+    w = weir(start=False)
+    drop(w)
+    done = w.run()
+    assert done.returncode == 1 and "weir runs already" in done.stderr
+    assert w.pid() == w.process.pid
+
+
+@root
+def test_root_stops_what_a_user_runs(weir):
+    w = weir(start=False)
+    drop(w)
+    done = subprocess.run(
+        [BINARY, "-p", w.dir, "-c", "weir.conf", "-s", "stop"],
+        env=w.environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert w.wait() == 0
 
 
 @root

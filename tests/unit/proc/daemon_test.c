@@ -108,6 +108,25 @@ test_pid_file_read(void **state)
     assert_int_equal(pid_file_read(tmp_dir_path(&w->dir, "pid")), 0);
 }
 
+/* A stranger would have root signal whom he likes. */
+static void
+test_pid_file_of_another(void **state)
+{
+    struct whole *w = *state;
+    char pid[16];
+    if (geteuid() != 0) {
+        skip();
+    }
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    const char *path = tmp_dir_write(&w->dir, "pid", str_of(pid));
+    assert_int_equal(pid_file_read(path), getpid());
+    assert_int_equal(chown(path, 65534, 65534), 0);
+    assert_int_equal(pid_file_read(path), 0);
+    assert_true(whole_logged(state, "is of user 65534, and process "));
+    tmp_dir_write(&w->dir, "pid", STR("2147483647"));
+    assert_int_equal(pid_file_read(path), 2147483647); /* it is stale */
+}
+
 /* Whether standard descriptor `fd` is /dev/null. */
 static bool
 is_null(int fd)
@@ -186,6 +205,7 @@ main(void)
         WHOLE_TEST(test_pid_file_takes_the_place_of_an_old_one),
         WHOLE_TEST(test_pid_file_cannot_be_written),
         WHOLE_TEST(test_pid_file_read),
+        WHOLE_TEST(test_pid_file_of_another),
         WHOLE_TEST(test_leave_terminal),
         WHOLE_TEST(test_daemon_start),
     };

@@ -168,6 +168,27 @@ guesses(void **state)
     }
 }
 
+/* As it stands, its last bytes alone; undone, it is whole. Which of both is
+ * seen first is the text's and the pieces' doing. */
+static void
+no_guess_where_a_form_stands(void **state)
+{
+    static const char *const forms[] = { "%73%33cret-value/of+20by",
+        "\\u00733cret-value/of+20by", "\\x733cret-value/of+20by",
+        "Xc\\u007ANjcmV0LXZhbHVlL29mKzIwYnk=" };
+    (void)state;
+    for (size_t i = 0; i < LEN(forms) * 32; i++) {
+        char text[128];
+        struct naive_marks m;
+        int n =
+            snprintf(text, sizeof text, "%.*s%s%.*s", (int)(i / 16), "xxxxxxxx",
+                forms[i % LEN(forms)], (int)(i / LEN(forms) % 4), "xxxx");
+        masked(STR(SECRET), str_n(text, (size_t)n), &m);
+        assert_true(m.n_found != 0);
+        assert_int_equal(m.n_probed, 0);
+    }
+}
+
 static void
 assert_same(struct str secret, struct str text, const bool *want,
     const bool *is, size_t piece)
@@ -375,6 +396,7 @@ main(void)
         cmocka_unit_test(base64_alignments),
         cmocka_unit_test(base64_variants),
         cmocka_unit_test(guesses),
+        cmocka_unit_test(no_guess_where_a_form_stands),
         cmocka_unit_test(by_chance),
         cmocka_unit_test(what_is_seen),
         cmocka_unit_test(de_bruijn),
