@@ -3,7 +3,9 @@
 /*
  * The end of a log, to which several processes may append: lines get there
  * whole or not at all, and those that do not are counted. Nothing waits and
- * nothing is tried again: a full disk must not stop traffic.
+ * nothing is tried again: a full disk must not stop traffic. Nothing is locked
+ * either: where room appears in the moment between a write that was cut short
+ * and the look at what it left, a line of another process may lose its end.
  */
 
 #include "base/str.h"
