@@ -340,21 +340,6 @@ test_a_timeout(void **state)
     full_close(&f);
 }
 
-static void
-on_turn(struct timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static void
-turn(void)
-{
-    struct timer t;
-    timer_init(&t, loop, on_turn);
-    timer_start(&t, 0);
-    loop_run(loop);
-}
-
 /* The stream's events still come to the dial until it is taken: they are no
  * reason to dial the next address. */
 static void
@@ -369,7 +354,7 @@ test_a_result_that_is_not_taken_at_once(void **state)
     time_shift += 5;
     assert_int_equal(send(fd, "xy", 2, 0), 2);
     for (unsigned i = 0; i < 4; i++) {
-        turn();
+        drive_turn(&drive);
     }
     assert_int_equal(accept(second, NULL, NULL), -1);
     assert_true(addr_eq_ip(&dial_result(d)->addr, &addrs[0]));

@@ -56,6 +56,21 @@ drive_until(struct drive *d, bool (*holds)(void *arg), void *arg)
     AZ(d->is_late);
 }
 
+static void
+on_turn(struct timer *t)
+{
+    loop_stop(t->loop);
+}
+
+void
+drive_turn(struct drive *d)
+{
+    struct timer t;
+    timer_init(&t, d->loop, on_turn);
+    timer_start(&t, 0);
+    loop_run(d->loop);
+}
+
 void
 drive_pair(int fds[2])
 {

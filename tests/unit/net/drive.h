@@ -22,5 +22,8 @@ void drive_fini(struct drive *d);
  * is woken. Fails the test when that takes longer than 20 s. */
 void drive_until(struct drive *d, bool (*holds)(void *arg), void *arg);
 
+/* Runs what is due now, and no more. */
+void drive_turn(struct drive *d);
+
 /* A pair of connected, non-blocking sockets. */
 void drive_pair(int fds[2]);

@@ -90,21 +90,6 @@ start(void)
     return dial_start(&args, &drive.task);
 }
 
-static void
-on_turn(struct timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static void
-turn(void)
-{
-    struct timer t;
-    timer_init(&t, loop, on_turn);
-    timer_start(&t, 0);
-    loop_run(loop);
-}
-
 /* The proxy accepts, and has read what was asked. */
 static void
 read_request(void)
@@ -112,11 +97,11 @@ read_request(void)
     char bytes[sizeof REQUEST - 1];
     size_t n = 0;
     for (unsigned i = 0; i < 4; i++) {
-        turn();
+        drive_turn(&drive);
     }
     conn = accept(listener, NULL, NULL);
     while (n < sizeof bytes) {
-        turn();
+        drive_turn(&drive);
         ssize_t r = recv(conn, bytes + n, sizeof bytes - n, MSG_DONTWAIT);
         n += r > 0 ? (size_t)r : 0;
     }
@@ -153,7 +138,7 @@ test_an_answer_in_bytes(void **state)
     for (size_t i = 0; i + 1 < sizeof text; i++) {
         assert_null(dial_result(d));
         assert_int_equal(send(conn, &text[i], 1, 0), 1);
-        turn();
+        drive_turn(&drive);
     }
     const struct dial_result *r = finish(d);
     assert_int_equal(r->error, DIAL_OK);
@@ -166,8 +151,8 @@ test_an_answer_in_bytes(void **state)
 static bool
 is_told(struct dial *d)
 {
-    turn();
-    turn();
+    drive_turn(&drive);
+    drive_turn(&drive);
     return dial_result(d) != NULL;
 }
 
@@ -215,7 +200,7 @@ test_an_end_at_every_step(void **state)
     for (unsigned turns = 0; turns < 8; turns++) {
         struct dial *d = start();
         for (unsigned i = 0; i < turns; i++) {
-            turn();
+            drive_turn(&drive);
         }
         dial_free(d);
     }
