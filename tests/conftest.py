@@ -7,6 +7,7 @@
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -63,6 +64,13 @@ def session_dir():
     os.chmod(path, 0o755)
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def numbers():
+    """For names without chance: a random one may hold what a test wants not
+    to find in a log."""
+    return itertools.count(1)
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +179,7 @@ def dns():
 
 
 @pytest.fixture
-def weir(request, session_dir, pki, origins):
+def weir(numbers, request, session_dir, pki, origins):
     """Makes and starts a weir: weir(egress=…, main=…, cls=…, sandbox=…,
     env={…}, files={name: text}, values={name: value}, start=True). All
     origins that the test made before are resolved and their ports open."""
@@ -181,7 +189,8 @@ def weir(request, session_dir, pki, origins):
         pytest.fail(f"no program {BINARY}: build it or set WEIR_BIN")
 
     def make(start=True, env=None, files=None, values=None, **parts):
-        path = tempfile.mkdtemp(prefix="w", dir=session_dir)
+        path = os.path.join(session_dir, f"w{next(numbers)}")
+        os.mkdir(path)
         os.chmod(path, 0o755)
         w = Weir(path, pki, origins.made)
         made.append(w)

@@ -186,11 +186,11 @@ def test_a_refusal_names_its_rule(weir, method, url, rule, line):
 @pytest.mark.parametrize("head, logged", [
     ("CONNECT a.test:443 HTTP/1.1\r\nX\r\n\r\n", "CONNECT a.test:443"),
     ("CONNECT a.test HTTP/1.1\r\nHost: a\r\n\r\n", "CONNECT a.test"),
-    ("CONNECT me:pw@a.test:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ("CONNECT me:password@a.test:1 HTTP/1.1\r\nHost: a\r\n\r\n",
      "CONNECT @a.test:1"),
-    ("GET http://a.test/b?pw HTTP/1.1\r\nX\r\n\r\n",
+    ("GET http://a.test/b?password HTTP/1.1\r\nX\r\n\r\n",
      "GET http://a.test/b"),
-    ("GET /b?pw HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b"),
+    ("GET /b?password HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b"),
 ])  # fmt: skip
 def test_a_bad_request_is_named(weir, head, logged):
     """As far as it could be read, and without what may be a secret."""
@@ -199,4 +199,4 @@ def test_a_bad_request_is_named(weir, head, logged):
         c.send(head)
         assert c.read_response().status == 400
     assert f', request: "{logged}", host: ' in w.wait_log("request: ")
-    assert "pw" not in w.error_log()
+    assert "password" not in w.error_log()
