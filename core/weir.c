@@ -19,7 +19,7 @@
 #include "http/gzip.h"
 #include "net/dns_servers.h"
 #include "net/loop.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
 #include "proc/explain_cmd.h"
@@ -290,7 +290,7 @@ serve(const struct options *o)
             return 1;
         }
     }
-    proc_title("master process");
+    process_title("master process");
     return master_run(&o->cycle, c, parent);
 }
 
@@ -301,7 +301,7 @@ main(int argc, char **argv)
                              .file = "conf/weir.conf",
                              .globals = STR_NONE } };
     clock_update();
-    proc_title_init(argc, &argv);
+    process_title_init(argc, &argv);
     if (parse(&o, argc, argv) != 0) {
         return o.explain.sandbox.p != NULL ? EXPLAIN_USAGE : 1;
     }
@@ -318,8 +318,8 @@ main(int argc, char **argv)
         return o.explain.sandbox.p != NULL ? EXPLAIN_USAGE : 1;
     }
     o.cycle.prefix = prefix;
-    proc_close_from(3);
-    int code = proc_seal() != 0              ? 1
+    process_close_from(3);
+    int code = process_seal() != 0           ? 1
                : o.signal != NULL            ? send_signal(&o)
                : o.explain.sandbox.p != NULL ? explain(&o)
                : o.is_test                   ? test(&o)

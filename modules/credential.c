@@ -43,12 +43,13 @@ static bool
 secret_prepare(
     struct bind *b, const struct token *at, struct str name, void **arg)
 {
-    const struct secret_def *d = secret_find(bind_conf(b), bind_scope(b), name);
+    const struct policy_secret *d =
+        policy_secret_find(bind_conf(b), bind_scope(b), name);
     if (d == NULL) {
         return conf_error(b, at, "unknown secret \"%.*s\"", STR_ARG(name));
     }
     *arg = (void *)d;
-    return secret_mark_use(b, d, at);
+    return policy_secret_mark_use(b, d, at);
 }
 
 static bool
@@ -290,11 +291,11 @@ explain_value(struct explanation *e, const char *directive, struct str name,
         if (!(def->flags & VAR_SECRET)) {
             continue;
         }
-        const struct secret_def *d = arg;
-        bool is_bound =
-            secret_may_go(d, e->decision->block, e->authority->host, literal);
+        const struct policy_secret *d = arg;
+        bool is_bound = policy_secret_may_go(
+            d, e->decision->block, e->authority->host, literal);
         e->say("%s%s%.*s, secret \"%.*s\"%s", directive, blank, STR_ARG(name),
-            STR_ARG(d->name), is_bound ? "" : ", not bound to this host");
+            STR_ARG(d->spec.name), is_bound ? "" : ", not bound to this host");
         if (!is_bound) {
             e->fault = "a secret is not bound to this host";
         }

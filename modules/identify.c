@@ -17,7 +17,7 @@ static const struct addr *
 source(const struct conn *c)
 {
     static const struct addr nobodys = { .family = ADDR_UNIX };
-    return c->has_client ? &c->peer : &nobodys;
+    return c->has_client ? &c->client : &nobodys;
 }
 
 static enum verdict

@@ -165,7 +165,7 @@ count_connection(struct conn *c)
 static struct str
 source_of(const struct conn *c, char key[SHARE_KEY_MAX])
 {
-    const struct addr *a = &c->peer;
+    const struct addr *a = &c->client;
     bool is_unix = a->family == ADDR_UNIX;
     size_t n = is_unix ? sizeof c->listen->number : a->family == 4 ? 4 : 8;
     key[0] = (char)a->family;
@@ -384,7 +384,7 @@ const struct module limit_module = {
     .tx_size = sizeof(struct state),
     .worker_init = worker_init,
     .worker_exit = worker_exit,
-    .on_front = count_silent,
+    .on_front_end = count_silent,
     .on_accept = on_accept,
     .on_close = on_close,
     .on_target = on_target,

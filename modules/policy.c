@@ -1,6 +1,6 @@
 /*
  * Asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
- * it into an answer. The rules themselves are in sandbox/decide.c.
+ * it into an answer. The rules themselves are in policy/decide.c.
  */
 
 #include "module.h"
@@ -64,7 +64,7 @@ answer_return(struct tx *tx)
 static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
-    bool is_shown_inside = t->kind != T_REQUEST && !c->is_blind &&
+    bool is_shown_inside = t->kind != T_REQUEST && !c->is_passthrough &&
                            worker_conf(c->worker)->deny_inside;
     if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
         return V_NEXT;
@@ -81,7 +81,7 @@ on_target(struct conn *c, const struct target *t)
 {
     struct decision own;
     struct decision *d = t->tx != NULL ? &t->tx->decision : &own;
-    struct decide_query q = { .sandbox = c->sandbox,
+    struct decide_query q = { .policy = c->sandbox->policy,
         .is_request = t->kind == T_REQUEST };
     if (q.is_request) {
         q.method = t->head->method;

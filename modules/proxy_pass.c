@@ -231,7 +231,7 @@ check(struct conf *c, struct scope *s, void *part)
 {
     const struct proxy_pass *pp = part;
     if (s->context == CONF_EGRESS) {
-        return secret_forbid(c,
+        return policy_secret_forbid(c,
             "would leave this host without TLS by \"proxy_pass\"",
             is_in_the_clear);
     }

@@ -6,7 +6,7 @@
  *
  * What is looked for are the values that there were when the request left, and
  * the newest: a body may come for hours. They are held in the store's locked
- * memory; what echo_set.h keeps of them beside it is wiped with them.
+ * memory; what scan_set.h keeps of them beside it is wiped with them.
  */
 
 #include "module.h"
@@ -44,16 +44,16 @@ static const struct {
 /* A secret that this exchange's log has named. */
 struct told {
     enum finding finding;
-    const struct secret_def *secret;
+    const struct secret_spec *secret;
     struct told *next;
 };
 
 struct state {
-    const struct secret_def **secrets; /* whose echo is looked for */
+    const struct secret_spec **secrets; /* whose echo is looked for */
     unsigned n;
     unsigned changes;       /* of the store, when `now` was made */
-    struct echo_set *first; /* the values when the request left, and ... */
-    struct echo_set *now;   /* ... with the newest behind them; NULL: none */
+    struct scan_set *first; /* the values when the request left, and ... */
+    struct scan_set *now;   /* ... with the newest behind them; NULL: none */
     struct told *told;
     enum mode mode;
     enum outcome outcome;
@@ -76,7 +76,7 @@ struct range {
 /* The body's filter. */
 struct body {
     struct tx *tx;
-    struct echo_set *set; /* what is looked for */
+    struct scan_set *set; /* what is looked for */
     struct redact_scan scan;
     struct bufq kept;    /* looked through, and not given on */
     struct hold hold;    /* ... while it may begin a secret */
@@ -92,8 +92,8 @@ static void
 end_state(void *arg)
 {
     struct state *st = arg;
-    echo_set_put(st->first);
-    echo_set_put(st->now);
+    scan_set_put(st->first);
+    scan_set_put(st->now);
 }
 
 /* Where a secret has changed since, with its newest value. */
@@ -103,9 +103,9 @@ current_state(struct tx *tx)
     struct secret_store *store = tx->conn->worker->secrets;
     struct state *st = module_state(tx, redact_module_index);
     if (st->now != NULL && st->changes != secret_changes(store)) {
-        echo_set_put(st->now);
+        scan_set_put(st->now);
         st->now =
-            echo_set_get(store, st->first, st->secrets, st->n, tx->sandbox);
+            scan_set_get(store, st->first, st->secrets, st->n, tx->sandbox->id);
         st->changes = secret_changes(store);
     }
     return st;
@@ -124,7 +124,7 @@ is_looked_through(const struct tx *tx)
 
 static bool
 was_told(
-    const struct state *st, enum finding finding, const struct secret_def *d)
+    const struct state *st, enum finding finding, const struct secret_spec *d)
 {
     const struct told *t = st->told;
     while (t != NULL && (t->secret != d || t->finding != finding)) {
@@ -139,7 +139,7 @@ tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
     AN(i < st->now->n);
-    const struct secret_def *d = st->now->secrets[i];
+    const struct secret_spec *d = st->now->secrets[i];
     if (was_told(st, finding, d)) {
         return;
     }
@@ -226,20 +226,21 @@ list_secrets(struct tx *tx, struct state *st)
 {
     const struct addr *literal =
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
-    struct secret_walk w;
+    struct policy_secret_walk w;
     unsigned room = 0;
-    secret_walk_init(&w, tx->decision.block, tx->authority.host, literal);
-    const struct secret_def *d = secret_walk_next(&w);
-    for (; d != NULL; d = secret_walk_next(&w)) {
+    policy_secret_walk_init(
+        &w, tx->decision.block, tx->authority.host, literal);
+    const struct policy_secret *d = policy_secret_walk_next(&w);
+    for (; d != NULL; d = policy_secret_walk_next(&w)) {
         if (st->n == room) {
-            const struct secret_def **before = st->secrets;
+            const struct secret_spec **before = st->secrets;
             room = room != 0 ? room * 2 : 4;
             st->secrets = arena_alloc(tx->arena, room * sizeof *st->secrets);
             for (unsigned i = 0; i < st->n; i++) {
                 st->secrets[i] = before[i];
             }
         }
-        st->secrets[st->n++] = d;
+        st->secrets[st->n++] = &d->spec;
     }
 }
 
@@ -261,8 +262,8 @@ on_request(struct tx *tx, struct head *h)
         return V_NEXT;
     }
     struct secret_store *store = tx->conn->worker->secrets;
-    st->first = echo_set_get(store, NULL, st->secrets, st->n, tx->sandbox);
-    st->now = echo_set_ref(st->first);
+    st->first = scan_set_get(store, NULL, st->secrets, st->n, tx->sandbox->id);
+    st->now = scan_set_ref(st->first);
     st->changes = secret_changes(store);
     arena_on_free(tx->arena, end_state, st);
     tx->needs_whole = st->mode == REDACT_ON && st->now->n != 0;
@@ -328,7 +329,7 @@ body_init(struct tx *tx, void *state)
 {
     struct body *b = state;
     b->tx = tx;
-    b->set = echo_set_ref(current_state(tx)->now);
+    b->set = scan_set_ref(current_state(tx)->now);
     b->is_sent = tx->coding == CODING_IDENTITY;
     redact_scan_init(&b->scan, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
@@ -340,10 +341,10 @@ body_init(struct tx *tx, void *state)
 static void
 body_change(struct body *b, const struct state *st)
 {
-    struct echo_set *before = b->set;
-    b->set = echo_set_ref(st->now);
+    struct scan_set *before = b->set;
+    b->set = scan_set_ref(st->now);
     redact_scan_change(&b->scan, &b->set->keys, st->first->n);
-    echo_set_put(before);
+    scan_set_put(before);
 }
 
 static void
@@ -471,7 +472,7 @@ body_fini(void *state)
 {
     struct body *b = state;
     redact_scan_fini(&b->scan);
-    echo_set_put(b->set);
+    scan_set_put(b->set);
     bufq_fini(&b->kept);
     xfree(b->found);
 }
@@ -538,7 +539,7 @@ check(struct conf *c, struct scope *s, void *part)
 {
     (void)part;
     if (s->context == CONF_EGRESS) {
-        secret_look_for(c, is_on_in);
+        policy_secret_look_for(c, is_on_in);
     }
     return 0;
 }

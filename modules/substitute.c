@@ -21,7 +21,7 @@ enum place { IN_HEADER, IN_QUERY, IN_PATH, IN_BODY };
 static const char *const places[] = { "header", "query", "path", "body" };
 
 struct rule {
-    const struct secret_def *secret;
+    const struct policy_secret *secret;
     enum place place;
     struct str name;
     const struct json_pointer *pointer; /* of a body's field that begins with
@@ -357,18 +357,19 @@ body_init(struct tx *tx, void *state)
     const struct state *st = module_state(tx, substitute_module_index);
     for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
         if (is_for_body(k, st->media)) {
-            tx_fill_add(state, k->secret, k->pointer, k->name);
+            tx_substitute_add(state, k->secret, k->pointer, k->name);
         }
     }
-    tx_fill_begin(state, tx, st->media == MEDIA_JSON ? FILL_JSON : FILL_FORM);
+    tx_substitute_begin(
+        state, tx, st->media == MEDIA_JSON ? SUBSTITUTE_JSON : SUBSTITUTE_FORM);
 }
 
 static const struct filter body_filter = { .name = "substitute",
-    .state_size = sizeof(struct tx_fill),
+    .state_size = sizeof(struct tx_substitute),
     .want = want,
     .init = body_init,
-    .run = tx_fill_run,
-    .fini = tx_fill_fini };
+    .run = tx_substitute_run,
+    .fini = tx_substitute_fini };
 
 static enum verdict
 on_request(struct tx *tx, struct head *h)
@@ -416,11 +417,11 @@ explain(struct explanation *e)
     const struct addr *literal =
         e->authority->kind == HOST_NAME ? NULL : &e->authority->ip;
     for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
-        bool is_bound = secret_may_go(
+        bool is_bound = policy_secret_may_go(
             k->secret, e->decision->block, e->authority->host, literal);
         e->say("substitute in %s%s%.*s, secret \"%.*s\"%s", places[k->place],
             k->name.n != 0 ? " " : "", STR_ARG(k->name),
-            STR_ARG(k->secret->name),
+            STR_ARG(k->secret->spec.name),
             is_bound ? " for its placeholder" : ", not bound to this host");
     }
 }
@@ -444,8 +445,8 @@ check_other(struct bind *b, const struct token *t, const struct rule *rule,
            conf_error(b, t,
                "secrets \"%.*s\" and \"%.*s\" have the same placeholder in "
                "\"%.*s\"",
-               STR_ARG(other->secret->name), STR_ARG(rule->secret->name),
-               STR_ARG(t->text));
+               STR_ARG(other->secret->spec.name),
+               STR_ARG(rule->secret->spec.name), STR_ARG(t->text));
 }
 
 /* False: nothing can be substituted there. */
@@ -485,15 +486,15 @@ check_body(struct bind *b, const struct token *t, const struct rule *rule,
         return conf_error(
             b, t, "more than %d fields of bodies", SCAN_FIELDS_MAX);
     }
-    return rule->secret->placeholder.n <= FILL_PLACEHOLDER_MAX ||
+    return rule->secret->placeholder.n <= SUBSTITUTE_PLACEHOLDER_MAX ||
            conf_error(b, t,
                "\"placeholder=\" of secret \"%.*s\" must be %d bytes at most "
                "for a body",
-               STR_ARG(rule->secret->name), FILL_PLACEHOLDER_MAX);
+               STR_ARG(rule->secret->spec.name), SUBSTITUTE_PLACEHOLDER_MAX);
 }
 
 static bool
-add_rule(struct bind *b, const struct token *t, const struct secret_def *d,
+add_rule(struct bind *b, const struct token *t, const struct policy_secret *d,
     enum place place, struct rule **list)
 {
     struct rule *rule = arena_calloc(bind_conf(b)->arena, sizeof *rule);
@@ -549,8 +550,8 @@ static bool
 set_substitute(struct bind *b, const struct directive *d, void *field)
 {
     const struct token *t = d->args;
-    const struct secret_def *s =
-        secret_find(bind_conf(b), bind_scope(b), t[0].text);
+    const struct policy_secret *s =
+        policy_secret_find(bind_conf(b), bind_scope(b), t[0].text);
     enum place place = IN_HEADER;
     if (s == NULL) {
         return conf_error(
@@ -558,13 +559,13 @@ set_substitute(struct bind *b, const struct directive *d, void *field)
     }
     if (s->placeholder.n == 0) {
         return conf_error(b, &t[0], "secret \"%.*s\" has no \"placeholder=\"",
-            STR_ARG(s->name));
+            STR_ARG(s->spec.name));
     }
     if (!str_eq(t[1].text, STR("in"))) {
         return conf_error(b, &t[1], "\"in\" is missing");
     }
     bool ok = parse_place(b, &t[2], &place) && check_names(b, d, place) &&
-              secret_mark_use(b, s, &t[0]);
+              policy_secret_mark_use(b, s, &t[0]);
     if (ok && place == IN_PATH) {
         return add_rule(b, &t[2], s, place, field);
     }

@@ -3,7 +3,7 @@
 /*
  * Where a placeholder stands in a text, and what is written in its place. A
  * query's and a path's bytes are read percent-encoded or not. Pure; called by
- * modules/substitute.c (bodies are http/fill.h's).
+ * modules/substitute.c (bodies are http/substitute.h's).
  */
 
 #include "base/str.h"

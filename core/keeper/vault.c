@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "os/proc.h"
+#include "os/process.h"
 
 #define VAULT_MAGIC 0x7a017a01u /* of struct vault */
 #define FILE_MAGIC 0x7eeb7eebu
@@ -85,7 +85,7 @@ int
 vault_create(unsigned records)
 {
     AN(records != 0 && records <= RECORDS_MAX);
-    return proc_secret_file("weir vault", vault_bytes(records));
+    return process_secret_file("weir vault", vault_bytes(records));
 }
 
 /* What is not valid was left by a keeper that died in the middle of adding or
@@ -121,7 +121,7 @@ file_is_known(const struct file *f, unsigned n)
 static struct file *
 file_map(int fd, size_t *size)
 {
-    struct file *f = proc_secret_map(fd, size);
+    struct file *f = process_secret_map(fd, size);
     if (f == NULL) {
         bool is_limit = errno == EAGAIN || errno == ENOMEM || errno == EPERM;
         log_errno(LOG_EMERG, errno,
@@ -131,7 +131,7 @@ file_map(int fd, size_t *size)
     }
     if (*size < vault_bytes(1) || *size > vault_bytes(RECORDS_MAX)) {
         log_at(LOG_EMERG, "the CA keys' file has %zu bytes", *size);
-        proc_secret_unmap(f, *size);
+        process_secret_unmap(f, *size);
         return NULL;
     }
     return f;
@@ -172,7 +172,7 @@ void
 vault_close(struct vault *v)
 {
     CHECK(v, VAULT_MAGIC);
-    proc_secret_unmap(v->file, v->size);
+    process_secret_unmap(v->file, v->size);
     v->magic = 0;
     xfree(v);
 }

@@ -1,7 +1,7 @@
 /*
  * One dial: the addresses, families in turn, go to a race (race.c), or one
- * after the other to a proxy (proxy_tunnel.c). A failure of TLS is the origin's
- * answer, and no other address is tried behind it.
+ * after the other to a proxy (connect_tunnel.c). A failure of TLS is the
+ * origin's answer, and no other address is tried behind it.
  */
 
 #include "net/dial.h"
@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "net/proxy_tunnel.h"
+#include "net/connect_tunnel.h"
 #include "net/race.h"
 #include "net/tls.h"
 
@@ -28,7 +28,7 @@ struct dial {
     struct dial_args args;
     struct race race;
     unsigned asked; /* of the race's addresses: the proxy */
-    struct proxy_tunnel *tunnel;
+    struct connect_tunnel *tunnel;
     struct stream *stream;
     double start, deadline;
     double anew;     /* when the servers were asked anew; 0: not */
@@ -54,7 +54,7 @@ close_ways(struct dial *d)
 {
     race_fini(&d->race);
     if (d->tunnel != NULL) {
-        proxy_tunnel_free(d->tunnel);
+        connect_tunnel_free(d->tunnel);
         d->tunnel = NULL;
     }
 }
@@ -307,7 +307,7 @@ run_proxy(struct task *t)
         snprintf(target, sizeof target, "%.*s:%u", STR_ARG(d->args.name),
             d->args.port);
     }
-    d->tunnel = proxy_tunnel_start(
+    d->tunnel = connect_tunnel_start(
         &d->args, str_of(target), left > 0 ? left : 0, &d->task);
     return &step_tunnel;
 }
@@ -316,12 +316,12 @@ static const struct step *
 run_tunnel(struct task *t)
 {
     struct dial *d = dial_of(t);
-    const struct dial_result *r = proxy_tunnel_result(d->tunnel);
+    const struct dial_result *r = connect_tunnel_result(d->tunnel);
     if (r == NULL) {
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
-    if (r->error == DIAL_PROXY && proxy_tunnel_is_unreached(d->tunnel) &&
+    if (r->error == DIAL_PROXY && connect_tunnel_is_unreached(d->tunnel) &&
         d->asked < d->race.n && !is_late(d)) {
         return &step_proxy;
     }
@@ -332,7 +332,7 @@ run_tunnel(struct task *t)
         d->result.is_exhausted = r->is_exhausted;
         return fail(d, r->error, r->proxy_error, r->text);
     }
-    d->stream = proxy_tunnel_take(d->tunnel, t);
+    d->stream = connect_tunnel_take(d->tunnel, t);
     return connected(d);
 }
 

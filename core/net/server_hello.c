@@ -1,5 +1,5 @@
 /*
- * See server_hello.h. Called by proxy/blind.c.
+ * See server_hello.h. Called by proxy/passthrough.c.
  */
 
 #include "net/server_hello.h"

@@ -12,7 +12,7 @@
 
 #include "base/obj.h"
 
-/* Maps all of a memory file (proc_memory_file()), shared and in no core; its
+/* Maps all of a memory file (process_memory_file()), shared and in no core; its
  * size in `size`. NULL with errno. */
 must_check void *shm_map(int fd, size_t *size);
 void shm_unmap(void *p, size_t size);

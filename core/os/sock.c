@@ -1,6 +1,6 @@
 /*
  * Makes sockets, and a unix socket's file in the place of what lies there.
- * Called by proc/, and for its bells by sandbox/ledger.c;
+ * Called by proc/, and for its bells by ledger/ledger.c;
  * connections are net/tcp.c's.
  */
 

@@ -14,15 +14,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "keeper/keeper.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sig.h"
 #include "os/sock.h"
 #include "proc/cycle.h"
 #include "proc/daemon.h"
 #include "proc/main_conf.h"
 #include "proc/worker_process.h"
-#include "sandbox/ledger.h"
-#include "sandbox/secret_store.h"
+#include "ledger/ledger.h"
+#include "secret/secret_store.h"
 
 /* Beyond what a child was given to end: then it is killed. */
 #define KILL_AFTER 10.0
@@ -88,7 +88,7 @@ run_keeper(const struct child_setup *s, int chan)
 {
     const struct user_conf *user = &s->cycle->main->keeper_user;
     int keep[] = { chan, s->vault, s->tickets, s->cycle->error_log };
-    struct proc_role role = { .title = "keeper process",
+    struct process_role role = { .title = "keeper process",
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
@@ -102,7 +102,7 @@ run_keeper(const struct child_setup *s, int chan)
     leave_terminal(s);
     secret_wipe_all();
     ledger_free(s->ledger);
-    return proc_become(&role) == 0 ? keeper_run(&args) : 1;
+    return process_become(&role) == 0 ? keeper_run(&args) : 1;
 }
 
 /* Forks with a channel; *child_end is the child's. -1: logged. */

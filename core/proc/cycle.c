@@ -21,8 +21,9 @@
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/secret_store.h"
+#include "sandbox/sandbox_conf.h"
+#include "secret/secret_store.h"
+#include "policy/policy_secret.h"
 
 /* Seconds. */
 #define EARLY_DEATH 1.0
@@ -33,7 +34,7 @@ cycle_conf(const struct cycle_options *o, enum conf_use use)
 {
     char err[1024] = "";
     unsigned n_parts;
-    const struct conf_part *const *parts = conf_parts(&n_parts);
+    const struct conf_part *const *parts = main_conf_parts(&n_parts);
     struct conf *conf = conf_bind(
         parts, n_parts, o->prefix, o->file, o->globals, use, err, sizeof err);
     if (conf == NULL) {
@@ -93,7 +94,7 @@ cycle_read(const struct cycle_options *o, enum conf_use use)
     if (conf == NULL) {
         return NULL;
     }
-    if (secret_load(conf, err, sizeof err) != 0) {
+    if (policy_secrets_load(conf, err, sizeof err) != 0) {
         log_at(LOG_EMERG, "%s", err);
         conf_free(conf);
         return NULL;

@@ -123,7 +123,7 @@ pid_of(const char *text, ssize_t n)
 }
 
 /* Whose process it is; false: that cannot be told. Files in its directory are
- * root's where it is sealed, as weir's are (proc_seal()). */
+ * root's where it is sealed, as weir's are (process_seal()). */
 static bool
 owner_of(int pid, uid_t *uid)
 {

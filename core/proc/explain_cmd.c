@@ -19,9 +19,9 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/route.h"
 #include "proxy/upstream_proxy.h"
-#include "sandbox/block.h"
-#include "sandbox/decide.h"
-#include "sandbox/sandbox.h"
+#include "policy/block.h"
+#include "policy/decide.h"
+#include "sandbox/sandbox_conf.h"
 
 struct request {
     const struct conf *conf;
@@ -90,7 +90,7 @@ where_of(const struct request *r)
 static void
 judge_request(struct request *r, bool is_request, const char *malformed)
 {
-    struct decide_query q = { .sandbox = r->sandbox,
+    struct decide_query q = { .policy = r->sandbox->policy,
         .is_request = is_request,
         .method = r->args->method,
         .path = str_n(r->target.p, str_find(r->target, '?')),

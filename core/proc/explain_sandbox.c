@@ -11,9 +11,9 @@
 #include "conf/bind.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
-#include "sandbox/block.h"
+#include "policy/block.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/secret.h"
+#include "policy/policy_secret.h"
 
 static void tell(unsigned indent, const char *label, const char *fmt, ...)
     printf_like(3, 4);
@@ -143,17 +143,18 @@ tell_body(unsigned indent, const struct directive *d)
 /* The names of the block that it may go to, where these are single ones; else
  * what it is bound to. */
 static void
-tell_secret(const struct block *b, const struct secret_def *d)
+tell_secret(const struct block *b, const struct policy_secret *d)
 {
     bool is_exact = b->names != NULL && pattern_set_is_exact(b->names);
     const struct pattern_set *hosts = is_exact ? b->names : d->hosts;
     unsigned n = hosts != NULL ? pattern_set_count(hosts) : 0, n_told = 0;
-    printf("  %-12s%.*s to", "secret", STR_ARG(d->name));
+    printf("  %-12s%.*s to", "secret", STR_ARG(d->spec.name));
     for (unsigned i = 0; i < n; i++) {
         struct str host = pattern_set_nth(hosts, i);
         struct addr a;
         bool is_literal = addr_parse(host, &a);
-        if (!is_exact || secret_may_go(d, b, host, is_literal ? &a : NULL)) {
+        if (!is_exact ||
+            policy_secret_may_go(d, b, host, is_literal ? &a : NULL)) {
             printf(" %.*s", STR_ARG(host));
             n_told++;
         }
@@ -166,7 +167,7 @@ static void
 tell_block(const struct sandbox *sb, const struct block *b, const char *label)
 {
     const struct directive *d = b->scope->directive;
-    const struct secret_def *secret;
+    const struct policy_secret *secret;
     printf("%-14s", label);
     for (unsigned i = 0; i < d->n_args; i++) {
         printf("%.*s ", STR_ARG(d->args[i].text));
@@ -174,7 +175,7 @@ tell_block(const struct sandbox *sb, const struct block *b, const char *label)
     printf("in %s:%u\n", d->name.file, d->name.line);
     tell(2, "leaves", "%s", leave_words(sb, b));
     tell_body(2, d);
-    for (unsigned i = 0; (secret = secret_carried_nth(b, i)) != NULL; i++) {
+    for (unsigned i = 0; (secret = policy_secret_nth(b, i)) != NULL; i++) {
         tell_secret(b, secret);
     }
 }

@@ -23,8 +23,9 @@
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/secret.h"
+#include "sandbox/sandbox_conf.h"
+#include "policy/policy_secret.h"
+#include "base/id.h"
 
 #define GROUPS_MAX 64
 
@@ -286,7 +287,7 @@ warn_secret_dir(const struct other *o, const char *path)
     for (struct dirent *e = readdir(dir); e != NULL && !is_found;
          e = readdir(dir)) {
         int n = snprintf(file, sizeof file, "%s/%s", path, e->d_name);
-        is_found = n < PATH_MAX && sandbox_id_is_valid(str_of(e->d_name)) &&
+        is_found = n < PATH_MAX && id_is_valid(str_of(e->d_name)) &&
                    warn_readable("secret file", file);
     }
     closedir(dir);
@@ -421,11 +422,12 @@ files_warn(const struct conf *c)
             warn_file(&o, "configuration file", name.p);
         }
     }
-    for (const struct secret_def *d = secret_defs(c); d != NULL; d = d->next) {
-        if (d->source == SECRET_FILE) {
-            warn_secret(&o, "secret file", d->from.p);
-        } else if (d->source == SECRET_DIR) {
-            warn_secret_dir(&o, d->from.p);
+    for (const struct policy_secret *d = policy_secrets(c); d != NULL;
+         d = d->next) {
+        if (d->spec.source == SECRET_FILE) {
+            warn_secret(&o, "secret file", d->spec.from.p);
+        } else if (d->spec.source == SECRET_DIR) {
+            warn_secret_dir(&o, d->spec.from.p);
         }
     }
     warn_tokens(c, &o);

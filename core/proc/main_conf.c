@@ -9,14 +9,15 @@
 
 #include "conf/type.h"
 #include "os/path.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
-#include "sandbox/block.h"
-#include "sandbox/class.h"
-#include "sandbox/secret.h"
+#include "policy/block.h"
+#include "policy/class.h"
+#include "policy/policy_secret.h"
+#include "sandbox/sandbox_conf.h"
 
 #define PARTS_MAX (PART_ROOMS + 64)
 
@@ -29,7 +30,7 @@ set_user(struct bind *b, const struct directive *d, void *field)
     if (bind_conf(b)->is_look) {
         return true;
     }
-    if (!proc_user(u->name.p, u->group.p, &u->uid, &u->gid)) {
+    if (!process_user(u->name.p, u->group.p, &u->uid, &u->gid)) {
         return conf_error(b, &d->args[0],
             "no such user or group: \"%.*s\"%s%.*s", STR_ARG(u->name),
             u->group.n != 0 ? ", " : "", STR_ARG(u->group));
@@ -130,7 +131,7 @@ main_check(struct conf *c, struct scope *s, void *part)
     }
     if (m->user.name.n == 0) {
         m->user.name = STR("nobody");
-        if (!proc_user("nobody", NULL, &m->user.uid, &m->user.gid) &&
+        if (!process_user("nobody", NULL, &m->user.uid, &m->user.gid) &&
             geteuid() == 0 && !c->is_look) {
             return conf_fail(c, NULL,
                 "no user \"nobody\" here: set \"user\", to a number if there "
@@ -191,16 +192,17 @@ main_conf_ca_dir(const struct conf *c)
 }
 
 const struct conf_part *const *
-conf_parts(unsigned *n)
+main_conf_parts(unsigned *n)
 {
     static const struct conf_part *parts[PARTS_MAX] = {
         [PART_MAIN] = &main_part,
         [PART_EVENTS] = &events_part,
         [PART_LISTEN] = &listen_part,
         [PART_PROXY] = &proxy_part,
+        [PART_CLASS] = &class_part,
         [PART_SANDBOX] = &sandbox_part,
         [PART_BLOCK] = &block_part,
-        [PART_SECRET] = &secret_part,
+        [PART_SECRET] = &policy_secret_part,
     };
     AN(modules_count <= PARTS_MAX - PART_ROOMS);
     for (unsigned i = 0; i < modules_count; i++) {

@@ -54,4 +54,4 @@ struct str main_conf_ca_dir(const struct conf *c);
 
 /* The parts of every conf: the rooms', then the modules', in path order.
  * Const after the first call. */
-const struct conf_part *const *conf_parts(unsigned *n);
+const struct conf_part *const *main_conf_parts(unsigned *n);

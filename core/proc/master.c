@@ -18,9 +18,10 @@
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
-#include "sandbox/ledger.h"
+#include "ledger/ledger.h"
 #include "sandbox/sandbox.h"
-#include "sandbox/secret_store.h"
+#include "secret/secret_store.h"
+#include "policy/policy_secret.h"
 
 /* A new generation's workers must be READY in that time. */
 #define START_TIMEOUT 60.0
@@ -134,7 +135,7 @@ begin(struct master *m, struct cycle *c)
         cycle_free(c);
         return -1;
     }
-    struct secret_store *secrets = secret_store_of(c->conf);
+    struct secret_store *secrets = policy_secret_store(c->conf);
     if (secrets != NULL && secret_watch_start(secrets) < 0 && errno != 0) {
         log_errno(LOG_ALERT, errno, "secret files are not watched");
     }
@@ -299,7 +300,7 @@ wait_events(struct master *m)
     unsigned n = 0;
     struct pollfd *p = xcalloc((2 + m->n_children) * sizeof *p);
     struct secret_store *store =
-        m->current != NULL ? secret_store_of(m->current->conf) : NULL;
+        m->current != NULL ? policy_secret_store(m->current->conf) : NULL;
     int secrets = store != NULL ? secret_watch_fd(store) : -1;
     p[n++] = (struct pollfd){ m->sig, POLLIN, 0 };
     p[n++] = (struct pollfd){ secrets, POLLIN, 0 };

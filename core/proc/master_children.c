@@ -15,17 +15,17 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "keeper/vault.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sig.h"
 #include "os/ticket_keys.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
-#include "sandbox/class.h"
-#include "sandbox/ledger.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/secret_store.h"
+#include "policy/class.h"
+#include "ledger/ledger.h"
+#include "sandbox/sandbox_conf.h"
+#include "secret/secret_store.h"
 
 /* Locked memory beside the vault, for secrets. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
@@ -62,9 +62,10 @@ master_init(struct master *m, const struct cycle *first)
     notify_init(&m->notify);
     m->sig = sig_open();
     unsigned records = vault_records(first);
-    proc_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
+    process_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
     m->vault = vault_create(records);
-    m->tickets = proc_memory_file("weir: tickets", sizeof(struct ticket_keys));
+    m->tickets =
+        process_memory_file("weir: tickets", sizeof(struct ticket_keys));
     m->ledger = ledger_new(records);
     if (m->sig < 0 || m->vault < 0 || m->tickets < 0 || m->ledger == NULL) {
         log_errno(LOG_EMERG, errno, "cannot make the master's descriptors");
@@ -253,14 +254,14 @@ log_end(const struct child *ch, int status, bool is_expected)
 }
 
 static void
-bury(struct master *m, struct child *ch, int status)
+reap(struct master *m, struct child *ch, int status)
 {
     bool is_expected =
         m->stop != STOP_NOT || (child_is_ending(ch) && status == 0);
     double lived = clock_mono() - ch->started;
     struct cycle *c = ch->cycle;
     log_end(ch, status, is_expected);
-    ledger_bury(m->ledger, ch->pid);
+    ledger_reap(m->ledger, ch->pid);
     if (ch->kind == CHILD_KEEPER) {
         m->keeper = NULL;
         respawn_note(&m->keeper_respawn, lived);
@@ -284,7 +285,7 @@ master_reap(struct master *m)
         pid = waitpid(-1, &status, WNOHANG);
         struct child *ch = pid > 0 ? find_child(m, pid) : NULL;
         if (ch != NULL) {
-            bury(m, ch, status);
+            reap(m, ch, status);
         }
     }
     m->wants_reap = pid > 0; /* no further SIGCHLD tells of those */
@@ -464,7 +465,7 @@ master_send_logs(struct master *m, struct child *ch)
 static void
 send_secret_to(struct child *ch, struct str message)
 {
-    int fd = proc_secret_file("weir: secret", message.n);
+    int fd = process_secret_file("weir: secret", message.n);
     char *p = fd < 0 ? MAP_FAILED
                      : mmap(NULL, message.n, PROT_READ | PROT_WRITE, MAP_SHARED,
                            fd, 0);

@@ -17,15 +17,16 @@
 #include "net/tcp.h"
 #include "net/task.h"
 #include "os/chan.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sock.h"
 #include "proc/cycle.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
-#include "sandbox/ledger.h"
-#include "sandbox/secret_store.h"
+#include "ledger/ledger.h"
+#include "secret/secret_store.h"
+#include "policy/policy_secret.h"
 
 /* Unless worker_rlimit_nofile says another number; the hard limit holds. */
 #define NOFILE_ENOUGH 1048576UL
@@ -67,7 +68,7 @@ raise_nofile(const struct cycle *c)
 {
     unsigned long want = c->main->worker_rlimit_nofile;
     unsigned conns = events_conf_of(c->conf)->worker_connections;
-    unsigned long has = proc_raise_nofile(want != 0 ? want : NOFILE_ENOUGH);
+    unsigned long has = process_raise_nofile(want != 0 ? want : NOFILE_ENOUGH);
     if (has < 2UL * conns) {
         log_at(LOG_WARN,
             "%u worker_connections may need %lu descriptors, %lu are allowed",
@@ -112,7 +113,7 @@ become(struct state *s)
         keep = xgrow(keep, n, sizeof *keep);
         keep[n++] = f->fd;
     }
-    struct proc_role role = { .title = "worker process",
+    struct process_role role = { .title = "worker process",
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
@@ -120,7 +121,7 @@ become(struct state *s)
         .keep = keep,
         .n_keep = n };
     s->shared_conns = shared_conns(p->cycle, raise_nofile(p->cycle), n);
-    int r = proc_become(&role);
+    int r = process_become(&role);
     xfree(keep);
     return r;
 }
@@ -130,7 +131,7 @@ static void
 apply_secret(struct state *s, const struct chan_msg *m)
 {
     size_t n = (size_t)m->number;
-    struct secret_store *store = secret_store_of(s->process->cycle->conf);
+    struct secret_store *store = policy_secret_store(s->process->cycle->conf);
     if (m->fd < 0 || n == 0 || n > SECRET_MESSAGE_MAX) {
         PANIC("malformed CHAN_SECRET");
     }
@@ -237,7 +238,7 @@ start(struct state *s)
 {
     const struct worker_process *p = s->process;
     const struct cycle *c = p->cycle;
-    struct secret_store *store = secret_store_of(c->conf);
+    struct secret_store *store = policy_secret_store(c->conf);
     struct worker_setup setup = { .conf = c->conf,
         .generation = c->generation,
         .index = p->index,

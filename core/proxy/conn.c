@@ -41,11 +41,11 @@ may_connect(struct conn *c)
     if (!c->listen->proxy_protocol) {
         return hooks_accept(c) == V_NEXT;
     }
-    if (!listen_trusts(c->worker->conf, &c->front)) {
+    if (!listen_trusts(c->worker->conf, &c->front_end)) {
         conn_log(c, LOG_WARN, "no front end has this address");
         return false;
     }
-    return hooks_front(c) == V_NEXT;
+    return hooks_front_end(c) == V_NEXT;
 }
 
 const struct step *
@@ -56,21 +56,22 @@ conn_first_step(const struct conn *c)
 
 void
 conn_new(
-    struct worker *w, const struct listen *l, int fd, const struct addr *peer)
+    struct worker *w, const struct listen *l, int fd, const struct addr *client)
 {
     struct conn *c = xcalloc(sizeof *c);
     c->magic = CONN_MAGIC;
     c->worker = w;
     c->listen = l;
     c->serve = &serve_h1;
-    c->peer = c->front = *peer;
+    c->client = c->front_end = *client;
     c->has_client = !l->proxy_protocol;
     c->id = ++w->next_conn;
     c->since = clock_mono();
     c->is_quitting = w->is_quitting;
     c->must_close = w->is_hard;
     task_init(&c->task, w->loop,
-        l->proxy_protocol ? &conn_step_front : conn_first_step(c), on_conn_end);
+        l->proxy_protocol ? &conn_step_proxy_protocol : conn_first_step(c),
+        on_conn_end);
     c->stream = tcp_new(w->loop, fd, &c->task);
     buf_init(&c->in, worker_conf(w)->client_header_buffer_size);
     bufq_init(&c->out, OUT_LIMIT);
@@ -146,7 +147,8 @@ conn_fill(struct conn *c, size_t limit)
 }
 
 void
-conn_open_tunnel(struct conn *c, const struct authority *au, bool is_blind)
+conn_open_tunnel(
+    struct conn *c, const struct authority *au, bool is_passthrough)
 {
     CHECK(c, CONN_MAGIC);
     AN(c->arena == NULL);
@@ -154,14 +156,14 @@ conn_open_tunnel(struct conn *c, const struct authority *au, bool is_blind)
     c->target = *au;
     c->target.host = arena_dup(c->arena, au->host);
     c->is_tunnel = true;
-    c->is_blind = is_blind;
+    c->is_passthrough = is_passthrough;
     c->since = clock_mono();
 }
 
 void
 conn_log(const struct conn *c, int level, const char *fmt, ...)
 {
-    char text[1024], peer[ADDR_TEXT_MAX];
+    char text[1024], client[ADDR_TEXT_MAX];
     va_list ap;
     if (!log_is_on((enum log_level)level)) {
         return;
@@ -169,7 +171,7 @@ conn_log(const struct conn *c, int level, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    struct str from = addr_format(&c->peer, false, peer);
+    struct str from = addr_format(&c->client, false, client);
     struct str id = c->sandbox != NULL ? c->sandbox->id : STR("-");
     log_at((enum log_level)level, "*%lu %s, client: %.*s, sandbox: %.*s",
         (unsigned long)c->id, text, STR_ARG(from), STR_ARG(id));

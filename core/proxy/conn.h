@@ -3,9 +3,9 @@
 /*
  * A client's connection: its stream, the sandbox it belongs to, the tunnel it
  * opened, and the codec that turns its bytes into exchanges. One task; its
- * steps stand in front.c, secure.c, serve_h1.c, sniff.c, intercept.c, blind.c,
- * splice.c and linger.c; a tunnel goes through serve_h1.c twice: to its
- * CONNECT, and for what is in it.
+ * steps stand in proxy_protocol.c, secure.c, serve_h1.c, sniff.c, intercept.c,
+ * passthrough.c, splice.c and linger.c; a tunnel goes through serve_h1.c twice:
+ * to its CONNECT, and for what is in it.
  */
 
 #include "base/addr.h"
@@ -42,13 +42,13 @@ struct conn {
     struct stream *stream;
     struct sandbox *sandbox; /* NULL until identified */
     struct arena *arena;     /* made with the tunnel; NULL before */
-    struct addr peer;  /* the client; a front end's, where it names none */
-    struct addr front; /* that the socket is connected to */
-    uint64_t id;       /* "*N" in logs */
-    struct buf in;     /* head bytes read and not yet parsed */
-    size_t scanned;    /* of in: searched for a head's end */
-    struct bufq out;   /* bytes for the client */
-    struct tx *tx;     /* the exchange in progress */
+    struct addr client;      /* a front end's own, where it names none */
+    struct addr front_end;   /* that the socket is connected to */
+    uint64_t id;             /* "*N" in logs */
+    struct buf in;           /* head bytes read and not yet parsed */
+    size_t scanned;          /* of in: searched for a head's end */
+    struct bufq out;         /* bytes for the client */
+    struct tx *tx;           /* the exchange in progress */
     struct leaf *leaf;
     struct pool_host *pinned; /* pinned.c's; NULL: none */
     struct h1_side *side;     /* serve_h1.c's, for the exchange */
@@ -59,7 +59,7 @@ struct conn {
     struct turn lingering; /* of what is thrown away at the end */
     double since;          /* clock_mono() when this state began */
     bool is_tunnel;        /* a CONNECT was answered: target holds */
-    bool is_blind;         /* ... and what is inside is not opened */
+    bool is_passthrough;   /* ... and what is inside is not opened */
     bool has_sni;
     bool is_tls;         /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
@@ -67,7 +67,7 @@ struct conn {
     bool is_parked;
     bool has_blank;       /* an empty line came before this request */
     bool is_plausible;    /* its first line is there, and may be one */
-    bool has_client;      /* peer is one */
+    bool has_client;      /* `client` is one */
     bool is_half_closed;  /* the client will say no more, and may yet read */
     bool is_beyond_limit; /* its sandbox's: told so, and closed */
     bool must_close;      /* after this response */
@@ -91,8 +91,8 @@ conn_of(struct task *t)
 }
 
 /* Takes `fd`. The conn frees itself when it ends. */
-void conn_new(
-    struct worker *w, const struct listen *l, int fd, const struct addr *peer);
+void conn_new(struct worker *w, const struct listen *l, int fd,
+    const struct addr *client);
 
 /* Closes now, whatever goes on; for a worker's fast end. */
 void conn_free(struct conn *c);
@@ -119,7 +119,7 @@ double conn_patience(const struct conn *c);
 
 /* A CONNECT was answered: from here on all is for `au`, which is copied. */
 void conn_open_tunnel(
-    struct conn *c, const struct authority *au, bool is_blind);
+    struct conn *c, const struct authority *au, bool is_passthrough);
 
 /* Ends without an answer, or with what c->out holds: the client sees that, and
  * no reset. Returns the step. */
@@ -139,8 +139,8 @@ must_check bool conn_read_hello(struct conn *c, struct hello *h,
 must_check bool conn_read_sni(
     struct conn *c, const struct hello *h, struct authority *au);
 
-/* The exchange of a blind tunnel is over: frees it. Returns the step. */
-must_check const struct step *blind_end(struct conn *c);
+/* The exchange of a passthrough tunnel is over: frees it. Returns the step. */
+must_check const struct step *passthrough_end(struct conn *c);
 
 /* For logs, "client: …, sandbox: …". */
 void conn_log(const struct conn *c, int level, const char *fmt, ...)
@@ -148,12 +148,14 @@ void conn_log(const struct conn *c, int level, const char *fmt, ...)
 
 /* The entry steps of each file. */
 extern const struct serve serve_h1;
-extern const struct step conn_step_front;     /* front.c: a header first */
+extern const struct step
+    conn_step_proxy_protocol; /* proxy_protocol.c: a header first */
 extern const struct step conn_step_secure;    /* secure.c: TLS to weir first */
 extern const struct step conn_step_sniff;     /* sniff.c */
 extern const struct step conn_step_intercept; /* intercept.c */
 extern const struct step conn_step_serve;     /* serve_h1.c */
 extern const struct step conn_step_linger;    /* linger.c: to the end */
-extern const struct step conn_step_blind;     /* blind.c: from a hello on */
-extern const struct step conn_step_splice;    /* splice.c: both ways, to both
-                                                 ends */
+extern const struct step
+    conn_step_passthrough;                 /* passthrough.c: from a hello on */
+extern const struct step conn_step_splice; /* splice.c: both ways, to both
+                                              ends */

@@ -11,7 +11,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
-#include "sandbox/block.h"
+#include "policy/block.h"
 
 /* C0, DEL, and C1 as UTF-8 writes it. */
 static bool

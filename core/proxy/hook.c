@@ -13,7 +13,7 @@
 #define MODULES_MAX 64
 
 enum hook {
-    H_FRONT,
+    H_FRONT_END,
     H_ACCEPT,
     H_CLOSE,
     H_TARGET,
@@ -45,7 +45,7 @@ hooks_init(void)
     memset(hook_count, 0, sizeof hook_count);
     for (unsigned i = 0; i < modules_count; i++) {
         const struct module *m = modules[i];
-        hook_collect(H_FRONT, i, m->on_front != NULL);
+        hook_collect(H_FRONT_END, i, m->on_front_end != NULL);
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_CLOSE, i, m->on_close != NULL);
         hook_collect(H_TARGET, i, m->on_target != NULL);
@@ -112,12 +112,12 @@ hooks_worker_exit(struct worker *w)
 }
 
 enum verdict
-hooks_front(struct conn *c)
+hooks_front_end(struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
     enum verdict v = V_NEXT;
-    for (unsigned i = 0; i < hook_count[H_FRONT] && v == V_NEXT; i++) {
-        v = hook_module(H_FRONT, i)->on_front(c);
+    for (unsigned i = 0; i < hook_count[H_FRONT_END] && v == V_NEXT; i++) {
+        v = hook_module(H_FRONT_END, i)->on_front_end(c);
     }
     return v;
 }

@@ -51,7 +51,7 @@ struct module {
     void (*worker_exit)(struct worker *w);
     /* A front end's connection, before the header that says whose it is; and
      * each when it is known where it comes from. No V_REPLY, no V_WAIT. */
-    enum verdict (*on_front)(struct conn *c);
+    enum verdict (*on_front_end)(struct conn *c);
     enum verdict (*on_accept)(struct conn *c);
     void (*on_close)(struct conn *c); /* once, always, also if refused there */
     enum verdict (*on_target)(struct conn *c, const struct target *t);
@@ -59,7 +59,7 @@ struct module {
     /* Before a request goes upstream, behind all of on_request; and once its
      * final head is there, or will not come: once after on_upstream has been
      * asked, whatever that said and however often. A request that is tried
-     * again is still the same; a blind tunnel is none. */
+     * again is still the same; a passthrough tunnel is none. */
     enum verdict (*on_upstream)(struct tx *tx);
     void (*on_upstream_end)(struct tx *tx);
     enum verdict (*on_response)(struct tx *tx, struct head *h);
@@ -90,7 +90,7 @@ void hooks_init(void);
 
 must_check int hooks_worker_init(struct worker *w);
 void hooks_worker_exit(struct worker *w);
-must_check enum verdict hooks_front(struct conn *c);
+must_check enum verdict hooks_front_end(struct conn *c);
 must_check enum verdict hooks_accept(struct conn *c);
 void hooks_close(struct conn *c);
 

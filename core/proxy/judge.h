@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * The decision (sandbox/decide.h) with what it needs of the proxy's own
+ * The decision (policy/decide.h) with what it needs of the proxy's own
  * configuration: `ports`, of the scope that the decision names; and what a
  * sandbox is told of the addresses behind the decision. For the policy module
  * and the exchange, and for weir -E, which tells of it.
  */
 
 #include "http/url.h"
-#include "sandbox/decide.h"
+#include "policy/decide.h"
 
 struct route;
 

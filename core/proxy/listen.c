@@ -10,7 +10,7 @@
 #include "net/guard.h"
 #include "net/tls_ctx.h"
 #include "proxy/parts.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/sandbox_conf.h"
 
 #define BACKLOG 511
 

@@ -10,8 +10,9 @@ enum part {
     PART_EVENTS,  /* proc: worker_connections */
     PART_LISTEN,  /* proxy/listen.c */
     PART_PROXY,   /* proxy/proxy_conf.c */
-    PART_SANDBOX, /* sandbox/class.c, sandbox.c: the who-chain's policy */
-    PART_BLOCK,   /* sandbox: host, handler, location, allow, deny, classes */
-    PART_SECRET,  /* sandbox/secret.c */
+    PART_CLASS,   /* policy/class.c: sandbox_class, the who-chain's policy */
+    PART_SANDBOX, /* sandbox/sandbox_conf.c: sandbox */
+    PART_BLOCK,   /* policy/block.c: host, handler, location, allow, deny */
+    PART_SECRET,  /* policy/policy_secret_conf.c */
     PART_ROOMS    /* the first module's */
 };

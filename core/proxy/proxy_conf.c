@@ -14,7 +14,7 @@
 #include "proxy/parts.h"
 #include "proxy/upstream_proxy.h"
 #include "proxy/var.h"
-#include "sandbox/block.h"
+#include "policy/block.h"
 
 /* Bounds of a request head, in bytes. */
 #define HEAD_SIZE_MIN 1024
@@ -349,9 +349,10 @@ proxy_free_tls(void *tls)
     tls_client_free(tls);
 }
 
-/* weir sees nothing inside a blind tunnel: no rule or secret can hold there. */
+/* weir sees nothing inside a passthrough tunnel: no rule or secret can hold
+ * there. */
 static int
-proxy_check_blind(struct conf *c, const struct scope *s)
+proxy_check_passthrough(struct conf *c, const struct scope *s)
 {
     const struct block *b = block_of(s);
     const char *what = b->uses_secret              ? "a secret"
@@ -392,7 +393,7 @@ proxy_check(struct conf *c, struct scope *s, void *part)
         return 0;
     }
     if (s->context == CONF_HOST && !p->intercept &&
-        proxy_check_blind(c, s) != 0) {
+        proxy_check_passthrough(c, s) != 0) {
         return -1;
     }
     if (s->context == CONF_EGRESS && !c->is_look) {

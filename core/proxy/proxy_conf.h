@@ -78,7 +78,7 @@ struct proxy_conf {
     unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
     unsigned gzip_comp_level; /* 1 to 9 */
     bool via;
-    bool intercept; /* host: off makes a blind tunnel */
+    bool intercept; /* host: off makes a passthrough tunnel */
     struct port_list ports;
     struct cidr_list allow_address;
     const struct upstream_proxy *upstream_proxy; /* NULL: directly */

@@ -6,7 +6,7 @@
 #include "proxy/route.h"
 
 #include "proxy/proxy_conf.h"
-#include "sandbox/decide.h"
+#include "policy/decide.h"
 #include "sandbox/sandbox.h"
 
 void
@@ -48,7 +48,7 @@ struct guard_policy
 route_guard(const struct route *r, bool has_secret, const struct proxy_conf *pc,
     const struct decision *d)
 {
-    const struct policy *own = d->sandbox->policy;
+    const struct policy *own = d->policy;
     const struct pattern_set *denied[] = { own->denied, own->own_denied };
     struct guard_policy p = { .allow = pc->allow_address.items,
         .n_allow = pc->allow_address.n,

@@ -1,7 +1,7 @@
 /*
  * A client that speaks TLS to weir itself (listen … ssl), with weir's own
  * certificate: around its requests, and around the TLS of its tunnels. Called
- * by accept through conn.c, or by front.c; hands over to serve_h1.c.
+ * by accept through conn.c, or by proxy_protocol.c; hands over to serve_h1.c.
  */
 
 #include "base/clock.h"

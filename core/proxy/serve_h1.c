@@ -359,7 +359,7 @@ end_tx(struct conn *c, const struct h1_side *side)
         return begin_drain(c);
     }
     if (is_tunnel) {
-        conn_open_tunnel(c, &tx->authority, tx->is_blind);
+        conn_open_tunnel(c, &tx->authority, tx->is_passthrough);
     }
     if (!is_complete && side->is_head_written && !side->is_chunked) {
         tcp_abort_on_close(c->stream);

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "net/task.h"
-#include "sandbox/ledger_slot.h"
+#include "ledger/ledger_slot.h"
 
 #define SLOTS_MAGIC 0x5107500du
 #define LINE_MAGIC 0x51071e0du
@@ -16,9 +16,9 @@
 struct slots {
     unsigned magic;
     struct ledger *ledger;
-    struct watch watch;             /* of the bell */
-    struct list lines[LEDGER_MAIL]; /* of those that somebody waits in, by the
-                                       bit of its record */
+    struct watch watch;                /* of the bell */
+    struct list lines[LEDGER_PENDING]; /* of those that somebody waits in, by
+                                       the bit of its record */
     unsigned n_lines;
 };
 
@@ -41,7 +41,7 @@ line_of(struct list *n)
 static struct slot_line *
 line_find(struct slots *s, unsigned index, uint64_t serial)
 {
-    struct list *lines = &s->lines[index % LEDGER_MAIL];
+    struct list *lines = &s->lines[index % LEDGER_PENDING];
     for (struct list *n = lines->next; n != lines; n = n->next) {
         if (line_of(n)->serial == serial) {
             return line_of(n);
@@ -62,7 +62,7 @@ line_get(struct slots *s, const struct slot_ask *ask)
     line->serial = ask->serial;
     line->index = ask->index;
     list_init(&line->waiters);
-    list_add_tail(&s->lines[ask->index % LEDGER_MAIL], &line->node);
+    list_add_tail(&s->lines[ask->index % LEDGER_PENDING], &line->node);
     s->n_lines++;
     return line;
 }
@@ -151,9 +151,9 @@ on_bell(struct watch *w, int events)
 {
     struct slots *s = container_of(w, struct slots, watch);
     CHECK(s, SLOTS_MAGIC);
-    struct ledger_mail mail;
+    struct ledger_pending mail;
     (void)events;
-    ledger_take_mail(s->ledger, &mail);
+    ledger_take_pending(s->ledger, &mail);
     for (unsigned i = 0; i < LEN(mail.bits); i++) {
         for (uint64_t bits = mail.bits[i]; bits != 0; bits &= bits - 1) {
             look_all(s, i * 64 + (unsigned)__builtin_ctzll(bits));
@@ -167,7 +167,7 @@ slots_new(struct loop *loop, struct ledger *ledger)
     struct slots *s = xcalloc(sizeof *s);
     s->magic = SLOTS_MAGIC;
     s->ledger = ledger;
-    for (unsigned i = 0; i < LEDGER_MAIL; i++) {
+    for (unsigned i = 0; i < LEDGER_PENDING; i++) {
         list_init(&s->lines[i]);
     }
     watch_init(&s->watch, loop, ledger_wake_fd(ledger), on_bell);

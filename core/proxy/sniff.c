@@ -1,7 +1,7 @@
 /*
  * What is inside a tunnel: TLS or HTTP, by its first bytes, unless it is a
- * blind one. Called when a CONNECT was answered; hands over to intercept.c,
- * serve_h1.c or splice.c.
+ * passthrough one. Called when a CONNECT was answered; hands over to
+ * intercept.c, serve_h1.c or splice.c.
  */
 
 #include "proxy/conn.h"
@@ -16,8 +16,8 @@ run_sniff(struct task *t)
     struct conn *c = conn_of(t);
     double deadline = c->since + conn_patience(c);
     enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
-    if (r == IO_OK && c->is_blind) {
-        return &conn_step_blind;
+    if (r == IO_OK && c->is_passthrough) {
+        return &conn_step_passthrough;
     }
     if (r == IO_OK) {
         bool is_tls = (unsigned char)c->in.p[0] == TLS_RECORD_HANDSHAKE;

@@ -1,6 +1,6 @@
 /*
  * Both sides of a spliced exchange. The client's steps follow serve_h1.c or
- * blind.c, the exchange's follow tx_response.c or tx_upstream.c.
+ * passthrough.c, the exchange's follow tx_response.c or tx_upstream.c.
  */
 
 #include "proxy/splice.h"
@@ -103,7 +103,7 @@ run_client(struct task *t)
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
     if (tx->is_over) {
-        return tx->blind != NULL ? blind_end(c) : &task_end;
+        return tx->passthrough != NULL ? passthrough_end(c) : &task_end;
     }
     if (tx->is_client_done) {
         task_wait(t, TASK_NEVER, NULL, NULL);
@@ -132,12 +132,12 @@ break_off(struct tx *tx, const char *why)
     return &tx_step_done;
 }
 
-/* blind.c: what the client says may not pass. */
+/* passthrough.c: what the client says may not pass. */
 static const struct step *
 refuse(struct tx *tx)
 {
     tx->response.status = 421; /* logged; the client gets an alert */
-    tx_fail(tx, FAULT_POLICY, "%s in a blind tunnel", tx->up.why);
+    tx_fail(tx, FAULT_POLICY, "%s in a passthrough tunnel", tx->up.why);
     upstream_close(tx);
     tx->is_broken = true;
     return &tx_step_done;

@@ -15,9 +15,9 @@
 #include "http/head.h"
 #include "proxy/pump.h"
 #include "proxy/route.h"
-#include "sandbox/decide.h"
+#include "policy/decide.h"
 
-struct blind;
+struct passthrough;
 struct conn;
 struct peer;
 struct dial;
@@ -78,14 +78,15 @@ struct tx {
     /* for the conn */
     bool is_head_ready;  /* response is final and may be written */
     bool is_tunnel_open; /* a 200 to CONNECT: the conn becomes a tunnel */
-    bool is_blind;       /* ... a blind one; or the tx that carries it */
+    bool is_passthrough; /* ... a passthrough one; or the tx that carries it */
     bool is_upgraded;    /* a 101 that was asked for: splice.c's from here */
     bool is_client_done; /* the conn has written all, or gave up */
     bool is_client_gone; /* ... gave up: why is in `cause` */
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or
                                        in the arena; NULL: it does not say */
-    struct blind *blind;            /* blind.c's, of a blind tunnel */
+    struct passthrough
+        *passthrough; /* passthrough.c's, of a passthrough tunnel */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
     bool is_broken;                      /* the response cannot be completed */
     bool must_close; /* the client's connection ends with this */
@@ -174,7 +175,8 @@ extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
 extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
                                               until the response's head */
-extern const struct step tx_step_blind;    /* tx_upstream.c: a blind tunnel's */
+extern const struct step
+    tx_step_passthrough; /* tx_upstream.c: a passthrough tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */

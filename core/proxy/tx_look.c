@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "proxy/conn.h"
 #include "proxy/tx.h"
-#include "sandbox/secret.h"
+#include "policy/policy_secret.h"
 
 void
 tx_look_begin(struct tx_look *l, struct tx *tx, const char *why)
@@ -17,7 +17,7 @@ tx_look_begin(struct tx_look *l, struct tx *tx, const char *why)
 }
 
 void
-tx_look_add(struct tx_look *l, const struct secret_def *d)
+tx_look_add(struct tx_look *l, const struct policy_secret *d)
 {
     for (unsigned i = 0; i < l->needles.n; i++) {
         if (l->secrets[i] == d) {
@@ -30,13 +30,13 @@ tx_look_add(struct tx_look *l, const struct secret_def *d)
 }
 
 static void
-say(const struct tx_look *l, const struct secret_def *d)
+say(const struct tx_look *l, const struct policy_secret *d)
 {
     const struct tx *tx = l->tx;
     conn_log(tx->conn, LOG_WARN,
         "the placeholder of secret \"%.*s\" passes in a body that is not "
         "read: it %s, request: \"%.*s %.*s\", host: \"%.*s\"",
-        STR_ARG(d->name), l->why, STR_ARG(tx->request.method),
+        STR_ARG(d->spec.name), l->why, STR_ARG(tx->request.method),
         STR_ARG(tx->path), STR_ARG(tx->authority.host));
 }
 

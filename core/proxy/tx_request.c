@@ -82,7 +82,7 @@ take_authority(struct tx *tx)
 /* Where the decision says so, and lets everything inside leave: nothing there
  * is judged again. */
 static bool
-is_blind(const struct tx *tx)
+is_passthrough(const struct tx *tx)
 {
     const struct decision *d = &tx->decision;
     const struct proxy_conf *pc =
@@ -99,7 +99,7 @@ open_tunnel(struct tx *tx)
     tx->response.reason = STR("Connection Established");
     tx->response.minor = 1;
     tx->is_tunnel_open = true;
-    tx->is_blind = is_blind(tx);
+    tx->is_passthrough = is_passthrough(tx);
     pump_end(&tx->down);
     return &tx_step_reply;
 }

@@ -8,6 +8,7 @@
 
 #include "proxy/conn.h"
 #include "proxy/worker.h"
+#include "sandbox/sandbox.h"
 
 static void
 wipe(void *arg)
@@ -26,19 +27,21 @@ tx_wipe_later(struct tx *tx, struct str s)
 }
 
 bool
-tx_secret_held(struct tx *tx, const struct secret_def *d, struct str value,
+tx_secret_held(struct tx *tx, const struct policy_secret *d, struct str value,
     struct str *out)
 {
     CHECK(tx, TX_MAGIC);
     const struct addr *literal =
         tx->authority.kind == HOST_NAME ? NULL : &tx->authority.ip;
-    if (!secret_may_go(d, tx->decision.block, tx->authority.host, literal)) {
+    if (!policy_secret_may_go(
+            d, tx->decision.block, tx->authority.host, literal)) {
         tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is not bound to this host",
-            STR_ARG(d->name));
+            STR_ARG(d->spec.name));
         return false;
     }
     if (value.p == NULL) {
-        tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is missing", STR_ARG(d->name));
+        tx_fail(
+            tx, FAULT_OWN, "secret \"%.*s\" is missing", STR_ARG(d->spec.name));
         return false;
     }
     tx->needs_tls = true;
@@ -47,8 +50,9 @@ tx_secret_held(struct tx *tx, const struct secret_def *d, struct str value,
 }
 
 bool
-tx_secret(struct tx *tx, const struct secret_def *d, struct str *out)
+tx_secret(struct tx *tx, const struct policy_secret *d, struct str *out)
 {
     return tx_secret_held(tx, d,
-        secret_get(tx->conn->worker->secrets, d->index, tx->sandbox), out);
+        secret_get(tx->conn->worker->secrets, d->spec.index, tx->sandbox->id),
+        out);
 }

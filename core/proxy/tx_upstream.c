@@ -80,7 +80,7 @@ static const struct step *
 give_up(struct tx *tx, const struct reply *r)
 {
     upstream_give_up(tx);
-    if (tx->is_blind) {
+    if (tx->is_passthrough) {
         tx->response.status = r->status; /* logged; nobody could read it */
         tx->is_broken = true;
         return &tx_step_done;
@@ -262,7 +262,7 @@ run_connect(struct task *t)
     }
     tx->t_connect = clock_mono();
     tx->via = upstream_proxy_for(conf_of(tx)->upstream_proxy, &tx->route);
-    if (tx->is_blind) {
+    if (tx->is_passthrough) {
         return start_dial(tx);
     }
     if (tx->pool_host == NULL) {
@@ -348,7 +348,7 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return tx->is_blind ? &tx_step_splice : &step_head;
+    return tx->is_passthrough ? &tx_step_splice : &step_head;
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
@@ -500,7 +500,7 @@ run_tunnel(struct task *t)
     return &step_connect;
 }
 
-const struct step tx_step_blind = { "tx: tunnel", run_tunnel };
+const struct step tx_step_passthrough = { "tx: tunnel", run_tunnel };
 const struct step tx_step_upstream = { "tx: upstream", run_upstream };
 static const struct step step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };

@@ -9,8 +9,9 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/tx_secret.h"
 #include "proxy/worker.h"
-#include "sandbox/pattern.h"
-#include "sandbox/secret.h"
+#include "match/pattern.h"
+#include "policy/policy_secret.h"
+#include "sandbox/sandbox.h"
 
 static bool
 invalid(struct bind *b, const struct token *t, const char *why)
@@ -152,7 +153,7 @@ upstream_proxy_check(
     if (up == NULL || up->auth.n == 0 || up->scope != s) {
         return 0;
     }
-    const struct secret_def *d = secret_find(c, s, up->auth);
+    const struct policy_secret *d = policy_secret_find(c, s, up->auth);
     const struct addr *literal = up->at.name.n == 0 ? &up->at.addr : NULL;
     char text[ADDR_TEXT_MAX];
     struct str host = up->at.name;
@@ -196,8 +197,8 @@ upstream_proxy_takes_name(
 static struct str
 credential_of(const struct upstream_proxy *up, struct tx *tx)
 {
-    struct str pair =
-        secret_get(tx->conn->worker->secrets, up->secret->index, tx->sandbox);
+    struct str pair = secret_get(
+        tx->conn->worker->secrets, up->secret->spec.index, tx->sandbox->id);
     if (pair.p == NULL) {
         tx_fail(tx, FAULT_OWN,
             "secret \"%.*s\", for the upstream proxy, is missing",

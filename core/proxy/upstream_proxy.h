@@ -11,7 +11,7 @@
 
 struct pattern_set;
 struct route;
-struct secret_def;
+struct policy_secret;
 struct tx;
 
 /* Const once the configuration is checked. Scopes below share their parent's;
@@ -21,9 +21,9 @@ struct upstream_proxy {
     bool is_tls;          /* to the proxy: by the scope's trust */
     struct str auth;      /* a secret's name; n 0: none */
     const struct token *auth_at;
-    const struct scope *scope;        /* that it stands in */
-    const struct secret_def *secret;  /* `auth`, by check */
-    const struct pattern_set *bypass; /* hosts to go to directly; or NULL */
+    const struct scope *scope;          /* that it stands in */
+    const struct policy_secret *secret; /* `auth`, by check */
+    const struct pattern_set *bypass;   /* hosts to go to directly; or NULL */
 };
 
 /* A cmd's set(): the field is a const struct upstream_proxy *. */

@@ -154,7 +154,7 @@ var_remote_addr(
     const struct tx *tx = ctx;
     (void)name, (void)arg;
     char text[ADDR_TEXT_MAX];
-    *out = arena_dup(a, addr_format(&tx->conn->peer, false, text));
+    *out = arena_dup(a, addr_format(&tx->conn->client, false, text));
     return true;
 }
 
@@ -165,7 +165,7 @@ var_realip_remote_addr(
     const struct tx *tx = ctx;
     (void)name, (void)arg;
     char text[ADDR_TEXT_MAX];
-    *out = arena_dup(a, addr_format(&tx->conn->front, false, text));
+    *out = arena_dup(a, addr_format(&tx->conn->front_end, false, text));
     return true;
 }
 

@@ -26,8 +26,9 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/slot.h"
 #include "proxy/tx.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/secret_store.h"
+#include "sandbox/sandbox_conf.h"
+#include "secret/secret_store.h"
+#include "policy/policy_secret.h"
 
 /* Idle upstream connections, in all and for one host of one sandbox. */
 #define POOL_MAX 2048
@@ -206,7 +207,7 @@ worker_new(const struct worker_setup *setup)
     w->max_conns = setup->max_conns;
     w->egress = conf_scope(w->conf, CONF_EGRESS);
     w->sandboxes = sandbox_set_of(w->conf);
-    w->secrets = secret_store_of(w->conf);
+    w->secrets = policy_secret_store(w->conf);
     list_init(&w->conns);
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
     hooks_init();

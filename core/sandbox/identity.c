@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "sandbox/sandbox.h"
+#include "base/id.h"
 
 /* "id:token"; neither may be empty, and only the token may have a colon. */
 static bool
@@ -14,7 +15,7 @@ read_pair(struct str pair, struct credentials *out)
 {
     size_t n = str_find(pair, ':');
     struct str id = str_n(pair.p, n);
-    if (n == pair.n || n + 1 == pair.n || !sandbox_id_is_valid(id)) {
+    if (n == pair.n || n + 1 == pair.n || !id_is_valid(id)) {
         return false;
     }
     out->id_n = (uint8_t)n;

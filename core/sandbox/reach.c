@@ -5,10 +5,10 @@
  * class that the block is for from it. Called once all of egress is checked.
  */
 
-#include "sandbox/conf_priv.h"
+#include "sandbox/sandbox_conf.h"
 
-#include "sandbox/overlap.h"
-#include "sandbox/sandbox.h"
+#include "match/overlap.h"
+#include "policy/block.h"
 
 enum obstacle { OPEN, DENIED, NOT_ALLOWED, SHADOWED, NOTHING_ALLOWS };
 
@@ -185,5 +185,5 @@ reach_warn(
 {
     struct reach r = { .conf = c, .budget = OVERLAP_BUDGET };
     find_special(&r, set);
-    judge_scope(&r, egress, sandbox_classes(set));
+    judge_scope(&r, egress, classes_of(c, egress));
 }

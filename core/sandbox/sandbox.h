@@ -5,19 +5,19 @@
  * source address, by token.
  *
  * Who calls what, when:
- * - conf_bind() with sandbox_part, block_part and secret_part builds the set
- *   (check of egress); sandbox_set_of() gives it.
+ * - conf_bind() with sandbox_part builds the set (check of egress);
+ *   sandbox_set_of() gives it (sandbox_conf.h).
  * - The master, at commit: sandbox_set_nth() over all, and for each
  *   sandbox_assign() with its serial, its record number in the vault and its
  *   CA certificate. An id that the last configuration had keeps its serial.
  * - Fork. Workers look up and never change a set.
  * - proxy/ and modules: sandbox_identify() for each connection and head, then
- *   decide() (decide.h).
+ *   decide() (policy/decide.h).
  */
 
 #include "base/digest.h"
 #include "base/map.h"
-#include "sandbox/class.h"
+#include "policy/class.h"
 #include "sandbox/identity.h"
 
 struct sandbox {
@@ -41,10 +41,6 @@ struct sandbox {
 #define SANDBOX_MAGIC 0x5a4db0c5u
 
 struct sandbox_set;
-
-/* The set of a configuration; never NULL once it is bound (an empty set when
- * there is no egress block). */
-struct sandbox_set *sandbox_set_of(const struct conf *c);
 
 /* In file order; NULL past the last. */
 struct sandbox *sandbox_set_nth(const struct sandbox_set *s, unsigned i);
@@ -77,6 +73,3 @@ bool sandbox_set_has_tokens(const struct sandbox_set *s);
 /* By the SHA-256 of a token alone (Bearer). */
 struct sandbox *sandbox_by_token(
     const struct sandbox_set *s, const uint8_t token[SHA256_SIZE]);
-
-/* Classes in file order. */
-const struct class *sandbox_classes(const struct sandbox_set *s);

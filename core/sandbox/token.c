@@ -5,7 +5,7 @@
  * process, which would not find it any more.
  */
 
-#include "sandbox/conf_priv.h"
+#include "sandbox/sandbox_conf.h"
 
 #include <errno.h>
 #include <fcntl.h>

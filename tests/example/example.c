@@ -53,7 +53,7 @@ worker_init(struct worker *w)
 /* Behind a front end (proxy_protocol): the header that says whose it is has
  * not been read. on_accept comes when it has. */
 static enum verdict
-on_front(struct conn *c)
+on_front_end(struct conn *c)
 {
     conn_log(c, LOG_INFO, "example: a front end's connection");
     return V_NEXT;
@@ -263,7 +263,7 @@ const struct module example_module = {
         .check = check },
     .tx_size = sizeof(struct state),
     .worker_init = worker_init,
-    .on_front = on_front,
+    .on_front_end = on_front_end,
     .on_accept = on_accept,
     .on_target = on_target,
     .on_request = on_request,

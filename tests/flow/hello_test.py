@@ -75,7 +75,7 @@ def recorder(origin):
 
 
 def through(w, origin, pieces):
-    """Sends them into a blind tunnel; 0: the origin had them all, or the alert
+    """Sends them into a passthrough tunnel; 0: the origin had them all, or the alert
     that came instead."""
     origin.wants = sum(map(len, pieces))
     with w.client() as c:
@@ -92,7 +92,7 @@ def through(w, origin, pieces):
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_a_cut_hello_is_passed_as_it_came(weir, recorder, cut):
-    """Byte for byte, into a blind tunnel of its name; of another, nothing."""
+    """Byte for byte, into a passthrough tunnel of its name; of another, nothing."""
     w = weir(egress=BLIND)
     for name in ("other.test", None, "a.origin.test"):
         hello = client_hello(name) if name else NO_SNI

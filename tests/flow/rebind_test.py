@@ -35,7 +35,7 @@ def asking(weir, dns, more="", **parts):
 
 
 def fetch(w, o, how):
-    """The status of one request by a connection of its own; a blind tunnel
+    """The status of one request by a connection of its own; a passthrough tunnel
     that is refused ends by an alert."""
     host = f"{NAME}:{o.port}"
     if how == "plain":

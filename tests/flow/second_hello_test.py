@@ -1,4 +1,4 @@
-"""Blind tunnels and a server that wants another ClientHello (RFC 8446 4.1.4):
+"""Passthrough tunnels and a server that wants another ClientHello (RFC 8446 4.1.4):
 its name is the one that such a server goes by."""
 
 import hashlib
@@ -141,7 +141,7 @@ def test_a_second_hello_is_for_the_same_name(weir, server, answer):
         assert alert == alert_for(why), case
         tunnel = w.access_log(2 * n)[-1]
         assert tunnel["status"] == 421, case
-        assert tunnel["cause"] == f"{why} in a blind tunnel", case
+        assert tunnel["cause"] == f"{why} in a passthrough tunnel", case
         before = hello[: hello.index(OTHER)] if OTHER in hello else b""
         may_come.append(FIRST + CCS + before)
     for conn in server.conns:

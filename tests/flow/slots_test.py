@@ -313,7 +313,7 @@ def test_switch_and_interim(weir, gate):
 
 
 def test_what_takes_none(weir, gate, origins):
-    """CONNECT, blind tunnels, return, weir's own answers."""
+    """CONNECT, passthrough tunnels, return, weir's own answers."""
     blind = origins("blind.test")
     w = weir(
         cls="header_slots 1; header_slots_queue 0;",

@@ -1,4 +1,4 @@
-"""What is passed on byte for byte: blind tunnels, and what follows a 101."""
+"""What is passed on byte for byte: passthrough tunnels, and what follows a 101."""
 
 import ssl
 import threading
@@ -29,7 +29,7 @@ def host(origin):
     return f"{origin.names[0]}:{origin.port}"
 
 
-# Blind tunnels
+# Passthrough tunnels
 
 
 def test_blind_tunnel_shows_the_origins_own_certificate(weir, origin, pki):

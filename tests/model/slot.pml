@@ -1,5 +1,5 @@
 /*
- * Header slots as core/sandbox/ledger_slot.c and core/proxy/slot.c do them. A
+ * Header slots as core/ledger/ledger_slot.c and core/proxy/slot.c do them. A
  * worker may die between any two steps; stores to its own row alone are one,
  * since that is wiped then (ledger_crash_test.c dies between them, too). For
  * spin (auto/model); ROWS, ASKS, SLOTS and DEATHS bound it, and a reload adds

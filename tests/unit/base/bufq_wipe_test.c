@@ -57,7 +57,7 @@ fill(struct bufq *q, bool is_secret)
 
 /* ... at the end of many bytes. */
 static void
-fill_large(struct bufq *q, bool is_secret)
+substitute_large(struct bufq *q, bool is_secret)
 {
     bufq_init(q, 65536);
     if (is_secret) {
@@ -99,7 +99,7 @@ secrets_are_wiped(void **state)
         bufq_move_chunked(&to, &q, SIZE_MAX);
         bufq_fini(&to);
         assert_int_equal(is_left(false), !is_secret);
-        fill_large(&q, is_secret);
+        substitute_large(&q, is_secret);
         bufq_init(&to, 65536);
         bufq_move(&to, &q, q.len - 30); /* by pointer, but the rest */
         bufq_fini(&q);

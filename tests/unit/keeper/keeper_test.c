@@ -25,7 +25,7 @@
 #include "keeper/vault.h"
 #include "os/chan.h"
 #include "os/mint.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sock.h"
 #include "os/ticket_keys.h"
 
@@ -99,7 +99,7 @@ setup(void **state)
     struct timeval tv = { .tv_sec = (time_t)PATIENCE };
     (void)state;
     kid.vault = vault_create(64);
-    kid.tickets = proc_memory_file("tickets", sizeof(struct ticket_keys));
+    kid.tickets = process_memory_file("tickets", sizeof(struct ticket_keys));
     assert_int_equal(sock_pair(pair), 0);
     kid.master = pair[0];
     kid.far = pair[1];
@@ -466,7 +466,7 @@ rotation(void **state)
 {
     static const struct ticket_key none;
     struct ticket_key first[TICKET_KEYS_N];
-    int fd = proc_memory_file("tickets", sizeof(struct ticket_keys));
+    int fd = process_memory_file("tickets", sizeof(struct ticket_keys));
     struct tickets *t = tickets_open(fd);
     struct ticket_keys *k = keys_map(fd);
     (void)state;
@@ -493,7 +493,7 @@ rotation(void **state)
 static void
 a_writer_that_died(void **state)
 {
-    int fd = proc_memory_file("tickets", sizeof(struct ticket_keys));
+    int fd = process_memory_file("tickets", sizeof(struct ticket_keys));
     struct tickets *t = tickets_open(fd);
     struct ticket_keys *k = keys_map(fd);
     struct ticket_key old;

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sock.h"
 
 static const uint8_t key_a[VAULT_KEY_SIZE] = "key a, 32 bytes 0123456789abcde";
@@ -113,10 +113,10 @@ static bool
 file_holds(int fd, const uint8_t *key)
 {
     size_t size;
-    char *p = proc_secret_map(fd, &size);
+    char *p = process_secret_map(fd, &size);
     assert_non_null(p);
     bool is_there = memmem(p, size, key, VAULT_KEY_SIZE) != NULL;
-    proc_secret_unmap(p, size);
+    process_secret_unmap(p, size);
     return is_there;
 }
 
@@ -170,11 +170,11 @@ what_a_dead_keeper_left_half_done(void **state)
     (void)state;
     int i = add(v, 1, STR("a"), key_a);
     vault_close(v);
-    char *p = proc_secret_map(fd, &size);
+    char *p = process_secret_map(fd, &size);
     char *key = memmem(p, size, key_a, VAULT_KEY_SIZE);
     assert_non_null(key);
     memset(key - 24, 0, 4); /* the state, which stands first */
-    proc_secret_unmap(p, size);
+    process_secret_unmap(p, size);
     v = vault_open(fd);
     assert_non_null(v);
     assert_int_equal(vault_find(v, 1), -1);
@@ -190,7 +190,7 @@ a_file_of_another_version(void **state)
     size_t size;
     int fd = vault_create(4);
     (void)state;
-    uint32_t *p = proc_secret_map(fd, &size);
+    uint32_t *p = process_secret_map(fd, &size);
     assert_non_null(p);
     p[0] = 0x12345678;
     assert_null(vault_open(fd));
@@ -201,9 +201,9 @@ a_file_of_another_version(void **state)
     p[1]--;
     p[2]++; /* records */
     assert_null(vault_open(fd));
-    proc_secret_unmap(p, size);
+    process_secret_unmap(p, size);
     close(fd);
-    fd = proc_memory_file("small", 64);
+    fd = process_memory_file("small", 64);
     assert_null(vault_open(fd));
     close(fd);
     assert_null(vault_open(-1));
@@ -213,7 +213,7 @@ a_file_of_another_version(void **state)
 static void
 without_secret_memory(void **state)
 {
-    int fd = proc_memory_file("vault", vault_bytes(4));
+    int fd = process_memory_file("vault", vault_bytes(4));
     (void)state;
     struct vault *v = vault_open(fd);
     assert_non_null(v);
@@ -370,7 +370,7 @@ ordinary_memory_too(void **state)
     if (!is_real) {
         skip();
     }
-    check_map_flags(proc_memory_file("weir vault", vault_bytes(4)));
+    check_map_flags(process_memory_file("weir vault", vault_bytes(4)));
 }
 
 int

@@ -195,7 +195,7 @@ a_change_does_not_reach_a_running_exchange(void **state)
     struct fixture *f = module_start(
         state, "host a.x.test { proxy_set_header X-A $secret_token; }");
     assert_int_equal(run(f, GET("")), V_NEXT);
-    struct str lent = secret_get(f->worker.secrets, 0, NULL);
+    struct str lent = secret_get(f->worker.secrets, 0, STR_NONE);
     memset((void *)lent.p, 'x', lent.n);
     assert_only(f, "X-A", "s3cret-value");
 }

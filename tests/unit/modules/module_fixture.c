@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 #include "http/h1_parse.h"
-#include "sandbox/secret_source.h"
+#include "secret/secret_source.h"
+#include "sandbox/sandbox_conf.h"
 
 static const struct cmd opener_cmds[] = {
     CMD_OPENS("egress", CONF_MAIN, 0, 0, CONF_EGRESS),
@@ -33,9 +34,10 @@ module_set_up(void **state)
     parts[PART_EVENTS] = &vars;
     parts[PART_LISTEN] = &nothing;
     parts[PART_PROXY] = &proxy_part;
+    parts[PART_CLASS] = &class_part;
     parts[PART_SANDBOX] = &sandbox_part;
     parts[PART_BLOCK] = &block_part;
-    parts[PART_SECRET] = &secret_part;
+    parts[PART_SECRET] = &policy_secret_part;
     for (unsigned i = 0; i < modules_count; i++) {
         parts[PART_ROOMS + i] = &modules[i]->conf;
     }
@@ -123,7 +125,8 @@ module_start(void **state, const char *text)
         "secret odd file:odd; secret bound file:token hosts=a.x.test; %s",
         text);
     f->conf = module_bind(f, whole);
-    if (f->conf == NULL || secret_load(f->conf, f->err, sizeof f->err) != 0) {
+    if (f->conf == NULL ||
+        policy_secrets_load(f->conf, f->err, sizeof f->err) != 0) {
         fail_msg("%s", f->err);
     }
     const struct scope *egress = conf_scope(f->conf, CONF_EGRESS);
@@ -133,7 +136,7 @@ module_start(void **state, const char *text)
         .egress = egress,
         .proxy_conf = scope_part(egress, PART_PROXY),
         .sandboxes = sandbox_set_of(f->conf),
-        .secrets = secret_store_of(f->conf) };
+        .secrets = policy_secret_store(f->conf) };
     f->conn = (struct conn){ .magic = CONN_MAGIC,
         .worker = &f->worker,
         .sandbox = sandbox_set_nth(f->worker.sandboxes, 0),
@@ -145,7 +148,7 @@ module_start(void **state, const char *text)
 static void
 choose(struct tx *tx)
 {
-    struct decide_query q = { .sandbox = tx->sandbox,
+    struct decide_query q = { .policy = tx->sandbox->policy,
         .host = tx->authority.host,
         .is_request = true,
         .method = tx->request.method,

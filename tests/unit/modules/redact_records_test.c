@@ -28,7 +28,7 @@
 #include "../proxy/live_end.h"
 #include "../proxy/live_seams.h"
 #include "../redact/near.h"
-#include "sandbox/secret_priv.h"
+#include "secret/secret_priv.h"
 
 #define EPISODES (RUNNING_ON_VALGRIND ? 3 : 60)
 #define WIRE_MAX (1 << 18)
@@ -328,7 +328,7 @@ change(struct view *v)
     v->has_changed = !v->has_changed;
     struct str to = v->is->secrets[v->has_changed ? 2 : 0];
     AZ(secret_message_make(&m, 0, STR_NONE, to));
-    AN(secret_apply(secret_store_of(w->conf), str_n(m.p, m.n)));
+    AN(secret_apply(policy_secret_store(w->conf), str_n(m.p, m.n)));
     secret_value_free(&m);
 }
 
@@ -512,7 +512,7 @@ static size_t
 beginning(const struct leak *k)
 {
     const struct secret_store *store = k->tx->conn->worker->secrets;
-    struct str secret = secret_get(store, 0, k->tx->sandbox);
+    struct str secret = secret_get(store, 0, k->tx->sandbox->id);
     size_t n = k->kept.len < secret.n ? k->kept.len : secret.n - 1;
     for (; n != 0; n--) {
         size_t i = 0, at = k->kept.len - n;

@@ -19,7 +19,7 @@
 #include "keeper/keeper.h"
 #include "keeper/vault.h"
 #include "os/chan.h"
-#include "os/proc.h"
+#include "os/process.h"
 #include "os/sock.h"
 #include "os/ticket_keys.h"
 
@@ -82,7 +82,7 @@ setup(void **state)
     (void)state;
     log_set(2, LOG_EMERG);
     vault = vault_create(16);
-    tickets = proc_memory_file("tickets", sizeof(struct ticket_keys));
+    tickets = process_memory_file("tickets", sizeof(struct ticket_keys));
     assert_int_equal(sock_pair(master), 0);
     assert_int_equal(sock_pair(pair), 0);
     keeper_start();

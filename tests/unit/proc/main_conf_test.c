@@ -157,7 +157,7 @@ static void
 test_parts(void **state)
 {
     unsigned n;
-    const struct conf_part *const *parts = conf_parts(&n);
+    const struct conf_part *const *parts = main_conf_parts(&n);
     (void)state;
     assert_int_equal(n, PART_ROOMS + modules_count);
     for (unsigned i = 0; i < n; i++) {

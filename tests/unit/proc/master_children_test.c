@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "os/sock.h"
 #include "proc/master_priv.h"
-#include "sandbox/ledger.h"
+#include "ledger/ledger.h"
 
 #include <cmocka.h>
 

@@ -18,7 +18,7 @@
 #include "base/clock.h"
 #include "os/chan.h"
 #include "os/sock.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/sandbox_conf.h"
 #include "whole_conf.h"
 
 #include <cmocka.h>

@@ -90,7 +90,7 @@ static int
 print_tables(void)
 {
     unsigned n;
-    const struct conf_part *const *parts = conf_parts(&n);
+    const struct conf_part *const *parts = main_conf_parts(&n);
     for (unsigned i = 0; i < n; i++) {
         const struct cmd *cmd = parts[i]->cmds;
         for (; cmd != NULL && cmd->name != NULL; cmd++) {
@@ -125,7 +125,7 @@ static void
 every_directive_is_whole(void **state)
 {
     unsigned n, n_cmds = 0;
-    const struct conf_part *const *parts = conf_parts(&n);
+    const struct conf_part *const *parts = main_conf_parts(&n);
     (void)state;
     for (unsigned i = 0; i < n; i++) {
         const struct cmd *cmd = parts[i]->cmds;
@@ -147,7 +147,7 @@ static void
 every_variable_is_whole(void **state)
 {
     unsigned n;
-    const struct conf_part *const *parts = conf_parts(&n);
+    const struct conf_part *const *parts = main_conf_parts(&n);
     (void)state;
     for (unsigned i = 0; i < n; i++) {
         const struct var_def *v = parts[i]->vars;

@@ -54,7 +54,7 @@ static bool
 bind_text(struct whole *w, const char *text)
 {
     unsigned n;
-    const struct conf_part *const *parts = conf_parts(&n);
+    const struct conf_part *const *parts = main_conf_parts(&n);
     forget(w);
     tmp_dir_write(&w->dir, "weir.conf", str_of(text));
     w->conf = conf_bind(parts, n, w->dir.path, "weir.conf", STR(""), false,

@@ -30,9 +30,9 @@
 #include "os/sock.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
-#include "sandbox/ledger.h"
-#include "sandbox/sandbox.h"
-#include "sandbox/secret.h"
+#include "ledger/ledger.h"
+#include "sandbox/sandbox_conf.h"
+#include "policy/policy_secret.h"
 
 /* Milliseconds that pass at once. */
 #define STEP 10
@@ -369,7 +369,7 @@ configure(struct live *l, const char *egress, const char *more)
     tmp_dir_write(&w->dir, "token", STR("a-secret-value-0123456789\n"));
     cert_write(live_ca(), tmp_dir_path(&w->dir, "ca.pem"));
     struct conf *c = whole_binds(&l->whole, whole);
-    if (secret_load(c, w->err, sizeof w->err) != 0) {
+    if (policy_secrets_load(c, w->err, sizeof w->err) != 0) {
         fail_msg("%s", w->err);
     }
     sandbox_assign(sandbox_set_of(c), sandbox_set_nth(sandbox_set_of(c), 0),

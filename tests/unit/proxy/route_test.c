@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "proxy/proxy_conf.h"
-#include "sandbox/decide.h"
+#include "policy/decide.h"
 #include "sandbox/sandbox.h"
 
 static struct arena *a;
@@ -59,8 +59,7 @@ test_a_secret(void **state)
         assert_int_equal(r.port, cases[i].becomes_https ? 443 : port);
         struct policy own = { .magic = POLICY_MAGIC };
         if (cases[i].may) {
-            struct sandbox sb = { .magic = SANDBOX_MAGIC, .policy = &own };
-            struct decision d = { .sandbox = &sb };
+            struct decision d = { .policy = &own };
             struct guard_policy p = route_guard(&r, true, &two_ports, &d);
             assert_int_equal(p.is_loopback_only, !is_https);
             assert_int_equal(p.is_own_service, cases[i].is_own_service);

@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "net/task.h"
-#include "sandbox/ledger_slot.h"
+#include "ledger/ledger_slot.h"
 
 #define PROCESSES 6
 #define ACTORS 8 /* in each process */
@@ -212,7 +212,7 @@ kill_one(unsigned i)
     for (unsigned b = 0; b < BOXES; b++) {
         shared->held[i][b] = 0;
     }
-    ledger_bury(ledger, pids[i]);
+    ledger_reap(ledger, pids[i]);
 }
 
 static void
@@ -287,7 +287,7 @@ wait_all(void)
         assert_int_equal(r, pids[i]); /* nobody waits for ever */
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), 0);
-        ledger_bury(ledger, pids[i]);
+        ledger_reap(ledger, pids[i]);
     }
 }
 

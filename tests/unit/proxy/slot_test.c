@@ -16,7 +16,7 @@
 
 #include "base/clock.h"
 #include "net/task.h"
-#include "sandbox/ledger_slot.h"
+#include "ledger/ledger_slot.h"
 
 #define WORKERS 3
 #define ACTORS 24
@@ -245,16 +245,16 @@ static void
 test_mail_names_the_record(void **state)
 {
     (void)state;
-    struct ledger_mail mail;
+    struct ledger_pending mail;
     assert_true(ask(0, 1, 9));
     assert_true(ask(1, 1, 9));
-    ledger_take_mail(ledgers[1], &mail);
+    ledger_take_pending(ledgers[1], &mail);
     slot_release(&actors[0].slot);
-    ledger_take_mail(ledgers[1], &mail);
-    for (unsigned i = 0; i < LEDGER_MAIL / 64; i++) {
+    ledger_take_pending(ledgers[1], &mail);
+    for (unsigned i = 0; i < LEDGER_PENDING / 64; i++) {
         assert_int_equal(mail.bits[i], i == 0 ? 1 << 3 : 0);
     }
-    ledger_take_mail(ledgers[1], &mail);
+    ledger_take_pending(ledgers[1], &mail);
     assert_int_equal(mail.bits[0], 0);
     settle(); /* the bell alone says nothing */
     assert_int_equal(actors[1].slot.state, SLOT_WAITS);
@@ -263,8 +263,8 @@ test_mail_names_the_record(void **state)
         _exit(ledger_claim(ledgers[0]));
     }
     assert_int_equal(waitpid(pid, NULL, 0), pid);
-    ledger_bury(ledgers[0], pid);
-    ledger_take_mail(ledgers[1], &mail);
+    ledger_reap(ledgers[0], pid);
+    ledger_take_pending(ledgers[1], &mail);
     assert_true(mail.bits[0] == UINT64_MAX);
 }
 

@@ -1,6 +1,6 @@
 /*
- * What is spliced: blind tunnels and what follows a 101. It ends when neither
- * direction has moved a byte for proxy_read_timeout, and not before.
+ * What is spliced: passthrough tunnels and what follows a 101. It ends when
+ * neither direction has moved a byte for proxy_read_timeout, and not before.
  */
 
 #include "live_end.h"
@@ -37,7 +37,7 @@ struct tunnel {
 /* The hello has arrived; the origin's answer is what the test says, since weir
  * does not look for more than whether it is one. */
 static struct tunnel
-open_blind(void **state, const char *more)
+open_passthrough(void **state, const char *more)
 {
     struct tunnel t = { .live = live_start(state, more, "") };
     t.client = live_connected(t.live, "up.test:443");
@@ -75,7 +75,7 @@ is_timed_out(struct tunnel *t)
 static void
 test_silent_origin_of_a_blind_tunnel(void **state)
 {
-    struct tunnel t = open_blind(state, BLIND);
+    struct tunnel t = open_passthrough(state, BLIND);
     live_lasts(t.live, LIMIT);
     is_timed_out(&t);
 }
@@ -83,7 +83,7 @@ test_silent_origin_of_a_blind_tunnel(void **state)
 static void
 test_blind_tunnel_that_goes_silent(void **state)
 {
-    struct tunnel t = open_blind(state, BLIND);
+    struct tunnel t = open_passthrough(state, BLIND);
     live_nothing(t.live, LIMIT - 1);
     live_send(t.origin, "some");
     live_gets(t.client, "some");
@@ -155,7 +155,7 @@ test_one_direction_is_enough(void **state)
     trickle(&t, t.client, t.origin);
     t = open_websocket(state, READ, true);
     trickle(&t, t.origin, t.client);
-    t = open_blind(state, BLIND);
+    t = open_passthrough(state, BLIND);
     trickle(&t, t.origin, t.client);
 }
 
@@ -165,7 +165,7 @@ test_half_closed(void **state)
 {
     for (unsigned i = 0; i < 4; i++) {
         struct tunnel t = i < 2 ? open_websocket(state, READ, i == 0)
-                                : open_blind(state, BLIND);
+                                : open_passthrough(state, BLIND);
         bool is_origins = i % 2;
         if (i == 3) { /* until the origin says hello weir looks at records */
             live_send(t.client, "\x14\x03\x03\x01\x01");
@@ -205,7 +205,7 @@ static void
 test_tunnel_that_nobody_reads(void **state)
 {
     for (unsigned i = 0; i < 2; i++) {
-        struct tunnel t = i == 0 ? open_blind(state, BLIND)
+        struct tunnel t = i == 0 ? open_passthrough(state, BLIND)
                                  : open_websocket(state, READ, false);
         assert_in_range(live_fill(t.origin, MUCH), 1, MUCH - 1);
         assert_in_range(live_fill(t.client, MUCH), i == 0 ? 0 : 1, MUCH - 1);
@@ -218,7 +218,7 @@ test_tunnel_that_nobody_reads(void **state)
 static void
 test_a_client_that_reads_slowly(void **state)
 {
-    struct tunnel t = open_blind(state, BLIND);
+    struct tunnel t = open_passthrough(state, BLIND);
     live_fill(t.origin, MUCH);
     for (unsigned i = 0; i < 10; i++) {
         live_pass(t.live, LIMIT - TRIES - 10);

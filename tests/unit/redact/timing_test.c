@@ -84,7 +84,7 @@ compare(struct str text)
 static char runs[2][WINDOW][RUN];
 
 static void
-fill_runs(char (*to)[RUN], struct str from)
+substitute_runs(char (*to)[RUN], struct str from)
 {
     for (unsigned wrong = 0; wrong < WINDOW; wrong++) {
         for (size_t i = 0; i < RUN; i++) {
@@ -225,7 +225,7 @@ main(void)
     srand(1);
     near_secret(other, NEAR_SECRET);
     near_secret(bytes, NEAR_SECRET);
-    fill_runs(runs[0], str_n(other, NEAR_SECRET));
-    fill_runs(runs[1], secret);
+    substitute_runs(runs[0], str_n(other, NEAR_SECRET));
+    substitute_runs(runs[1], secret);
     return cmocka_run_group_tests_name("redact_timing", tests, NULL, NULL);
 }

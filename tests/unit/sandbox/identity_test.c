@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "policy_conf.h"
+#include "../policy/policy_conf.h"
 
 static struct str
 basic(struct arena *a, struct str pair)

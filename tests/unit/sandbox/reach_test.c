@@ -4,7 +4,7 @@
  * of lists and methods.
  */
 
-#include "policy_conf.h"
+#include "../policy/policy_conf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "sandbox/block.h"
-#include "sandbox/decide.h"
+#include "policy/block.h"
+#include "policy/decide.h"
 
 /* All warnings of a configuration, without their places, and the lines. */
 static const char *
@@ -188,7 +188,7 @@ as_decided(void **state)
         bool is_warned = strstr(warned, "in:2\n") != NULL;
         struct policy_conf *pc = *state;
         struct decision d;
-        struct decide_query q = { .sandbox = sandbox_set_nth(pc->set, 0),
+        struct decide_query q = { .policy = sandbox_set_nth(pc->set, 0)->policy,
             .host = STR("a.test"),
             .is_request = false };
         decide(&q, &d);

@@ -1,0 +1,158 @@
+/*
+ * A radix tree with compressed paths, one for each address family. Used for
+ * CIDR patterns and for the source addresses of sandboxes. Grows only.
+ */
+
+#include "match/prefix.h"
+
+#include "base/mem.h"
+
+#define PREFIX_MAGIC 0x94ef1e5cu
+
+struct node {
+    struct cidr prefix;
+    void *value; /* NULL: only joins two branches */
+    struct node *child[2];
+};
+
+struct prefix_map {
+    unsigned magic;
+    struct arena *arena;
+    struct node *root[2];
+};
+
+struct prefix_map *
+prefix_map_new(void)
+{
+    struct arena *a = arena_new(4096);
+    struct prefix_map *m = arena_calloc(a, sizeof *m);
+    m->magic = PREFIX_MAGIC;
+    m->arena = a;
+    return m;
+}
+
+void
+prefix_map_free(struct prefix_map *m)
+{
+    if (m != NULL) {
+        CHECK(m, PREFIX_MAGIC);
+        m->magic = 0;
+        arena_free(m->arena);
+    }
+}
+
+static unsigned
+bit_at(const struct addr *a, unsigned i)
+{
+    return (a->ip[i / 8] >> (7 - i % 8)) & 1;
+}
+
+static unsigned
+common_bits(const struct cidr *a, const struct cidr *b)
+{
+    unsigned max = a->bits < b->bits ? a->bits : b->bits, i = 0;
+    while (i + 8 <= max && a->addr.ip[i / 8] == b->addr.ip[i / 8]) {
+        i += 8;
+    }
+    while (i < max && bit_at(&a->addr, i) == bit_at(&b->addr, i)) {
+        i++;
+    }
+    return i;
+}
+
+static struct node *
+node_new(struct prefix_map *m, const struct cidr *c, unsigned bits)
+{
+    struct node *n = arena_calloc(m->arena, sizeof *n);
+    n->prefix = *c;
+    n->prefix.bits = (uint8_t)bits;
+    return n;
+}
+
+/* The node of that very range, made where it is missing. */
+static struct node *
+node_place(struct prefix_map *m, const struct cidr *c)
+{
+    struct node **link = &m->root[c->addr.family == 6];
+    while (*link != NULL) {
+        struct node *n = *link;
+        unsigned common = common_bits(&n->prefix, c);
+        if (common == n->prefix.bits && common == c->bits) {
+            return n;
+        }
+        if (common < n->prefix.bits) {
+            struct node *join = node_new(m, c, common);
+            join->child[bit_at(&n->prefix.addr, common)] = n;
+            *link = join;
+            if (common == c->bits) {
+                return join;
+            }
+            n = join;
+        }
+        link = &n->child[bit_at(&c->addr, n->prefix.bits)];
+    }
+    *link = node_new(m, c, c->bits);
+    return *link;
+}
+
+bool
+prefix_map_add(struct prefix_map *m, const struct cidr *c, void *value)
+{
+    CHECK(m, PREFIX_MAGIC);
+    AN(value != NULL);
+    AN(c->addr.family == 4 || c->addr.family == 6);
+    struct node *n = node_place(m, c);
+    if (n->value != NULL) {
+        return false;
+    }
+    n->value = value;
+    return true;
+}
+
+/* A joining node keeps the address it was made from: only its first bits
+ * count, which is all that cidr_contains() looks at. */
+void
+prefix_map_visit(const struct prefix_map *m, const struct addr *a,
+    void (*fn)(void *arg, void *value), void *arg)
+{
+    CHECK(m, PREFIX_MAGIC);
+    if (a->family != 4 && a->family != 6) {
+        return;
+    }
+    unsigned max = a->family == 4 ? 32 : 128;
+    const struct node *n = m->root[a->family == 6];
+    while (n != NULL && cidr_contains(&n->prefix, a)) {
+        if (n->value != NULL) {
+            fn(arg, n->value);
+        }
+        n = n->prefix.bits < max ? n->child[bit_at(a, n->prefix.bits)] : NULL;
+    }
+}
+
+static void
+keep_last(void *arg, void *value)
+{
+    *(void **)arg = value;
+}
+
+void *
+prefix_map_find(const struct prefix_map *m, const struct addr *a)
+{
+    void *longest = NULL;
+    prefix_map_visit(m, a, keep_last, &longest);
+    return longest;
+}
+
+void *
+prefix_map_get(const struct prefix_map *m, const struct cidr *c)
+{
+    CHECK(m, PREFIX_MAGIC);
+    const struct node *n = m->root[c->addr.family == 6];
+    while (n != NULL && n->prefix.bits < c->bits &&
+           cidr_contains(&n->prefix, &c->addr)) {
+        n = n->child[bit_at(&c->addr, n->prefix.bits)];
+    }
+    bool is_it = n != NULL && n->prefix.bits == c->bits &&
+                 common_bits(&n->prefix, c) == c->bits;
+    return is_it ? n->value : NULL;
+}
