@@ -2,6 +2,7 @@
 with no reset. hello_test and tunnel_test have those of a ClientHello that is
 refused unread."""
 
+import contextlib
 import struct
 
 import pytest
@@ -71,11 +72,14 @@ def test_what_cannot_be_agreed_on(weir, origin, case):
 def test_no_certificate(weir, origin):
     w = weir(egress="mint_rate 1;")
     alerts = []
-    for n in range(3):
-        name = f"n{n}.test"
-        with w.client() as c:
-            assert c.connect(f"{name}:443").status == 200
-            c.send(client_hello(name))
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(w.client()) for n in range(3)]
+        for n, c in enumerate(clients):
+            assert c.connect(f"n{n}.test:443").status == 200
+        with w.stopped_workers():  # it reads all three within one second
+            for n, c in enumerate(clients):
+                c.send(client_hello(f"n{n}.test"))
+        for c in clients:
             if c.reader.exactly(1) == b"\x15":
                 c.reader.buffer[:0] = b"\x15"
                 alerts.append(c.alert())

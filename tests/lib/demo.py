@@ -26,6 +26,7 @@ SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 CONF = """
 {{user}}
 worker_processes  1;
+worker_shutdown_timeout  1s;
 error_log  logs/error.log  info;
 pid  logs/weir.pid;
 events { worker_connections  512; }
@@ -433,7 +434,8 @@ class Demo:
         self.next_steps(warn)
 
     def end(self):
-        self.weir.finish()
+        # What the command said last, such as an alert, is read and logged.
+        self.weir.finish("QUIT")
         self.api.close()
         self.git.close()
 

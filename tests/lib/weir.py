@@ -1,5 +1,6 @@
 """weir under test: a config, a private prefix, a process, its logs."""
 
+import contextlib
 import ctypes
 import functools
 import json
@@ -298,10 +299,10 @@ class Weir:
             ) from None
         assert code == 0, f"weir ended with {code}:\n{self.stderr()}"
 
-    def finish(self):
+    def finish(self, name="TERM"):
         """Stops and asserts that nothing was wrong on the way."""
         try:
-            self.stop()
+            self.stop(name)
         finally:
             for sock in self.held:
                 sock.close()
@@ -384,6 +385,19 @@ class Weir:
     def ca(self, sandbox=None):
         """The path of a sandbox's CA certificate."""
         return self.path("ca", (sandbox or self.sandbox) + ".pem")
+
+    @contextlib.contextmanager
+    def stopped_workers(self):
+        """They find all that was sent meanwhile at once."""
+        pids = self.children("worker")
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+                until(lambda: is_stopped(pid), "a stop")
+            yield pids
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def client(self, port=None, source=None):
         return Client(port or self.port, source=source)
