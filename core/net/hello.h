@@ -27,7 +27,6 @@ struct hello {
     size_t size;    /* of its records: behind them is something else */
     bool has_ech;   /* encrypted_client_hello, of a draft too, is offered or
                        greased */
-    bool offers_h1; /* ALPN has http/1.1, or there is no ALPN */
     bool offers_h2;
     bool has_tls13; /* supported_versions has 0x0304 */
 };
