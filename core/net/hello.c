@@ -82,11 +82,9 @@ static bool
 read_alpn(struct reader ext, struct hello *out)
 {
     struct reader list = read_vector(&ext, 2);
-    out->offers_h1 = false;
     while (list.n != 0 && !list.is_bad) {
         struct reader name = read_vector(&list, 1);
         struct str s = str_n((const char *)name.p, name.n);
-        out->offers_h1 = out->offers_h1 || str_eq(s, STR("http/1.1"));
         out->offers_h2 = out->offers_h2 || str_eq(s, STR("h2"));
     }
     return !ext.is_bad && !list.is_bad && ext.n == 0;
@@ -231,7 +229,6 @@ hello_parse(struct str in, struct hello *out)
     size_t need;
     struct reader all = { (const uint8_t *)in.p, in.n, false };
     memset(out, 0, sizeof *out);
-    out->offers_h1 = true;
     enum hello_result r = join_records(all, message, &need, &out->size);
     if (r != HELLO_OK) {
         return r;

@@ -28,7 +28,6 @@ struct hello {
     size_t size;    /* bytes of its records; what follows is not the hello */
     bool has_ech;   /* encrypted_client_hello, also of a draft, is offered or
                        greased */
-    bool offers_h1; /* ALPN has http/1.1, or there is no ALPN */
     bool offers_h2;
     bool has_tls13; /* supported_versions has 0x0304 */
 };
