@@ -229,7 +229,7 @@ refuse_connection(struct tx *tx)
     return refuse(tx, "connections", 1,
         arena_printf(tx->arena,
             "connections: this sandbox has more than %u at a time",
-            tx->sandbox->policy->connections));
+            tx->policy->connections));
 }
 
 static enum verdict
@@ -270,7 +270,7 @@ static enum verdict
 on_target(struct conn *c, const struct target *t)
 {
     enum verdict v = V_NEXT;
-    if (t->kind == T_SNI) {
+    if (t->kind == T_SNI || t->is_again) {
         return V_NEXT;
     }
     if (shares_count(&c->silent) != 0) {
@@ -303,7 +303,7 @@ explain(struct explanation *e)
 {
     const struct limit *l =
         scope_part(e->sandbox->scope, module_part(limit_module_index));
-    e->limit("connections %u", e->sandbox->policy->connections);
+    e->limit("connections %u", e->decision->policy->connections);
     if (l->requests != 0) {
         e->limit("requests %u", l->requests);
     }
