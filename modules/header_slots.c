@@ -74,7 +74,7 @@ static enum verdict
 on_upstream(struct tx *tx)
 {
     struct slot *slot = slot_of(tx);
-    const struct policy *p = tx->sandbox->policy;
+    const struct policy *p = tx->policy;
     bool has_waited = tx->t_queued != 0;
     if (!has_waited && !acquire(tx, p)) {
         return refuse_full(tx, p);
@@ -104,7 +104,7 @@ on_upstream_end(struct tx *tx)
 static void
 explain(struct explanation *e)
 {
-    const struct policy *p = e->sandbox->policy;
+    const struct policy *p = e->decision->policy;
     e->limit("header_slots %u, header_slots_queue %u, header_slots_timeout %gs",
         p->header_slots, p->header_slots_queue, p->header_slots_timeout);
 }

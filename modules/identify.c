@@ -23,11 +23,15 @@ source(const struct conn *c)
 static enum verdict
 on_accept(struct conn *c)
 {
-    struct sandbox *sb = NULL;
-    switch (sandbox_identify(c->worker->sandboxes, listener_sandbox(c),
-        source(c), NULL, true, &sb)) {
+    struct sandbox *sb = NULL, *fixed = listener_sandbox(c);
+    if (fixed == NULL && c->listen->sandbox.n != 0) {
+        conn_log(c, LOG_WARN, "the sandbox of this listener has ended");
+        return V_ABORT;
+    }
+    switch (sandbox_identify(
+        c->worker->sandboxes, fixed, source(c), NULL, true, &sb)) {
     case IDENTITY_OK:
-        c->sandbox = sb;
+        conn_join(c, sb);
         return V_NEXT;
     case IDENTITY_NEEDED:
         return V_NEXT; /* a head may bring it */
@@ -71,9 +75,13 @@ read_credentials(const struct head *h, struct credentials *out)
 static void
 belong(struct tx *tx, struct sandbox *sb)
 {
-    tx->conn->sandbox = sb;
-    tx->sandbox = sb;
-    tx->who = sb->scope;
+    if (tx->conn->sandbox == NULL) {
+        conn_join(tx->conn, sb);
+    }
+    if (tx->sandbox == NULL) {
+        tx->sandbox = sb;
+        tx_take_policy(tx);
+    }
 }
 
 static enum verdict

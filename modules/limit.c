@@ -264,7 +264,7 @@ refuse_connection(struct tx *tx)
     return refuse(tx, "connections", 1,
         arena_printf(tx->arena,
             "connections: this sandbox has more than %u at a time",
-            tx->sandbox->policy->connections));
+            tx->policy->connections));
 }
 
 static enum verdict
@@ -307,7 +307,7 @@ on_target(struct conn *c, const struct target *t)
 {
     enum verdict v = V_NEXT;
     const struct client *cl = client_of(c);
-    if (t->kind == T_SNI) {
+    if (t->kind == T_SNI || t->is_again) {
         return V_NEXT;
     }
     AN(c->sandbox != NULL);
@@ -341,7 +341,7 @@ explain(struct explanation *e)
 {
     const struct limit *l =
         scope_part(e->sandbox->scope, module_part(limit_module_index));
-    e->limit("connections %u", e->sandbox->policy->connections);
+    e->limit("connections %u", e->decision->policy->connections);
     if (l->requests != 0) {
         e->limit("requests %u", l->requests);
     }

@@ -81,7 +81,8 @@ on_target(struct conn *c, const struct target *t)
 {
     struct decision own;
     struct decision *d = t->tx != NULL ? &t->tx->decision : &own;
-    struct decide_query q = { .policy = c->sandbox->policy,
+    struct decide_query q = { .policy = t->tx != NULL ? t->tx->policy
+                                                      : c->sandbox->policy,
         .is_request = t->kind == T_REQUEST };
     if (q.is_request) {
         q.method = t->head->method;

@@ -173,6 +173,16 @@ holder_oldest(const struct holder *h, bool (*may_go)(const struct share *e))
 }
 
 struct share *
+shares_of(const struct shares *s, struct str holder)
+{
+    CHECK(s, SHARES_MAGIC);
+    struct map_node *node = map_find(&s->holders, holder);
+    return node != NULL
+               ? holder_oldest(container_of(node, struct holder, node), NULL)
+               : NULL;
+}
+
+struct share *
 shares_oldest(const struct shares *s, bool (*may_go)(const struct share *e))
 {
     CHECK(s, SHARES_MAGIC);

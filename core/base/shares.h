@@ -40,6 +40,9 @@ unsigned shares_count(const struct share *e);
 /* Of all holders together. */
 unsigned shares_total(const struct shares *s);
 
+/* The one of that holder's that was used longest ago; NULL: it has none. */
+struct share *shares_of(const struct shares *s, struct str holder);
+
 /* The largest holder's that was used longest ago, of holders with the same
  * number that of the one that has had so many for longest. `may_go` (NULL: all
  * may) says no to some: then the next one. NULL: there is none. */

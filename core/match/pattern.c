@@ -30,6 +30,7 @@ struct entry {
 
 struct pattern_set {
     unsigned magic;
+    unsigned refs;
     enum pattern_kind kind;
     bool is_compiled;
     struct arena *arena;
@@ -52,6 +53,7 @@ pattern_set_new(enum pattern_kind kind)
     struct arena *a = arena_new(1024);
     struct pattern_set *s = arena_calloc(a, sizeof *s);
     s->magic = PATTERN_MAGIC;
+    s->refs = 1;
     s->kind = kind;
     s->arena = a;
     map_init(&s->exact);
@@ -60,13 +62,28 @@ pattern_set_new(enum pattern_kind kind)
     return s;
 }
 
+struct pattern_set *
+pattern_set_ref(struct pattern_set *s)
+{
+    if (s != NULL) {
+        CHECK(s, PATTERN_MAGIC);
+        AN(s->refs != 0);
+        s->refs++;
+    }
+    return s;
+}
+
 void
-pattern_set_free(struct pattern_set *s)
+pattern_set_unref(struct pattern_set *s)
 {
     if (s == NULL) {
         return;
     }
     CHECK(s, PATTERN_MAGIC);
+    AN(s->refs != 0);
+    if (--s->refs != 0) {
+        return;
+    }
     s->magic = 0;
     for (unsigned i = 0; i < s->n; i++) {
         regex_free(s->entries[i]->regex);

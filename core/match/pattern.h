@@ -44,8 +44,10 @@ struct pattern_error {
     void *other;    /* value of the duplicate, else NULL */
 };
 
+/* One reference, the caller's; the last that is given back frees it. */
 struct pattern_set *pattern_set_new(enum pattern_kind kind);
-void pattern_set_free(struct pattern_set *s); /* NULL: nothing */
+struct pattern_set *pattern_set_ref(struct pattern_set *s); /* NULL: NULL */
+void pattern_set_unref(struct pattern_set *s);              /* NULL: nothing */
 
 /* Checks, canonicalises and adds; before compile only. `pattern` need not
  * outlive the call. False with *err filled. */

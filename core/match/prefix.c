@@ -1,6 +1,8 @@
 /*
  * A radix tree with compressed paths, one for each address family. Used for
- * CIDR patterns and for the source addresses of sandboxes. Grows only.
+ * CIDR patterns and for the source addresses of sandboxes. A node that joins
+ * two branches has no value, and it always has both of them: whoever takes one
+ * away takes it out. Nodes that were taken out are used again.
  */
 
 #include "match/prefix.h"
@@ -19,6 +21,7 @@ struct prefix_map {
     unsigned magic;
     struct arena *arena;
     struct node *root[2];
+    struct node *spare; /* taken out; by child[0] */
 };
 
 struct prefix_map *
@@ -63,10 +66,22 @@ common_bits(const struct cidr *a, const struct cidr *b)
 static struct node *
 node_new(struct prefix_map *m, const struct cidr *c, unsigned bits)
 {
-    struct node *n = arena_calloc(m->arena, sizeof *n);
-    n->prefix = *c;
+    struct node *n = m->spare;
+    if (n != NULL) {
+        m->spare = n->child[0];
+    } else {
+        n = arena_alloc(m->arena, sizeof *n);
+    }
+    *n = (struct node){ .prefix = *c };
     n->prefix.bits = (uint8_t)bits;
     return n;
+}
+
+/* Whether it is of that very range. */
+static bool
+node_is(const struct node *n, const struct cidr *c)
+{
+    return n->prefix.bits == c->bits && common_bits(&n->prefix, c) == c->bits;
 }
 
 /* The node of that very range, made where it is missing. */
@@ -106,6 +121,41 @@ prefix_map_add(struct prefix_map *m, const struct cidr *c, void *value)
         return false;
     }
     n->value = value;
+    return true;
+}
+
+/* Takes a node without a value out, if it no longer joins two branches: what it
+ * had goes in its place. */
+static void
+node_unlink(struct prefix_map *m, struct node **link)
+{
+    struct node *n = *link;
+    if (n->value != NULL || (n->child[0] != NULL && n->child[1] != NULL)) {
+        return;
+    }
+    *link = n->child[n->child[0] == NULL];
+    n->child[0] = m->spare;
+    m->spare = n;
+}
+
+bool
+prefix_map_remove(struct prefix_map *m, const struct cidr *c)
+{
+    CHECK(m, PREFIX_MAGIC);
+    AN(c->addr.family == 4 || c->addr.family == 6);
+    struct node **above = NULL, **link = &m->root[c->addr.family == 6];
+    while (*link != NULL && (*link)->prefix.bits < c->bits) {
+        above = link;
+        link = &(*link)->child[bit_at(&c->addr, (*link)->prefix.bits)];
+    }
+    if (*link == NULL || !node_is(*link, c) || (*link)->value == NULL) {
+        return false;
+    }
+    (*link)->value = NULL;
+    node_unlink(m, link);
+    if (above != NULL) {
+        node_unlink(m, above);
+    }
     return true;
 }
 
@@ -152,7 +202,5 @@ prefix_map_get(const struct prefix_map *m, const struct cidr *c)
            cidr_contains(&n->prefix, &c->addr)) {
         n = n->child[bit_at(&c->addr, n->prefix.bits)];
     }
-    bool is_it = n != NULL && n->prefix.bits == c->bits &&
-                 common_bits(&n->prefix, c) == c->bits;
-    return is_it ? n->value : NULL;
+    return n != NULL && node_is(n, c) ? n->value : NULL;
 }

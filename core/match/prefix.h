@@ -16,6 +16,9 @@ void prefix_map_free(struct prefix_map *m); /* NULL: nothing */
 must_check bool prefix_map_add(
     struct prefix_map *m, const struct cidr *c, void *value);
 
+/* False when that very range is not there. */
+bool prefix_map_remove(struct prefix_map *m, const struct cidr *c);
+
 /* The value of that very range, or NULL. */
 void *prefix_map_get(const struct prefix_map *m, const struct cidr *c);
 

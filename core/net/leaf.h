@@ -50,6 +50,13 @@ enum leaf_state leaf_get(struct leaf_cache *c, const struct leaf_owner *o,
 /* Ends the wait of `waiter`; a cancel function of a task calls it. */
 void leaf_forget(struct leaf_cache *c, struct task *waiter);
 
+/* That sandbox has ended, and nobody of it waits: its leaves and its budget go,
+ * and what is being minted for it goes when the keeper has answered. */
+void leaf_cache_forget(struct leaf_cache *c, uint64_t serial);
+
+/* How many names are cached or being minted. */
+size_t leaf_cache_count(const struct leaf_cache *c);
+
 void leaf_unref(struct leaf *leaf);
 
 /* Gives the certificate and the key to a handshake. -1: OpenSSL refuses. */

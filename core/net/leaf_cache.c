@@ -46,6 +46,7 @@ struct entry {
     struct leaf *leaf;
     double retry_at;
     bool is_minting;
+    bool is_forgotten; /* goes when it has been minted */
     struct str name;
     char key[];
 };
@@ -129,6 +130,9 @@ leaf_cache_free(struct leaf_cache *c)
     while (e != NULL) {
         entry_free(e);
         e = entry_oldest(c, NULL);
+    }
+    while (!list_is_empty(&c->minting)) { /* what was forgotten */
+        entry_free(container_of(c->minting.next, struct entry, minting));
     }
     shares_free(c->shares);
     struct map_node *node = map_next(&c->owners, NULL);
@@ -294,10 +298,27 @@ answer_leaf(const struct entry *e, const struct mint_answer *a)
     return leaf_new(e->cache->key, &e->owner->issuer, e->name, a);
 }
 
+/* Its last one: so does the sandbox's budget. */
+static void
+entry_forget(struct entry *e)
+{
+    struct leaf_cache *c = e->cache;
+    struct owner *o = e->owner;
+    entry_free(e);
+    if (o->n == 0) {
+        owner_free(c, o);
+    }
+}
+
 static void
 on_minted(void *arg, const struct mint_answer *a)
 {
     struct entry *e = arg;
+    if (e->is_forgotten) {
+        entry_grant(e);
+        entry_forget(e);
+        return;
+    }
     struct leaf *leaf = answer_leaf(e, a);
     e->is_minting = false;
     list_del(&e->minting);
@@ -343,6 +364,35 @@ entry_wait(struct entry *e, struct task *task)
     list_add_tail(&e->waiters, &w->node);
 }
 
+void
+leaf_cache_forget(struct leaf_cache *c, uint64_t serial)
+{
+    CHECK(c, CACHE_MAGIC);
+    struct str key = str_n((const char *)&serial, sizeof serial);
+    struct map_node *node = map_find(&c->owners, key);
+    struct share *share = shares_of(c->shares, key);
+    if (share == NULL && node != NULL) {
+        owner_free(c, container_of(node, struct owner, node));
+    }
+    while (share != NULL) {
+        struct entry *e = container_of(share, struct entry, share);
+        shares_drop(c->shares, share);
+        if (e->is_minting) {
+            e->is_forgotten = true;
+        } else {
+            entry_forget(e);
+        }
+        share = shares_of(c->shares, key);
+    }
+}
+
+size_t
+leaf_cache_count(const struct leaf_cache *c)
+{
+    CHECK(c, CACHE_MAGIC);
+    return c->entries.count;
+}
+
 static struct entry *
 entry_find(const struct leaf_cache *c, struct str key)
 {
@@ -380,7 +430,7 @@ leaf_get(struct leaf_cache *c, const struct leaf_owner *o, struct str name,
     struct str k = str_n(key, sizeof o->serial + name.n);
     struct owner *owner = owner_get(c, o);
     struct entry *e = entry_find(c, k);
-    if (owner == NULL) {
+    if (owner == NULL || (e != NULL && e->is_forgotten)) {
         return LEAF_FAILED;
     }
     if (entry_is_usable(e, o->index)) {

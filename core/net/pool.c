@@ -208,6 +208,17 @@ pool_shed(struct pool *p, unsigned n)
     return closed;
 }
 
+void
+pool_forget(struct pool *p, uint64_t serial)
+{
+    struct str holder = str_n((const char *)&serial, sizeof serial);
+    struct share *e = shares_of(p->idle, holder);
+    while (e != NULL) {
+        entry_close(container_of(e, struct pool_entry, share));
+        e = shares_of(p->idle, holder);
+    }
+}
+
 unsigned
 pool_idle(const struct pool *p)
 {

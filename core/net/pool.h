@@ -70,4 +70,7 @@ void pool_put(struct pool *p, struct pool_host *h, struct pool_entry *e,
  * descriptors left. */
 unsigned pool_shed(struct pool *p, unsigned n);
 
+/* Closes all that are idle of that sandbox, which has ended. */
+void pool_forget(struct pool *p, uint64_t serial);
+
 unsigned pool_idle(const struct pool *p); /* how many are idle */

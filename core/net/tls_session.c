@@ -44,10 +44,15 @@ entry_free(struct tls_sessions *s, struct entry *e)
 }
 
 static struct entry *
+entry_of(struct share *e)
+{
+    return e != NULL ? container_of(e, struct entry, share) : NULL;
+}
+
+static struct entry *
 entry_oldest(const struct tls_sessions *s)
 {
-    struct share *e = shares_oldest(s->shares, NULL);
-    return e != NULL ? container_of(e, struct entry, share) : NULL;
+    return entry_of(shares_oldest(s->shares, NULL));
 }
 
 void
@@ -103,4 +108,15 @@ tls_sessions_get(struct tls_sessions *s, struct str key)
         return NULL;
     }
     return e->session;
+}
+
+void
+tls_sessions_forget(struct tls_sessions *s, uint64_t serial)
+{
+    struct str holder = str_n((const char *)&serial, TLS_SESSION_HOLDER);
+    struct entry *e = entry_of(shares_of(s->shares, holder));
+    while (e != NULL) {
+        entry_free(s, e);
+        e = entry_of(shares_of(s->shares, holder));
+    }
 }

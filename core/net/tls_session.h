@@ -24,3 +24,6 @@ void tls_sessions_put(
 
 /* Lends the session, or NULL. */
 struct ssl_session_st *tls_sessions_get(struct tls_sessions *s, struct str key);
+
+/* Frees all of that sandbox, which has ended. */
+void tls_sessions_forget(struct tls_sessions *s, uint64_t serial);

@@ -127,10 +127,9 @@ outbound_find(struct conf *c, struct class *k, struct str name)
 }
 
 struct policy
-policy_of_conf(const struct class_conf *cc, const struct class *k)
+class_values(const struct class_conf *cc, const struct class *k)
 {
-    return (struct policy){ .magic = POLICY_MAGIC,
-        .class = k,
+    return (struct policy){ .class = k,
         .allowed = cc->allowed_hosts.set,
         .allowed_at = cc->allowed_hosts.at,
         .denied = cc->denied_hosts.set,
@@ -141,12 +140,20 @@ policy_of_conf(const struct class_conf *cc, const struct class *k)
         .header_slots_timeout = cc->header_slots_timeout };
 }
 
+static void
+class_free_policy(void *p)
+{
+    policy_unref(p);
+}
+
 static int
 class_finish(struct conf *c, struct class *k, const struct class_conf *cc,
     const struct pattern_set *all)
 {
     const struct scope *egress = k->scope->parent;
-    k->policy = policy_of_conf(cc, k);
+    struct policy values = class_values(cc, k);
+    k->policy = policy_new(&values);
+    arena_on_free(c->arena, class_free_policy, k->policy);
     k->shared = all;
     if (hosts_gather(c, k->scope, NULL, &k->hosts) != 0) {
         return -1;

@@ -7,40 +7,14 @@
  */
 
 #include "conf/bind.h"
-#include "match/pattern.h"
-
-struct block;
-
-/* What holds for one sandbox: its own values where it has them, else its
- * class's. A change at run time makes a new one with a higher revision and
- * swaps the sandbox's pointer. */
-struct policy {
-    unsigned magic;
-    const struct class *class;
-    uint64_t revision;                    /* 0: the config file's */
-    const struct pattern_set *allowed;    /* NULL: not set (rule 3) */
-    const struct token *allowed_at;       /* the list's; NULL: in no file */
-    const struct pattern_set *denied;     /* the class's; NULL: none */
-    const struct pattern_set *own_denied; /* the sandbox's; NULL: none */
-    bool internet;
-    unsigned connections;        /* client connections at a time */
-    unsigned header_slots;       /* requests waiting for response headers */
-    unsigned header_slots_queue; /* ... and for such a slot */
-    double header_slots_timeout; /* ... each so long; seconds */
-
-    /* Set at run time only: rules 4 and 6. Values are struct block. */
-    const struct pattern_set *outbound_by_host;
-    const struct block *outbound;
-};
-
-#define POLICY_MAGIC 0x90117c70u
+#include "policy/policy.h"
 
 struct class
 {
     unsigned magic;
     struct str name;
     struct scope *scope;
-    struct policy policy;
+    struct policy *policy; /* of a sandbox without values of its own */
     const struct pattern_set *hosts;  /* its own host blocks; NULL: none */
     const struct pattern_set *shared; /* those of egress that it sees */
     const struct block *outbound;     /* rule 7; NULL: none */
@@ -75,9 +49,9 @@ extern const struct conf_part class_part;
 const struct class *classes_of(
     const struct conf *c, const struct scope *egress);
 
-/* What a checked scope (a class's or a sandbox's) says, for `k`. */
-struct policy policy_of_conf(
-    const struct class_conf *cc, const struct class *k);
+/* What a checked scope of the class's, or of a sandbox of it, says: the values
+ * of a policy, which lend its lists. */
+struct policy class_values(const struct class_conf *cc, const struct class *k);
 
 /* The class of that name in egress, or NULL. */
 struct class *class_find(const struct scope *egress, struct str name);

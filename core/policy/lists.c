@@ -26,7 +26,7 @@ set_words(struct bind *b, const struct directive *d, void *field)
 static void
 hosts_free(void *set)
 {
-    pattern_set_free(set);
+    pattern_set_unref(set);
 }
 
 struct pattern_set *

@@ -153,7 +153,7 @@ host_refusal(struct str host)
 static void
 free_hosts(void *arg)
 {
-    pattern_set_free(arg);
+    pattern_set_unref(arg);
 }
 
 static struct pattern_set *

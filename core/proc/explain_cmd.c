@@ -177,7 +177,7 @@ tell_decision(const struct request *r, const char *stage)
     const struct decision *d = &r->decision;
     const struct proxy_conf *pc = scope_part(where_of(r), PART_PROXY);
     tell("sandbox", "%.*s, class %.*s", STR_ARG(r->sandbox->id),
-        STR_ARG(r->sandbox->class->name));
+        STR_ARG(r->sandbox->policy->class->name));
     tell("judged", "%s", stage);
     tell("rule", "%u %s", d->rule, decision_rule_name(d));
     if (d->pattern.n != 0 && d->at == NULL) {

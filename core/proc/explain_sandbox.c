@@ -12,6 +12,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "policy/block.h"
+#include "policy/class.h"
 #include "sandbox/sandbox.h"
 #include "policy/policy_secret.h"
 
@@ -68,10 +69,10 @@ static void
 tell_lists(const struct sandbox *sb)
 {
     if (!tell_list("allowed", sb->scope, "allowed_hosts") &&
-        !tell_list("allowed", sb->class->scope, "allowed_hosts")) {
+        !tell_list("allowed", sb->policy->class->scope, "allowed_hosts")) {
         tell(0, "allowed", "not set: what internet or a block lets leave");
     }
-    tell_list("denied", sb->class->scope, "denied_hosts");
+    tell_list("denied", sb->policy->class->scope, "denied_hosts");
     tell_list("denied", sb->scope, "denied_hosts");
 }
 
@@ -106,7 +107,8 @@ static const char *
 leave_words(const struct sandbox *sb, const struct block *b)
 {
     const struct policy *p = sb->policy;
-    bool is_own = b->class == sb->class || (p->internet && !b->has_proxy_pass);
+    bool is_own =
+        b->class == sb->policy->class || (p->internet && !b->has_proxy_pass);
     return b->conf->return_code != 0 ? "answered here"
            : p->allowed != NULL      ? "what allowed_hosts has"
            : is_own                  ? "all of it"
@@ -184,7 +186,8 @@ static void
 tell_hosts(const struct sandbox *sb, const struct scope *s)
 {
     for (s = s->children; s != NULL; s = s->next) {
-        if (s->context == CONF_HOST && block_is_for(block_of(s), sb->class)) {
+        if (s->context == CONF_HOST &&
+            block_is_for(block_of(s), sb->policy->class)) {
             tell_block(sb, block_of(s), "host");
         }
     }
@@ -195,17 +198,17 @@ explain_sandbox(const struct conf *c, const struct sandbox *sb)
 {
     CHECK(sb, SANDBOX_MAGIC);
     const struct scope *egress = conf_scope(c, CONF_EGRESS);
-    const struct token *class = &sb->class->scope->directive->name;
+    const struct token *class = &sb->policy->class->scope->directive->name;
     tell(0, "sandbox", "%.*s in %s:%u", STR_ARG(sb->id), sb->at->file,
         sb->at->line);
-    tell(0, "class", "%.*s in %s:%u", STR_ARG(sb->class->name), class->file,
-        class->line);
+    tell(0, "class", "%.*s in %s:%u", STR_ARG(sb->policy->class->name),
+        class->file, class->line);
     tell_lists(sb);
     tell(0, "internet", "%s", sb->policy->internet ? "on" : "off");
     tell_ports(egress);
-    tell_hosts(sb, sb->class->scope);
+    tell_hosts(sb, sb->policy->class->scope);
     tell_hosts(sb, egress);
-    if (sb->class->outbound != NULL) {
-        tell_block(sb, sb->class->outbound, "outbound");
+    if (sb->policy->class->outbound != NULL) {
+        tell_block(sb, sb->policy->class->outbound, "outbound");
     }
 }

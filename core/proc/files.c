@@ -301,9 +301,9 @@ warn_tokens(const struct conf *c, const struct other *o)
 {
     const struct sandbox_set *set = sandbox_set_of(c);
     char path[PATH_MAX];
-    for (unsigned i = 0; i < sandbox_set_count(set); i++) {
-        const struct directive *d =
-            sandbox_set_nth(set, i)->scope->directive->children;
+    const struct sandbox *sb = sandbox_set_next(set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
+        const struct directive *d = sb->scope->directive->children;
         for (; d != NULL; d = d->next) {
             struct str s = d->n_args == 1 ? d->args[0].text : STR_NONE;
             if (!str_eq(d->name.text, STR("token")) ||

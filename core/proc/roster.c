@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "os/chan.h"
 #include "os/path.h"
-#include "sandbox/sandbox.h"
+#include "sandbox/sandbox_set.h"
 
 /* A key and a signature take well under a millisecond. */
 #define KEEPER_SECONDS 10.0
@@ -136,14 +136,14 @@ int
 roster_enrol(struct roster *r, int chan, struct sandbox_set *set)
 {
     CHECK(r, ROSTER_MAGIC);
-    for (unsigned i = 0; i < sandbox_set_count(set); i++) {
-        struct sandbox *sb = sandbox_set_nth(set, i);
+    struct sandbox *sb = sandbox_set_next(set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
         struct member *m = roster_member(r, sb->id);
         if (m->der.n == 0 && member_declare(m, chan) != 0) {
             log_at(LOG_EMERG, "no CA for sandbox \"%.*s\"", STR_ARG(sb->id));
             return -1;
         }
-        sandbox_assign(set, sb, m->serial, m->index, m->der);
+        sandbox_assign(sb, m->serial, m->index, m->der);
     }
     return 0;
 }
@@ -202,8 +202,9 @@ roster_publish(struct roster *r, const struct sandbox_set *set, struct str dir)
         log_errno(LOG_EMERG, errno, "mkdir() \"%s\" failed", dir.p);
         return -1;
     }
-    for (unsigned i = 0; i < sandbox_set_count(set); i++) {
-        struct map_node *n = map_find(&r->by_id, sandbox_set_nth(set, i)->id);
+    const struct sandbox *sb = sandbox_set_next(set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
+        struct map_node *n = map_find(&r->by_id, sb->id);
         AN(n != NULL);
         if (member_publish(member_of(n), dir) != 0) {
             return -1;

@@ -19,8 +19,8 @@
 #include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
+#include "proxy/worker_sandbox.h"
 #include "proxy/worker.h"
-#include "sandbox/sandbox.h"
 
 #define OUT_LIMIT (64 * 1024)
 #define CONN_READ_MIN 4096
@@ -105,6 +105,7 @@ conn_free(struct conn *c)
     if (c->arena != NULL) {
         arena_free(c->arena);
     }
+    conn_leave(c);
     list_del(&c->node);
     c->magic = 0;
     xfree(c);

@@ -39,7 +39,8 @@ struct conn {
     const struct listen *listen;
     const struct serve *serve;
     struct stream *stream;
-    struct sandbox *sandbox; /* NULL until identified */
+    struct sandbox *sandbox; /* NULL until identified: conn_join() */
+    struct list of_sandbox;  /* worker_sandbox.c's */
     struct arena *arena;     /* made with the tunnel; NULL before */
     struct addr client;      /* a front end's own, where it names none */
     struct addr front_end;   /* that the socket is connected to */

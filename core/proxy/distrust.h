@@ -13,8 +13,10 @@ struct distrust *distrust_new(void);
 void distrust_free(struct distrust *d); /* NULL: nothing */
 
 /* Whether to tell it of that sandbox: not within DISTRUST_EVERY seconds of the
- * last time (`now` is clock_mono()), and of all that share its place in the
- * table (serials 1024 apart) once a second at most. */
+ * last time; `now` is clock_mono(). */
 #define DISTRUST_EVERY 60.0
 must_check bool distrust_is_news(
     struct distrust *d, uint64_t serial, double now);
+
+/* That sandbox has ended. */
+void distrust_forget(struct distrust *d, uint64_t serial);

@@ -27,6 +27,8 @@ struct target {
     struct authority authority;
     const struct head *head;
     struct tx *tx;
+    bool is_again; /* the same was asked before, and waited, and the sandbox has
+                      a newer policy: nothing is counted, and V_WAIT stops it */
 };
 
 /* What a module would do with a request that may leave (weir -E): told in

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "http/head.h"
+#include "policy/policy.h"
 #include "proxy/advice.h"
 #include "proxy/conn.h"
 #include "proxy/deny_message.h"
@@ -127,6 +128,7 @@ tx_reply(struct tx *tx, const struct reply *r)
         .message = r->is_denial ? deny_message(tx) : STR_NONE,
         .rule = str_of(r->rule != NULL ? r->rule : ""),
         .host = tx->authority.host,
+        .revision = tx->policy != NULL ? tx->policy->revision : 0,
         .advice = advice_for(r->status, r->error),
         .page = worker_page(tx->conn->worker, r->status) };
     struct buf b;

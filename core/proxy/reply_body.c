@@ -55,7 +55,7 @@ body_json(struct buf *b, const struct reply_text *t)
     }
     ok = ok && json_key_string(b, "rule", t->rule) &&
          json_key_string(b, "host", t->host) &&
-         json_key_u64(b, "revision", 0) &&
+         json_key_u64(b, "revision", t->revision) &&
          json_key_bool(b, "retryable", t->advice.is_retryable) &&
          json_key_string(b, "advice", str_of(t->advice.text));
     return ok && buf_add(b, STR("}\n"));

@@ -23,6 +23,7 @@ struct reply_text {
     struct str detail;  /* a sentence that begins with them */
     struct str message; /* the operator's own, 512 at most; n 0: none */
     struct str rule, host;
+    uint64_t revision; /* of the policy */
     struct advice advice;
     struct str page; /* of HTML, with marks; n 0: none */
 };

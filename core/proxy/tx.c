@@ -14,8 +14,8 @@
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/peer.h"
+#include "proxy/tx_policy.h"
 #include "proxy/worker.h"
-#include "sandbox/sandbox.h"
 
 static void
 on_tx_end(struct task *t)
@@ -44,7 +44,10 @@ tx_new(struct conn *c)
     pump_init(&tx->down, &tx->task, &c->task);
     tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     tx->where = c->worker->egress;
-    tx->who = c->sandbox != NULL ? c->sandbox->scope : tx->where;
+    tx->who = tx->where;
+    if (c->sandbox != NULL) {
+        tx_take_policy(tx);
+    }
     return tx;
 }
 
@@ -66,6 +69,7 @@ tx_free(struct tx *tx)
     bufq_fini(&tx->held);
     pump_fini(&tx->up);
     pump_fini(&tx->down);
+    tx_drop_policy(tx);
     tx->magic = 0;
     arena_free(tx->arena);
 }

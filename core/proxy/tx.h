@@ -23,6 +23,7 @@ struct peer;
 struct dial;
 struct gzip_mask;
 struct scope;
+struct policy;
 struct sandbox;
 struct pool_host;
 struct reply;
@@ -42,7 +43,8 @@ struct tx {
     struct task task;
     struct arena *arena; /* the tx lies in it */
     struct conn *conn;
-    struct sandbox *sandbox; /* NULL until identified */
+    struct sandbox *sandbox; /* the conn's; NULL until identified */
+    struct policy *policy;   /* that it was decided under: tx_policy.h */
     uint64_t id;
 
     struct head request, response;

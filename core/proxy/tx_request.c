@@ -123,8 +123,10 @@ run_target(struct task *t)
             return refuse(tx, 405, "method", "TRACE is not forwarded");
         }
     }
-    struct target target = { is_connect ? T_CONNECT : T_REQUEST, tx->authority,
-        &tx->request, tx };
+    struct target target = { .kind = is_connect ? T_CONNECT : T_REQUEST,
+        .authority = tx->authority,
+        .head = &tx->request,
+        .tx = tx };
     switch (hooks_target(c, &target, &tx->hook_at)) {
     case V_NEXT:
         return is_connect ? open_tunnel(tx) : &tx_step_request;

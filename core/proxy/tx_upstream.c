@@ -20,6 +20,7 @@
 #include "proxy/reply.h"
 #include "proxy/splice.h"
 #include "proxy/tx.h"
+#include "proxy/tx_policy.h"
 #include "proxy/upstream_proxy.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
@@ -208,6 +209,7 @@ run_upstream(struct task *t)
 {
     struct tx *tx = tx_of(t);
     const struct step *ended = ended_early(tx);
+    ended = ended != NULL ? ended : tx_judge_again(tx);
     if (ended != NULL) {
         return ended;
     }
@@ -257,8 +259,13 @@ run_connect(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
+    const struct step *refused = NULL;
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
+    }
+    refused = tx_judge_again(tx);
+    if (refused != NULL) {
+        return refused;
     }
     tx->t_connect = clock_mono();
     tx->via = upstream_proxy_for(conf_of(tx)->upstream_proxy, &tx->route);
@@ -331,6 +338,10 @@ run_dial(struct task *t)
     const struct step *ended = ended_early(tx);
     if (ended != NULL) {
         return ended;
+    }
+    if (tx_is_outdated(tx)) {
+        upstream_close(tx);
+        return &step_connect;
     }
     const struct dial_result *r = dial_result(tx->dial);
     if (r == NULL) {

@@ -58,7 +58,7 @@ read_url(struct bind *b, const struct token *t, struct upstream_proxy *up)
 static void
 free_bypass(void *arg)
 {
-    pattern_set_free(arg);
+    pattern_set_unref(arg);
 }
 
 static bool

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "proxy/conn.h"
 #include "proxy/tx.h"
+#include "policy/class.h"
 #include "sandbox/sandbox.h"
 
 static bool
@@ -102,7 +103,7 @@ var_sandbox_class(
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
-    *out = tx->sandbox != NULL ? tx->sandbox->class->name : STR_NONE;
+    *out = tx->sandbox != NULL ? tx->policy->class->name : STR_NONE;
     return true;
 }
 

@@ -26,6 +26,7 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/slot.h"
 #include "proxy/tx.h"
+#include "proxy/worker_sandbox.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
 #include "policy/policy_secret.h"
@@ -76,8 +77,8 @@ worker_check_drained(struct worker *w)
 static void
 set_slot_limits(struct worker *w)
 {
-    const struct sandbox *sb = sandbox_set_nth(w->sandboxes, 0);
-    for (unsigned i = 0; sb != NULL; sb = sandbox_set_nth(w->sandboxes, ++i)) {
+    const struct sandbox *sb = sandbox_set_next(w->sandboxes, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(w->sandboxes, sb)) {
         struct slot_ask ask = { .serial = sb->serial,
             .index = sb->index,
             .limit = sb->policy->header_slots,
@@ -209,6 +210,7 @@ worker_new(const struct worker_setup *setup)
     w->sandboxes = sandbox_set_of(w->conf);
     w->secrets = policy_secret_store(w->conf);
     list_init(&w->conns);
+    worker_sandbox_init(w);
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
     hooks_init();
     w->module_state = xcalloc(modules_state_size(LIFE_WORKER));
@@ -267,6 +269,7 @@ worker_free(struct worker *w)
     if (w->quit_timer.loop != NULL) {
         timer_stop(&w->quit_timer);
     }
+    worker_sandbox_fini(w);
     xfree(w->static_names);
     xfree(w->module_state);
     w->magic = 0;

@@ -19,6 +19,7 @@ struct ledger;
 struct pool;
 struct sandbox_set;
 struct slots;
+struct tls_client;
 struct secret_store;
 struct tls_server;
 struct tls_sessions;
@@ -61,7 +62,9 @@ struct worker {
     const struct scope *egress;
     const struct proxy_conf *proxy_conf; /* of the egress block */
     struct worker_setup setup;
-    struct sandbox_set *sandboxes;
+    struct sandbox_set *sandboxes;   /* worker_sandbox.h changes it */
+    struct tls_client **tls_clients; /* of all scopes */
+    unsigned n_tls_clients;
     struct secret_store *secrets;
     struct tls_server *tls;
     struct leaf_cache *leaves;

@@ -6,8 +6,7 @@
 #include "sandbox/identity.h"
 
 #include "base/mem.h"
-#include "sandbox/sandbox.h"
-#include "base/id.h"
+#include "sandbox/sandbox_set.h"
 
 /* "id:token"; neither may be empty, and only the token may have a colon. */
 static bool

@@ -31,8 +31,8 @@ find_special(struct reach *r, const struct sandbox_set *set)
 {
     unsigned n = sandbox_set_count(set);
     r->special = arena_alloc(r->conf->arena, (n + 1) * sizeof *r->special);
-    for (unsigned i = 0; i < n; i++) {
-        const struct sandbox *sb = sandbox_set_nth(set, i);
+    const struct sandbox *sb = sandbox_set_next(set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
         if (is_special(r->conf, sb)) {
             r->special[r->n_special++] = sb;
         }
@@ -92,14 +92,15 @@ static enum obstacle
 obstacle_for_class(
     struct reach *r, const struct class *k, const struct block *b)
 {
-    enum obstacle o = obstacle_for(r, k, &k->policy, b);
+    enum obstacle o = obstacle_for(r, k, k->policy, b);
     for (unsigned i = 0; i < r->n_special && o != OPEN; i++) {
         const struct sandbox *sb = r->special[i];
         if (r->budget == 0) {
             return OPEN;
         }
         r->budget--;
-        if (sb->class == k && obstacle_for(r, k, sb->policy, b) == OPEN) {
+        if (sb->policy->class == k &&
+            obstacle_for(r, k, sb->policy, b) == OPEN) {
             return OPEN;
         }
     }

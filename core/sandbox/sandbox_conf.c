@@ -1,13 +1,12 @@
 /*
- * The `sandbox` block, and the set of sandboxes that a configuration has:
- * made in one go when egress is checked, const afterwards.
+ * The `sandbox` block, and the set of sandboxes that a configuration has: they
+ * are added to it when egress is checked.
  */
 
 #include "sandbox/sandbox_conf.h"
 
 #include "base/id.h"
 #include "conf/type.h"
-#include "sandbox/sandbox_priv.h"
 
 static bool
 set_sandbox(struct bind *b, const struct directive *d, void *field)
@@ -38,6 +37,14 @@ sandbox_base(struct bind *b, const struct directive *d)
         return NULL;
     }
     return k->scope;
+}
+
+/* sandbox_base() has read it, before the block. */
+static bool
+set_class(struct bind *b, const struct directive *d, void *field)
+{
+    (void)b, (void)d, (void)field;
+    return true;
 }
 
 /* A wider range may take them in: they are left out of it then. */
@@ -80,84 +87,44 @@ set_addresses(struct bind *b, const struct directive *d, void *field)
 }
 
 static void
-set_fini(void *arg)
+free_set(void *set)
 {
-    struct sandbox_set *set = arg;
-    CHECK(set, SANDBOX_SET_MAGIC);
-    set->magic = 0;
-    map_fini(&set->by_id);
-    map_fini(&set->by_token);
-    prefix_map_free(set->by_addr);
-}
-
-static struct sandbox_set *
-set_new(struct conf *c)
-{
-    struct sandbox_set *set = arena_calloc(c->arena, sizeof *set);
-    set->magic = SANDBOX_SET_MAGIC;
-    set->arena = c->arena;
-    map_init(&set->by_id);
-    map_init(&set->by_token);
-    set->by_addr = prefix_map_new();
-    arena_on_free(c->arena, set_fini, set);
-    return set;
+    sandbox_set_free(set);
 }
 
 /* The class's, but for what the sandbox's own block says. */
-static void
-take_policy(struct conf *c, struct sandbox *sb, const struct class_conf *cc)
+static struct policy *
+policy_of(const struct class_conf *cc, const struct class *k)
 {
-    struct policy *p = arena_alloc(c->arena, sizeof *p);
-    const struct policy *of_class = &sb->class->policy;
-    *p = policy_of_conf(cc, sb->class);
-    p->own_denied = p->denied;
-    p->denied = of_class->denied;
-    if (p->allowed == NULL) {
-        p->allowed = of_class->allowed;
-        p->allowed_at = of_class->allowed_at;
+    struct policy values = class_values(cc, k);
+    values.own_denied = values.denied;
+    values.denied = k->policy->denied;
+    if (values.allowed == NULL) {
+        values.allowed = k->policy->allowed;
+        values.allowed_at = k->policy->allowed_at;
     }
-    sb->policy = p;
+    return policy_new(&values);
 }
 
 static int
-take_token(struct conf *c, struct sandbox_set *set, struct sandbox *sb,
-    const struct sandbox_token *token)
+refuse_clash(struct conf *c, const struct sandbox_spec *spec,
+    const struct sandbox_conf *sc, const struct sandbox_clash *clash)
 {
-    if (token == NULL) {
-        return 0;
-    }
-    sb->has_token = true;
-    memcpy(sb->token, token->sha256, SHA256_SIZE);
-    sb->by_token.key = str_n((const char *)sb->token, SHA256_SIZE);
-    const struct map_node *node = map_find(&set->by_token, sb->by_token.key);
-    if (node != NULL) {
-        const struct sandbox *other =
-            container_of(node, const struct sandbox, by_token);
-        return conf_fail(c, token->at,
+    switch (clash->what) {
+    case CLASH_ID:
+        return conf_fail(
+            c, spec->at, "duplicate sandbox \"%.*s\"", STR_ARG(clash->id));
+    case CLASH_TOKEN:
+        return conf_fail(c, sc->token->at,
             "sandbox \"%.*s\" has the token of sandbox \"%.*s\"",
-            STR_ARG(sb->id), STR_ARG(other->id));
+            STR_ARG(spec->id), STR_ARG(clash->id));
+    case CLASH_ADDRESS:
+        break;
     }
-    map_add(&set->by_token, &sb->by_token);
-    return 0;
-}
-
-static int
-take_addresses(struct conf *c, struct sandbox_set *set, struct sandbox *sb,
-    const struct sandbox_addresses *l)
-{
-    for (unsigned i = 0; l != NULL && i < l->n; i++) {
-        if (prefix_map_add(set->by_addr, &l->items[i], sb)) {
-            continue;
-        }
-        const struct sandbox *other =
-            prefix_map_get(set->by_addr, &l->items[i]);
-        return conf_fail(c, l->at[i],
-            "address \"%.*s\" is that of sandbox \"%.*s\" already",
-            STR_ARG(l->at[i]->text), STR_ARG(other->id));
-    }
-    sb->addresses = l != NULL ? l->items : NULL;
-    sb->n_addresses = l != NULL ? l->n : 0;
-    return 0;
+    const struct token *at = sc->addresses->at[clash->address];
+    return conf_fail(c, at,
+        "address \"%.*s\" is that of sandbox \"%.*s\" already",
+        STR_ARG(at->text), STR_ARG(clash->id));
 }
 
 static int
@@ -165,45 +132,50 @@ sandbox_build(struct conf *c, struct sandbox_set *set, struct scope *s)
 {
     const struct sandbox_conf *sc =
         scope_part(s, conf_part_index(c, &sandbox_part));
-    struct sandbox *sb = &set->items[set->n++];
-    sb->magic = SANDBOX_MAGIC;
-    sb->scope = s;
-    sb->at = &s->directive->args[0];
-    sb->id = sb->at->text;
-    sb->by_id.key = sb->id;
-    s->owner = sb;
-    if (map_find(&set->by_id, sb->id) != NULL) {
-        return conf_fail(
-            c, sb->at, "duplicate sandbox \"%.*s\"", STR_ARG(sb->id));
+    const struct class *k = s->parent->owner;
+    CHECK(k, CLASS_MAGIC);
+    struct sandbox_spec spec = { .id = s->directive->args[0].text,
+        .policy = policy_of(scope_part(s, conf_part_index(c, &class_part)), k),
+        .scope = s,
+        .token = sc->token != NULL ? sc->token->sha256 : NULL,
+        .at = &s->directive->args[0] };
+    if (sc->addresses != NULL) {
+        spec.addresses = sc->addresses->items;
+        spec.n_addresses = sc->addresses->n;
     }
-    map_add(&set->by_id, &sb->by_id);
-    sb->class = s->parent->owner;
-    CHECK(sb->class, CLASS_MAGIC);
-    take_policy(c, sb, scope_part(s, conf_part_index(c, &class_part)));
-    return take_token(c, set, sb, sc->token) != 0
-               ? -1
-               : take_addresses(c, set, sb, sc->addresses);
+    struct sandbox_clash clash;
+    bool is_added = sandbox_set_add(set, &spec, &clash) != NULL;
+    policy_unref(spec.policy);
+    return is_added ? 0 : refuse_clash(c, &spec, sc, &clash);
+}
+
+static int
+check_count(struct conf *c, const struct scope *egress)
+{
+    const struct sandbox_conf *sc =
+        scope_part(egress, conf_part_index(c, &sandbox_part));
+    unsigned n = 0;
+    for (struct scope *s = egress->children; s != NULL; s = s->next) {
+        if (s->context == CONF_SANDBOX && ++n > sc->max_sandboxes) {
+            return conf_fail(c, &s->directive->name,
+                "more than %u sandboxes (max_sandboxes)", sc->max_sandboxes);
+        }
+    }
+    return 0;
 }
 
 /* Without egress (NULL) an empty one; NULL after conf_fail(). */
 static struct sandbox_set *
 set_build(struct conf *c, const struct scope *egress)
 {
-    struct sandbox_set *set = set_new(c);
-    unsigned n = 0;
+    struct sandbox_set *set = sandbox_set_new();
+    arena_on_free(c->arena, free_set, set);
     if (egress == NULL) {
         return set;
     }
-    const struct sandbox_conf *sc =
-        scope_part(egress, conf_part_index(c, &sandbox_part));
-    for (struct scope *s = egress->children; s != NULL; s = s->next) {
-        if (s->context == CONF_SANDBOX && ++n > sc->max_sandboxes) {
-            conf_fail(c, &s->directive->name,
-                "more than %u sandboxes (max_sandboxes)", sc->max_sandboxes);
-            return NULL;
-        }
+    if (check_count(c, egress) != 0) {
+        return NULL;
     }
-    set->items = arena_calloc(c->arena, n * sizeof *set->items);
     for (struct scope *s = egress->children; s != NULL; s = s->next) {
         if (s->context == CONF_SANDBOX && sandbox_build(c, set, s) != 0) {
             return NULL;
@@ -218,7 +190,7 @@ sandbox_set_of(const struct conf *c)
     const struct scope *s = conf_scope(c, CONF_EGRESS);
     const struct sandbox_conf *sc =
         scope_part(s != NULL ? s : c->main, conf_part_index(c, &sandbox_part));
-    CHECK(sc->set, SANDBOX_SET_MAGIC);
+    AN(sc->set != NULL);
     return sc->set;
 }
 
@@ -262,7 +234,12 @@ static const struct cmd sandbox_cmds[] = {
         .base = sandbox_base },
     CMD("max_sandboxes", CONF_EGRESS, 1, 1, S, max_sandboxes, unsigned,
         set_count),
-    OWN("class", 1, 0, class_name, struct str, set_str),
+    { .name = "class",
+        .contexts = CONF_SANDBOX,
+        .min_args = 1,
+        .max_args = 1,
+        .flags = CMD_OWN,
+        .set = set_class },
     OWN("token", 1, 0, token, struct sandbox_token *, set_token),
     OWN("address", 255, CMD_LIST, addresses, struct sandbox_addresses *,
         set_addresses),

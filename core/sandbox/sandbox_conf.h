@@ -6,7 +6,8 @@
  */
 
 #include "conf/bind.h"
-#include "sandbox/sandbox.h"
+#include "policy/class.h"
+#include "sandbox/sandbox_set.h"
 
 struct sandbox_token {
     uint8_t sha256[32];
@@ -22,7 +23,6 @@ struct sandbox_addresses {
 /* PART_SANDBOX's struct. Fields marked own are not inherited. */
 struct sandbox_conf {
     unsigned max_sandboxes;              /* egress */
-    struct str class_name;               /* own; sandbox */
     struct sandbox_token *token;         /* own; sandbox */
     struct sandbox_addresses *addresses; /* own; sandbox */
 

@@ -130,6 +130,21 @@ test_a_flood(void **state)
     assert_int_equal(shares_count(&things[MANY - 1].share), 4);
 }
 
+static void
+test_one_holders_own(void **state)
+{
+    (void)state;
+    give(0, 'v');
+    give(1, 'a');
+    give(2, 'v');
+    assert_ptr_equal(shares_of(shares, STR("v")), &things[0].share);
+    shares_touch(&things[0].share);
+    assert_ptr_equal(shares_of(shares, STR("v")), &things[2].share);
+    assert_null(shares_of(shares, STR("nobody")));
+    shares_drop(shares, &things[1].share);
+    assert_null(shares_of(shares, STR("a")));
+}
+
 /* Against counting. */
 static unsigned
 held(char holder, unsigned *oldest)
@@ -192,6 +207,7 @@ main(void)
         test(test_the_largest_holders),
         test(test_those_that_may_not_go),
         test(test_a_flood),
+        test(test_one_holders_own),
         test(test_any_order),
     };
     return cmocka_run_group_tests_name("shares", tests, NULL, NULL);

@@ -69,7 +69,7 @@ cases(void **state)
             overlap_covers(s, name, &budget) != rows[i].covers) {
             fail_msg("%s in \"%s\"", rows[i].name, rows[i].words);
         }
-        pattern_set_free(s);
+        pattern_set_unref(s);
     }
     unsigned budget = OVERLAP_BUDGET;
     assert_false(overlap_meets(NULL, STR("*.test"), &budget));
@@ -87,7 +87,7 @@ budget_ends(void **state)
     assert_int_equal(budget, 0);
     assert_true(overlap_covers(s, STR("*.a.test"), &(unsigned){ 4 }));
     assert_false(overlap_covers(s, STR("*.a.test"), &(unsigned){ 3 }));
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 /* One to three bytes of "ab*", no two stars in a row. */
@@ -145,7 +145,7 @@ against_every_name(void **state)
         }
         n_met += is_met;
         n_covered += is_covered;
-        pattern_set_free(s);
+        pattern_set_unref(s);
     }
     assert_true(n_met > 500 && n_covered > 200);
 }

@@ -64,7 +64,7 @@ expect(enum pattern_kind kind, const char *words, const char *host,
     if (strcmp(found, pattern) != 0) {
         fail_msg("%s in \"%s\": %s, not %s", host, words, found, pattern);
     }
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 static void
@@ -98,7 +98,7 @@ list_addresses(void **state)
     struct pattern_set *s = set_of(PATTERN_LIST, "10.0.0.0/8");
     assert_int_equal(
         pattern_match(s, STR("10.1.2.3"), NULL, NULL), PATTERN_NONE);
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 static void
@@ -157,7 +157,7 @@ canonical_text(void **state)
     assert_true(str_eq(pattern_set_nth(s, 0), STR("a.test")));
     assert_true(str_eq(pattern_set_nth(s, 1), STR("10.0.0.0/8")));
     assert_true(str_eq(pattern_set_nth(s, 2), STR("*.b")));
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 #define L64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -234,7 +234,7 @@ refuse_one(enum pattern_kind kind, const struct refused *r)
         fail_msg("\"%s\": %s", r->pattern, err.text);
     }
     assert_null(err.other);
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 static void
@@ -262,7 +262,7 @@ names_like_ranges(void **state)
     for (size_t i = 0; i < LEN(names); i++) {
         struct pattern_set *s = pattern_set_new(PATTERN_LIST);
         assert_true(pattern_set_add(s, str_of(names[i]), s, &err));
-        pattern_set_free(s);
+        pattern_set_unref(s);
     }
 }
 
@@ -282,11 +282,11 @@ duplicates(void **state)
     }
     assert_false(pattern_set_add(s, STR(".test"), &second, &err));
     assert_false(pattern_set_add(s, STR("~ x+"), &second, &err));
-    pattern_set_free(s);
+    pattern_set_unref(s);
 
     s = set_of(PATTERN_LIST, "a.test A.TEST. *.b *.b 10.0.0.0/8 10.0.0.0/8");
     assert_int_equal(pattern_set_count(s), 3);
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 static void
@@ -311,7 +311,7 @@ values_and_captures(void **state)
     assert_false(hit.is_regex);
     assert_ptr_equal(hit.value, &err);
     assert_int_equal(pattern_match(s, host, NULL, NULL), PATTERN_MATCH);
-    pattern_set_free(s);
+    pattern_set_unref(s);
 }
 
 static void
@@ -344,15 +344,15 @@ what_a_set_tells(void **state)
     assert_false(pattern_set_has_addr(s, &a));
     assert_false(pattern_set_has_addr(NULL, &a));
     assert_int_equal(pattern_match(NULL, STR("a"), NULL, NULL), PATTERN_NONE);
-    pattern_set_free(s);
+    pattern_set_unref(s);
     s = set_of(PATTERN_LIST, "a.test 10.0.0.1 ::1");
     assert_true(pattern_set_is_exact(s));
-    pattern_set_free(s);
+    pattern_set_unref(s);
     s = set_of(PATTERN_SERVER, "a.test *.b");
     assert_false(pattern_set_is_exact(s));
     assert_false(pattern_set_has_addr(s, &a));
-    pattern_set_free(s);
-    pattern_set_free(NULL);
+    pattern_set_unref(s);
+    pattern_set_unref(NULL);
 }
 
 static bool
@@ -458,7 +458,7 @@ compare(enum pattern_kind kind, unsigned n, unsigned n_hosts, uint64_t seed)
         }
     }
     xfree(patterns);
-    pattern_set_free(s);
+    pattern_set_unref(s);
     arena_free(a);
 }
 

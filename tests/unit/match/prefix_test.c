@@ -86,6 +86,28 @@ the_very_range(void **state)
     prefix_map_free(m);
 }
 
+/* What joined two ranges goes with the one of them, and comes again. */
+static void
+goes_and_comes(void **state)
+{
+    struct prefix_map *m = prefix_map_new();
+    struct cidr low = range("10.0.0.0/9"), both = range("10.0.0.0/8");
+    (void)state;
+    add(m, "10.0.0.0/9");
+    add(m, "10.128.0.0/9");
+    assert_false(prefix_map_remove(m, &both)); /* nobody added it */
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(prefix_map_remove(m, &low));
+        assert_string_equal(find(m, "10.1.1.1"), "none");
+        assert_string_equal(find(m, "10.200.1.1"), "10.128.0.0/9");
+        add(m, "10.0.0.0/8");
+        add(m, "10.0.0.0/9");
+        assert_true(prefix_map_remove(m, &both));
+        assert_string_equal(find(m, "10.1.1.1"), "10.0.0.0/9");
+    }
+    prefix_map_free(m);
+}
+
 static struct addr
 random_addr(struct naive_random *r, unsigned family)
 {
@@ -145,6 +167,29 @@ compare_one(const struct prefix_map *m, const struct cidr *items, unsigned n,
 }
 
 static void
+look_up(const struct prefix_map *m, const struct cidr *items, unsigned n,
+    struct naive_random *r, unsigned n_lookups)
+{
+    for (unsigned i = 0; i < n_lookups; i++) {
+        struct addr a = random_addr(r, i & 1 ? 4 : 6);
+        compare_one(m, items, n, &a);
+    }
+}
+
+/* Of each `every` ranges one goes; the others are found as before. */
+static void
+take_out(struct prefix_map *m, struct cidr *items, unsigned n, unsigned every)
+{
+    for (unsigned i = 0; i < n; i += every) {
+        if (items[i].bits != 255) {
+            assert_true(prefix_map_remove(m, &items[i]));
+            assert_false(prefix_map_remove(m, &items[i]));
+            items[i].bits = 255;
+        }
+    }
+}
+
+static void
 compare(unsigned n, unsigned n_lookups, uint64_t seed)
 {
     struct naive_random r = { seed };
@@ -159,9 +204,10 @@ compare(unsigned n, unsigned n_lookups, uint64_t seed)
             items[i].bits = 255; /* not in the map */
         }
     }
-    for (unsigned i = 0; i < n_lookups; i++) {
-        struct addr a = random_addr(&r, i & 1 ? 4 : 6);
-        compare_one(m, items, n, &a);
+    look_up(m, items, n, &r, n_lookups);
+    for (unsigned every = 4; every != 0; every /= 2) {
+        take_out(m, items, n, every);
+        look_up(m, items, n, &r, n_lookups / 4);
     }
     prefix_map_free(m);
     xfree(items);
@@ -183,6 +229,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(longest_wins),
         cmocka_unit_test(the_very_range),
+        cmocka_unit_test(goes_and_comes),
         cmocka_unit_test(random_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

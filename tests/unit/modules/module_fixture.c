@@ -59,6 +59,7 @@ module_end_tx(struct fixture *f)
         return;
     }
     pump_fini(&f->tx->down);
+    tx_drop_policy(f->tx);
     arena_free(f->tx->arena);
     f->tx = NULL;
 }
@@ -139,7 +140,7 @@ module_start(void **state, const char *text)
         .secrets = policy_secret_store(f->conf) };
     f->conn = (struct conn){ .magic = CONN_MAGIC,
         .worker = &f->worker,
-        .sandbox = sandbox_set_nth(f->worker.sandboxes, 0),
+        .sandbox = sandbox_set_next(f->worker.sandboxes, NULL),
         .is_tls = true };
     task_init(&f->conn.task, f->loop, &step_idle, NULL);
     return f;
@@ -148,7 +149,7 @@ module_start(void **state, const char *text)
 static void
 choose(struct tx *tx)
 {
-    struct decide_query q = { .policy = tx->sandbox->policy,
+    struct decide_query q = { .policy = tx->policy,
         .host = tx->authority.host,
         .is_request = true,
         .method = tx->request.method,
@@ -183,7 +184,7 @@ module_request(struct fixture *f, const char *request)
     tx->conn = &f->conn;
     tx->sandbox = f->conn.sandbox;
     tx->where = f->worker.egress;
-    tx->who = tx->sandbox->scope;
+    tx_take_policy(tx);
     hooks_init();
     tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     pump_init(&tx->down, NULL, NULL);

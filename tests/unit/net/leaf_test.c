@@ -361,6 +361,38 @@ what_is_over_is_not_given(void **state)
     lf_stop();
 }
 
+/* Its leaves, what is being minted for it, and its budget. */
+static void
+a_sandbox_that_ended(void **state)
+{
+    struct leaf_owner other = fx.owner;
+    struct leaf *leaf = NULL;
+    (void)state;
+    other.serial += 1000;
+    lf_start(100, 2);
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_PENDING);
+    lf_serve();
+    assert_int_equal(lf_get("a"), LEAF_PENDING);
+    lf_serve();
+    assert_int_equal(lf_get("b"), LEAF_PENDING);
+    leaf_forget(fx.cache, &fx.w.task);
+    leaf_cache_forget(fx.cache, fx.owner.serial);
+    assert_int_equal(leaf_cache_count(fx.cache), 2); /* "b" is under way */
+    assert_int_equal(lf_get("b"), LEAF_FAILED);
+    struct mint_ask ask = lf_take_ask();
+    struct mint_answer a = lf_sign(&ask);
+    lf_answer(&a);
+    lf_turn(0);
+    lf_turn(0);
+    assert_int_equal(leaf_cache_count(fx.cache), 1);
+    assert_int_equal(lf_get_of(&other, "a", &leaf), LEAF_READY);
+    leaf_unref(leaf);
+    assert_int_equal(lf_get("a"), LEAF_PENDING);
+    leaf_forget(fx.cache, &fx.w.task);
+    leaf_cache_forget(fx.cache, fx.owner.serial);
+    lf_stop(); /* while it is under way */
+}
+
 static void
 what_tickets_are_bound_to(void **state)
 {
@@ -396,6 +428,7 @@ main(void)
         TEST(greedy_sandboxes_push_out_none_that_has_few),
         TEST(renewal),
         TEST(what_is_over_is_not_given),
+        TEST(a_sandbox_that_ended),
         TEST(what_tickets_are_bound_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

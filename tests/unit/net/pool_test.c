@@ -124,6 +124,31 @@ test_the_newest_is_taken(void **state)
     pool_host_put(pool, h);
 }
 
+static void
+test_a_sandbox_that_ended(void **state)
+{
+    (void)state;
+    struct owner own[3];
+    struct pool_host *first = host("a.example", 1);
+    struct pool_host *second = host("b.example", 1);
+    struct pool_host *others = host("a.example", 2);
+    owner_put(&own[0], first, 60);
+    owner_put(&own[1], second, 60);
+    owner_put(&own[2], others, 60);
+    pool_forget(pool, 3);
+    assert_int_equal(pool_idle(pool), 3);
+    pool_forget(pool, 1);
+    assert_true(own[0].is_closed && own[1].is_closed);
+    assert_null(pool_take(pool, first, &open_policy));
+    assert_ptr_equal(pool_take(pool, others, &open_policy), &own[2].entry);
+    for (size_t i = 0; i < LEN(own); i++) {
+        owner_fini(&own[i]);
+    }
+    pool_host_put(pool, first);
+    pool_host_put(pool, second);
+    pool_host_put(pool, others);
+}
+
 /* Whatever differs makes another place. */
 static void
 test_keys(void **state)
@@ -346,6 +371,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_newest_is_taken),
         TEST(test_keys),
+        TEST(test_a_sandbox_that_ended),
         TEST(test_the_guard_is_asked_again),
         TEST(test_a_place_is_closed),
         TEST(test_shedding_takes_the_oldest),

@@ -117,6 +117,21 @@ test_a_flood(void **state)
     assert_ptr_equal(get(1, 0), own);
 }
 
+static void
+test_a_sandbox_that_ended(void **state)
+{
+    (void)state;
+    put(1, 0);
+    put(1, 1);
+    SSL_SESSION *others = put(2, 0);
+    tls_sessions_forget(sessions, 3);
+    assert_non_null(get(1, 0));
+    tls_sessions_forget(sessions, 1);
+    assert_null(get(1, 0));
+    assert_null(get(1, 1));
+    assert_ptr_equal(get(2, 0), others);
+}
+
 #define test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -126,6 +141,7 @@ main(void)
         test(test_the_newest_of_a_key),
         test(test_the_oldest_goes),
         test(test_a_flood),
+        test(test_a_sandbox_that_ended),
     };
     return cmocka_run_group_tests_name("tls_session", tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ void
 decide_ask(void **state, const char *method, const char *host, const char *path)
 {
     struct policy_conf *pc = *state; /* first in the fixture */
-    struct decide_query q = { .policy = sandbox_set_nth(pc->set, 0)->policy,
+    struct decide_query q = { .policy = policy_sandbox(pc, 0)->policy,
         .host = str_of(host),
         .is_request = method != NULL,
         .method = str_of(method),

@@ -28,7 +28,7 @@ empty_sets(void **state)
     struct policy_conf *pc = policy_binds(state, NULL);
     struct addr a;
     assert_int_equal(sandbox_set_count(pc->set), 0);
-    assert_null(sandbox_set_nth(pc->set, 0));
+    assert_null(policy_sandbox(pc, 0));
     assert_null(sandbox_by_id(pc->set, STR("a")));
     assert_true(addr_parse(STR("10.0.0.1"), &a));
     assert_null(sandbox_by_addr(pc->set, &a));
@@ -48,30 +48,30 @@ defaults_and_classes(void **state)
     const struct class *k = policy_classes(pc);
     assert_int_equal(k->magic, CLASS_MAGIC);
     assert_true(str_eq(k->name, STR("k")));
-    assert_int_equal(k->policy.magic, POLICY_MAGIC);
-    assert_null(k->policy.allowed);
-    assert_null(k->policy.denied);
-    assert_false(k->policy.internet);
-    assert_int_equal(k->policy.connections, 512);
-    assert_int_equal(k->policy.header_slots, 5);
-    assert_int_equal(k->policy.header_slots_queue, 1000);
-    assert_true(k->policy.header_slots_timeout == 60);
-    assert_int_equal(k->policy.revision, 0);
+    assert_int_equal(k->policy->magic, POLICY_MAGIC);
+    assert_null(k->policy->allowed);
+    assert_null(k->policy->denied);
+    assert_false(k->policy->internet);
+    assert_int_equal(k->policy->connections, 512);
+    assert_int_equal(k->policy->header_slots, 5);
+    assert_int_equal(k->policy->header_slots_queue, 1000);
+    assert_true(k->policy->header_slots_timeout == 60);
+    assert_int_equal(k->policy->revision, 0);
     assert_null(k->hosts);
     assert_null(k->shared);
     assert_null(k->outbound);
     const struct class *l = k->next;
     assert_null(l->next);
-    assert_true(l->policy.internet);
-    assert_int_equal(l->policy.connections, 7);
-    assert_int_equal(l->policy.header_slots, 8);
-    assert_int_equal(l->policy.header_slots_queue, 0);
-    assert_true(l->policy.header_slots_timeout == 5);
-    assert_int_equal(pattern_set_count(l->policy.allowed), 0);
-    assert_int_equal(pattern_set_count(l->policy.denied), 2);
-    assert_true(matches(l->policy.denied, "x.b"));
+    assert_true(l->policy->internet);
+    assert_int_equal(l->policy->connections, 7);
+    assert_int_equal(l->policy->header_slots, 8);
+    assert_int_equal(l->policy->header_slots_queue, 0);
+    assert_true(l->policy->header_slots_timeout == 5);
+    assert_int_equal(pattern_set_count(l->policy->allowed), 0);
+    assert_int_equal(pattern_set_count(l->policy->denied), 2);
+    assert_true(matches(l->policy->denied, "x.b"));
     pc = policy_binds(state, "sandbox_class k { }");
-    assert_int_equal(policy_classes(pc)->policy.header_slots, 6);
+    assert_int_equal(policy_classes(pc)->policy->header_slots, 6);
 }
 
 static void
@@ -180,23 +180,22 @@ what_a_sandbox_takes(void **state)
         "sandbox_class k { internet off; connections 7; header_slots 8;"
         " allowed_hosts a.test; denied_hosts d.test; }");
     const struct class *k = policy_classes(pc);
-    const struct sandbox *sb = sandbox_set_nth(pc->set, 0);
+    const struct sandbox *sb = policy_sandbox(pc, 0);
     const struct policy *p = sb->policy;
     assert_int_equal(sandbox_set_count(pc->set), 3);
     assert_int_equal(sb->magic, SANDBOX_MAGIC);
     assert_true(str_eq(sb->id, STR("plain")));
-    assert_ptr_equal(sb->class, k);
+    assert_ptr_equal(sb->policy->class, k);
     assert_ptr_equal(sb->scope, policy_egress(state, 0));
-    assert_ptr_equal(sb->scope->owner, sb);
     assert_ptr_equal(sb->scope->parent, k->scope);
     assert_false(p->internet); /* the class's, not egress's */
     assert_int_equal(p->connections, 7);
     assert_int_equal(p->header_slots, 8);
-    assert_ptr_equal(p->allowed, k->policy.allowed);
-    assert_ptr_equal(p->denied, k->policy.denied);
+    assert_ptr_equal(p->allowed, k->policy->allowed);
+    assert_ptr_equal(p->denied, k->policy->denied);
     assert_null(p->own_denied);
 
-    p = sandbox_set_nth(pc->set, 1)->policy;
+    p = policy_sandbox(pc, 1)->policy;
     assert_true(p->internet);
     assert_int_equal(p->connections, 9);
     assert_int_equal(p->header_slots, 3);
@@ -207,9 +206,9 @@ what_a_sandbox_takes(void **state)
     assert_true(matches(p->denied, "d.test"));
     assert_true(matches(p->own_denied, "c.test"));
 
-    p = sandbox_set_nth(pc->set, 2)->policy;
+    p = policy_sandbox(pc, 2)->policy;
     assert_int_equal(pattern_set_count(p->allowed), 0);
-    assert_null(sandbox_set_nth(pc->set, 3));
+    assert_null(policy_sandbox(pc, 3));
 }
 
 #define CLASS "sandbox_class k { }\n"
@@ -266,8 +265,8 @@ lookups(void **state)
     struct sandbox *a = sandbox_by_id(pc->set, STR("a"));
     struct sandbox *b = sandbox_by_id(pc->set, STR("b"));
     struct addr unix_peer = { .family = ADDR_UNIX };
-    assert_ptr_equal(a, sandbox_set_nth(pc->set, 0));
-    assert_ptr_equal(b, sandbox_set_nth(pc->set, 1));
+    assert_ptr_equal(a, policy_sandbox(pc, 0));
+    assert_ptr_equal(b, policy_sandbox(pc, 1));
     assert_null(sandbox_by_id(pc->set, STR("c")));
     assert_null(sandbox_by_id(pc->set, STR("")));
     assert_ptr_equal(by_addr(pc, "10.2.0.1"), a);
@@ -318,11 +317,11 @@ assignment(void **state)
 {
     struct policy_conf *pc =
         policy_binds(state, CLASS "sandbox a { class k; }");
-    struct sandbox *sb = sandbox_set_nth(pc->set, 0);
+    struct sandbox *sb = policy_sandbox(pc, 0);
     char der[] = "der";
     assert_int_equal(sb->serial, 0);
     assert_int_equal(sb->ca_der.n, 0);
-    sandbox_assign(pc->set, sb, 77, 5, str_of(der));
+    sandbox_assign(sb, 77, 5, str_of(der));
     der[0] = 'x';
     assert_int_equal(sb->serial, 77);
     assert_int_equal(sb->index, 5);

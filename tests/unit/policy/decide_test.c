@@ -21,7 +21,7 @@ rule_1_malformed(void **state)
 {
     struct policy_conf *pc =
         bind_class(state, "internet on; denied_hosts *;", "");
-    struct decide_query q = { .policy = sandbox_set_nth(pc->set, 0)->policy,
+    struct decide_query q = { .policy = policy_sandbox(pc, 0)->policy,
         .host = STR("a.test"),
         .malformed = "two Host fields" };
     decide(&q, &decided);
@@ -73,9 +73,9 @@ static struct policy *
 own_policy(void **state)
 {
     struct policy_conf *pc = *state;
-    struct sandbox *sb = sandbox_set_nth(pc->set, 0);
-    struct policy *p = arena_alloc(pc->arena, sizeof *p);
-    *p = *sb->policy;
+    struct sandbox *sb = policy_sandbox(pc, 0);
+    struct policy *p = policy_new(sb->policy);
+    policy_unref(sb->policy);
     sb->policy = p;
     return p;
 }
@@ -95,7 +95,7 @@ rule_4_outbound_by_host(void **state)
         set, STR("pass.test"), block_of(policy_egress(state, 4)), &err));
     pattern_set_compile(set);
     struct policy *p = own_policy(state);
-    p->outbound_by_host = set;
+    p->outbound_by_host = set; /* and its reference */
     /* set by name: that alone lets it leave, to proxy_pass too */
     expect_both(state, "x.a.test", "allow 4 outbound_by_host");
     assert_ptr_equal(decided.block, h);
@@ -104,7 +104,6 @@ rule_4_outbound_by_host(void **state)
     expect_both(state, "no.test", "deny 4 outbound_by_host");
     expect_both(state, "pass.test", "allow 4 outbound_by_host");
     expect_get(state, "y.test", "return 5 host");
-    pattern_set_free(set);
 }
 
 static void

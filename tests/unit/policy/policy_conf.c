@@ -128,6 +128,16 @@ policy_classes(const struct policy_conf *pc)
     return classes_of(pc->conf, conf_scope(pc->conf, CONF_EGRESS));
 }
 
+struct sandbox *
+policy_sandbox(const struct policy_conf *pc, unsigned n)
+{
+    struct sandbox *sb = sandbox_set_next(pc->set, NULL);
+    while (sb != NULL && n-- != 0) {
+        sb = sandbox_set_next(pc->set, sb);
+    }
+    return sb;
+}
+
 void
 policy_refuses(void **state, const char *text, const char *what, unsigned line)
 {

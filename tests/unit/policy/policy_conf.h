@@ -26,6 +26,9 @@ struct policy_conf *policy_binds(void **state, const char *text);
 /* Its classes, in file order. */
 const struct class *policy_classes(const struct policy_conf *pc);
 
+/* Its n-th sandbox; NULL past the last. */
+struct sandbox *policy_sandbox(const struct policy_conf *pc, unsigned n);
+
 /* TEXT is refused with "WHAT in …weir.conf:LINE". */
 void policy_refuses(
     void **state, const char *text, const char *what, unsigned line);

@@ -221,7 +221,7 @@ free_ends(struct live *l)
 void
 live_is_back(struct live *l)
 {
-    const struct sandbox *sb = sandbox_set_nth(l->worker->sandboxes, 0);
+    const struct sandbox *sb = sandbox_set_next(l->worker->sandboxes, NULL);
     live_settle(l);
     assert_int_equal(l->worker->n_conns, 0);
     assert_int_equal(l->n_arrived, 0);
@@ -372,8 +372,8 @@ configure(struct live *l, const char *egress, const char *more)
     if (policy_secrets_load(c, w->err, sizeof w->err) != 0) {
         fail_msg("%s", w->err);
     }
-    sandbox_assign(sandbox_set_of(c), sandbox_set_nth(sandbox_set_of(c), 0),
-        fx.owner.serial, fx.owner.index, fx.owner.ca_cert_der);
+    sandbox_assign(sandbox_set_next(sandbox_set_of(c), NULL), fx.owner.serial,
+        fx.owner.index, fx.owner.ca_cert_der);
     unlink(tmp_dir_path(&w->dir, "access.log"));
     AZ(logfiles_open(c, getuid(), getgid()));
     l->logged = 0;

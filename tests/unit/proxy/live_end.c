@@ -48,21 +48,33 @@ live_end_free(struct live_end *e)
     xfree(e);
 }
 
-struct live_end *
-live_client_of(struct live *l, unsigned listener)
+static struct live_end *
+accepted(struct live *l, unsigned listener, const struct addr *from)
 {
     int pair[2];
-    struct addr a;
     AZ(socketpair(
         AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair));
-    AN(addr_parse(STR("10.0.0.1"), &a));
     if (l->room != 0) {
         AZ(setsockopt(
             pair[0], SOL_SOCKET, SO_SNDBUF, &l->room, sizeof l->room));
     }
-    conn_new(l->worker, listen_get(l->worker->conf, listener), pair[0], &a);
+    conn_new(l->worker, listen_get(l->worker->conf, listener), pair[0], from);
     live_settle(l);
     return end_new(l, pair[1]);
+}
+
+struct live_end *
+live_client_of(struct live *l, unsigned listener)
+{
+    struct addr a;
+    AN(addr_parse(STR("10.0.0.1"), &a));
+    return accepted(l, listener, &a);
+}
+
+struct live_end *
+live_client_at(struct live *l, const struct addr *from)
+{
+    return accepted(l, 0, from);
 }
 
 struct live_end *

@@ -6,6 +6,7 @@
  * is OpenSSL's own over memory, so that a record can be sent in pieces.
  */
 
+#include "base/addr.h"
 #include "base/buf.h"
 #include "live.h"
 
@@ -27,6 +28,9 @@ struct live_end *live_front(struct live *l);
 
 /* One of another listener, which the test's own directives made: 2 or more. */
 struct live_end *live_client_of(struct live *l, unsigned listener);
+
+/* One from that address. */
+struct live_end *live_client_at(struct live *l, const struct addr *from);
 
 /* The connection that weir has made; there is one. */
 struct live_end *live_origin(struct live *l);

@@ -20,6 +20,7 @@ static const struct reply_text denied = { .status = 403,
     .message = STR_INIT("Ask <us>."),
     .rule = STR_INIT("default"),
     .host = STR_INIT("a.test"),
+    .revision = 7,
     .advice = { "Do not.", false },
     .page = STR_INIT("<h1>{{error}}</h1>{{detail}}|{{message}}|{{advice}}"
                      "{{reason}} {{status}}{{none}}{") };
@@ -64,7 +65,7 @@ test_json(void **state)
         "\"title\":\"Forbidden\",\"status\":403,"
         "\"detail\":\"a.test is blocked: it's <so> & \\\"so\\\"\","
         "\"message\":\"a\\\"b\\n\xef\xbf\xbd\",\"rule\":\"default\","
-        "\"host\":\"a.test\",\"revision\":0,\"retryable\":false,"
+        "\"host\":\"a.test\",\"revision\":7,\"retryable\":false,"
         "\"advice\":\"Do not.\"}\n");
     t.message = STR_NONE;
     t.advice.is_retryable = true;
@@ -72,7 +73,7 @@ test_json(void **state)
         "{\"error\":\"a.test is blocked\",\"type\":\"about:blank\","
         "\"title\":\"Forbidden\",\"status\":403,"
         "\"detail\":\"a.test is blocked: it's <so> & \\\"so\\\"\","
-        "\"rule\":\"default\",\"host\":\"a.test\",\"revision\":0,"
+        "\"rule\":\"default\",\"host\":\"a.test\",\"revision\":7,"
         "\"retryable\":true,\"advice\":\"Do not.\"}\n");
 }
 

@@ -188,7 +188,7 @@ as_decided(void **state)
         bool is_warned = strstr(warned, "in:2\n") != NULL;
         struct policy_conf *pc = *state;
         struct decision d;
-        struct decide_query q = { .policy = sandbox_set_nth(pc->set, 0)->policy,
+        struct decide_query q = { .policy = policy_sandbox(pc, 0)->policy,
             .host = STR("a.test"),
             .is_request = false };
         decide(&q, &d);

@@ -1,0 +1,163 @@
+/*
+ * See worker_sandbox.h. The list of a sandbox's connections is in the sandbox;
+ * no other file changes it. Whoever takes a new policy calls for all of the
+ * sandbox's exchanges here: none may send under an old one.
+ */
+
+#include "proxy/worker_sandbox.h"
+
+#include "base/mem.h"
+#include "net/leaf.h"
+#include "net/pool.h"
+#include "net/tls_ctx.h"
+#include "net/tls_session.h"
+#include "proxy/conn.h"
+#include "proxy/distrust.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "proxy/slot.h"
+#include "proxy/tx.h"
+#include "proxy/tx_policy.h"
+#include "proxy/worker.h"
+
+/* Of all scopes, each once: there are as many as ways to speak to origins. */
+static void
+collect_tls(struct worker *w, const struct scope *s)
+{
+    const struct proxy_conf *pc = scope_part(s, PART_PROXY);
+    bool is_there = pc->tls == NULL;
+    for (unsigned i = 0; i < w->n_tls_clients; i++) {
+        is_there = is_there || w->tls_clients[i] == pc->tls;
+    }
+    if (!is_there) {
+        w->tls_clients = xgrow(
+            w->tls_clients, w->n_tls_clients, sizeof(struct tls_client *));
+        w->tls_clients[w->n_tls_clients++] = pc->tls;
+    }
+    for (s = s->children; s != NULL; s = s->next) {
+        collect_tls(w, s);
+    }
+}
+
+void
+worker_sandbox_init(struct worker *w)
+{
+    CHECK(w, WORKER_MAGIC);
+    AZ(w->n_tls_clients);
+    collect_tls(w, w->egress);
+}
+
+void
+worker_sandbox_fini(struct worker *w)
+{
+    CHECK(w, WORKER_MAGIC);
+    xfree(w->tls_clients);
+    w->tls_clients = NULL;
+    w->n_tls_clients = 0;
+}
+
+void
+conn_join(struct conn *c, struct sandbox *sb)
+{
+    CHECK(c, CONN_MAGIC);
+    AZ(c->sandbox);
+    AZ(sb->is_ended);
+    c->sandbox = sandbox_ref(sb);
+    list_add_tail(&sb->conns, &c->of_sandbox);
+}
+
+void
+conn_leave(struct conn *c)
+{
+    CHECK(c, CONN_MAGIC);
+    if (c->sandbox != NULL) {
+        list_del(&c->of_sandbox);
+        sandbox_unref(c->sandbox);
+        c->sandbox = NULL;
+    }
+}
+
+void
+worker_sandbox_each(
+    struct sandbox *sb, void (*fn)(struct conn *c, void *arg), void *arg)
+{
+    CHECK(sb, SANDBOX_MAGIC);
+    struct list *node = sb->conns.next;
+    while (node != &sb->conns) {
+        struct conn *c = container_of(node, struct conn, of_sandbox);
+        CHECK(c, CONN_MAGIC);
+        node = node->next;
+        fn(c, arg);
+    }
+}
+
+static void
+cut(struct conn *c, void *why)
+{
+    if (c->tx != NULL) {
+        tx_cut(c->tx, str_of(why));
+    }
+    conn_free(c);
+}
+
+/* An exchange that has had no connection upstream waits, and judges itself. */
+static void
+judge_conn(struct conn *c, void *arg)
+{
+    static char why[] = "refused by a newer policy";
+    struct tx *tx = c->tx;
+    (void)arg;
+    if (tx == NULL || tx->is_over || tx->policy == NULL) {
+        return; /* its next request is judged when it comes */
+    }
+    if (tx->t_connected == 0) {
+        task_wake(&tx->task);
+    } else if (tx_is_denied(tx)) {
+        cut(c, why);
+    }
+}
+
+/* Those that wait in the line may have a slot now. */
+static void
+set_slots(struct worker *w, const struct sandbox *sb)
+{
+    struct slot_ask ask = { .serial = sb->serial,
+        .index = sb->index,
+        .limit = sb->policy->header_slots,
+        .generation = w->setup.generation };
+    slots_set_limit(w->slots, &ask);
+}
+
+bool
+worker_sandbox_change(struct worker *w, struct sandbox *sb,
+    const struct sandbox_spec *spec, struct sandbox_clash *clash)
+{
+    CHECK(w, WORKER_MAGIC);
+    const struct policy *old = sb->policy;
+    if (!sandbox_set_change(w->sandboxes, sb, spec, clash)) {
+        return false;
+    }
+    if (sb->policy != old) {
+        set_slots(w, sb);
+        worker_sandbox_each(sb, judge_conn, NULL);
+    }
+    return true;
+}
+
+void
+worker_sandbox_end(struct worker *w, struct sandbox *sb)
+{
+    static char why[] = "the sandbox ended";
+    CHECK(w, WORKER_MAGIC);
+    uint64_t serial = sandbox_ref(sb)->serial;
+    sandbox_set_remove(w->sandboxes, sb);
+    worker_sandbox_each(sb, cut, why);
+    AN(list_is_empty(&sb->conns));
+    pool_forget(w->pool, serial);
+    leaf_cache_forget(w->leaves, serial);
+    for (unsigned i = 0; i < w->n_tls_clients; i++) {
+        tls_sessions_forget(tls_client_sessions(w->tls_clients[i]), serial);
+    }
+    distrust_forget(w->distrust, serial);
+    sandbox_unref(sb);
+}
