@@ -444,9 +444,11 @@ void
 master_send_logs(struct master *m, struct child *ch)
 {
     const struct cycle *c = ch->cycle != NULL ? ch->cycle : m->current;
-    struct chan_msg msg = {
-        .type = CHAN_LOG, .number = (uint64_t)-1, .fd = c->error_log
-    };
+    char level = (char)c->main->error_log.level;
+    struct chan_msg msg = { .type = CHAN_LOG,
+        .number = (uint64_t)-1,
+        .data = str_n(&level, 1),
+        .fd = c->error_log };
     if (c->error_log >= 0) {
         child_send(ch, &msg);
     }
@@ -454,6 +456,7 @@ master_send_logs(struct master *m, struct child *ch)
     for (unsigned i = 0;
          ch->cycle != NULL && (f = logfile_nth(c->conf, i)) != NULL; i++) {
         msg.number = i;
+        msg.data = STR_NONE;
         msg.fd = f->fd;
         if (f->fd >= 0) {
             child_send(ch, &msg);

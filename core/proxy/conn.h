@@ -11,7 +11,6 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/bufq.h"
-#include "base/shares.h"
 #include "http/url.h"
 #include "net/stream.h"
 #include "net/tls_record.h"
@@ -66,14 +65,12 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool has_blank;       /* an empty line came before this request */
-    bool is_plausible;    /* its first line is there, and may be one */
-    bool has_client;      /* `client` is one */
-    bool is_half_closed;  /* the client will say no more, and may yet read */
-    bool is_beyond_limit; /* its sandbox's: told so, and closed */
-    bool must_close;      /* after this response */
-    struct share silent;  /* the limit module's: nobody's yet */
-    bool is_counted;      /* by that module: among its sandbox's */
+    bool has_blank;      /* an empty line came before this request */
+    bool is_plausible;   /* its first line is there, and may be one */
+    bool has_client;     /* `client` is one */
+    bool is_half_closed; /* the client will say no more, and may yet read */
+    bool must_close;     /* after this response */
+    void *module_state;  /* hook.c's block, behind this struct */
 };
 
 #define CONN_MAGIC 0xc0220c22u

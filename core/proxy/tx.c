@@ -42,12 +42,7 @@ tx_new(struct conn *c)
     bufq_init(&tx->held, PUMP_LIMIT);
     pump_init(&tx->up, &c->task, &tx->task);
     pump_init(&tx->down, &tx->task, &c->task);
-    tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
-    for (unsigned i = 0; i < modules_count; i++) {
-        if (modules[i]->tx_size != 0) {
-            tx->module_state[i] = arena_calloc(a, modules[i]->tx_size);
-        }
-    }
+    tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     tx->where = c->worker->egress;
     tx->who = tx->where;
     if (c->sandbox != NULL) {

@@ -104,7 +104,7 @@ struct tx {
     double t_connect, t_connected, t_sent, t_head;
     uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
     unsigned hook_at;                   /* the module that waits in a hook */
-    void **module_state;
+    void *module_state;                 /* hook.c's block */
 };
 
 #define TX_MAGIC 0x7c7c0fe1u
@@ -152,6 +152,10 @@ unsigned tx_status(const struct tx *tx);
 /* Whether more of the body has come than may; a chunked one shows its size only
  * so. No, before it is known which block says how much. */
 bool tx_body_is_too_large(const struct tx *tx);
+
+/* For a step that sends the body and waits: when to go on though neither client
+ * nor origin does anything, by clock_mono(); a filter's time. */
+double tx_body_wait(struct tx *tx);
 
 /* The request's body cannot go on: weir's answer is set, and its step is
  * returned; NULL: it can. */

@@ -7,6 +7,7 @@
 #include "proxy/tx.h"
 
 #include "proxy/parts.h"
+#include "proxy/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
@@ -17,6 +18,15 @@ tx_body_is_too_large(const struct tx *tx)
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     return tx->t_request != 0 && pc->client_max_body_size != 0 &&
            tx->up.bytes_in > pc->client_max_body_size;
+}
+
+double
+tx_body_wait(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    AN(tx->peer != NULL);
+    bool is_taken = !tx->is_request_sent && bufq_is_empty(&tx->peer->out);
+    return is_taken ? pump_wait(&tx->up) : TASK_NEVER;
 }
 
 static const struct reply *
@@ -97,7 +107,7 @@ run_hold(struct task *t)
         return &tx_step_upstream;
     }
     if (may_hold(tx)) {
-        task_wait(t, TASK_NEVER, NULL, NULL);
+        task_wait(t, pump_wait(&tx->up), NULL, NULL);
         return TASK_WAIT;
     }
     if (tx->request.body == BODY_LENGTH) {

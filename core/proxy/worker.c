@@ -213,6 +213,7 @@ worker_new(const struct worker_setup *setup)
     worker_sandbox_init(w);
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
     hooks_init();
+    w->module_state = xcalloc(modules_state_size(LIFE_WORKER));
     if (!worker_make(w)) {
         worker_free(w);
         return NULL;
@@ -270,6 +271,7 @@ worker_free(struct worker *w)
     }
     worker_sandbox_fini(w);
     xfree(w->static_names);
+    xfree(w->module_state);
     w->magic = 0;
     xfree(w);
 }

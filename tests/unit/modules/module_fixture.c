@@ -185,10 +185,8 @@ module_request(struct fixture *f, const char *request)
     tx->sandbox = f->conn.sandbox;
     tx->where = f->worker.egress;
     tx_take_policy(tx);
-    tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
-    for (unsigned i = 0; i < modules_count; i++) {
-        tx->module_state[i] = arena_calloc(a, modules[i]->tx_size + 1);
-    }
+    hooks_init();
+    tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     pump_init(&tx->down, NULL, NULL);
     head_init(&tx->request, a);
     if (h1_parse_request(
