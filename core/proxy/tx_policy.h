@@ -9,9 +9,9 @@
  * An exchange waits in many places before it sends anything: in a hook, for its
  * body, for a header slot, for a name, for a connection. So it is judged a
  * second time where it goes on: tx_upstream.c calls tx_judge_again() whenever
- * it is to take up, or to connect, and nowhere else is this asked. A dial that
- * was begun under the older policy is given up first: the guard's ranges are
- * that one's.
+ * it is to take up, or to connect, and nowhere else is this asked. A dial or a
+ * connection that was begun under the older policy is given up first: the
+ * guard's ranges were that one's.
  */
 
 #include "base/obj.h"

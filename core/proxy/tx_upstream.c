@@ -64,6 +64,13 @@ upstream_abandon(struct tx *tx)
     return &tx_step_done;
 }
 
+bool
+upstream_has_begun(const struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    return tx->t_connected != 0 && tx->task.step != &step_send;
+}
+
 void
 upstream_send(struct tx *tx)
 {
@@ -372,6 +379,10 @@ run_send(struct task *t)
     AZ(tx->peer->has_sent || tx->is_request_sent);
     if (ended != NULL) {
         return ended;
+    }
+    if (tx_is_outdated(tx)) {
+        upstream_close(tx);
+        return &step_connect;
     }
     switch (hooks_send(tx)) {
     case V_NEXT:

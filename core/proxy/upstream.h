@@ -13,6 +13,9 @@ struct step;
 /* Sends what there is to send; failures show at the next receive. */
 void upstream_send(struct tx *tx);
 
+/* Bytes of it may have left, on this connection or one before. */
+bool upstream_has_begun(const struct tx *tx);
+
 /* The response is complete: the peer to the pool, or closed. */
 void upstream_release(struct tx *tx);
 

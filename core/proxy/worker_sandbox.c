@@ -13,11 +13,13 @@
 #include "net/tls_session.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/slot.h"
 #include "proxy/tx.h"
 #include "proxy/tx_policy.h"
+#include "proxy/upstream.h"
 #include "proxy/worker.h"
 
 /* Of all scopes, each once: there are as many as ways to speak to origins. */
@@ -100,7 +102,8 @@ cut(struct conn *c, void *why)
     conn_free(c);
 }
 
-/* An exchange that has had no connection upstream waits, and judges itself. */
+/* An exchange that has sent nothing waits, and judges itself when it is woken.
+ */
 static void
 judge_conn(struct conn *c, void *arg)
 {
@@ -110,7 +113,7 @@ judge_conn(struct conn *c, void *arg)
     if (tx == NULL || tx->is_over || tx->policy == NULL) {
         return; /* its next request is judged when it comes */
     }
-    if (tx->t_connected == 0) {
+    if (!upstream_has_begun(tx)) {
         task_wake(&tx->task);
     } else if (tx_is_denied(tx)) {
         cut(c, why);
@@ -159,5 +162,6 @@ worker_sandbox_end(struct worker *w, struct sandbox *sb)
         tls_sessions_forget(tls_client_sessions(w->tls_clients[i]), serial);
     }
     distrust_forget(w->distrust, serial);
+    hooks_sandbox_end(w, serial);
     sandbox_unref(sb);
 }
