@@ -250,11 +250,26 @@ hooks_close(struct conn *c)
     }
 }
 
+/* A build may lack the module that asks the rules: what nobody has judged does
+ * not leave. A CONNECT alone sends nothing. */
+static bool
+may_leave(const struct target *t)
+{
+    return t->kind == T_CONNECT || t->tx == NULL ||
+           t->tx->decision.outcome == DECIDE_ALLOW;
+}
+
 enum verdict
 hooks_target(struct conn *c, const struct target *t, unsigned *at)
 {
+    struct subject s = { .conn = c, .target = t };
     CHECK(c, CONN_MAGIC);
-    return hooks_ask(H_TARGET, &(struct subject){ .conn = c, .target = t }, at);
+    enum verdict v = hooks_ask(H_TARGET, &s, at);
+    if (v == V_NEXT && !may_leave(t)) {
+        tx_fail(t->tx, FAULT_POLICY, "no module has judged the request");
+        v = V_ABORT;
+    }
+    return v;
 }
 
 enum verdict
