@@ -163,7 +163,8 @@ hooks_request(struct tx *tx)
     CHECK(tx, TX_MAGIC);
     enum verdict v = V_NEXT;
     while (tx->hook_at < hook_count[H_REQUEST] && v == V_NEXT) {
-        v = hook_module(H_REQUEST, tx->hook_at)->on_request(tx, &tx->request);
+        v = hook_module(H_REQUEST, tx->hook_at)
+                ->on_request(tx, &tx->xfer.request);
         tx->hook_at += v == V_NEXT;
     }
     if (v != V_WAIT) {
@@ -206,7 +207,7 @@ hooks_response(struct tx *tx)
     enum verdict v = V_NEXT;
     while (tx->hook_at < hook_count[H_RESPONSE] && v == V_NEXT) {
         v = hook_module(H_RESPONSE, tx->hook_at)
-                ->on_response(tx, &tx->response);
+                ->on_response(tx, &tx->xfer.response);
         tx->hook_at += v == V_NEXT;
     }
     if (v != V_WAIT) {
@@ -219,7 +220,7 @@ void
 hooks_interim(struct tx *tx)
 {
     for (unsigned i = 0; i < hook_count[H_INTERIM]; i++) {
-        hook_module(H_INTERIM, i)->on_interim(tx, &tx->response);
+        hook_module(H_INTERIM, i)->on_interim(tx, &tx->xfer.response);
     }
 }
 
@@ -227,7 +228,7 @@ void
 hooks_trailers(struct tx *tx)
 {
     for (unsigned i = 0; i < hook_count[H_TRAILERS]; i++) {
-        hook_module(H_TRAILERS, i)->on_trailers(tx, &tx->response);
+        hook_module(H_TRAILERS, i)->on_trailers(tx, &tx->xfer.response);
     }
 }
 
@@ -260,7 +261,7 @@ add_request_filters(struct tx *tx)
 {
     for (unsigned i = next_filter(tx, true, 0); i < modules_count;
          i = next_filter(tx, true, i + 1)) {
-        pump_add(&tx->up, tx, tx->arena, modules[i]->request_body);
+        pump_add(&tx->xfer.up, tx, tx->xfer.arena, modules[i]->request_body);
     }
 }
 
@@ -286,12 +287,12 @@ add_response_filters(struct tx *tx)
     }
     for (unsigned i = 0; i < n; i++) {
         if (i == first) {
-            pump_add(&tx->down, tx, tx->arena,
+            pump_add(&tx->xfer.down, tx, tx->xfer.arena,
                 only_looks ? &mask_read_filter : &gunzip_filter);
         }
-        pump_add(&tx->down, tx, tx->arena, found[i]);
+        pump_add(&tx->xfer.down, tx, tx->xfer.arena, found[i]);
         if (i == last) {
-            pump_add(&tx->down, tx, tx->arena,
+            pump_add(&tx->xfer.down, tx, tx->xfer.arena,
                 only_looks ? &mask_write_filter : &gzip_filter);
         }
     }
@@ -312,7 +313,7 @@ unsigned
 hooks_wishes(const struct tx *tx)
 {
     unsigned any = 0, all = FILTER_KEEPS_LENGTH | FILTER_LOOKS;
-    bool is_early = tx->response.status == 0;
+    bool is_early = tx->xfer.response.status == 0;
     for (unsigned i = 0; i < modules_count; i++) {
         const struct filter *f = modules[i]->response_body;
         bool can_tell =

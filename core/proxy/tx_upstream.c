@@ -9,12 +9,12 @@
 #include "http/auth.h"
 #include "net/dial.h"
 #include "net/guard.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
-#include "proxy/peer.h"
+#include "wire/peer.h"
 #include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
@@ -23,6 +23,7 @@
 #include "proxy/upstream_proxy.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
+#include "wire/up_h1.h"
 
 /* RFC 9110 15.2: any number may come; a storm may not. */
 #define INTERIMS_MAX 32
@@ -67,11 +68,12 @@ void
 upstream_send(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    if (tx->is_request_sent) {
+    if (tx->xfer.is_request_sent) {
         return;
     }
-    if (tx->peer->ops->send(tx->peer, tx) == P_OK) {
-        tx->is_request_sent = true;
+    tx->xfer.is_secret = tx->needs_tls;
+    if (tx->peer->ops->send(tx->peer, &tx->xfer) == P_OK) {
+        tx->xfer.is_request_sent = true;
         tx->t_sent = clock_mono();
     }
 }
@@ -81,8 +83,8 @@ give_up(struct tx *tx, const struct reply *r)
 {
     upstream_give_up(tx);
     if (tx->is_passthrough) {
-        tx->response.status = r->status; /* logged; nobody could read it */
-        tx->is_broken = true;
+        tx->xfer.response.status = r->status; /* logged; nobody could read it */
+        tx->xfer.is_broken = true;
         return &tx_step_done;
     }
     tx_reply(tx, r);
@@ -107,7 +109,7 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
 static bool
 authenticates(const struct tx *tx)
 {
-    return auth_is_of_connection(&tx->request, FIELD_AUTHORIZATION);
+    return auth_is_of_connection(&tx->xfer.request, FIELD_AUTHORIZATION);
 }
 
 /* What a secret may have told the origin goes for all that follows on the
@@ -122,9 +124,9 @@ use_peer(struct tx *tx, struct peer *p)
     }
     tx->peer = p;
     tx->peer_addr = p->addr;
-    peer_begin(p, &tx->task);
+    peer_begin(p, &tx->xfer.task);
     tx->t_connected = clock_mono();
-    tx->up.last_progress = tx->t_connected; /* it could not, before */
+    tx->xfer.up.last_progress = tx->t_connected; /* it could not, before */
 }
 
 /* A proxy that gets the name is all that weir knows the address of. */
@@ -190,7 +192,7 @@ start_dial(struct tx *tx)
         .serial = tx->sandbox->serial,
         .is_discreet = judge_is_discreet(&tx->decision, &tx->route),
         .timeout = conf_of(tx)->proxy_connect_timeout };
-    tx->dial = dial_start(&args, &tx->task);
+    tx->dial = dial_start(&args, &tx->xfer.task);
     return &step_dial;
 }
 
@@ -269,7 +271,7 @@ run_connect(struct task *t)
         struct pool_key key = pool_key_of(tx);
         tx->pool_host = pool_host_get(w->pool, &key);
     }
-    struct pool_entry *e = tx->is_retried ? NULL : take_idle(tx);
+    struct pool_entry *e = tx->xfer.is_retried ? NULL : take_idle(tx);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
         return &step_head;
@@ -285,9 +287,9 @@ led_nowhere(struct tx *tx, const struct dial_result *r)
     struct reply reply = { .status = 403,
         .error = "destination_ip_prohibited",
         .is_denial = true,
-        .reason = decision_blocked(&tx->decision, tx->arena) };
+        .reason = decision_blocked(&tx->decision, tx->xfer.arena) };
     reply.rule = judge_nowhere(
-        &tx->decision, &tx->route, r->why, tx->arena, &reply.detail);
+        &tx->decision, &tx->route, r->why, tx->xfer.arena, &reply.detail);
     return give_up(tx, &reply);
 }
 
@@ -344,7 +346,7 @@ run_dial(struct task *t)
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);
     }
-    struct peer *p = peer_new(dial_take(tx->dial, &tx->task), &r->addr);
+    struct peer *p = up_h1_new(dial_take(tx->dial, &tx->xfer.task), &r->addr);
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
@@ -359,9 +361,10 @@ static bool
 may_retry(const struct tx *tx)
 {
     bool is_harmless =
-        method_is_idempotent(tx->request.method_id) && !authenticates(tx);
-    return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
-           !tx->is_held_short && (!tx->peer->has_sent || is_harmless);
+        method_is_idempotent(tx->xfer.request.method_id) && !authenticates(tx);
+    return tx->peer->is_reused && !tx->xfer.is_retried &&
+           !tx->peer->has_answered && !tx->xfer.is_held_short &&
+           (!tx->peer->has_sent || is_harmless);
 }
 
 /* The client sees what it would see without weir, the end of the connection
@@ -381,15 +384,17 @@ peer_lost(struct tx *tx, enum peer_io r)
 {
     if (r == P_CLOSED && may_retry(tx)) {
         upstream_close(tx);
-        tx->is_retried = true;
-        tx->is_request_sent = false;
-        pump_give_back(&tx->up, &tx->held);
+        tx->xfer.is_retried = true;
+        tx->xfer.is_request_sent = false;
+        pump_give_back(&tx->xfer.up, &tx->xfer.held);
         return &step_connect;
     }
     if (r == P_CLOSED && tx->peer->is_reused && authenticates(tx)) {
         return end_with_origin(tx);
     }
     if (r == P_BAD) {
+        tx_fail(tx, FAULT_ORIGIN, "upstream sent an invalid response: %s",
+            tx->xfer.why);
         return fail(tx, 502, "http_protocol_error",
             "the origin sent a response that is not valid HTTP");
     }
@@ -401,8 +406,9 @@ peer_lost(struct tx *tx, enum peer_io r)
 static const struct step *
 switched(struct tx *tx)
 {
-    if (!splice_is_asked(&tx->request) ||
-        tx->response.upgrade != UPGRADE_WEBSOCKET || !tx->is_request_sent) {
+    if (!xfer_asks_upgrade(&tx->xfer.request) ||
+        tx->xfer.response.upgrade != UPGRADE_WEBSOCKET ||
+        !tx->xfer.is_request_sent) {
         return fail(tx, 502, "http_upgrade_failed",
             "the origin switched protocols without being asked");
     }
@@ -415,27 +421,27 @@ switched(struct tx *tx)
 static const struct step *
 head_arrived(struct tx *tx)
 {
-    unsigned status = tx->response.status;
-    bufq_fini(&tx->held); /* answered: it will not be sent again */
+    unsigned status = tx->xfer.response.status;
+    bufq_fini(&tx->xfer.held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->peer->is_pinned =
             tx->peer->is_pinned ||
-            auth_is_of_connection(&tx->response, FIELD_WWW_AUTHENTICATE);
+            auth_is_of_connection(&tx->xfer.response, FIELD_WWW_AUTHENTICATE);
         tx->t_head = clock_mono();
-        tx->down.last_progress = tx->t_head; /* it could not, before */
+        tx->xfer.down.last_progress = tx->t_head; /* it could not, before */
         hooks_upstream_end(tx);
         return &tx_step_response;
     }
     if (status == 101) {
         return switched(tx);
     }
-    if (++tx->interims > INTERIMS_MAX) {
+    if (++tx->xfer.interims > INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
             "the origin sent too many interim responses");
     }
-    head_remove_hop_by_hop(&tx->response);
+    head_remove_hop_by_hop(&tx->xfer.response);
     hooks_interim(tx);
-    tx->conn->serve->interim(tx, &tx->response);
+    tx->conn->serve->interim(tx, &tx->xfer.response);
     return NULL;
 }
 
@@ -444,22 +450,23 @@ head_wait(struct tx *tx)
 {
     const struct proxy_conf *pc = conf_of(tx);
     double now = clock_mono(), deadline = TASK_NEVER, again = TASK_NEVER;
-    if (tx->is_request_sent) {
+    double stalled = tx->peer->ops->stalled_since(tx->peer);
+    if (tx->xfer.is_request_sent) {
         deadline = tx->t_sent + (pc->proxy_header_timeout >= 0
                                         ? pc->proxy_header_timeout
                                         : pc->proxy_read_timeout);
-    } else if (!bufq_is_empty(&tx->peer->out)) {
-        deadline = tx->peer->progress + pc->proxy_send_timeout;
+    } else if (stalled != TASK_NEVER) {
+        deadline = stalled + pc->proxy_send_timeout;
         again = now + STREAM_TRY_EVERY;
     }
     if (now >= deadline) {
-        return tx->is_request_sent
+        return tx->xfer.is_request_sent
                    ? fail(tx, 504, "http_response_timeout",
                          "the origin did not answer in time")
                    : fail(tx, 504, "connection_write_timeout",
                          "the origin did not read the request in time");
     }
-    task_wait(&tx->task, again < deadline ? again : deadline, NULL, NULL);
+    task_wait(&tx->xfer.task, again < deadline ? again : deadline, NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -476,7 +483,7 @@ run_head(struct task *t)
         return ended;
     }
     for (;;) {
-        enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);
+        enum peer_io r = tx->peer->ops->recv_head(tx->peer, &tx->xfer);
         if (r == P_AGAIN) {
             return head_wait(tx);
         }

@@ -3,7 +3,7 @@
  * whose only work is to notice that the peer has something to say.
  */
 
-#include "net/pool.h"
+#include "wire/pool.h"
 
 #include <limits.h>
 
