@@ -32,24 +32,48 @@ struct state {
     bool is_counted; /* among the requests in progress */
 };
 
-/* Connections of this worker's that are nobody's yet, by their source. */
-static struct shares *silent;
+/* Of a connection: nobody's yet, in `silent`; or its sandbox's, counted. */
+struct client {
+    struct conn *conn;
+    struct share silent; /* in worker_state's */
+    bool is_counted;     /* among its sandbox's */
+    bool is_beyond;      /* more than those may be: told so, and closed */
+};
+
+struct worker_state {
+    struct shares *silent; /* clients that are nobody's yet, by their source */
+};
+
+static struct client *
+client_of(const struct conn *c)
+{
+    return module_conn(c, limit_module_index);
+}
+
+static struct shares *
+silent_of(const struct worker *w)
+{
+    struct worker_state *st = module_worker(w, limit_module_index);
+    AN(st->silent != NULL);
+    return st->silent;
+}
 
 static int
 worker_init(struct worker *w)
 {
-    (void)w;
-    silent = shares_new();
+    struct worker_state *st = module_worker(w, limit_module_index);
+    AZ(st->silent);
+    st->silent = shares_new();
     return 0;
 }
 
 static void
 worker_exit(struct worker *w)
 {
-    (void)w;
-    if (silent != NULL) {
-        shares_free(silent);
-        silent = NULL;
+    struct worker_state *st = module_worker(w, limit_module_index);
+    if (st->silent != NULL) {
+        shares_free(st->silent);
+        st->silent = NULL;
     }
 }
 
@@ -114,17 +138,20 @@ has_room(const struct worker *w, unsigned own)
 static bool
 make_room(const struct conn *c, unsigned own)
 {
-    bool is_silent = shares_count(&c->silent) != 0;
+    const struct client *cl = client_of(c);
+    bool is_silent = shares_count(&cl->silent) != 0;
     while (!has_room(c->worker, own)) {
-        struct share *oldest = shares_oldest(silent, NULL);
-        if (oldest == NULL || oldest == &c->silent ||
+        struct share *oldest = shares_oldest(silent_of(c->worker), NULL);
+        if (oldest == NULL || oldest == &cl->silent ||
             shares_count(oldest) < own) {
             return false;
         }
-        struct conn *other = container_of(oldest, struct conn, silent);
+        struct conn *other = container_of(oldest, struct client, silent)->conn;
+        CHECK(other, CONN_MAGIC);
+        AN(other != c);
         log_short(other, shares_count(oldest), "from there and nobody's yet");
         conn_free(other);
-        own = is_silent ? shares_count(&c->silent) : own;
+        own = is_silent ? shares_count(&cl->silent) : own;
     }
     return true;
 }
@@ -143,12 +170,14 @@ count_connection(struct conn *c)
     const struct worker *w = c->worker;
     unsigned limit = c->sandbox->policy->connections;
     struct ledger_counted n;
-    shares_drop(silent, &c->silent);
+    struct client *cl = client_of(c);
+    AZ(cl->is_counted);
+    shares_drop(silent_of(w), &cl->silent);
     if (!count_more(w, c->sandbox, LEDGER_CONNECTIONS, &n)) {
         return V_ABORT;
     }
-    c->is_counted = true;
-    c->is_beyond_limit = n.all > limit;
+    cl->is_counted = true;
+    cl->is_beyond = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
         conn_log(c, LOG_WARN, "connections: more than %u", limit);
         return V_ABORT;
@@ -177,8 +206,12 @@ static enum verdict
 count_silent(struct conn *c)
 {
     char key[SHARE_KEY_MAX];
-    shares_give(silent, &c->silent, source_of(c, key));
-    unsigned own = shares_count(&c->silent);
+    struct client *cl = client_of(c);
+    AZ(cl->is_counted);
+    cl->conn = c;
+    shares_give(silent_of(c->worker), &cl->silent, source_of(c, key));
+    unsigned own = shares_count(&cl->silent);
+    AN(own != 0);
     if (make_room(c, own) || is_alone(c->worker)) {
         return V_NEXT;
     }
@@ -195,8 +228,10 @@ on_accept(struct conn *c)
 static void
 on_close(struct conn *c)
 {
-    shares_drop(silent, &c->silent);
-    if (c->is_counted) {
+    struct client *cl = client_of(c);
+    shares_drop(silent_of(c->worker), &cl->silent);
+    if (cl->is_counted) {
+        AN(c->sandbox != NULL);
         count_less(c->worker, c->sandbox, LEDGER_CONNECTIONS);
     }
 }
@@ -257,6 +292,7 @@ limit_requests(struct tx *tx, const struct limit *l)
     if (!count_more(tx->conn->worker, tx->sandbox, LEDGER_REQUESTS, &n)) {
         return V_ABORT;
     }
+    AZ(st->is_counted);
     st->is_counted = true;
     return n.all <= l->requests
                ? V_NEXT
@@ -270,13 +306,15 @@ static enum verdict
 on_target(struct conn *c, const struct target *t)
 {
     enum verdict v = V_NEXT;
+    const struct client *cl = client_of(c);
     if (t->kind == T_SNI) {
         return V_NEXT;
     }
-    if (shares_count(&c->silent) != 0) {
+    AN(c->sandbox != NULL);
+    if (shares_count(&cl->silent) != 0) {
         v = count_connection(c);
     }
-    if (v == V_NEXT && c->is_beyond_limit) {
+    if (v == V_NEXT && cl->is_beyond) {
         return refuse_connection(t->tx);
     }
     const struct limit *l = module_who(t->tx, limit_module_index);
@@ -382,6 +420,8 @@ static const struct cmd cmds[] = {
 const struct module limit_module = {
     .conf = { .name = "limit", .cmds = cmds, .size = sizeof(struct limit) },
     .tx_size = sizeof(struct state),
+    .conn_size = sizeof(struct client),
+    .worker_size = sizeof(struct worker_state),
     .worker_init = worker_init,
     .worker_exit = worker_exit,
     .on_front_end = count_silent,

@@ -98,7 +98,6 @@ struct cmd {
     CMD(NAME, CTX, 1, 1, T, F, uint64_t, set_size)
 #define CMD_SECONDS(NAME, CTX, T, F)                                           \
     CMD(NAME, CTX, 1, 1, T, F, double, set_time)
-#define CMD_STR(NAME, CTX, T, F) CMD(NAME, CTX, 1, 1, T, F, struct str, set_str)
 #define CMD_PATH(NAME, CTX, T, F)                                              \
     CMD(NAME, CTX, 1, 1, T, F, struct str, set_path)
 #define CMD_VALUE(NAME, CTX, T, F)                                             \

@@ -37,7 +37,6 @@ struct keeper {
     unsigned n_polls;
     struct chan_msg answer; /* to the master; type 0: none is held */
     char answer_data[CHAN_DATA_MAX];
-    enum log_level log_level;
     int log; /* the one that CHAN_LOG brought; -1: the inherited one */
     bool is_over;
     int code;
@@ -155,15 +154,19 @@ add_worker(struct keeper *k, int fd)
     k->polls[k->n_polls++] = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
-/* Takes the fd. Only the error log is written here. */
+/* Takes the fd. Only the error log is written here; what a reload says of its
+ * level comes with it. */
 static void
 replace_log(struct keeper *k, const struct chan_msg *m)
 {
-    if (m->number != UINT64_MAX) {
+    if (m->number != UINT64_MAX || m->data.n != 1 || m->data.p[0] < 0 ||
+        m->data.p[0] > LOG_DEBUG) {
+        log_at(LOG_ALERT, "the master sent a log that is not the keeper's");
         close(m->fd);
         return;
     }
-    log_set(m->fd, k->log_level);
+    log_set(m->fd, (enum log_level)m->data.p[0]);
+    log_at(LOG_INFO, "logs are opened again");
     if (k->log >= 0) {
         close(k->log);
     }
@@ -353,7 +356,6 @@ keeper_run(const struct keeper_args *a)
     int code = 1;
     k->magic = KEEPER_MAGIC;
     k->log = -1;
-    k->log_level = a->log_level;
     k->polls[0] = (struct pollfd){ .fd = a->master, .events = POLLIN };
     k->n_polls = 1;
     k->cas = ca_cache_new();

@@ -14,7 +14,6 @@ struct keeper_args {
     int vault;   /* vault_create()'s */
     int tickets; /* memory file of struct ticket_keys, all zeroes when it is
                     new; written here alone */
-    enum log_level log_level; /* for the log that CHAN_LOG brings */
 };
 
 /* Serves until the master says CHAN_QUIT or is gone. The exit code: 0, or 1

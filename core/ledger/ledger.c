@@ -1,7 +1,26 @@
 /*
- * The ledger's file: whose the rows are, which records were ever touched, and
- * the burial of the dead. What one record says of header slots is
- * ledger_slot.c's.
+ * The ledger's file: rows, records, and the reaping of dead rows. Header slots
+ * in a record are ledger_slot.c's.
+ *
+ * A row's word (`rows` in the file) has three states. Each change is one
+ * compare-and-swap or one store; there is no lock:
+ *   free  0                    → alive, by the process itself: ledger_claim()
+ *   alive PID                  → dead, by a master: ledger_reap()
+ *   dead  ROW_DEAD|REAPER|PID  → free, by the reaper that the word names, once
+ *                                every record has been given back
+ * Two masters (of two generations, during an upgrade) share the rows: the word
+ * names a reaper so that one of them alone gives back.
+ *
+ * A record is changed by whoever has its lock, a live row or the reaper who
+ * inherited the lock from a dead one:
+ *   untouched  all zeroes; its bit in `touched` is 0
+ *   in use     `serial` is its sandbox's; serials only grow
+ * `reach` grows only, and is above every row that ever locked the record for
+ * this serial. What may stand in a record is ledger_slot.c's.
+ *
+ * A row's `pending` bits are set by anyone, by one atomic OR, after the record
+ * was changed and unlocked, and then its bell rings. The row alone clears
+ * them, after it has stilled the bell: so no wake is lost.
  */
 
 #include "ledger/ledger.h"
@@ -20,40 +39,39 @@
 #define RECORDS_MAX 1048576u
 #define PAGE 4096u
 
-/* In a row's word beside the pid: it has ended, and what it held is not all
- * given back. To do that is one process's alone, whose row is named, too: two
- * generations' masters have the same rows. */
+/* A row's word beside the pid: ROW_DEAD, and the reaper's row from bit
+ * ROW_REAPER on. */
 #define ROW_DEAD (1ull << 63)
-#define ROW_BURIER 32
+#define ROW_REAPER 32
 
-/* How long a record's lock is waited for by whoever buries, until one was
- * waited for in vain: a process that was stopped in the middle must not hold
- * up the master. The row stays dead then, and is looked at again with the next
- * death. */
+/* How long the master waits for the lock of a record, in seconds: a process may
+ * have been stopped while it holds it, and must not hold up the master. After
+ * one wait in vain the reaping waits for no other lock; the row stays dead, and
+ * the next ledger_reap() tries again. */
 #define REAP_PATIENCE 0.05
 
 #define FOREVER 1e9
 
-/* What says of which form the file is. */
+/* The form of the file. A program uses only a file of its own form. */
 struct ledger_header {
     uint32_t magic, version;
     uint64_t size, records_at;
     uint32_t n_records, record_size, n_rows, list;
-    uint32_t mail, unused[3];
+    uint32_t pending, unused[3];
 };
 
 /* At the start of the file; records follow from `records_at` on. */
 struct ledger_file {
     struct ledger_header header;
-    _Atomic uint32_t generation; /* of the configuration: the last */
+    _Atomic uint32_t generation; /* the last that was given out */
     uint32_t unused;
-    _Atomic uint64_t rows[LEDGER_ROWS]; /* a pid; 0: free */
-    _Atomic uint64_t mail[LEDGER_ROWS][LEDGER_PENDING / 64];
+    _Atomic uint64_t rows[LEDGER_ROWS];
+    _Atomic uint64_t pending[LEDGER_ROWS][LEDGER_PENDING / 64];
     _Atomic uint64_t touched[]; /* a bit for each record */
 };
 
-/* What must hold for memory's sake is here: the file may be overwritten by a
- * process that was taken over. */
+/* Sizes are kept here, in this process's own memory: an attacker who took over
+ * a worker can write what he likes into the file. */
 struct ledger {
     unsigned magic;
     unsigned n_records;
@@ -89,7 +107,7 @@ header_of(unsigned records)
         .record_size = sizeof(struct ledger_record),
         .n_rows = LEDGER_ROWS,
         .list = LEDGER_LIST,
-        .mail = LEDGER_PENDING };
+        .pending = LEDGER_PENDING };
 }
 
 static void
@@ -140,7 +158,7 @@ ledger_open(const int *fds, unsigned n)
     return l;
 }
 
-/* Writes the header of a file that nobody else has yet. */
+/* A new file with its header; no other process has it yet. */
 static int
 file_make(unsigned records)
 {
@@ -208,28 +226,49 @@ ledger_wake_fd(const struct ledger *l)
 }
 
 void
-ledger_take_pending(struct ledger *l, struct ledger_pending *mail)
+ledger_take_pending(struct ledger *l, struct ledger_pending *pending)
 {
     CHECK(l, LEDGER_MAGIC);
     AN(l->row != 0);
     sock_hush(l->fds[l->row]);
-    for (unsigned i = 0; i < LEN(mail->bits); i++) {
-        _Atomic uint64_t *word = &l->file->mail[l->row][i];
-        mail->bits[i] = *word != 0 ? atomic_exchange(word, 0) : 0;
+    for (unsigned i = 0; i < LEN(pending->bits); i++) {
+        _Atomic uint64_t *word = &l->file->pending[l->row][i];
+        pending->bits[i] = *word != 0 ? atomic_exchange(word, 0) : 0;
     }
 }
 
-/* The bits of its mail first. */
+/* The caller has set the row's pending bits. */
 static void
-wake(const struct ledger *l, unsigned row)
+row_wake(const struct ledger *l, unsigned row)
 {
+    AN(row != 0 && row < LEDGER_ROWS);
     sock_ring(l->fds[row]);
 }
 
-/* What a dead row has of a record goes back. False: somebody does not let go
- * of the lock. */
 static bool
-return_record(
+row_is_dead(uint64_t word)
+{
+    return (word & ROW_DEAD) != 0;
+}
+
+/* The word of a dead row that this process reaps. */
+static uint64_t
+row_dead_word(const struct ledger *l, uint64_t pid)
+{
+    AN(l->row != 0);
+    return ROW_DEAD | (uint64_t)l->row << ROW_REAPER | pid;
+}
+
+static bool
+row_is_ours_to_reap(const struct ledger *l, uint64_t word)
+{
+    return row_is_dead(word) && word == row_dead_word(l, (uint32_t)word);
+}
+
+/* Gives back what a dead row has of a record. False: another process held the
+ * lock for longer than `patience`. */
+static bool
+record_return(
     struct ledger *l, struct ledger_record *r, unsigned row, double patience)
 {
     struct ledger_wakes wakes = { { 0 } };
@@ -244,9 +283,9 @@ return_record(
     return true;
 }
 
-/* Gives back all of a row that is dead; false where that is not done. */
+/* Gives back all that a dead row has. False: not all, as record_return(). */
 static bool
-return_row(struct ledger *l, unsigned row, double patience)
+row_return(struct ledger *l, unsigned row, double patience)
 {
     bool is_all = true;
     AN(l->row != 0 && row != l->row);
@@ -255,7 +294,7 @@ return_row(struct ledger *l, unsigned row, double patience)
         if (bits == 0) {
             i |= 63;
         } else if ((bits >> i % 64 & 1) != 0 &&
-                   !return_record(l, &l->records[i], row, patience)) {
+                   !record_return(l, &l->records[i], row, patience)) {
             is_all = false;
             patience = 0;
         }
@@ -263,8 +302,9 @@ return_row(struct ledger *l, unsigned row, double patience)
     return is_all;
 }
 
+/* One change of a row's word. False: it was not `from` any more. */
 static bool
-row_take(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
+row_change(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
 {
     return atomic_compare_exchange_strong(&l->file->rows[row], &from, to);
 }
@@ -282,7 +322,7 @@ ledger_claim(struct ledger *l)
     CHECK(l, LEDGER_MAGIC);
     uint64_t pid = (uint64_t)getpid();
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        if (row_take(l, i, 0, pid)) {
+        if (row_change(l, i, 0, pid)) {
             l->row = i;
             return 0;
         }
@@ -290,52 +330,35 @@ ledger_claim(struct ledger *l)
     return -1;
 }
 
-static bool
-is_dead(uint64_t row)
-{
-    return (row & ROW_DEAD) != 0;
-}
-
-/* The word of a dead row that this process buries. */
-static uint64_t
-dead_word(const struct ledger *l, uint64_t pid)
-{
-    return ROW_DEAD | (uint64_t)l->row << ROW_BURIER | pid;
-}
-
-static bool
-is_mine(const struct ledger *l, uint64_t row)
-{
-    return is_dead(row) && row == dead_word(l, (uint32_t)row);
-}
-
+/* Sets all bits of all other rows that live, and wakes them. */
 static void
 wake_all(const struct ledger *l)
 {
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
         uint64_t row = l->file->rows[i];
-        if (row == 0 || is_dead(row) || i == l->row) {
+        if (row == 0 || row_is_dead(row) || i == l->row) {
             continue;
         }
         for (unsigned k = 0; k < LEDGER_PENDING / 64; k++) {
-            l->file->mail[i][k] = UINT64_MAX;
+            l->file->pending[i][k] = UINT64_MAX;
         }
-        wake(l, i);
+        row_wake(l, i);
     }
 }
 
-/* All rows that are this process's to reap, and not only the last: one may
- * have locked what another has a share of. Whether there was any. */
+/* Gives back all dead rows that this process reaps, those of earlier deaths
+ * too: one dead row may have locked a record in which another has a share.
+ * Whether there was any. */
 static bool
-return_dead(struct ledger *l, double patience)
+return_dead_rows(struct ledger *l, double patience)
 {
     bool is_any = false;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        if (i == l->row || !is_mine(l, l->file->rows[i])) {
+        if (i == l->row || !row_is_ours_to_reap(l, l->file->rows[i])) {
             continue;
         }
         is_any = true;
-        if (return_row(l, i, patience)) {
+        if (row_return(l, i, patience)) {
             l->file->rows[i] = 0;
         }
     }
@@ -350,11 +373,11 @@ ledger_reap(struct ledger *l, pid_t pid)
     uint64_t alive = (uint64_t)pid;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
         if (i != l->row) {
-            (void)!row_take(l, i, alive, dead_word(l, alive));
+            (void)!row_change(l, i, alive, row_dead_word(l, alive));
         }
     }
-    if (return_dead(l, 0)) {
-        return_dead(l, REAP_PATIENCE);
+    if (return_dead_rows(l, 0)) {
+        return_dead_rows(l, REAP_PATIENCE);
         wake_all(l);
     }
 }
@@ -368,7 +391,7 @@ ledger_is_touched(const struct ledger *l, unsigned index)
 }
 
 static void
-touch(struct ledger *l, unsigned index)
+record_touch(struct ledger *l, unsigned index)
 {
     _Atomic uint64_t *word = &l->file->touched[index / 64];
     uint64_t bit = 1ull << index % 64;
@@ -377,9 +400,11 @@ touch(struct ledger *l, unsigned index)
     }
 }
 
-/* Last of all the serial: until then it is the old one's, which is no more. */
+/* Clears a record for a new sandbox. The serial is stored last: if this process
+ * dies before that, the record still has the old serial, whose sandbox has
+ * ended, and the next process clears it again. */
 static void
-record_begin(struct ledger_record *r, uint64_t serial)
+record_clear(struct ledger_record *r, uint64_t serial)
 {
     r->n_waiting = 0;
     r->limit = 0;
@@ -402,10 +427,10 @@ ledger_lock(struct ledger *l, unsigned index, uint64_t serial)
         return NULL;
     }
     struct ledger_record *r = &l->records[index];
-    touch(l, index);
+    record_touch(l, index);
     AN(shm_lock(&r->lock, l->row, FOREVER));
     if (r->serial < serial) {
-        record_begin(r, serial);
+        record_clear(r, serial);
     }
     if (r->serial != serial) {
         shm_unlock(&r->lock, l->row);
@@ -422,6 +447,7 @@ ledger_unlock(
     struct ledger *l, struct ledger_record *r, const struct ledger_wakes *wakes)
 {
     CHECK(l, LEDGER_MAGIC);
+    AN(r >= l->records && r < l->records + l->n_records);
     unsigned index = (unsigned)(r - l->records) % LEDGER_PENDING;
     unsigned word = index / 64;
     uint64_t bit = 1ull << index % 64;
@@ -432,8 +458,8 @@ ledger_unlock(
             unsigned row = i * 64 + (unsigned)__builtin_ctzll(bits);
             bits &= bits - 1;
             if (row != l->row) {
-                atomic_fetch_or(&l->file->mail[row][word], bit);
-                wake(l, row);
+                atomic_fetch_or(&l->file->pending[row][word], bit);
+                row_wake(l, row);
             }
         }
     }

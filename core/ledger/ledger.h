@@ -1,25 +1,27 @@
 #pragma once
 
 /*
- * What all workers of all generations count together, for each sandbox: a
- * memory file that the master makes once and hands down with a bell (os/sock.h)
- * for each row. A row is one process's; a record is one sandbox's, by its
- * index, and has a share for each row. The rows are the truth: what a dead
- * process had is its shares, and the totals are their sum.
+ * The ledger counts, for each sandbox, what all workers of all generations use
+ * together. It is a memory file; the master makes it once and every later
+ * process inherits it. A record belongs to one sandbox, a row to one process,
+ * and in each record every row has a share: what that process has of that
+ * sandbox. When a process dies, its shares say what has to be given back.
  *
- * To count one more thing by process: a field of struct ledger_share, which is
- * summed, recounted and returned with the rest. To limit one more rate: one of
- * the record's buckets. Both are read and written between ledger_lock() and
- * ledger_unlock() and nowhere else, and neither needs a word in this file:
- * zeroes are the start of a new sandbox.
+ * Who calls what, and when:
+ * - the master calls ledger_new() at its start, ledger_generation() for each
+ *   configuration that is to serve, and ledger_reap() for each worker whose
+ *   end it has waited for;
+ * - after the fork a worker calls ledger_claim(); every other child calls
+ *   ledger_free();
+ * - a worker calls ledger_lock() before it changes a record and
+ *   ledger_unlock() after it, with no call in between that could block.
  *
- * Who calls what, when:
- * - the master: ledger_new() at its start, ledger_generation() for each
- *   configuration that is to serve, ledger_reap() for each worker that
- *   it has reaped;
- * - after the fork: in a worker ledger_claim(), elsewhere ledger_free();
- * - a worker: ledger_lock() … ledger_unlock() around each change of a record,
- *   without a call that could block in between.
+ * To count one more thing for each process, add a field to struct ledger_share
+ * and to the sum in ledger_slot.c. To limit one more rate, use a free bucket
+ * of the record. A new sandbox starts with zeroes in both.
+ *
+ * Invariants and locks are listed at the head of ledger.c (rows, records) and
+ * of ledger_slot.c (slots and those who wait for them).
  */
 
 #include <stdatomic.h>
@@ -28,48 +30,48 @@
 #include "base/obj.h"
 #include "os/shm.h"
 
-/* Row 0 is nobody's: a zero in a list is no entry. */
+/* No process has row 0, so that a zero in a list means "no entry". */
 #define LEDGER_ROWS 256
-#define LEDGER_WORKERS_MAX (LEDGER_ROWS - 2) /* beside the master's row */
-#define LEDGER_BUCKETS 4                     /* LEDGER_RATE, and room */
-#define LEDGER_RATE 0                        /* of requests */
-#define LEDGER_LIST 8192
-#define LEDGER_PENDING 4096 /* bits of a row's mail */
+#define LEDGER_WORKERS_MAX (LEDGER_ROWS - 2) /* the master has a row, too */
+#define LEDGER_BUCKETS 4    /* LEDGER_RATE is in use, the others are free */
+#define LEDGER_RATE 0       /* the bucket of requests */
+#define LEDGER_LIST 8192    /* entries of a list of waiters */
+#define LEDGER_PENDING 4096 /* bits of a row's pending set */
 
-/* What one process has of one sandbox; counts alone. But for `granted` no other
- * process writes it while that one lives. */
+/* What one process has of one sandbox: counts. While the process lives, others
+ * write `granted` alone. */
 struct ledger_share {
-    uint32_t used;    /* header slots */
-    uint32_t asked;   /* waiters for one, those that were granted one too */
-    uint32_t granted; /* of them, what the process has not learnt of; follows
-                         from `asked` and its entries in the list */
+    uint32_t used;        /* header slots that it holds */
+    uint32_t asked;       /* its waiters: entries in the list, and granted */
+    uint32_t granted;     /* slots given to its waiters, not yet collected */
     uint32_t connections; /* of clients */
     uint32_t requests;    /* in progress */
     uint32_t unused;
 };
 
-/* A token bucket: what was in it, and when; clock_mono() is the same in all
- * processes. */
+/* A token bucket: its level, and the time of that level by clock_mono(), which
+ * is the same in all processes. */
 struct ledger_bucket {
     double level, at;
 };
 
-/* Who waits for a slot, the longest first: row numbers, each by as many
- * entries as it has waiters; 0 is an entry that was taken out. Of two lists
- * one is in use: a full one is copied to the other without its gaps. Each
- * change is one last store, so a list is whole whenever its writer dies. */
+/* All of it is read and written under `lock`, except where a comment says
+ * otherwise. A list holds those who wait for a slot, the longest waiter first:
+ * a row has one entry (its number) for each of its waiters; 0 is an entry that
+ * was taken out. One of the two lists is in use: when it is full, its entries
+ * are copied to the other one, without the zeroes. */
 struct ledger_record {
-    struct shm_lock lock;   /* held by a row */
-    _Atomic uint32_t reach; /* rows below it have a share, others none */
-    uint32_t n_waiting;
-    uint64_t serial;        /* whose it is; 0: no sandbox's yet */
-    _Atomic uint64_t limit; /* header slots that it may have, and in the upper
-                               half the generation that says so */
-    struct ledger_share total;
+    struct shm_lock lock;      /* held by a row */
+    _Atomic uint32_t reach;    /* every row that has a share is below this */
+    uint32_t n_waiting;        /* entries of the list in use, without zeroes */
+    uint64_t serial;           /* of its sandbox; 0: no sandbox had it yet */
+    _Atomic uint64_t limit;    /* of header slots; the upper half is the
+                                  generation that set it */
+    struct ledger_share total; /* the sum of `rows` */
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
-    _Atomic uint64_t ends[2]; /* of each: the first entry, and behind the last
-                                 in the upper half */
+    _Atomic uint64_t ends[2]; /* for each list: the index of its first entry;
+                                 in the upper half, of the end */
     uint64_t spare[10];
     struct ledger_share rows[LEDGER_ROWS];
     _Alignas(4096) uint8_t lists[2][LEDGER_LIST];
@@ -77,60 +79,63 @@ struct ledger_record {
 
 struct ledger;
 
-/* A ledger for `records` sandboxes, sparse: what is not touched takes no
- * memory. The caller has a row in it. NULL with errno. */
+/* A new ledger for `records` sandboxes, in which the caller has a row. A record
+ * takes no memory until it is used. NULL with errno. */
 must_check struct ledger *ledger_new(unsigned records);
 
-/* The same from descriptors that were inherited, in ledger_fds()'s order. NULL
- * with errno; EPROTO: its header is not as this program would write it. */
+/* Opens a ledger by inherited descriptors, in the order of ledger_fds(). The
+ * caller has no row yet. NULL with errno; EPROTO: the file's header is not what
+ * this program would write. */
 must_check struct ledger *ledger_open(const int *fds, unsigned n);
 
-/* Unmaps, and closes the descriptors: they are this process's copies. */
+/* Unmaps the file and closes this process's copies of the descriptors. */
 void ledger_free(struct ledger *l);
 
-/* The memory file, then the bells of rows 1, 2, …: what has to stay open
- * in a process that counts, and to be passed through an exec. */
+/* The memory file, then the bell (os/sock.h) of row 1, 2 and so on. They stay
+ * open in a process that counts, and pass through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
-/* A number for a generation of the configuration, above all that were before:
- * what it says holds over what they did. */
+/* A number for a new generation of the configuration, higher than all before.
+ * The limits of the highest generation hold. */
 uint32_t ledger_generation(struct ledger *l);
 
-/* A row for the process that runs. -1 when all are taken. */
+/* Takes a row for this process. -1: all are taken. */
 must_check int ledger_claim(struct ledger *l);
 
-/* Of this process; 0: it has none. The descriptor is readable when others
- * have given this row something. */
+/* This process's row; 0: it has none. */
 unsigned ledger_row(const struct ledger *l);
+
+/* A descriptor that is readable when this row has something pending. */
 int ledger_wake_fd(const struct ledger *l);
 
-/* In which records, by their index modulo LEDGER_PENDING. */
+/* The records in which a row was granted something: bit I stands for every
+ * record whose index modulo LEDGER_PENDING is I. */
 struct ledger_pending {
     uint64_t bits[LEDGER_PENDING / 64];
 };
 
-/* What lies there for this row since the last call. After a process has died
- * it is all bits: nobody knows what that one did not come to tell. */
-void ledger_take_pending(struct ledger *l, struct ledger_pending *mail);
+/* Moves this row's pending set to `pending`. After a process died all bits are
+ * set, as nobody knows which bits that process did not come to set. */
+void ledger_take_pending(struct ledger *l, struct ledger_pending *pending);
 
-/* A process of the caller's has ended and was waited for: what it held goes
- * back, and all others are woken to look. Without a row of that pid nothing
+/* For a child of the caller that has ended and was waited for: gives back what
+ * it held and wakes all other rows. Without a row of that pid nothing
  * happens. */
 void ledger_reap(struct ledger *l, pid_t pid);
 
-/* Whether anything was ever counted for that record. */
+/* Whether that record was ever locked. */
 bool ledger_is_touched(const struct ledger *l, unsigned index);
 
-/* The record of a sandbox, locked; a record of an older serial starts anew.
- * NULL where a newer sandbox has that index, or there is no such index. */
+/* The record of a sandbox, locked. A record that an older serial had is cleared
+ * first. NULL: a newer serial has it, or there is no such index. */
 must_check struct ledger_record *ledger_lock(
     struct ledger *l, unsigned index, uint64_t serial);
 
-/* Rows that are to be woken, but for one's own. */
+/* A set of rows to wake. The caller's own row in it is not woken. */
 struct ledger_wakes {
     uint64_t rows[LEDGER_ROWS / 64];
 };
 
-/* Unlocks, and then wakes; NULL: nobody. */
+/* Unlocks the record, then wakes `wakes`; NULL: nobody. */
 void ledger_unlock(struct ledger *l, struct ledger_record *r,
     const struct ledger_wakes *wakes);

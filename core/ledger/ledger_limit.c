@@ -1,7 +1,7 @@
 /*
- * Counts and token buckets of a record. What is read here may have been
- * written by a process that was taken over: a count does not wrap, and a
- * bucket heals with time.
+ * Counts and token buckets of a record. An attacker who took over a worker may
+ * have written the values that are read here, so they are bounded, not
+ * asserted: a count stops at 0, and a bucket is in order again after a time.
  */
 
 #include "ledger/ledger_limit.h"
@@ -21,7 +21,7 @@ ledger_count_more(struct ledger_record *r, unsigned row, enum ledger_count what)
 }
 
 static void
-less(uint32_t *n)
+count_down(uint32_t *n)
 {
     *n -= *n != 0;
 }
@@ -30,12 +30,12 @@ void
 ledger_count_less(struct ledger_record *r, unsigned row, enum ledger_count what)
 {
     AN(row != 0 && row < LEDGER_ROWS);
-    less(count_of(&r->rows[row], what));
-    less(count_of(&r->total, what));
+    count_down(count_of(&r->rows[row], what));
+    count_down(count_of(&r->total, what));
 }
 
-/* The level is what was taken and has not come back: zeroes are a full
- * bucket. */
+/* `level` counts the tokens that are missing, so that a zeroed bucket is a full
+ * one. */
 double
 ledger_bucket_take(
     struct ledger_bucket *b, double rate, double burst, double now)
@@ -43,7 +43,7 @@ ledger_bucket_take(
     AN(rate > 0 && burst >= 1);
     double back = now > b->at ? (now - b->at) * rate : 0;
     double level = b->level > back ? b->level - back : 0;
-    if (!(level <= burst)) { /* more was allowed before, or it is spoilt */
+    if (!(level <= burst)) { /* the burst was larger, or the value is spoilt */
         level = burst;
     }
     b->at = now;

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * What a sandbox has at a time of connections and of requests in progress, and
- * how fast it may begin new ones, in a record that the caller has locked (SPEC
- * 14): counts of all workers, of which each knows its own part.
+ * How many connections and requests a sandbox has at a time, and how fast it
+ * may begin new requests (SPEC 14). The caller has locked the record. The
+ * counts are over all workers; each worker changes its own share of them.
  */
 
 #include "ledger/ledger.h"
@@ -11,19 +11,20 @@
 enum ledger_count { LEDGER_CONNECTIONS, LEDGER_REQUESTS };
 
 struct ledger_counted {
-    unsigned all, own; /* of all rows; of the row that counted */
+    unsigned all; /* of all rows */
+    unsigned own; /* of the row that asked */
 };
 
-/* One more of `row`; what there are with it. */
+/* Counts one more of `row`; the counts with it. */
 struct ledger_counted ledger_count_more(
     struct ledger_record *r, unsigned row, enum ledger_count what);
 
-/* One of `row` less. */
+/* Counts one of `row` less. */
 void ledger_count_less(
     struct ledger_record *r, unsigned row, enum ledger_count what);
 
-/* Takes one token from a bucket that holds `burst` at most and gets `rate` a
- * second. `now` is clock_mono(). 0, or the seconds until there is one; then
- * nothing was taken. */
+/* Takes one token from a bucket that holds at most `burst` tokens and gets
+ * `rate` tokens a second. `now` is clock_mono(). 0: it was taken. Otherwise
+ * nothing was taken, and the result is the seconds until there is a token. */
 must_check double ledger_bucket_take(
     struct ledger_bucket *b, double rate, double burst, double now);

@@ -1,28 +1,50 @@
 /*
- * The list of waiters and the shares, changed so that a process may be killed
- * between any two stores and leave what mend() can put right. What it does to
- * another process is one store, by which an entry leaves the list: that is the
- * grant, and the rest follows from it. What is read here may have been
- * written by a process that was taken over: it is bounded, not asserted.
+ * Header slots in a record: the list of waiters, and the shares. All functions
+ * run under the record's lock.
+ *
+ * The way of one request's slot, and what each state counts in its row's share:
+ *   taken      `used`                    ledger_slot_take(), or collected
+ *   queued     `asked`, and an entry     ledger_slot_take()
+ *   granted    `asked` and `granted`     by whichever process frees a slot:
+ *                                        the entry leaves the list
+ *   collected  `used`                    by its row: ledger_slot_collect()
+ *   gone       nothing                   by its row: ledger_slot_give(), or
+ *                                        ledger_slot_leave() while queued
+ *
+ * What holds when the lock is released:
+ * 1. each count of `total` is the sum of that count over `rows`;
+ * 2. `n_waiting` is the number of entries of the list in use, zeroes left out;
+ * 3. a row's `asked` is the number of its entries and its `granted`;
+ * 4. there is no free slot while somebody waits: n_waiting is 0, or used and
+ *    granted of `total` make up the limit, or more after it was lowered.
+ *
+ * A process may be killed between any two stores. The shares and the list in
+ * use are the truth then: a list is changed by one last store, and an entry
+ * that leaves it in grant_free_slots() is the grant, from which recount()
+ * derives the rest.
+ *
+ * An attacker who took over a worker may have written the values that are read
+ * here: so they are bounded, not asserted.
  */
 
 #include "ledger/ledger_slot.h"
 
 #include "base/str.h"
 
-/* Stores before it are made before those behind it, as one who looks at what
- * a dead process left sees them. */
+/* Who looks at what a dead process left sees no store behind this call without
+ * those before it. */
 static void
 store_order(void)
 {
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* The list in use. */
+/* A list, and a copy of its ends: items[first] is the longest waiter, and
+ * items[end] is behind the last. */
 struct span {
     uint8_t *items;
     _Atomic uint64_t *ends;
-    uint32_t first, end; /* from the longest waiter, to behind the last */
+    uint32_t first, end;
 };
 
 static struct span
@@ -54,9 +76,10 @@ span_store(struct span *s)
     atomic_store(s->ends, (uint64_t)s->end << 32 | s->first);
 }
 
-/* Its entries to the start of the other list, which is the one in use then. */
+/* Copies the entries, without zeroes, to the other list; that one is in use
+ * from then on. */
 static struct span
-span_move(struct ledger_record *r, const struct span *from)
+span_switch(struct ledger_record *r, const struct span *from)
 {
     unsigned other = (r->active & 1) ^ 1;
     struct span to = span_of(r, other);
@@ -72,13 +95,14 @@ span_move(struct ledger_record *r, const struct span *from)
     return to;
 }
 
-/* False: there is no room, which takes more waiters than may be. */
+/* False: there is no room. That takes more waiters than LEDGER_WAITERS_MAX, so
+ * somebody spoilt the record. */
 static bool
-append(struct ledger_record *r, unsigned row)
+append_waiter(struct ledger_record *r, unsigned row)
 {
     struct span s = span_active(r);
     if (s.end == LEDGER_LIST) {
-        s = span_move(r, &s);
+        s = span_switch(r, &s);
     }
     if (s.end >= LEDGER_LIST) {
         return false;
@@ -92,29 +116,30 @@ append(struct ledger_record *r, unsigned row)
     return true;
 }
 
+/* Not below 0. */
 static void
-cut(uint32_t *n, uint32_t by)
+subtract(uint32_t *n, uint32_t by)
 {
     *n -= *n < by ? *n : by;
 }
 
 static bool
-is_free(const struct ledger_record *r)
+has_free_slot(const struct ledger_record *r)
 {
     return r->total.used + r->total.granted < (uint32_t)r->limit;
 }
 
-/* Free slots to those that wait longest. */
+/* Invariant 4: grants what is free to those who wait longest. */
 static void
-distribute(struct ledger_record *r, struct ledger_wakes *wakes)
+grant_free_slots(struct ledger_record *r, struct ledger_wakes *wakes)
 {
     struct span s = span_active(r);
-    while (s.first < s.end && (s.items[s.first] == 0 || is_free(r))) {
+    while (s.first < s.end && (s.items[s.first] == 0 || has_free_slot(r))) {
         unsigned row = s.items[s.first++];
         if (row != 0) {
             r->rows[row].granted++;
             r->total.granted++;
-            cut(&r->n_waiting, 1);
+            subtract(&r->n_waiting, 1);
             wakes->rows[row / 64] |= 1ull << row % 64;
         }
         store_order();
@@ -122,7 +147,8 @@ distribute(struct ledger_record *r, struct ledger_wakes *wakes)
     }
 }
 
-/* One store, so that no two processes disagree on what a dead one left. */
+/* The limit and its generation are one word and one store: who finds what a
+ * dead process left finds the two of one configuration. */
 void
 ledger_slot_limit(struct ledger_record *r,
     const struct ledger_slot_limits *limits, struct ledger_wakes *wakes)
@@ -132,7 +158,7 @@ ledger_slot_limit(struct ledger_record *r,
     if (limit > r->limit) {
         r->limit = limit;
     }
-    distribute(r, wakes);
+    grant_free_slots(r, wakes);
 }
 
 enum ledger_slot
@@ -141,14 +167,15 @@ ledger_slot_take(struct ledger_record *r, unsigned row,
 {
     AN(row != 0 && row < LEDGER_ROWS);
     ledger_slot_limit(r, limits, wakes);
-    if (r->n_waiting == 0 && is_free(r)) {
+    if (r->n_waiting == 0 && has_free_slot(r)) {
         r->rows[row].used++;
         r->total.used++;
         return LEDGER_SLOT_TAKEN;
     }
     bool is_full =
         r->n_waiting >= limits->queue || r->n_waiting >= LEDGER_WAITERS_MAX;
-    return !is_full && append(r, row) ? LEDGER_SLOT_QUEUED : LEDGER_SLOT_FULL;
+    return !is_full && append_waiter(r, row) ? LEDGER_SLOT_QUEUED
+                                             : LEDGER_SLOT_FULL;
 }
 
 void
@@ -156,9 +183,9 @@ ledger_slot_give(
     struct ledger_record *r, unsigned row, struct ledger_wakes *wakes)
 {
     AN(row != 0 && row < LEDGER_ROWS);
-    cut(&r->rows[row].used, 1);
-    cut(&r->total.used, 1);
-    distribute(r, wakes);
+    subtract(&r->rows[row].used, 1);
+    subtract(&r->total.used, 1);
+    grant_free_slots(r, wakes);
 }
 
 unsigned
@@ -169,10 +196,10 @@ ledger_slot_collect(struct ledger_record *r, unsigned row)
     unsigned n = s->granted;
     s->used += n;
     s->granted = 0;
-    cut(&s->asked, n);
+    subtract(&s->asked, n);
     r->total.used += n;
-    cut(&r->total.granted, n);
-    cut(&r->total.asked, n);
+    subtract(&r->total.granted, n);
+    subtract(&r->total.asked, n);
     return n;
 }
 
@@ -184,15 +211,16 @@ ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k)
     for (uint32_t i = s.first; i < s.end; i++) {
         if (s.items[i] == row && k-- == 0) {
             s.items[i] = 0;
-            cut(&r->n_waiting, 1);
-            cut(&r->rows[row].asked, 1);
-            cut(&r->total.asked, 1);
+            subtract(&r->n_waiting, 1);
+            subtract(&r->rows[row].asked, 1);
+            subtract(&r->total.asked, 1);
             return;
         }
     }
 }
 
-/* Rows beyond have no share: their memory is not even touched. Read once. */
+/* Rows from here on have no share, and their memory is not read. The value is
+ * read once: another process may change it at any time. */
 static unsigned
 reach_of(const struct ledger_record *r)
 {
@@ -213,9 +241,9 @@ count_entries(struct ledger_record *r, uint32_t entries[LEDGER_ROWS])
     return n;
 }
 
-/* What follows from the rows and the list. */
+/* Invariants 1 to 3, from what is the truth: the shares and the list in use. */
 static void
-mend(struct ledger_record *r)
+recount(struct ledger_record *r)
 {
     uint32_t entries[LEDGER_ROWS] = { 0 };
     struct ledger_share t = { 0 };
@@ -224,7 +252,7 @@ mend(struct ledger_record *r)
     for (unsigned i = 1; i < reach; i++) {
         struct ledger_share *s = &r->rows[i];
         s->granted = s->asked;
-        cut(&s->granted, entries[i]);
+        subtract(&s->granted, entries[i]);
         t.used += s->used;
         t.asked += s->asked;
         t.granted += s->granted;
@@ -254,6 +282,6 @@ ledger_record_return(
         s.items[i] = s.items[i] == row ? 0 : s.items[i];
     }
     r->rows[row] = (struct ledger_share){ 0 };
-    mend(r);
-    distribute(r, wakes);
+    recount(r);
+    grant_free_slots(r, wakes);
 }

@@ -1,7 +1,7 @@
 /*
- * See connect_tunnel.h. Whoever speaks first in a tunnel is the client: a proxy
- * that sends bytes behind its answer is refused, lest they be read as the
- * origin's.
+ * See connect_tunnel.h. In a tunnel the client speaks first. So a proxy that
+ * sends bytes right behind its answer is refused: weir would take them for
+ * bytes of the origin.
  */
 
 #include "net/connect_tunnel.h"
@@ -24,10 +24,11 @@ struct connect_tunnel {
     struct stream *stream;
     struct bufq out;
     struct buf in;
-    size_t scanned, heads; /* bytes of 1xx heads */
+    size_t scanned; /* bytes of `in` in which no head ends */
+    size_t heads;   /* bytes of interim heads */
     const struct dial_proxy *proxy;
     double deadline;
-    unsigned status; /* of the proxy's answer; 0: none */
+    unsigned status; /* of the proxy's final answer; 0: none yet */
     bool is_done;
     struct dial_result result;
 };
@@ -70,9 +71,9 @@ fail(struct connect_tunnel *p, enum dial_error error, const char *proxy_error,
     return finish(p);
 }
 
-/* What becomes of a dial to the proxy is no matter of the origin's: its name
- * may be told, and that an address of it is denied is a slip of the
- * configuration's. */
+/* The dial to the proxy failed. The error is the proxy's, not the origin's: so
+ * the message may name the proxy, and an address of the proxy that the guard
+ * denies is an error of the configuration, not a denial of the request. */
 static const struct step *
 not_reached(struct connect_tunnel *p)
 {
@@ -99,7 +100,7 @@ run_reach(struct task *t)
     return &step_ask;
 }
 
-/* IO_AGAIN until the deadline. */
+/* Waits for the stream, until the deadline. */
 static const struct step *
 wait_for_proxy(struct connect_tunnel *p)
 {
@@ -142,7 +143,8 @@ malformed(struct connect_tunnel *p, const char *why)
     return fail(p, DIAL_PROXY, "http_protocol_error", text);
 }
 
-/* Of a proxy that was given a credential, which could stand in it. */
+/* The reason phrase for the message; none from a proxy that was given a
+ * credential, as such a proxy could echo it there. */
 static struct str
 reason_of(const struct connect_tunnel *p, const struct head *h)
 {
@@ -167,8 +169,8 @@ refused(struct connect_tunnel *p, const struct head *h)
         text);
 }
 
-/* The tunnel, unless something is behind the answer already: `more` bytes were
- * read with it. */
+/* The proxy agreed. `more` bytes were read behind the head of its answer; there
+ * must be none, and none to read now. */
 static const struct step *
 opened(struct connect_tunnel *p, size_t more)
 {
@@ -183,7 +185,8 @@ opened(struct connect_tunnel *p, size_t more)
                       : broke_off(p);
 }
 
-/* The head of `n` bytes in p->in. A 1xx is not the answer yet. */
+/* Judges the head of `n` bytes in p->in. NULL: it was an interim answer, read
+ * on. */
 static const struct step *
 read_answer(struct connect_tunnel *p, size_t n)
 {
@@ -209,7 +212,7 @@ read_answer(struct connect_tunnel *p, size_t n)
     return next;
 }
 
-/* IO_OK: more bytes of it are there. */
+/* IO_OK: there are more bytes of the answer in p->in. */
 static enum io
 read_more(struct connect_tunnel *p, bool *is_too_large)
 {
@@ -265,7 +268,8 @@ on_end(struct task *t)
     PANIC("a connect_tunnel has no end step");
 }
 
-/* The credential lies where it is wiped, from the first byte on. */
+/* Writes CONNECT. The queue is marked secret before it is sent, so that the
+ * credential is wiped with it. */
 static void
 write_request(
     struct connect_tunnel *p, struct str target, struct str credential)

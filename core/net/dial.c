@@ -1,7 +1,8 @@
 /*
- * One dial: the addresses, families in turn, go to a race (race.c), or one
- * after the other to a proxy (connect_tunnel.c). A failure of TLS is the
- * origin's answer, and no other address is tried behind it.
+ * One dial. The addresses, IPv6 and IPv4 in turn, go to a race (race.c); where
+ * there is an upstream proxy, they go to it one after the other
+ * (connect_tunnel.c). A failed TLS handshake ends the dial: it is the origin's
+ * answer, and another address would not give another one.
  */
 
 #include "net/dial.h"
@@ -18,7 +19,7 @@
 
 #define DIAL_MAGIC 0xd1a1d1a1u
 
-/* "host:port": a name, or an address in brackets. */
+/* "host:port"; an address of IPv6 stands in brackets. */
 #define TARGET_MAX (255 + sizeof ":65535")
 
 struct dial {
@@ -27,12 +28,13 @@ struct dial {
     struct task *waiter;
     struct dial_args args;
     struct race race;
-    unsigned asked; /* of the race's addresses: the proxy */
+    unsigned asked; /* addresses of `race` that the proxy was asked for */
     struct connect_tunnel *tunnel;
     struct stream *stream;
     double start, deadline;
-    double anew;     /* when the servers were asked anew; 0: not */
-    bool has_waited; /* for the servers */
+    double anew; /* clock_mono() of the question that passes by the cache; 0:
+                    none was asked */
+    bool has_waited; /* for an answer of the name servers */
     bool is_done;
     struct dial_result result;
 };
@@ -48,7 +50,7 @@ dial_of(struct task *t)
     return d;
 }
 
-/* What leads to a stream. */
+/* Ends what could still bring a stream: attempts, and the tunnel. */
 static void
 close_ways(struct dial *d)
 {
@@ -68,7 +70,7 @@ finish(struct dial *d)
     return &step_done;
 }
 
-/* The stream still wakes this task until it is taken. */
+/* Until the stream is taken it wakes this task. */
 static const struct step *
 run_done(struct task *t)
 {
@@ -95,7 +97,8 @@ fail(struct dial *d, enum dial_error error, const char *proxy_error,
     return finish(d);
 }
 
-/* The answer is known, and is not given sooner than any other of its kind. */
+/* A discreet dial knows that it fails, and waits until its least time is
+ * over. */
 static const struct step *
 run_nowhere(struct task *t)
 {
@@ -108,7 +111,9 @@ run_nowhere(struct task *t)
     return finish(d);
 }
 
-/* There is no such name, or no address of it may be dialled. */
+/* The name does not exist, or none of its addresses may be dialled. A discreet
+ * dial that was answered from the cache asks the name servers before it says
+ * so. */
 static const struct step *
 nowhere(struct dial *d, enum dial_error error, const char *proxy_error,
     const char *text)
@@ -130,7 +135,8 @@ is_late(const struct dial *d)
     return clock_mono() >= d->deadline;
 }
 
-/* Keeps what the guard passes; families in turn, IPv6 first. */
+/* Gives the race the addresses that the guard passes, IPv6 and IPv4 in turn.
+ * False: none passed, and `*why` says why of the last one. */
 static bool
 take_addresses(struct dial *d, const struct dns_answer *a, const char **why)
 {
@@ -253,7 +259,7 @@ connect_failed(struct dial *d, int err)
     }
 }
 
-/* d->stream leads to the origin. */
+/* d->stream is connected to the origin. */
 static const struct step *
 connected(struct dial *d)
 {
@@ -290,7 +296,8 @@ run_connect(struct task *t)
     return TASK_WAIT;
 }
 
-/* To the next address that passed, or to the name. */
+/* Asks the proxy for the next address that the guard passed, or for the
+ * name. */
 static const struct step *
 run_proxy(struct task *t)
 {

@@ -1,8 +1,9 @@
 /*
- * The cache of resolved names. What calls back for a query only stores and
- * wakes. While a name's two queries run, whoever asks for it waits for the same
- * ones. A name is kept as long as an asker's use of it is: these are what is
- * counted and what goes, so that none loses a name by what another asks for.
+ * The cache of resolved names. The callback of a query only stores the answer
+ * and wakes. While the two queries of a name run, all who ask for that name
+ * wait for them. A name is kept while it has a use (dns.h); uses are what is
+ * counted and what is evicted, so that no asker loses a name by what others ask
+ * for.
  */
 
 #include "net/dns.h"
@@ -16,13 +17,13 @@
 
 #define TTL_MIN 1.0
 #define TTL_MAX 300.0
-#define TTL_NONE 5.0 /* a name that is not there */
+#define TTL_NONE 5.0 /* for a name that does not exist */
 #define TTL_FAILED 1.0
 #define PATIENCE 10.0
 #define RESOLUTION_DELAY 0.05 /* RFC 8305 8 */
-#define LOOK_EVERY 1.0        /* at whether /etc/resolv.conf has changed */
-#define NAME_MAX_BYTES 255    /* http/url.h takes no longer ones */
-/* A name, a NUL and an asker where the entry is one asker's alone. */
+#define LOOK_EVERY 1.0        /* how often to look at /etc/resolv.conf */
+#define NAME_MAX_BYTES 255    /* the longest that http/url.h takes */
+/* A name; where the entry is for one asker alone, also a NUL and that asker. */
 #define NAME_KEY_MAX (NAME_MAX_BYTES + 1 + sizeof(uint64_t))
 #define USE_KEY_MAX (sizeof(uint64_t) + NAME_KEY_MAX)
 
@@ -34,7 +35,7 @@ struct waiter {
 struct name {
     struct map_node node;
     struct list running_node; /* of dns->running, while queries run */
-    struct list uses;         /* none only while it is made or freed */
+    struct list uses;         /* empty only while it is made or freed */
     struct list waiters;
     struct dns *dns;
     uint64_t asker;
@@ -42,14 +43,14 @@ struct name {
     enum dns_state state;
     double settled, expires;
     unsigned running;   /* queries */
-    struct timer delay; /* from A to the use of it, while AAAA is out */
-    bool is_early;      /* ... and that was over first */
-    bool is_unknown;    /* one of them was told that there is no such name */
+    struct timer delay; /* how long an A answer waits for AAAA */
+    bool is_early;      /* that time was over before AAAA came */
+    bool is_unknown;    /* one query was told that the name does not exist */
     bool had_failure, had_timeout, is_unheard;
     int ttl;
 };
 
-/* That an asker has asked for a name. */
+/* One asker has asked for one name. */
 struct use {
     struct map_node node; /* by asker and name */
     struct share share;   /* of the asker */
@@ -61,11 +62,11 @@ struct use {
 struct dns {
     struct loop *loop;
     struct dns_servers *servers;
-    struct list left; /* whose queries still run */
-    double looked;    /* at the system's servers */
+    struct list left; /* sets that were left; their queries still run */
+    double looked;    /* clock_mono() of the last look at resolv.conf */
     struct dns_conf conf;
     struct map by_name, uses;
-    struct shares *shares; /* the uses, of the askers */
+    struct shares *shares; /* the uses, by asker */
     struct list running;
     unsigned n_running;
     bool is_closing, is_mute;
@@ -113,7 +114,7 @@ name_free(struct name *n)
     xfree(n);
 }
 
-/* The last one takes its name with it. */
+/* A name's last use frees the name, too. */
 static void
 use_free(struct use *u)
 {
@@ -163,7 +164,7 @@ dns_free(struct dns *d)
     xfree(d);
 }
 
-/* Once, until a server answers again. */
+/* Logs it once, until a server answers again. */
 static void
 tell_mute(const struct name *n)
 {
@@ -177,9 +178,10 @@ tell_mute(const struct name *n)
     n->dns->is_mute = n->is_unheard;
 }
 
-/* Both queries have ended. An address is an answer, whatever became of the
- * other query, and so is that there is no such name (RFC 2308 2.1): a server
- * that fails for one family must not show which names there are. */
+/* Both queries have ended. If one gave an address, or said that the name does
+ * not exist (RFC 2308 2.1), that is the answer, whatever became of the other:
+ * with a server that fails for one family, a sandbox must not learn which names
+ * exist. */
 static void
 name_settle(struct name *n)
 {
@@ -206,7 +208,8 @@ name_settle(struct name *n)
     }
 }
 
-/* Some servers and firewalls never answer for AAAA (RFC 8305 3). */
+/* An A answer is used without AAAA after a while: some servers and firewalls
+ * never answer for AAAA (RFC 8305 3). */
 static void
 on_delay(struct timer *t)
 {
@@ -216,15 +219,15 @@ on_delay(struct timer *t)
     name_wake(n);
 }
 
-/* AAAA alone is waited with: not every host reaches what it leads to. */
+/* An AAAA answer always waits for A: not every host reaches IPv6 addresses. */
 static bool
 has_four(const struct name *n)
 {
     return n->answer.n != 0 && n->answer.addrs[n->answer.n - 1].family == 4;
 }
 
-/* Half of the room is each family's, or a name with many addresses of the one
- * would have none of the other. */
+/* Each family has half of the room: otherwise a name with many addresses of one
+ * family would have none of the other. */
 static void
 on_answer(void *arg, const struct dns_result *r)
 {
@@ -247,8 +250,8 @@ on_answer(void *arg, const struct dns_result *r)
 
 _Static_assert(2 * DNS_RESULT_MAX == DNS_ADDRS_MAX, "both families' addresses");
 
-/* The servers to ask; the system's anew if they have changed. What the old ones
- * are asked goes on. */
+/* The servers to ask. If the system's have changed, a new set; the queries of
+ * the old set go on. */
 static struct dns_servers *
 dns_servers_now(struct dns *d)
 {
@@ -292,7 +295,7 @@ name_find(struct dns *d, struct str key)
     return node != NULL ? container_of(node, struct name, node) : NULL;
 }
 
-/* A name that is being asked for is kept for who waits. */
+/* A name whose queries run is kept for those who wait. */
 static bool
 may_go(const struct share *share)
 {
@@ -300,7 +303,7 @@ may_go(const struct share *share)
     return u->name->running == 0 || u->of_name.next != u->of_name.prev;
 }
 
-/* What is used now is there already: who asks for many names loses his own. */
+/* Called after the new use is in: so an asker of many names evicts its own. */
 static void
 dns_evict(struct dns *d)
 {
@@ -399,7 +402,8 @@ is_stale(const struct name *n, double since)
                (since > 0 ? n->settled < since : clock_mono() >= n->expires));
 }
 
-/* The name, asked for if nothing of it holds; NULL: too many are. */
+/* The name, with its queries started if it has no answer that is still valid.
+ * NULL: the asker has too many running. */
 static struct name *
 name_get(struct dns *d, uint64_t asker, struct str key, double since)
 {
@@ -412,12 +416,12 @@ name_get(struct dns *d, uint64_t asker, struct str key, double since)
     name_use(n, asker);
     if (must_ask) {
         n->asker = asker;
-        name_query(n); /* may be answered at once, by /etc/hosts */
+        name_query(n); /* /etc/hosts may answer it at once */
     }
     return n;
 }
 
-/* `key` begins with the name, and a NUL ends that if more follows. */
+/* `key` is the name, or the name, a NUL and more. */
 static enum dns_state
 lookup(struct dns *d, uint64_t asker, struct str key, double since,
     struct task *waiter, struct dns_answer *out)
@@ -433,7 +437,7 @@ lookup(struct dns *d, uint64_t asker, struct str key, double since,
     } else {
         *out = n->answer;
     }
-    dns_evict(d); /* perhaps this one */
+    dns_evict(d); /* perhaps the one that was looked up */
     return state;
 }
 
@@ -447,8 +451,8 @@ dns_get(struct dns *d, uint64_t asker, struct str name, struct task *waiter,
     return lookup(d, asker, name, 0, waiter, out);
 }
 
-/* An entry of the asker's own beside the one that all share: what others have
- * is neither seen nor asked for again. */
+/* The asker gets an entry of its own beside the shared one: it neither sees nor
+ * refreshes what others have. */
 enum dns_state
 dns_get_anew(struct dns *d, uint64_t asker, struct str name, double since,
     struct task *waiter, struct dns_answer *out)

@@ -1,7 +1,7 @@
 /*
- * c-ares on weir's loop: its sockets are watched, its time-outs are one timer.
- * A set that was left is freed by that timer, since c-ares must not go within
- * its own callback.
+ * c-ares on weir's loop: a watch for each of its sockets, one timer for all its
+ * time-outs. That timer also frees a set that was left, as c-ares must not be
+ * freed within its own callback.
  */
 
 #include "net/dns_servers.h"
@@ -27,11 +27,11 @@ struct dns_servers {
     struct loop *loop;
     ares_channel channel;
     struct timer timer;
-    struct list node; /* of those that were left */
+    struct list node; /* in the list of sets that were left */
     struct dns_socket sockets[SOCKETS_MAX];
     unsigned n_running;
     bool is_left, is_systems;
-    struct stat made_of; /* RESOLV_CONF */
+    struct stat made_of; /* what RESOLV_CONF was when the set was made */
 };
 
 /* One query. */
@@ -128,7 +128,8 @@ set_servers(struct dns_servers *s, const struct addr *servers, unsigned n)
     return r;
 }
 
-/* The file is looked at before it is read: what changes in between is seen. */
+/* The file's state is taken before the file is read: a change between the two
+ * is seen later. */
 static int
 open_channel(struct dns_servers *s, const struct addr *servers, unsigned n,
     double timeout)
@@ -207,7 +208,7 @@ dns_servers_are_old(const struct dns_servers *s)
     struct stat now;
     const struct stat *then = &s->made_of;
     if (!s->is_systems || stat(RESOLV_CONF, &now) != 0) {
-        return false; /* nothing better is there */
+        return false; /* there is nothing newer to read */
     }
     return now.st_dev != then->st_dev || now.st_ino != then->st_ino ||
            now.st_size != then->st_size ||

@@ -1,60 +1,62 @@
 #pragma once
 
 /*
- * One set of name servers and the queries to it: the owner of c-ares. The
- * system's are read when the set is made; when those change another is made,
- * and this one is left: it frees itself behind its last query. What /etc/hosts
- * has is answered within the call that asks.
+ * One set of name servers and the queries to it; the owner of c-ares. The
+ * system's servers are read when the set is made. When they change, a new set
+ * is made and the old one is left: it gets no more queries and frees itself
+ * after its last one. What /etc/hosts answers calls back before
+ * dns_servers_ask() returns.
  */
 
 #include "base/addr.h"
 #include "base/list.h"
 #include "net/loop.h"
 
-/* Addresses that one query gives at most. */
+/* The most addresses that one query gives. */
 #define DNS_RESULT_MAX 8
 
 enum dns_status {
-    DNS_GOT,     /* addresses */
-    DNS_EMPTY,   /* the name has none of that family */
-    DNS_UNKNOWN, /* there is no such name */
+    DNS_GOT,     /* there are addresses */
+    DNS_EMPTY,   /* the name has no address of that family */
+    DNS_UNKNOWN, /* the name does not exist */
     DNS_MUTE,    /* no server answered in time */
-    DNS_ABSENT,  /* none is there */
-    DNS_BROKEN   /* a server's failure, or the set was freed */
+    DNS_ABSENT,  /* there is no server */
+    DNS_BROKEN   /* a server failed, or the set was freed */
 };
 
 struct dns_result {
     enum dns_status status;
     struct addr addrs[DNS_RESULT_MAX]; /* port 0 */
     unsigned n;
-    int ttl; /* seconds: the least of the addresses' and their aliases' */
+    int ttl; /* in seconds: the least of the addresses and of their aliases */
 };
 
 typedef void dns_answered(void *arg, const struct dns_result *r);
 
 struct dns_servers;
 
-/* `n` 0: those of /etc/resolv.conf. `timeout` in seconds, of a query. NULL
- * after a log line. */
+/* `n` 0: the servers of /etc/resolv.conf. `timeout` in seconds, for one query.
+ * NULL after a log line. */
 struct dns_servers *dns_servers_new(
     struct loop *l, const struct addr *servers, unsigned n, double timeout);
-void dns_servers_free(struct dns_servers *s); /* what it is asked is BROKEN */
+void dns_servers_free(
+    struct dns_servers *s); /* running queries end as BROKEN */
 
-/* It stands in `left` until it is done; nothing is asked of it any more. */
+/* Takes no more queries; stands in the list `left` until it frees itself. */
 void dns_servers_leave(struct dns_servers *s, struct list *left);
 void dns_servers_free_left(struct list *left);
 
-/* Whether /etc/resolv.conf is another one since the set was made, or cannot be
- * told. It costs a system call. */
+/* Whether /etc/resolv.conf has changed since the set was made, or that cannot
+ * be told. Costs a system call. */
 bool dns_servers_are_old(const struct dns_servers *s);
 
-/* Whether it is the system's, and the system names none: then c-ares asks
- * 127.0.0.1. */
+/* Whether it is the system's set and the system names no server. c-ares asks
+ * 127.0.0.1 then. */
 bool dns_servers_are_unnamed(const struct dns_servers *s);
 
-/* `name` may be followed by more behind a NUL; `family` is 4 or 6. */
+/* `name` ends with a NUL; `family` is 4 or 6. */
 void dns_servers_ask(struct dns_servers *s, const char *name, unsigned family,
     dns_answered *fn, void *arg);
 
-/* "1.18.1", of the c-ares that runs; static. */
+/* The version of c-ares at run time, as "1.18.1". Static. */
 const char *dns_library(void);

@@ -1,7 +1,7 @@
 /*
  * The address guard: a table of ranges from IANA's special-purpose registries
- * (RFC 6890 and its updates), this host's own addresses (locals.c) and those
- * of sandboxes. Asked by dial.c and pool.c; it never resolves a name.
+ * (RFC 6890 and its updates), this host's own addresses (locals.c) and those of
+ * sandboxes. Called by dial.c and pool.c. It never resolves a name.
  */
 
 #include "net/guard.h"
@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "net/locals.h"
 
-/* A range that only an entry of a single address opens. */
+/* This range is opened only by an entry of the configuration that is a single
+ * address. */
 #define EXACT true
 
 struct range {
@@ -19,13 +20,14 @@ struct range {
 
 #define METADATA "metadata service"
 
-/* The first that holds an address and is not opened says why. */
+/* An address is refused with the `why` of the first range that holds it and is
+ * not opened. */
 static const struct range ranges[] = {
-    /* Services that give the machine's own credentials, or what it was started
-     * with, to whoever asks from it. Each stands inside a range that somebody
-     * opens for something else, or in none. Names such as
-     * metadata.google.internal lead to them. Where they are, by the clouds'
-     * own documents: */
+    /* Services that give the machine's own credentials, or the data that it was
+     * started with, to whoever asks from that machine. Most stand inside a
+     * range that somebody may open for another reason; some stand in no other
+     * range. Names such as metadata.google.internal lead to them. The clouds'
+     * own documents say where they are: */
 
     /* AWS, "Use IMDS" and most clouds after it: Google, "VM metadata"; Azure,
      * "Instance Metadata Service"; Oracle, "Instance Metadata"; IBM, "VPC
@@ -184,7 +186,7 @@ is_local(const struct guard *g, const struct addr *a)
     return guard_is_loopback(a) || is_any(a) || locals_reaches(g->locals, a);
 }
 
-/* A dial to the wildcard address goes to loopback, whatever listens there. */
+/* A dial to the wildcard address (0.0.0.0, ::) goes to loopback. */
 static bool
 is_listener(const struct guard *g, const struct addr *a)
 {
@@ -199,7 +201,8 @@ is_listener(const struct guard *g, const struct addr *a)
     return false;
 }
 
-/* Whether `allow` opens it; where `is_exact`, by a single address alone. */
+/* Whether `allow` opens the address; with `is_exact` only a single address
+ * does. */
 static bool
 is_opened(const struct guard_policy *p, const struct addr *a, bool is_exact)
 {
@@ -273,7 +276,7 @@ check_ip(const struct guard *g, const struct addr *a,
     return true;
 }
 
-/* All of the above, of one address at one port. */
+/* All checks above, for one address at one port. */
 static bool
 check_one(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why)

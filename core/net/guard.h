@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * Which addresses may be dialled (SPEC 9). Everything that is not the public
- * Internet is refused unless a policy opens it, and so is what is this host's,
- * a sandbox's or a cloud's own, wherever it lies; weir's own listeners are
- * never opened. An IPv6 address is judged by each IPv4 address that it may
- * lead to as well. Asked for the address, after the name was resolved, and
- * again when a kept connection is used again.
+ * The address guard says which addresses may be dialled (SPEC 9). It refuses
+ * what is not the public Internet, and what belongs to this host, to a sandbox
+ * or to a cloud's own services, unless a policy opens it. weir's own listeners
+ * are never opened. An IPv6 address that may lead to an IPv4 address is judged
+ * by that one, too. The guard is asked after a name was resolved, and again
+ * before a kept connection is used again.
  */
 
 #include "base/addr.h"
@@ -14,28 +14,28 @@
 
 struct guard;
 
-/* Ranges of an `allow` or `deny` of the block that serves a request. */
+/* The ranges of one `allow` or `deny` in the block that serves a request. */
 struct guard_rule {
     const struct cidr *items;
     unsigned n;
     bool is_allow;
 };
 
-/* What a scope of the configuration opens and closes; borrowed. */
+/* What the configuration opens and closes for one request; borrowed. */
 struct guard_policy {
     const struct cidr *allow; /* allow_address */
     unsigned n_allow;
-    bool is_own_service;   /* proxy_pass: the operator named it, so only `deny`
-                              and weir's own listeners are refused */
-    bool is_loopback_only; /* what goes there may not leave this host */
+    bool is_own_service;   /* proxy_pass: the operator named the origin, so only
+                              `deny` and weir's own listeners are refused */
+    bool is_loopback_only; /* only loopback addresses pass: the data must not
+                              leave this host */
     struct {
         const struct cidr *items;
         unsigned n;
-    } deny[2]; /* the ranges of denied_hosts: the class's, the sandbox's */
-    const struct guard_rule *rules; /* in order; the first that holds an address
-                                       says whether it is denied; what an
-                                       `allow` holds is still to be judged by
-                                       all the rest */
+    } deny[2]; /* the ranges of denied_hosts: of the class and of the sandbox */
+    /* In order. The first that holds the address decides: `deny` refuses it,
+     * after `allow` all other checks follow. */
+    const struct guard_rule *rules;
     unsigned n_rules;
 };
 
@@ -44,24 +44,24 @@ struct guard_policy {
 struct guard *guard_new(struct loop *l);
 void guard_free(struct guard *g);
 
-/* A listening socket of weir's; the wildcard address means all of this host's
- * at that port. */
+/* Adds a listening socket of weir. The wildcard address stands for all
+ * addresses of this host at that port. */
 void guard_add_listener(struct guard *g, const struct addr *a);
 
-/* Who knows which addresses are registered as sandboxes'; borrowed. Without
- * it none is. */
+/* Tells which addresses are registered for sandboxes; borrowed. Without it,
+ * none is. */
 struct guard_sandboxes {
     bool (*has)(const void *arg, const struct addr *a);
     const void *arg;
 };
 void guard_set_sandboxes(struct guard *g, const struct guard_sandboxes *s);
 
-/* `*why` where a list or a rule of the configuration says so; else it is a kind
- * of address. */
+/* `*why` of an address that the configuration refuses. Any other `*why` is the
+ * kind of address. */
 #define GUARD_DENIED_HOSTS "denied_hosts"
 #define GUARD_DENY "deny"
 
-/* False with a static `*why`. `a` carries the port to be dialled. */
+/* False: refused, with a static `*why`. `a` carries the port to be dialled. */
 must_check bool guard_allows(const struct guard *g, const struct addr *a,
     const struct guard_policy *p, const char **why);
 

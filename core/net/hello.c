@@ -1,7 +1,7 @@
 /*
- * A strict reader of the ClientHello. The message is first put together from
- * its records, however many; then every length is checked against what holds
- * it. Called by proxy/intercept.c before a byte is given to OpenSSL.
+ * A strict reader of the ClientHello. The message is first joined from its
+ * records; then every length is checked against what contains it. Called by
+ * proxy/intercept.c before a byte is given to OpenSSL.
  */
 
 #include "net/hello.h"
@@ -15,11 +15,11 @@ enum extension {
     EXT_SERVER_NAME = 0,
     EXT_ALPN = 16,
     EXT_SUPPORTED_VERSIONS = 43,
-    EXT_ECH_FIRST = 0xfe08, /* each draft had one of its own */
+    EXT_ECH_FIRST = 0xfe08, /* the first of a range: each draft has its own */
     EXT_ECH = 0xfe0d,
     EXT_ECH_OLD = 0xff02,
     EXT_ECH_OLDER = 0xff03,
-    EXT_ESNI = 0xffce /* what ECH was before */
+    EXT_ESNI = 0xffce /* the forerunner of ECH */
 };
 
 struct reader {
@@ -45,7 +45,7 @@ read_uint(struct reader *r, unsigned bytes)
     return v;
 }
 
-/* A vector with a length of `bytes` bytes in front. */
+/* Reads a vector: its length, in `bytes` bytes, and that much. */
 static struct reader
 read_vector(struct reader *r, unsigned bytes)
 {
@@ -82,11 +82,9 @@ static bool
 read_alpn(struct reader ext, struct hello *out)
 {
     struct reader list = read_vector(&ext, 2);
-    out->offers_h1 = false;
     while (list.n != 0 && !list.is_bad) {
         struct reader name = read_vector(&list, 1);
         struct str s = str_n((const char *)name.p, name.n);
-        out->offers_h1 = out->offers_h1 || str_eq(s, STR("http/1.1"));
         out->offers_h2 = out->offers_h2 || str_eq(s, STR("h2"));
     }
     return !ext.is_bad && !list.is_bad && ext.n == 0;
@@ -125,8 +123,8 @@ read_extension(unsigned type, struct reader body, struct hello *out)
     }
 }
 
-/* Two extensions of one kind can be read in two ways: RFC 8446 4.2 forbids
- * them. */
+/* RFC 8446 4.2 forbids two extensions of one kind; they could be read in two
+ * ways. */
 static bool
 read_extensions(struct reader all, struct hello *out)
 {
@@ -172,9 +170,9 @@ read_message(struct reader m, struct hello *out)
     return ok ? HELLO_OK : HELLO_BAD;
 }
 
-/* Appends the payloads of the records to `to` until the message is whole, from
- * the first whenever more has come. *need is the message's size once it is
- * known, *size that of the records. */
+/* Appends the payloads of the records to `to` until the message is whole. Each
+ * call starts again with the first record. *need is the message's size once it
+ * is known, *size that of the records. */
 static enum hello_result
 join_records(struct reader in, uint8_t *to, size_t *need, size_t *size)
 {
@@ -206,7 +204,8 @@ join_records(struct reader in, uint8_t *to, size_t *need, size_t *size)
         if (have >= 4) {
             *need = 4 + ((size_t)to[1] << 16 | (size_t)to[2] << 8 | to[3]);
         }
-        /* Nothing may follow it in its record, whether it has come or not. */
+        /* The message must end with its record, even if the rest of the record
+         * has not come yet. */
         size_t will_have = have - there + payload;
         if ((have >= 1 && to[0] != MESSAGE_CLIENT_HELLO) ||
             *need > HELLO_MAX + 4 || (have >= 4 && will_have > *need)) {
@@ -230,7 +229,6 @@ hello_parse(struct str in, struct hello *out)
     size_t need;
     struct reader all = { (const uint8_t *)in.p, in.n, false };
     memset(out, 0, sizeof *out);
-    out->offers_h1 = true;
     enum hello_result r = join_records(all, message, &need, &out->size);
     if (r != HELLO_OK) {
         return r;

@@ -1,8 +1,8 @@
 /*
- * A leaf certificate as OpenSSL wants it. Parsing one costs 129 us, nearly all
- * of it the public key's; putting one together from the parts that
- * base/cert.h wrote, around a key that is there already, costs 20. The key is
- * a legacy EC_KEY: X509_set_pubkey() writes and reads again any other (187 us).
+ * Builds a leaf certificate for OpenSSL. To parse one costs 129 us, nearly all
+ * for its public key. To put it together costs 20: from the parts that
+ * base/cert.h wrote, around a key that exists already. That key is a legacy
+ * EC_KEY, as X509_set_pubkey() writes and reads again any other (187 us).
  */
 
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -30,7 +30,7 @@ struct leaf {
     unsigned magic;
     unsigned refs;
     X509 *cert;
-    EVP_PKEY *pkey; /* a reference: a leaf may outlive its cache */
+    EVP_PKEY *pkey; /* counted, as a leaf may outlive its cache */
     double not_after;
 };
 
@@ -94,8 +94,9 @@ set_extensions(X509 *x, struct str der)
     return ok;
 }
 
-/* OpenSSL has no setter for what X509_sign() sets, only pointers that say
- * const; they point into `x`, which is ours. */
+/* OpenSSL has no setter for what X509_sign() sets, only getters of const
+ * pointers. They point into `x`, which is ours, so the const may be cast
+ * away. */
 static bool
 set_signature(X509 *x, const struct mint_answer *a)
 {

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The certificates that a worker shows to its clients: minted by the keeper,
- * kept for their sandbox and name, rebuilt here around the worker's one key.
- * Never blocks.
+ * Leaf certificates, which a worker shows to its clients. The keeper signs
+ * them; the worker builds them around its one key and caches them by sandbox
+ * and name. Never blocks.
  */
 
 #include "base/str.h"
@@ -13,7 +13,7 @@ struct ssl_st;
 struct leaf;
 struct leaf_cache;
 
-/* Whose CA signs: public data. */
+/* The sandbox whose CA signs. All of it is public. */
 struct leaf_owner {
     uint64_t serial;
     uint32_t index; /* the CA's record in the vault */
@@ -23,22 +23,23 @@ struct leaf_owner {
 enum leaf_state {
     LEAF_READY,
     LEAF_PENDING,
-    LEAF_DENIED, /* the sandbox is over its budget of mints */
+    LEAF_DENIED, /* the sandbox has asked for too many new names */
     LEAF_FAILED  /* the keeper refused, or the name is malformed */
 };
 
-/* `keeper` is a SEQPACKET socket (taken). At most `max` leaves are kept: of the
- * sandbox that has the most the least recently used goes; `rate` never-seen
- * names a second and sandbox, with a burst of as many. NULL after a log line.
- */
+/* `keeper` is a SEQPACKET socket; the cache takes it. At most `max` leaves are
+ * kept: when there are more, the sandbox that has the most loses the one that
+ * it has not used for the longest time. A sandbox may ask for `rate` new names
+ * a second, with a burst of as many. NULL after a log line. */
 struct leaf_cache *leaf_cache_new(
     struct loop *l, int keeper, unsigned max, unsigned rate);
 void leaf_cache_free(struct leaf_cache *c);
 
-/* How long the keeper may take, 5 s unless told; then what waited fails. */
+/* How long to wait for the keeper, 5 s by default; who waited longer gets
+ * LEAF_FAILED. */
 void leaf_cache_set_patience(struct leaf_cache *c, double seconds);
 
-/* A new keeper is behind the same socket: asks again for what is pending. */
+/* A new keeper reads the same socket now: asks again for what is pending. */
 void leaf_cache_ask_again(struct leaf_cache *c);
 
 /* `name`: canonical host name or address text. READY: a reference in *out.
@@ -46,21 +47,21 @@ void leaf_cache_ask_again(struct leaf_cache *c);
 enum leaf_state leaf_get(struct leaf_cache *c, const struct leaf_owner *o,
     struct str name, struct task *waiter, struct leaf **out);
 
-/* The waiter no longer waits; a task's cancel. */
+/* Ends the wait of `waiter`; a cancel function of a task calls it. */
 void leaf_forget(struct leaf_cache *c, struct task *waiter);
 
 void leaf_unref(struct leaf *leaf);
 
-/* Gives certificate and key to a handshake; -1 if OpenSSL refuses. */
+/* Gives the certificate and the key to a handshake. -1: OpenSSL refuses. */
 must_check int leaf_use(const struct leaf *leaf, struct ssl_st *ssl);
 
-/* What tickets of a CA (the SHA-256 of its certificate) and a canonical name
- * are bound to: the SHA-256 of both. */
+/* What a session ticket is bound to: the SHA-256 of the CA (the SHA-256 of its
+ * certificate) and of the canonical name. */
 void leaf_sid_ctx(
     const uint8_t ca_digest[32], struct str name, uint8_t out[32]);
 
-/* For net/leaf_cache.c: the worker's one key, and a leaf built around it, with
- * one reference. NULL if OpenSSL refuses. */
+/* For leaf_cache.c: the worker's one key, and a leaf built around it, with one
+ * reference. NULL if OpenSSL refuses. */
 struct cert_issuer;
 struct leaf_key;
 struct mint_answer;

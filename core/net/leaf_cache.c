@@ -1,8 +1,8 @@
 /*
- * The worker's leaves by sandbox and name; when one has to go it is the largest
- * holder's. While a name is being minted, whoever asks for it waits for the
- * same mint. A leaf that is soon over is still given while its successor is
- * minted.
+ * The worker's leaves, by sandbox and name. When the cache is full, the sandbox
+ * with the most leaves loses one. While a name is being minted, all who ask for
+ * it wait for the same mint. A leaf that is soon over is still given out while
+ * its successor is being minted.
  */
 
 #include "net/leaf.h"
@@ -15,8 +15,8 @@
 #include "net/mint.h"
 
 #define CACHE_MAGIC 0x1eafcac4u
-#define RENEW_LEFT 86400.0 /* seconds of validity: mint the successor */
-#define USABLE_LEFT 3600.0 /* give it out no more */
+#define RENEW_LEFT 86400.0 /* seconds of validity left: mint the successor */
+#define USABLE_LEFT 3600.0 /* seconds of validity left: do not give it out */
 #define TTL_FAILED 1.0
 #define KEY_MAX (sizeof(uint64_t) + CERT_NAME_MAX)
 
@@ -25,7 +25,7 @@ struct waiter {
     struct task *task;
 };
 
-/* A sandbox: its budget, and its share of the cache. */
+/* A sandbox: its budget of mints, and its share of the cache. */
 struct owner {
     struct map_node node;
     uint64_t serial;
@@ -34,13 +34,14 @@ struct owner {
     unsigned n; /* entries */
 };
 
-/* `leaf` or `is_minting` or neither (it failed); both while it is renewed. */
+/* States: with `leaf` it is ready, with `is_minting` pending, with both it is
+ * being renewed, with neither the mint failed. */
 struct entry {
     struct map_node node;
     struct leaf_cache *cache;
     struct owner *owner;
     struct share share;
-    struct list minting; /* linked while it is */
+    struct list minting; /* linked while `is_minting` */
     struct list waiters;
     struct leaf *leaf;
     double retry_at;
@@ -54,11 +55,11 @@ struct leaf_cache {
     struct mints *mints;
     struct leaf_key *key;
     struct map entries, owners;
-    struct shares *shares; /* of the owners */
+    struct shares *shares; /* entries by owner */
     struct list minting;
     unsigned max;
     double rate;
-    size_t sweep_at; /* so many owners: look for those that ended */
+    size_t sweep_at; /* with so many owners, look for some to forget */
 };
 
 struct leaf_cache *
@@ -101,7 +102,8 @@ entry_free(struct entry *e)
     xfree(e);
 }
 
-/* The largest owner's that was used longest ago; NULL: there is none. */
+/* Of the owner with the most leaves, the one that was used longest ago. NULL:
+ * none. */
 static struct entry *
 entry_oldest(
     const struct leaf_cache *c, bool (*may_go)(const struct share *share))
@@ -177,8 +179,8 @@ owner_spend(const struct leaf_cache *c, struct owner *o)
     return true;
 }
 
-/* Forgets owners without a leaf whose budget is whole: made again, they are
- * the same. */
+/* Forgets owners that have no leaf and a whole budget: such an owner, made
+ * again, would be the same. */
 static void
 owners_sweep(struct leaf_cache *c)
 {
@@ -199,7 +201,7 @@ owners_sweep(struct leaf_cache *c)
     c->sweep_at = 2 * c->owners.count + 64;
 }
 
-/* NULL if the CA's certificate is none of the keeper's. */
+/* NULL: the CA's certificate is not one that the keeper makes. */
 static struct owner *
 owner_get(struct leaf_cache *c, const struct leaf_owner *lo)
 {
@@ -232,8 +234,8 @@ is_settled(const struct share *share)
     return !container_of(share, struct entry, share)->is_minting;
 }
 
-/* The new one is there already: who asks for many names pushes out his own.
- * Where all are being minted there may be more: that is bounded there. */
+/* Called after the new entry is in, so that who asks for many names evicts its
+ * own. Entries that are being minted stay: mint.c bounds their number. */
 static void
 cache_evict(struct leaf_cache *c)
 {
@@ -255,7 +257,7 @@ entry_new(struct leaf_cache *c, struct owner *o, struct str key)
     e->name = str_skip(e->node.key, sizeof o->serial);
     e->cache = c;
     e->owner = o;
-    e->is_minting = true; /* from here on */
+    e->is_minting = true; /* before mints_add(), which may call back at once */
     list_init(&e->minting);
     list_init(&e->waiters);
     shares_give(c->shares, &e->share, o->node.key);
@@ -281,7 +283,7 @@ static struct leaf *
 answer_leaf(const struct entry *e, const struct mint_answer *a)
 {
     if (a == NULL) {
-        return NULL; /* logged there */
+        return NULL; /* leaf_key_new() has logged it */
     }
     if (a->status != MINT_OK) {
         log_at(LOG_ERR, "the keeper refused a certificate for \"%.*s\": %s",
@@ -326,7 +328,7 @@ entry_mint(struct entry *e, uint32_t index)
     }
 }
 
-/* The same task may ask again without having been granted. */
+/* A task may ask again before it was woken: then it waits already. */
 static void
 entry_wait(struct entry *e, struct task *task)
 {
@@ -348,7 +350,8 @@ entry_find(const struct leaf_cache *c, struct str key)
     return node != NULL ? container_of(node, struct entry, node) : NULL;
 }
 
-/* Whether it has a leaf to give, and renews one that is soon over. */
+/* Whether the entry has a leaf to give out; starts its renewal if it is soon
+ * over. */
 static bool
 entry_is_usable(struct entry *e, uint32_t index)
 {

@@ -1,14 +1,15 @@
 /*
- * One netlink socket, for what the kernel tells and for the answers to what is
- * asked. What is new is added as it is told of. What goes is not taken out:
- * an address may be there twice, on two links or by a route besides, and IPv4
- * routes of a link that goes down end without a word. So whenever something
- * may have gone, all is read anew, and the old list holds until then.
+ * One netlink socket, for reports of the kernel and for the answers to weir's
+ * questions. A new address is added when it is reported. One that is reported
+ * as removed is not taken out at once: the same address may also be on another
+ * link or in a route, and IPv4 routes of a link that goes down end without a
+ * report. So whenever something may have been removed, everything is read anew,
+ * and the old list is in use until then.
  *
- * A reading (struct locals: step) is three dumps, one after another: links'
- * addresses, the table `local` of IPv4, that of IPv6. What is told of while
- * one runs goes into both lists. One that the kernel says was disturbed, or
- * that failed, is done again.
+ * A reading (struct locals: step) is three dumps, one after another: the links'
+ * addresses, the table `local` of IPv4, that of IPv6. What is reported during a
+ * reading goes into both lists. A reading that failed, or that the kernel calls
+ * disturbed, is repeated.
  */
 
 #include "net/locals.h"
@@ -24,7 +25,8 @@
 
 #define LOCALS_MAGIC 0x10ca1510u
 
-/* Before what may have gone is looked for: one reading for a burst. */
+/* In seconds: from a report to the reading, so that a burst of reports makes
+ * one. */
 #define SETTLE 0.05
 #define RETRY 1.0
 #define FIRST_TRIES 8
@@ -44,13 +46,13 @@ struct cidrs {
 struct locals {
     unsigned magic;
     struct watch watch;
-    struct timer timer; /* to the next reading */
+    struct timer timer; /* until the next reading */
     int fd;
     uint32_t port, seq;
-    struct cidrs now, next; /* next: what the reading has found so far */
+    struct cidrs now, next; /* `next` is what the reading has found so far */
     enum reading step;
-    bool is_disturbed; /* the reading has to be done again */
-    bool has_failed;   /* the last one; the old list holds on */
+    bool is_disturbed; /* the reading must be repeated */
+    bool has_failed;   /* the last reading failed; the old list stays in use */
 };
 
 static void
@@ -76,7 +78,7 @@ cidr_order(const void *a, const void *b)
     return d != 0 ? d : memcmp(x->addr.ip, y->addr.ip, sizeof x->addr.ip);
 }
 
-/* A link's address is there by its route again. */
+/* Takes out doubles: an address of a link has a route as well. */
 static void
 cidrs_unique(struct cidrs *l)
 {
@@ -93,7 +95,7 @@ cidrs_unique(struct cidrs *l)
     l->n = n + 1;
 }
 
-/* That very range. */
+/* Whether the list has this very range. */
 static bool
 cidrs_lists(const struct cidrs *l, const struct cidr *c)
 {
@@ -104,7 +106,7 @@ cidrs_lists(const struct cidrs *l, const struct cidr *c)
     return i < l->n;
 }
 
-/* A range of `min_bits` or more that holds the address. */
+/* Whether a range of at least `min_bits` holds the address. */
 static bool
 cidrs_has(const struct cidrs *l, const struct addr *a, unsigned min_bits)
 {
@@ -137,7 +139,7 @@ attr_ip(const struct rtattr *attr, unsigned family)
     return RTA_PAYLOAD(attr) == size ? RTA_DATA(attr) : NULL;
 }
 
-/* IFA_LOCAL is the address itself where the link is point to point. */
+/* On a point-to-point link IFA_ADDRESS is the other end; IFA_LOCAL is ours. */
 static bool
 read_address(const struct nlmsghdr *m, struct cidr *out)
 {
@@ -155,8 +157,8 @@ read_address(const struct nlmsghdr *m, struct cidr *out)
                              ifa->ifa_family == AF_INET ? 32 : 128);
 }
 
-/* What the table `local` takes in; of no other table and no other type. The
- * kernel's own route for 127.0.0.0/8 tells nothing that is not known. */
+/* A route of the table `local`; other tables and other types are not read. Nor
+ * is the kernel's own route for 127.0.0.0/8: it says nothing new. */
 static bool
 read_route(const struct nlmsghdr *m, struct cidr *out)
 {
@@ -179,7 +181,7 @@ read_route(const struct nlmsghdr *m, struct cidr *out)
            cidr_read(out, r->rtm_family, ip, r->rtm_dst_len);
 }
 
-/* False: it is none, or not of this host. */
+/* False: the message says nothing of an address of this host. */
 static bool
 read_own(const struct nlmsghdr *m, struct cidr *out)
 {
@@ -195,7 +197,7 @@ read_own(const struct nlmsghdr *m, struct cidr *out)
     }
 }
 
-/* Old kernels do not know the strict check, and dump all tables. */
+/* An old kernel does not know the strict check and dumps all tables. */
 static bool
 ask(struct locals *o)
 {
@@ -228,8 +230,8 @@ reading_begin(struct locals *o)
     return ask(o);
 }
 
-/* The reading came to its end, or to nothing. One that was disturbed may lack
- * something: what it found is added, and nothing is taken away. */
+/* A reading has ended, or failed. If it was disturbed it may lack something:
+ * then what it found is added, and nothing is taken out. */
 static void
 reading_end(struct locals *o, bool is_whole)
 {
@@ -252,14 +254,15 @@ reading_end(struct locals *o, bool is_whole)
 static void
 may_have_gone(struct locals *o)
 {
-    o->is_disturbed = true; /* of a reading that runs; it begins the next */
+    o->is_disturbed = true; /* the reading that runs must be repeated */
     if (o->step == READ_DONE && !timer_is_active(&o->timer)) {
         timer_start(&o->timer, SETTLE);
     }
 }
 
-/* A namespace that never had an IPv4 address has no such table. Busy: with a
- * dump of which the end was lost. */
+/* A dump has ended with `error`. A namespace that never had an IPv4 address has
+ * no table `local` of IPv4. EBUSY: an earlier dump, whose end was lost, is not
+ * over. */
 static void
 dump_end(struct locals *o, int error)
 {
@@ -280,7 +283,7 @@ dump_end(struct locals *o, int error)
     }
 }
 
-/* A part of the answer to what was asked last. */
+/* A part of the answer to the last question. */
 static void
 take_answer(struct locals *o, const struct nlmsghdr *m)
 {
@@ -349,7 +352,9 @@ on_netlink(struct watch *w, int events)
         tell_failure(o);
         n = recv(o->fd, buf, sizeof buf, MSG_DONTWAIT);
     }
-    if (n < 0 && errno == ENOBUFS) { /* what was lost may be an answer's end */
+    if (n < 0 &&
+        errno ==
+            ENOBUFS) { /* the end of the answer may be among what was lost */
         o->step = READ_DONE;
         may_have_gone(o);
     }
@@ -400,8 +405,8 @@ read_once(struct locals *o)
     return !o->has_failed;
 }
 
-/* Nothing is dialled before it has ended. Where it is always disturbed the
- * last one has to do, and the timer goes on. */
+/* The first reading blocks, as nothing may be dialled before it. If it is
+ * disturbed each time, the last one is used and the timer goes on. */
 static bool
 read_first(struct locals *o)
 {

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The addresses that are this host's own: those of its links, and those that
- * its routing table `local` takes in without a link's having them
- * (`ip route add local 198.51.100.0/24 dev lo`). Followed by netlink.
+ * The addresses of this host: those of its links, and those that its routing
+ * table `local` delivers here although no link has them (`ip route add local
+ * 198.51.100.0/24 dev lo`). Kept up to date by netlink.
  */
 
 #include "base/addr.h"
@@ -11,14 +11,16 @@
 
 struct locals;
 
-/* Reads them. NULL after a log line. */
+/* Reads the addresses. NULL after a log line. */
 struct locals *locals_new(struct loop *l);
 void locals_free(struct locals *o);
 
-/* An address comes in the turn in which the kernel tells of it; one that went
- * is missed within a second. A local route of everything (/0) does not count:
- * where one is, all traffic is taken in, and it names no address. */
+/* Whether `a` is this host's. A new address counts in the turn in which the
+ * kernel reports it, one that was removed for at most a second more. A local
+ * route of everything (/0) does not count here: where one exists, all traffic
+ * is delivered here, and it says nothing of an address. */
 bool locals_has(const struct locals *o, const struct addr *a);
 
-/* Whether a connection to it ends on this host: a /0 counts. */
+/* Whether a connection to `a` ends on this host. Here a local route of
+ * everything counts. */
 bool locals_reaches(const struct locals *o, const struct addr *a);

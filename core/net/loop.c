@@ -1,8 +1,8 @@
 /*
  * The event loop. One check watcher runs before all other watchers of a turn
- * and sets the clock, so that a deadline is compared with the time that it is
- * now; another runs behind them and drains the run queue. What yielded is kept
- * for the next turn, and an idle watcher keeps that turn's poll from blocking.
+ * and sets the clock, so that deadlines are compared with the present time.
+ * Another one runs after them and drains the run queue. Tasks that yielded are
+ * run in the next turn; an idle watcher keeps that turn's poll from blocking.
  */
 
 #include "net/loop.h"
@@ -93,9 +93,10 @@ loop_run(struct loop *l)
     CHECK(l, LOOP_MAGIC);
     l->is_stopped = false;
     clock_update();
-    ev_now_update(l->ev); /* a timer starts from now too */
-    loop_drain(l);        /* what was woken before there was a turn */
-    if (!l->is_stopped) { /* ev_run() forgets a break that came before */
+    ev_now_update(l->ev); /* timers count from now, too */
+    loop_drain(l);        /* tasks that were woken before the first turn */
+    if (!l->is_stopped) { /* ev_run() forgets an ev_break() that came before it
+                           */
         ev_run(l->ev, 0);
     }
 }
@@ -177,30 +178,6 @@ bool
 timer_is_active(const struct timer *t)
 {
     return ev_is_active(&t->ev);
-}
-
-static void
-on_signal(struct ev_loop *ev, struct ev_signal *signal, int events)
-{
-    (void)ev, (void)events;
-    struct signal_watch *s = container_of(signal, struct signal_watch, ev);
-    s->on_signal(s, signal->signum);
-}
-
-void
-signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
-    void (*fn)(struct signal_watch *, int signo))
-{
-    ev_signal_init(&s->ev, on_signal, signo);
-    s->loop = l;
-    s->on_signal = fn;
-    ev_signal_start(l->ev, &s->ev);
-}
-
-void
-signal_watch_stop(struct signal_watch *s)
-{
-    ev_signal_stop(s->loop->ev, &s->ev);
 }
 
 const char *

@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * The owner of libev: one loop a process. A watch or a timer only calls its
- * function; by the house's rule that function does no work but queues tasks.
+ * One event loop for each process; the owner of libev. A watch or a timer calls
+ * its function; by the rule of the house that function does no work and only
+ * wakes tasks.
  */
 
 #include <ev.h>
@@ -13,10 +14,11 @@
 struct loop {
     unsigned magic;
     struct ev_loop *ev;
-    struct ev_check first, check; /* before and behind all others of a turn */
+    struct ev_check first,
+        check; /* run before, and after, all other watchers of a turn */
     struct ev_idle idle;
     struct list ready;   /* tasks to run in this turn */
-    struct list yielded; /* tasks that used up their budget: next turn */
+    struct list yielded; /* tasks that used up their budget of this turn */
     unsigned long turns;
     bool is_stopped;
 };
@@ -35,34 +37,25 @@ struct timer {
     void (*on_expire)(struct timer *);
 };
 
-struct signal_watch {
-    struct ev_signal ev;
-    struct loop *loop;
-    void (*on_signal)(struct signal_watch *, int signo);
-};
-
-struct loop *loop_new(void); /* epoll; dies where there is none */
+struct loop *loop_new(void); /* by epoll; without it the process ends */
 void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop() */
 void loop_stop(struct loop *l); /* after the turn that runs now */
 
-/* A watch starts disabled. `fd` stays the caller's; disable before close. */
+/* A watch starts disabled. `fd` stays the caller's, who disables the watch
+ * before he closes it. */
 void watch_init(struct watch *w, struct loop *l, int fd,
     void (*on_ready)(struct watch *, int events));
 void watch_set(struct watch *w, int events); /* 0 disables */
 int watch_events(const struct watch *w);
 
-/* One-shot, `seconds` from now. Starting again moves it. */
+/* A timer expires once, `seconds` from now. Starting it again moves it. */
 void timer_init(
     struct timer *t, struct loop *l, void (*on_expire)(struct timer *));
 void timer_start(struct timer *t, double seconds);
 void timer_stop(struct timer *t);
 bool timer_is_active(const struct timer *t);
 
-void signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
-    void (*on_signal)(struct signal_watch *, int signo));
-void signal_watch_stop(struct signal_watch *s);
-
-/* "4.33", of the libev that runs; returns `text`. */
+/* The version of libev at run time, as "4.33". Returns `text`. */
 #define LOOP_LIBRARY_MAX 24
 const char *loop_library(char text[LOOP_LIBRARY_MAX]);

@@ -1,7 +1,7 @@
 /*
- * The worker's end of the pair. The master holds both ends, so a keeper that
- * dies is no end of file: its asks wait for the next one, or for their time to
- * be over.
+ * The worker's end of the pair. The master holds both ends open, so that the
+ * death of a keeper is no end of file: pending asks wait for the next keeper,
+ * or for their time-out.
  */
 
 #include "net/mint.h"
@@ -20,7 +20,7 @@
 #define PENDING_MAX 1024
 #define PATIENCE 5.0
 
-/* Its answers find room in our queue even if none is read meanwhile. */
+/* So few that all their answers fit into our socket's queue unread. */
 #define SENT_MAX 64
 
 struct mint {
@@ -37,7 +37,7 @@ struct mints {
     int fd;
     struct watch watch;
     struct timer timer;
-    struct list pending; /* by deadline; those that were sent come first */
+    struct list pending; /* by deadline; the ones that were sent come first */
     unsigned n, n_sent;
     double patience;
     bool is_dead;
@@ -65,7 +65,7 @@ mint_end(struct mints *ms, struct mint *m, const struct mint_answer *a)
     xfree(m);
 }
 
-/* All that is pending fails, rather than wait for nobody. */
+/* The channel broke: all pending asks fail at once, as nobody will answer. */
 static void
 mints_die(struct mints *ms, const char *why)
 {
@@ -92,7 +92,7 @@ mint_send(const struct mints *ms, const struct mint *m)
     return is_full ? IO_AGAIN : IO_ERR;
 }
 
-/* Sends what may be sent. */
+/* Sends the asks that may be sent now. */
 static void
 mints_flush(struct mints *ms)
 {
@@ -127,7 +127,8 @@ answer_is_valid(const struct mint_answer *a, ssize_t n)
            a->n_signature <= sizeof a->signature;
 }
 
-/* An answer to nothing that is pending came too late, or from two keepers. */
+/* Ends the ask that `a` answers. There may be none: the answer came too late,
+ * or two keepers answered. */
 static void
 mints_settle(struct mints *ms, const struct mint_answer *a)
 {
@@ -189,7 +190,7 @@ on_timer(struct timer *t)
     }
     if (n != 0) {
         log_at(LOG_ERR, "the keeper was silent: %u certificates given up", n);
-        mints_flush(ms); /* there is room for others */
+        mints_flush(ms); /* there is room for other asks now */
     }
     mints_arm(ms);
 }

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * A worker's asks of the keeper, over its end of their pair: sent in order, a
- * bounded number under way, each ended by an answer, by time or by the
- * channel's death. Knows nothing of certificates.
+ * A worker's requests to the keeper for signatures ("asks"), over the worker's
+ * end of their socket pair. Asks are sent in order, a bounded number at a time.
+ * Each ends by an answer, by its time-out or because the channel broke. Knows
+ * nothing of certificates.
  */
 
 #include "net/loop.h"
@@ -11,22 +12,22 @@
 
 struct mints;
 
-/* Takes the socket, which is made non-blocking. NULL after a log line. */
+/* Takes the socket and makes it non-blocking. NULL after a log line. */
 struct mints *mints_new(struct loop *l, int keeper);
-void mints_free(struct mints *ms); /* no callbacks; pending asks vanish */
+void mints_free(struct mints *ms); /* pending asks end without a callback */
 
-/* How long an ask waits for its answer; 5 s unless told. For later asks. */
+/* How long an ask waits for its answer; 5 s by default. For later asks. */
 void mints_set_patience(struct mints *ms, double seconds);
 
-/* Sends again all that is pending, with its time anew: a new keeper serves
- * the pair. A channel that was dead is tried again. */
+/* Sends all pending asks again, with a new time-out, as a new keeper reads the
+ * pair now. Tries the channel again if it was broken. */
 void mints_ask_again(struct mints *ms);
 
-/* Ends an ask; `a` NULL: no answer. May be called before mints_add() returns,
- * if the channel dies at that moment. */
+/* An ask has ended; `a` NULL: without an answer. It may be called before
+ * mints_add() returns, if the channel breaks in that call. */
 typedef void mint_fn(void *arg, const struct mint_answer *a);
 
-/* What to ask: index, serial, key and name are filled in, the rest is not.
- * False when the channel is dead or 1024 are pending: no callback then. */
+/* The caller fills in index, serial, key and name of the ask. False: the
+ * channel is broken or 1024 asks are pending, and there will be no callback. */
 must_check bool mints_add(
     struct mints *ms, const struct mint_ask *ask, mint_fn *on_end, void *arg);

@@ -9,7 +9,7 @@
 
 #define ATTEMPT_DELAY 0.25
 
-/* To a unix socket whose backlog is full. */
+/* In seconds: how soon to try a unix socket with a full backlog again. */
 #define AGAIN_DELAY 0.05
 
 void
@@ -40,7 +40,7 @@ is_unix(const struct race *r)
     return r->path.n != 0;
 }
 
-/* Looks at what runs; the index of one that is connected, or -1. */
+/* Looks at all running attempts. The index of one that is connected, or -1. */
 static int
 poll_attempts(struct race *r, unsigned *running)
 {
@@ -60,7 +60,7 @@ poll_attempts(struct race *r, unsigned *running)
             r->last_errno = errno;
             stream_close(r->attempts[i]);
             r->attempts[i] = NULL;
-            r->next_attempt = 0; /* the next at once */
+            r->next_attempt = 0; /* start the next one at once */
             break;
         }
     }

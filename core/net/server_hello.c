@@ -8,14 +8,14 @@
 
 #define MESSAGE_SERVER_HELLO 2
 
-/* The random of a HelloRetryRequest: SHA-256 of that word (4.1.3). */
+/* The random of a HelloRetryRequest: the SHA-256 of that name (4.1.3). */
 static const uint8_t retry_random[32] = { 0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a,
     0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2,
     0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8,
     0x33, 0x9c };
 
-/* The record's head is there, and nothing more: what is no handshake's is
- * passed over, a warning say. */
+/* Only the head of a record was read. A record that is not of the handshake,
+ * such as a warning, is skipped. */
 static void
 begin_record(struct server_hello *s)
 {
@@ -24,7 +24,7 @@ begin_record(struct server_hello *s)
         s->skip = size;
         s->n = 0;
     } else if (size < SERVER_HELLO_HEAD - TLS_RECORD_HEAD) {
-        s->answer = SERVER_RETRY; /* in pieces */
+        s->answer = SERVER_RETRY; /* the ServerHello is split over records */
     }
 }
 

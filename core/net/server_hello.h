@@ -1,28 +1,30 @@
 #pragma once
 
 /*
- * What a server answers to a ClientHello, read from what it sends first: a
- * ServerHello, or the wish for another ClientHello (RFC 8446 4.1.4). For
- * tunnels that are not opened. Pure; never holds anything up.
+ * What a server answers to a ClientHello: a ServerHello, or a
+ * HelloRetryRequest, after which the client sends another ClientHello (RFC 8446
+ * 4.1.4). Read from the server's first bytes, in tunnels that weir does not
+ * open. Pure; no byte waits for it.
  */
 
 #include "base/str.h"
 
-/* A record's head, a message's, legacy_version, random (RFC 8446 4.1.3). */
+/* The head of a record, the head of a message, legacy_version and random (RFC
+ * 8446 4.1.3). */
 #define SERVER_HELLO_HEAD (5 + 4 + 2 + 32)
 
 enum server_answer {
-    SERVER_UNKNOWN, /* nothing was said yet */
-    SERVER_HELLO,   /* no client says a second hello after it */
-    SERVER_RETRY    /* HelloRetryRequest, or what is no whole ServerHello */
+    SERVER_UNKNOWN, /* not known yet */
+    SERVER_HELLO,   /* a ServerHello: no other ClientHello follows */
+    SERVER_RETRY    /* a HelloRetryRequest, or not a whole ServerHello */
 };
 
 struct server_hello { /* zeroed at first */
     uint8_t head[SERVER_HELLO_HEAD];
     size_t n;
-    size_t skip; /* of a record that is no handshake's */
+    size_t skip; /* bytes left of a record that is to be skipped */
     enum server_answer answer;
 };
 
-/* The next bytes of the server's; the answer so far, which stays. */
+/* Reads the server's next bytes. The answer so far; once known it stays. */
 enum server_answer server_hello_read(struct server_hello *s, struct str bytes);

@@ -1,5 +1,5 @@
 /*
- * What all layers share: the stack and its calls.
+ * The stack of layers and the calls that all layers share.
  */
 
 #include "net/stream.h"
@@ -54,11 +54,11 @@ stream_write(struct stream *s, const char *p, size_t n, size_t *put)
     return s->ops->write(s, p, n, put);
 }
 
-/* A TLS record at most. */
+/* The most of one TLS record. */
 #define WRITE_MAX 16384
 
-/* The first run where it lies, or whole runs gathered as far as they fit. What
- * was offered before IO_AGAIN is offered again, and no less. */
+/* The first run, where it lies; or several whole runs, copied to `scratch`, as
+ * far as they fit. After IO_AGAIN at least `offered` bytes. */
 static struct str
 flush_gather(const struct bufq *q, size_t offered, char scratch[WRITE_MAX])
 {

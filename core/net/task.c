@@ -1,7 +1,7 @@
 /*
- * Tasks and their deadlines. A deadline that moves later does not touch the
- * timer: it fires at the old time, finds the new one, and starts again; so a
- * deadline set at every request costs a store.
+ * Tasks and their deadlines. A deadline that moves to later does not touch the
+ * timer: the timer fires at the old time, finds the new deadline and starts
+ * again. So a new deadline for each request costs one store.
  */
 
 #include "net/task.h"
@@ -150,7 +150,7 @@ task_run(struct task *t)
     panic_set_step(NULL);
     t->is_running = false;
     if (next == &task_end) {
-        list_del(&t->queued); /* woken in its last step, it has no other */
+        list_del(&t->queued); /* it was woken in its last step */
         t->on_end(t);
     }
 }

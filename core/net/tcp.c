@@ -1,8 +1,8 @@
 /*
- * The bottom layer of a stream. Level-triggered epoll without its usual cost:
- * the read watch stays on, and is taken off only when an event finds bytes
- * that nobody fetched; a read that got less than it asked for is known to have
- * emptied the socket and saves the call that would say EAGAIN.
+ * The bottom layer of a stream. It avoids the usual cost of level-triggered
+ * epoll: the read watch stays on, and is taken off only when an event finds
+ * bytes that nobody has read. A read that got less than it asked for has
+ * emptied the socket, which saves the call that would give EAGAIN.
  */
 
 #include "net/tcp.h"
@@ -17,27 +17,27 @@
 
 #include "base/mem.h"
 
-/* Bytes that the kernel takes of us beyond what it may send. Else a peer that
- * reads slowly holds all that a send buffer may grow to, megabytes, and some
- * hundreds of them the TCP memory that all sandboxes have in common. */
+/* The most bytes that the kernel takes from us and cannot send yet. Without it
+ * a slow reader holds as much as a send buffer may grow to, megabytes, and some
+ * hundreds of them all the TCP memory that the sandboxes share. */
 #define NOTSENT_MAX (512 * 1024)
 
-/* What the kernel takes for us of a peer that we do not read from, overhead
- * included: 512 KiB, since SO_RCVBUF is doubled (416 where net.core.rmem_max is
- * Linux's own). Else the buffer of a peer that was read from fast may grow to
- * the most of net.ipv4.tcp_rmem, 6 to 32 MB; 33 MB lay unread in a measurement
- * where 0.45 do now. TCP_WINDOW_CLAMP would not do: it bounds what is on its
- * way, not what lies there, and a buffer that grows raises it. It costs nothing
- * that was to be measured through weir on loopback (0.2 GB/s, 0.75 s of CPU a
- * GB, both ways); on a long way one connection moves 0.3 to 0.4 MB a round
- * trip, 15 to 20 MB/s at 20 ms. */
+/* The most that the kernel receives for us while we do not read: 512 KiB with
+ * overhead, as Linux doubles SO_RCVBUF (416 KiB by Linux's own
+ * net.core.rmem_max). Without it the buffer of a connection that was fast may
+ * grow to the limit of net.ipv4.tcp_rmem, 6 to 32 MB: measured were 33 MB
+ * unread, now 0.45 MB. TCP_WINDOW_CLAMP does not help: it bounds what is in
+ * flight, not what lies unread, and a buffer that grows raises it. On loopback
+ * no cost was measured (0.2 GB/s, 0.75 s of CPU a GB, both ways); over a long
+ * path one connection moves 0.3 to 0.4 MB a round trip, 15 to 20 MB/s at 20
+ * ms. */
 #define RECEIVE_MAX (256 * 1024)
 
 struct tcp {
     struct stream stream;
     struct watch watch;
     uint64_t bytes_in, bytes_out;
-    bool is_readable; /* a read may give something */
+    bool is_readable; /* a read may find bytes */
     bool is_connecting;
     bool is_aborting;
 };
@@ -80,8 +80,8 @@ patience_ms(const struct tcp_keepalive *k)
     return seconds < INT_MAX / 1000 ? 1000 * seconds : INT_MAX;
 }
 
-/* All of it, what is off too: a listening socket outlives a configuration. On
- * a unix socket it does nothing. */
+/* Sets all options, those that are off too, as a listening socket outlives a
+ * configuration. On a unix socket it does nothing. */
 void
 tcp_set_options(int fd)
 {
@@ -113,7 +113,7 @@ on_ready(struct watch *w, int events)
     int keep = watch_events(w);
     if (events & WATCH_READ) {
         if (t->is_readable) {
-            keep &= ~WATCH_READ; /* told already, and nobody read */
+            keep &= ~WATCH_READ; /* an event said so before, and nobody read */
         }
         t->is_readable = true;
     }
@@ -188,7 +188,7 @@ tcp_read(struct stream *s, char *p, size_t n, size_t *got)
         return IO_ERR;
     }
     if (r == 0) {
-        return IO_EOF; /* stays readable: the next read says so again */
+        return IO_EOF; /* it stays readable: the next read gives IO_EOF again */
     }
     if ((size_t)r < n) {
         tcp_wait_readable(t);
@@ -256,7 +256,8 @@ tcp_new(struct loop *l, int fd, struct task *task)
     stream_init(&t->stream, &tcp_ops, NULL, task);
     watch_init(&t->watch, l, fd, on_ready);
     watch_set(&t->watch, WATCH_READ);
-    t->is_readable = true; /* a client that connected has often sent */
+    t->is_readable =
+        true; /* a client has often sent something when it is accepted */
     return &t->stream;
 }
 

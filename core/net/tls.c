@@ -1,7 +1,7 @@
 /*
- * TLS over the stream below through a BIO of its own, so that what was sniffed
- * is read again and the bottom layer's rules hold. Buffers are OpenSSL's while
- * there is traffic and nobody's while there is none.
+ * TLS over the stream below, by a BIO of our own: so bytes that were sniffed
+ * are read again, and the rules of the bottom layer hold. OpenSSL has buffers
+ * only while there is traffic.
  */
 
 #include "net/tls.h"
@@ -18,9 +18,9 @@
 
 #define NAME_MAX_BYTES 256
 
-/* What one read may take from below without a byte of data in it: OpenSSL
- * does not come back from a stream of key updates, warnings and tickets until
- * it is dry, and a peer that is fast enough keeps it wet. */
+/* The most bytes that one read takes from below without giving a byte of data.
+ * OpenSSL returns from a series of key updates, warnings and tickets only when
+ * the layer below is dry, and a fast peer could keep it from being so. */
 #define QUIET_MAX (128 * 1024)
 
 /* serial, port, name */
@@ -29,20 +29,20 @@
 struct tls {
     struct stream stream;
     SSL *ssl;
-    size_t quiet;      /* bytes from below in this call */
+    size_t quiet;      /* bytes from below in this read */
     struct str unread; /* owned; what tls_unread() gave */
     size_t unread_off;
-    size_t pending; /* of a write that OpenSSL has to be offered again */
+    size_t pending; /* bytes of the write that OpenSSL must be offered again */
     int (*use_cert)(void *arg, struct ssl_st *ssl);
     void *arg;
     struct str name; /* owned */
-    struct str key;  /* owned; of the client's session */
+    struct str key;  /* owned; of the session with an origin */
     char *error;     /* owned */
     bool is_ready, is_failed, is_untrusted, is_distrusted;
-    bool is_shut; /* no more writes */
-    bool is_told; /* close_notify left, or never will */
-    bool has_eof; /* the layer below ended */
-    bool is_cut;  /* the layer below takes no more; it may have some to read */
+    bool is_shut; /* writes are over */
+    bool is_told; /* close_notify was sent, or never will be */
+    bool has_eof; /* the layer below has ended */
+    bool is_cut;  /* the layer below takes no more; it may have bytes to read */
 };
 
 static BIO_METHOD *tls_bio_method;
@@ -105,8 +105,8 @@ on_bio_read(BIO *bio, char *p, size_t n, size_t *got)
     return 0;
 }
 
-/* A ticket of TLS 1.3 leaves with the response behind it, in one packet; the
- * kernel waits 200 ms for that at most. */
+/* Whether these bytes may wait for the next write. A ticket of TLS 1.3 leaves
+ * in one packet with the response after it; the kernel waits 200 ms at most. */
 static bool
 may_wait(const struct tls *t)
 {
@@ -156,8 +156,9 @@ bio_method(void)
     return tls_bio_method;
 }
 
-/* What is in the queue makes SSL_get_error() lie. It is empty nearly always,
- * and to empty it costs eight times what it costs to look. */
+/* SSL_get_error() is wrong while OpenSSL's error queue holds something. The
+ * queue is nearly always empty, and to look costs an eighth of what it costs to
+ * empty it. */
 static void
 clear_errors(void)
 {
@@ -166,7 +167,7 @@ clear_errors(void)
     }
 }
 
-/* An alert that says so of a certificate (RFC 8446 6.2). */
+/* An alert that says that a certificate was not accepted (RFC 8446 6.2). */
 static bool
 is_distrust(unsigned long e)
 {
@@ -200,7 +201,7 @@ tls_note_error(struct tls *t, const char *what)
     t->error = xstrndup(str_of(text));
 }
 
-/* What OpenSSL's return value means for the caller. */
+/* What a return value of OpenSSL means for the caller. */
 static enum io
 tls_result(struct tls *t, int r, const char *what)
 {
@@ -239,7 +240,7 @@ tls_handshake(struct stream *s)
     return io == IO_EOF ? IO_ERR : io;
 }
 
-/* OpenSSL holds nothing, has nothing else to say, and would find nothing. */
+/* OpenSSL holds nothing, has nothing to send, and would find nothing below. */
 static bool
 tls_is_dry(struct stream *s)
 {
@@ -287,7 +288,7 @@ tls_write(struct stream *s, const char *p, size_t n, size_t *put)
         t->pending = 0;
         return IO_OK;
     }
-    if (t->is_cut) { /* an origin's early answer may wait to be read */
+    if (t->is_cut) { /* an early answer of an origin may wait to be read */
         t->pending = 0;
         return IO_ERR;
     }
@@ -296,9 +297,9 @@ tls_write(struct stream *s, const char *p, size_t n, size_t *put)
     return io == IO_EOF ? IO_ERR : io;
 }
 
-/* close_notify once, then the end of the layer below. A peer that reads until
- * the end takes an end without notice for a truncation, so one that the socket
- * does not take at once is waited for. */
+/* Sends close_notify once, then ends the layer below. A peer that reads until
+ * the end takes an end without close_notify for a truncation: so if the socket
+ * does not take it at once, wait for that. */
 static enum io
 tls_shutdown(struct stream *s)
 {
@@ -309,7 +310,7 @@ tls_shutdown(struct stream *s)
     if (can_tell && !t->is_told) {
         clear_errors();
         SSL_shutdown(t->ssl);
-        if (SSL_want_write(t->ssl)) { /* it returns 0 the second time */
+        if (SSL_want_write(t->ssl)) { /* SSL_shutdown() returns 0 again then */
             return IO_AGAIN;
         }
     }
@@ -372,7 +373,7 @@ tls_new(SSL_CTX *ctx, struct stream *below, struct task *task)
     return t;
 }
 
-/* OpenSSL's view of the name must be the one that was judged. */
+/* OpenSSL must have read the same name as the one that was judged. */
 static bool
 is_judged_name(const struct tls *t)
 {
@@ -396,8 +397,8 @@ on_cert(SSL *ssl, void *arg)
     return r > 0 ? 1 : r == 0 ? -1 : 0;
 }
 
-/* HTTP/1.1 is all that is spoken yet; a client that offers ALPN without it is
- * told so by the alert (RFC 7301 3.2). */
+/* weir speaks HTTP/1.1 alone. A client whose ALPN lacks it gets the alert (RFC
+ * 7301 3.2). */
 static int
 on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
     const unsigned char *in, unsigned in_len, void *arg)
@@ -462,7 +463,7 @@ on_session(SSL *ssl, SSL_SESSION *session)
     struct tls *t = SSL_get_app_data(ssl);
     struct tls_client *c = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     tls_sessions_put(tls_client_sessions(c), t->key, session);
-    return 1; /* taken */
+    return 1; /* we keep the session */
 }
 
 void
@@ -476,7 +477,7 @@ session_key(const struct tls_connect_args *args)
 {
     char key[KEY_MAX], text[ADDR_TEXT_MAX];
     struct str name = args->name;
-    if (name.n == 0) { /* no name is written as an address */
+    if (name.n == 0) { /* without a name, verify the address */
         name = addr_format(&args->ip, false, text);
     }
     AN(name.n <= NAME_MAX_BYTES);
@@ -486,9 +487,9 @@ session_key(const struct tls_connect_args *args)
     return str_n(xstrndup(str_n(key, 10 + name.n)), 10 + name.n);
 }
 
-/* OpenSSL lets no `_` stand where a wildcard does; object stores have buckets
- * of such names, and clients reach them. What only a wildcard covers is a label
- * that no certificate can have of itself. */
+/* OpenSSL does not match `_` by a wildcard, but object stores have buckets with
+ * such names, and clients reach them. So the first label, which no certificate
+ * can name by itself, is replaced. */
 static void
 expect_wildcard(X509_VERIFY_PARAM *param, struct str name)
 {
@@ -506,8 +507,8 @@ expect_wildcard(X509_VERIFY_PARAM *param, struct str name)
     AN(X509_VERIFY_PARAM_add1_host(param, text, (size_t)size));
 }
 
-/* Chain and name; no wildcard but a whole leftmost label (RFC 9525 6.3), no
- * CN in place of a SAN (6.1). */
+/* Verify chain and name. A wildcard is a whole leftmost label (RFC 9525 6.3);
+ * the CN is not used in place of a SAN (6.1). */
 static void
 expect_peer(struct tls *t, const struct tls_connect_args *args)
 {

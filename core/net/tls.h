@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The TLS layer of a stream, both sides, over any layer below. The handshake
- * is a step of its own: stream_handshake() until it is not IO_AGAIN.
+ * The TLS layer of a stream, for both sides, over any layer. The handshake is a
+ * call of its own: stream_handshake(), until it is not IO_AGAIN.
  */
 
 #include "base/addr.h"
@@ -10,26 +10,25 @@
 #include "net/tls_ctx.h"
 
 struct tls_accept_args {
-    uint8_t sid_ctx[32]; /* what a ticket is bound to: leaf_sid_ctx() */
+    uint8_t sid_ctx[32]; /* what a session ticket is bound to: leaf_sid_ctx() */
     struct str name;     /* the SNI as hello.c read it, in canonical form;
                             n 0: none. Copied. */
-    /* Gives the certificate to the handshake: 1 given, 0 not yet (the task is
-     * woken and tries again), -1 there is none. */
+    /* Gives the certificate to the handshake. 1: given; 0: not yet, it wakes
+     * the task, which tries again; -1: there is none. */
     int (*use_cert)(void *arg, struct ssl_st *ssl);
     void *arg;
 };
 
-/* Owns `below` from now on. */
+/* Takes `below`. */
 struct stream *tls_accept(struct tls_server *s, struct stream *below,
     const struct tls_accept_args *args, struct task *task);
 
-/* The same with a certificate of weir's own (tls_server_own()), for any name.
- */
+/* The same with weir's own certificate (tls_server_own()), for any name. */
 struct stream *tls_accept_own(
     struct tls_server *s, struct stream *below, struct task *task);
 
-/* Bytes that were read from the layer below already, and that this one reads
- * first; at most once at a time. Copies. */
+/* Gives back bytes that were read from the layer below: this layer reads them
+ * first. At most once before they are read. Copies. */
 void tls_unread(struct stream *s, struct str bytes);
 
 struct tls_connect_args {
@@ -42,7 +41,7 @@ struct tls_connect_args {
 struct stream *tls_connect(struct tls_client *c, struct stream *below,
     const struct tls_connect_args *args, struct task *task);
 
-/* Why it failed; lent until the stream is closed. "" when it has not. */
+/* Why the stream failed, lent until it is closed. "": it did not. */
 const char *tls_error(const struct stream *s);
 
 /* Whether it failed because the peer's certificate was not accepted. */

@@ -1,6 +1,6 @@
 /*
- * Makes and owns the SSL_CTXs. What a connection needs beyond them is set in
- * tls.c.
+ * Makes and owns the SSL_CTXs. tls.c sets what one connection needs beyond
+ * them.
  */
 
 #include "net/tls_ctx.h"
@@ -18,11 +18,12 @@
 
 #define SESSIONS_MAX 1024
 
-/* Of a connection to an origin: several records of a large body in one read.
- * Its pages are touched as far as bytes come, and it goes when parked. */
+/* For a connection to an origin: one read takes several records of a large
+ * body. Its pages are touched only as far as bytes come, and parking frees
+ * it. */
 #define READ_BUFFER (64 * 1024)
 
-/* Of a cipher that may be named: 3DES has them. */
+/* The least bits of a cipher that the operator may name: 3DES has them. */
 #define CIPHER_BITS_MIN 112
 
 struct tls_server {
@@ -35,18 +36,18 @@ struct tls_client {
     struct tls_sessions *sessions;
 };
 
-/* Forward secrecy and AEAD only. AES-128 first, as browsers and Go have it:
+/* Forward secrecy and AEAD only. AES-128 comes first, as in browsers and Go:
  * with its SHA-256 a resumption costs a tenth less than with AES-256. */
 static const char ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
 static const char suites[] = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                              "TLS_CHACHA20_POLY1305_SHA256";
 
-/* With an origin that has no AEAD, and a P-521, as clients speak to it. */
+/* To origins also what clients offer to those without AEAD, and P-521. */
 static const char origin_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:"
                                      "ECDHE+CHACHA20:ECDHE+AES";
 static const char origin_groups[] = "X25519:P-256:P-384:P-521";
 
-/* All that is spoken to origins (RFC 7301). */
+/* The only protocol that is spoken to origins (RFC 7301). */
 static const unsigned char origin_protocols[] = "\x08http/1.1";
 
 static void
@@ -99,8 +100,8 @@ tls_server_free(struct tls_server *s)
     xfree(s);
 }
 
-/* The first error is the cause: a file that cannot be opened has its errno,
- * what follows is how OpenSSL passed it on. */
+/* The message of the first error, which is the cause: for a file that cannot be
+ * opened it has the errno. Later ones tell how OpenSSL passed it on. */
 static const char *
 load_refusal(const char *otherwise)
 {
@@ -110,7 +111,7 @@ load_refusal(const char *otherwise)
     return why != NULL ? why : otherwise;
 }
 
-/* Nobody is there to be asked. */
+/* A key with a passphrase is refused: there is nobody to ask. */
 static int
 on_passphrase(char *buf, int size, int for_writing, void *arg)
 {
@@ -184,7 +185,7 @@ tls_server_own(
     return s;
 }
 
-/* An origin's certificate and key are judged by the level, too. */
+/* OpenSSL's security level judges an origin's certificate and key, too. */
 static const char *
 ciphers_refusal(SSL_CTX *ctx, const char *list)
 {
@@ -230,7 +231,7 @@ tls_client_args_eq(
            a->versions == b->versions && a->depth == b->depth;
 }
 
-/* What the operator names is trusted, be it an intermediate. */
+/* A CA that the operator names is trusted, even if it is an intermediate. */
 static bool
 client_trust(SSL_CTX *ctx, const struct tls_client_args *args)
 {

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * What is read and written of TLS records by those who look at bytes alone:
- * the head, of type, version and length (RFC 8446 5.1), and alerts of who ends
- * a handshake before it has begun (6.2).
+ * The parts of TLS records that weir reads and writes without OpenSSL: the head
+ * (type, version, length; RFC 8446 5.1), and the alert that ends a handshake
+ * before it has begun (6.2).
  */
 
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #define TLS_RECORD_HEAD 5
 #define TLS_RECORD_HANDSHAKE 22
 
-/* Bytes behind the head; it may be any number. */
+/* The bytes that the head says will follow: any number. */
 static inline size_t
 tls_record_size(const uint8_t head[TLS_RECORD_HEAD])
 {
@@ -29,7 +29,7 @@ enum tls_alert {
 
 #define TLS_ALERT_SIZE (TLS_RECORD_HEAD + 2)
 
-/* A fatal one, in a record of its own. */
+/* Writes a fatal alert in a record of its own. */
 static inline void
 tls_alert_write(char out[TLS_ALERT_SIZE], enum tls_alert alert)
 {

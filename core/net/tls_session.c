@@ -1,6 +1,6 @@
 /*
- * The cache of client sessions. One a trust store and worker; tls.c puts and
- * gets.
+ * The cache of sessions with origins, one for each trust store and worker. Used
+ * by tls.c.
  */
 
 #include "net/tls_session.h"
@@ -13,7 +13,7 @@
 
 struct entry {
     struct map_node node;
-    struct share share; /* of the sandbox */
+    struct share share; /* of the holder */
     SSL_SESSION *session;
 };
 

@@ -1,14 +1,15 @@
 #pragma once
 
 /*
- * Sessions with origins, to be resumed: the newest for each key, bounded by
- * count. When one has to go it is the largest holder's, used longest ago. The
- * key holds all that a session was verified for, first of all whose it is.
+ * Sessions with origins, for resumption: the newest for each key, a limited
+ * number. When there are too many, the holder with the most loses the one that
+ * was used longest ago. The key holds everything that the session was verified
+ * for, and begins with its holder: the sandbox.
  */
 
 #include "base/str.h"
 
-/* Bytes at the start of a key that are its holder: a sandbox's serial. */
+/* Bytes at the start of a key that are the holder: the serial of a sandbox. */
 #define TLS_SESSION_HOLDER 8
 
 struct ssl_session_st;

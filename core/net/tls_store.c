@@ -1,6 +1,6 @@
 /*
- * The same places as SSL_CTX_set_default_verify_paths(), the variables of the
- * environment first.
+ * The places that SSL_CTX_set_default_verify_paths() uses: first those that the
+ * environment names.
  */
 
 #include "net/tls_store.h"

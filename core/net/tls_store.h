@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * Where OpenSSL looks for the machine's CA certificates. Called where a
- * configuration is warned of; tls_ctx.c reads them.
+ * Where OpenSSL looks for the machine's CA certificates. Used for a warning
+ * when a configuration is read; tls_ctx.c reads the certificates.
  */
 
 #include "base/obj.h"
 
-/* Whether any may be there: a file that is not empty, or a directory with
- * something in it. What was looked at, in the environment's lifetime, in *file
- * and *dir. */
+/* Whether there may be any: a file that is not empty, or a directory with an
+ * entry. *file and *dir are the places; they live as long as the
+ * environment. */
 bool tls_store_is_there(const char **file, const char **dir);

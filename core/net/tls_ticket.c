@@ -1,6 +1,6 @@
 /*
- * The ticket callback: AES-256-CBC and HMAC-SHA-256 (RFC 5077 4), keys from a
- * shared memory file that only the keeper writes.
+ * The callback for tickets: AES-256-CBC and HMAC-SHA-256 (RFC 5077 4), with the
+ * keys of a shared memory file that only the keeper writes.
  */
 
 #include "net/tls_ticket.h"
@@ -55,9 +55,9 @@ tls_tickets_free(struct tls_tickets *t)
     xfree(t);
 }
 
-/* A consistent copy: tried again while the keeper writes; false when it does
- * not end (a keeper that died in the middle), and then there are no tickets
- * until the next one has written. */
+/* A consistent copy of the keys; read again while the keeper writes. False: the
+ * writing does not end, as a keeper died in the middle. Then there are no
+ * tickets until the next keeper has written. */
 static bool
 tickets_copy(const struct tls_tickets *t, struct ticket_keys *out)
 {
@@ -101,7 +101,7 @@ ticket_seal(const struct ticket_key *k, unsigned char *name, unsigned char *iv,
     return ok ? 1 : -1;
 }
 
-/* 1: opened; 2: … and its key is not the newest. */
+/* 1: opened; 2: opened, but its key is not the newest. */
 static int
 ticket_open(const struct ticket_keys *keys, const unsigned char *name,
     unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
@@ -131,8 +131,9 @@ on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     int r = is_sealing ? ticket_seal(&keys.keys[0], name, iv, cipher, mac)
                        : ticket_open(&keys, name, iv, cipher, mac);
     mem_wipe(&keys, sizeof keys);
-    /* 2 also gives a new one. A client of TLS 1.3 uses a ticket once (RFC 8446
-     * C.4): without a new one its next connection would not be resumed. */
+    /* 2 makes OpenSSL send a new ticket. A client of TLS 1.3 uses a ticket once
+     * (RFC 8446 C.4): without a new one its next connection would not be
+     * resumed. */
     bool is_used_up =
         !is_sealing && r == 1 && SSL_version(ssl) == TLS1_3_VERSION;
     return is_used_up ? 2 : r;

@@ -21,7 +21,8 @@ enum chan_type {
     CHAN_DRAIN,     /* master: the same, but a successor serves: an idle
                        connection has one last request */
     CHAN_KEEPER,    /* master: the keeper is a new one, ask again */
-    CHAN_LOG,       /* master: fd replaces log `number`; -1: the error log */
+    CHAN_LOG,       /* master: fd replaces log `number`; -1: the error log, its
+                       level (enum log_level) in one byte of data */
     CHAN_SECRET,    /* master: fd is a memory file with a secret's message of
                        `number` bytes */
     CHAN_WORKER,    /* master to keeper: fd is its end of a worker's pair */

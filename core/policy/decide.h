@@ -7,9 +7,9 @@
  *
  * The caller asks for each CONNECT target, each SNI, each request; and acts on
  * nothing but the outcome. `ports` is judged by the caller with decide_port()
- * (the list belongs to the proxy), the resolved address by the guard, with the
- * ranges of policy->denied and policy->own_denied and those of the block that
- * the decision names.
+ * (the list belongs to the proxy). The addresses that the host resolves to are
+ * judged later, by net/guard.c: by both denied_hosts lists of decision.policy
+ * and by decision.ranges, which route_guard() hands over.
  */
 
 #include "base/addr.h"

@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "policy/block.h"
+#include "policy/class.h"
 #include "match/overlap.h"
 #include "policy/policy_secret_priv.h"
 #include "policy/stranger.h"
@@ -254,7 +255,10 @@ set_secret(struct bind *b, const struct directive *d, void *field)
             b, &d->args[0], "duplicate secret \"%.*s\"", STR_ARG(name));
     }
     struct policy_secret *def = arena_calloc(c->arena, sizeof *def);
+    const struct scope *s = bind_scope(b);
+    const struct class *k = s->context == CONF_CLASS ? s->owner : NULL;
     *def = (struct policy_secret){ .spec.name = name,
+        .spec.scope = k != NULL ? k->name : STR_NONE,
         .spec.index = sc->n,
         .spec.place =
             arena_printf(c->arena, "%s:%u", d->args[0].file, d->args[0].line),

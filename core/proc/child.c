@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -105,7 +104,9 @@ run_keeper(const struct child_setup *s, int chan)
     return process_become(&role) == 0 ? keeper_run(&args) : 1;
 }
 
-/* Forks with a channel; *child_end is the child's. -1: logged. */
+/* Forks with a channel; *child_end is the child's. -1: logged. The child ends
+ * by _exit(): the memory goes anyway, and OpenSSL's handler for exit() would
+ * first copy it, page by page, to give it back to malloc. */
 static pid_t
 fork_with_channel(int *own_end, int *child_end)
 {
@@ -136,7 +137,7 @@ child_spawn_keeper(const struct child_setup *s)
     int own, theirs;
     pid_t pid = fork_with_channel(&own, &theirs);
     if (pid == 0) {
-        exit(run_keeper(s, theirs));
+        _exit(run_keeper(s, theirs));
     }
     if (pid < 0) {
         return NULL;
@@ -165,7 +166,7 @@ child_spawn_worker(const struct child_setup *s, struct cycle *c, unsigned index)
             .ledger = s->ledger,
             .master = s->master };
         leave_terminal(s);
-        exit(worker_process_run(&w));
+        _exit(worker_process_run(&w));
     }
     if (pid < 0) {
         close(pair[0]);

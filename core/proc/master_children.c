@@ -23,6 +23,7 @@
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
 #include "policy/class.h"
+#include "policy/policy_secret.h"
 #include "ledger/ledger.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
@@ -444,9 +445,11 @@ void
 master_send_logs(struct master *m, struct child *ch)
 {
     const struct cycle *c = ch->cycle != NULL ? ch->cycle : m->current;
-    struct chan_msg msg = {
-        .type = CHAN_LOG, .number = (uint64_t)-1, .fd = c->error_log
-    };
+    char level = (char)c->main->error_log.level;
+    struct chan_msg msg = { .type = CHAN_LOG,
+        .number = (uint64_t)-1,
+        .data = str_n(&level, 1),
+        .fd = c->error_log };
     if (c->error_log >= 0) {
         child_send(ch, &msg);
     }
@@ -454,6 +457,7 @@ master_send_logs(struct master *m, struct child *ch)
     for (unsigned i = 0;
          ch->cycle != NULL && (f = logfile_nth(c->conf, i)) != NULL; i++) {
         msg.number = i;
+        msg.data = STR_NONE;
         msg.fd = f->fd;
         if (f->fd >= 0) {
             child_send(ch, &msg);
@@ -461,9 +465,11 @@ master_send_logs(struct master *m, struct child *ch)
     }
 }
 
-/* A memory file for each worker, which wipes it. */
+/* A memory file for each worker, which wipes it. One that drains serves a last
+ * request, and has the value for it; `from` is the store that found it. */
 static void
-send_secret_to(struct child *ch, struct str message)
+send_secret_to(
+    struct child *ch, struct str message, const struct secret_store *from)
 {
     int fd = process_secret_file("weir: secret", message.n);
     char *p = fd < 0 ? MAP_FAILED
@@ -478,8 +484,14 @@ send_secret_to(struct child *ch, struct str message)
             .type = CHAN_SECRET, .number = message.n, .fd = fd
         };
         memcpy(p, message.p, message.n);
+        bool is_theirs = secret_message_readdress(
+            str_n(p, message.n), from, policy_secret_store(ch->cycle->conf));
+        if (is_theirs) {
+            child_send(ch, &msg);
+        } else {
+            mem_wipe(p, message.n);
+        }
         munmap(p, message.n);
-        child_send(ch, &msg);
     }
     if (fd >= 0) {
         close(fd);
@@ -493,8 +505,8 @@ master_send_secret(struct master *m, struct str message)
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
-        if (ch->kind == CHILD_WORKER && ch->cycle == m->current) {
-            send_secret_to(ch, message);
+        if (ch->kind == CHILD_WORKER && ch->cycle != m->next) {
+            send_secret_to(ch, message, policy_secret_store(m->current->conf));
         }
     }
 }

@@ -44,7 +44,6 @@ struct state {
     struct worker_socket *sockets;
     unsigned n_sockets;
     unsigned shared_conns; /* for the setup */
-    int exit_code;
 };
 
 /* All of them: which ones it serves it is told. */

@@ -55,8 +55,9 @@ void
 conn_new(
     struct worker *w, const struct listen *l, int fd, const struct addr *client)
 {
-    struct conn *c = xcalloc(sizeof *c);
+    struct conn *c = xcalloc(sizeof *c + modules_state_size(LIFE_CONN));
     c->magic = CONN_MAGIC;
+    c->module_state = c + 1;
     c->worker = w;
     c->listen = l;
     c->serve = &serve_h1;

@@ -9,7 +9,6 @@
  */
 
 #include "base/addr.h"
-#include "base/shares.h"
 #include "http/url.h"
 #include "net/tls_record.h"
 #include "wire/h1_side.h"
@@ -60,12 +59,10 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool has_client;      /* `client` is one */
-    bool is_half_closed;  /* the client will say no more, and may yet read */
-    bool is_beyond_limit; /* its sandbox's: told so, and closed */
-    bool must_close;      /* after this response */
-    struct share silent;  /* the limit module's: nobody's yet */
-    bool is_counted;      /* by that module: among its sandbox's */
+    bool has_client;     /* `client` is one */
+    bool is_half_closed; /* the client will say no more, and may yet read */
+    bool must_close;     /* after this response */
+    void *module_state;  /* hook.c's block, behind this struct */
 };
 
 #define CONN_MAGIC 0xc0220c22u

@@ -5,10 +5,13 @@
 
 #include "proxy/hook.h"
 
+#include <stddef.h>
+
 #include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
 #include "proxy/tx.h"
+#include "proxy/worker.h"
 
 #define MODULES_MAX 64
 
@@ -19,16 +22,31 @@ enum hook {
     H_TARGET,
     H_REQUEST,
     H_UPSTREAM,
+    H_SEND,
     H_UPSTREAM_END,
     H_RESPONSE,
     H_INTERIM,
     H_TRAILERS,
     H_LOG,
+    H_SANDBOX_END,
     HOOKS
 };
 
 static unsigned char hook_modules[HOOKS][MODULES_MAX];
 static unsigned hook_count[HOOKS];
+
+/* Where each module's state lies in the one block that a life has for all, and
+ * how large that block is. */
+static size_t state_at[LIVES][MODULES_MAX], state_bytes[LIVES];
+
+#define STATE_ALIGN _Alignof(max_align_t)
+
+static void
+state_collect(enum life l, unsigned module, size_t size)
+{
+    state_at[l][module] = state_bytes[l];
+    state_bytes[l] += (size + STATE_ALIGN - 1) & ~(STATE_ALIGN - 1);
+}
 
 static void
 hook_collect(enum hook h, unsigned module, bool has_it)
@@ -43,6 +61,7 @@ hooks_init(void)
 {
     AN(modules_count <= MODULES_MAX);
     memset(hook_count, 0, sizeof hook_count);
+    memset(state_bytes, 0, sizeof state_bytes);
     for (unsigned i = 0; i < modules_count; i++) {
         const struct module *m = modules[i];
         hook_collect(H_FRONT_END, i, m->on_front_end != NULL);
@@ -51,11 +70,16 @@ hooks_init(void)
         hook_collect(H_TARGET, i, m->on_target != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
         hook_collect(H_UPSTREAM, i, m->on_upstream != NULL);
+        hook_collect(H_SEND, i, m->on_send != NULL);
         hook_collect(H_UPSTREAM_END, i, m->on_upstream_end != NULL);
         hook_collect(H_RESPONSE, i, m->on_response != NULL);
         hook_collect(H_INTERIM, i, m->on_interim != NULL);
         hook_collect(H_TRAILERS, i, m->on_trailers != NULL);
         hook_collect(H_LOG, i, m->on_log != NULL);
+        hook_collect(H_SANDBOX_END, i, m->on_sandbox_end != NULL);
+        state_collect(LIFE_TX, i, m->tx_size);
+        state_collect(LIFE_CONN, i, m->conn_size);
+        state_collect(LIFE_WORKER, i, m->worker_size);
     }
 }
 
@@ -83,10 +107,40 @@ module_who(const struct tx *tx, unsigned module_index)
     return tx_who(tx, module_part(module_index));
 }
 
+size_t
+modules_state_size(enum life l)
+{
+    AN(l < LIVES);
+    return state_bytes[l];
+}
+
+static void *
+state_of(void *block, enum life l, unsigned module_index)
+{
+    AN(module_index < modules_count);
+    AN(block != NULL);
+    return (char *)block + state_at[l][module_index];
+}
+
 void *
 module_state(const struct tx *tx, unsigned module_index)
 {
-    return tx->module_state[module_index];
+    CHECK(tx, TX_MAGIC);
+    return state_of(tx->module_state, LIFE_TX, module_index);
+}
+
+void *
+module_conn(const struct conn *c, unsigned module_index)
+{
+    CHECK(c, CONN_MAGIC);
+    return state_of(c->module_state, LIFE_CONN, module_index);
+}
+
+void *
+module_worker(const struct worker *w, unsigned module_index)
+{
+    CHECK(w, WORKER_MAGIC);
+    return state_of(w->module_state, LIFE_WORKER, module_index);
 }
 
 int
@@ -111,26 +165,80 @@ hooks_worker_exit(struct worker *w)
     }
 }
 
+/* Whom a hook with a verdict is asked about. */
+struct subject {
+    struct conn *conn;
+    struct tx *tx;
+    const struct target *target;
+};
+
+static enum verdict
+hook_ask(enum hook h, const struct module *m, const struct subject *s)
+{
+    switch (h) {
+    case H_FRONT_END:
+        return m->on_front_end(s->conn);
+    case H_ACCEPT:
+        return m->on_accept(s->conn);
+    case H_TARGET:
+        return m->on_target(s->conn, s->target);
+    case H_REQUEST:
+        return m->on_request(s->tx, &s->tx->xfer.request);
+    case H_UPSTREAM:
+        return m->on_upstream(s->tx);
+    case H_SEND:
+        return m->on_send(s->tx, &s->tx->xfer.request);
+    case H_RESPONSE:
+        return m->on_response(s->tx, &s->tx->xfer.response);
+    default:
+        PANIC("this hook has no verdict");
+    }
+}
+
+/* From the module that waited, *at, on; until one says other than V_NEXT. */
+static enum verdict
+hooks_ask(enum hook h, const struct subject *s, unsigned *at)
+{
+    enum verdict v = V_NEXT;
+    AN(*at <= hook_count[h]);
+    while (*at < hook_count[h] && v == V_NEXT) {
+        v = hook_ask(h, hook_module(h, *at), s);
+        *at += v == V_NEXT;
+    }
+    if (v != V_WAIT) {
+        *at = 0;
+    }
+    return v;
+}
+
+/* Nobody would ask again. */
+static enum verdict
+hooks_ask_at_once(enum hook h, struct conn *c)
+{
+    unsigned at = 0;
+    CHECK(c, CONN_MAGIC);
+    enum verdict v = hooks_ask(h, &(struct subject){ .conn = c }, &at);
+    AN(v == V_NEXT || v == V_ABORT);
+    return v;
+}
+
+static enum verdict
+hooks_ask_tx(enum hook h, struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    return hooks_ask(h, &(struct subject){ .tx = tx }, &tx->hook_at);
+}
+
 enum verdict
 hooks_front_end(struct conn *c)
 {
-    CHECK(c, CONN_MAGIC);
-    enum verdict v = V_NEXT;
-    for (unsigned i = 0; i < hook_count[H_FRONT_END] && v == V_NEXT; i++) {
-        v = hook_module(H_FRONT_END, i)->on_front_end(c);
-    }
-    return v;
+    return hooks_ask_at_once(H_FRONT_END, c);
 }
 
 enum verdict
 hooks_accept(struct conn *c)
 {
-    CHECK(c, CONN_MAGIC);
-    enum verdict v = V_NEXT;
-    for (unsigned i = 0; i < hook_count[H_ACCEPT] && v == V_NEXT; i++) {
-        v = hook_module(H_ACCEPT, i)->on_accept(c);
-    }
-    return v;
+    return hooks_ask_at_once(H_ACCEPT, c);
 }
 
 void
@@ -146,47 +254,27 @@ enum verdict
 hooks_target(struct conn *c, const struct target *t, unsigned *at)
 {
     CHECK(c, CONN_MAGIC);
-    enum verdict v = V_NEXT;
-    while (*at < hook_count[H_TARGET] && v == V_NEXT) {
-        v = hook_module(H_TARGET, *at)->on_target(c, t);
-        *at += v == V_NEXT;
-    }
-    if (v != V_WAIT) {
-        *at = 0;
-    }
-    return v;
+    return hooks_ask(H_TARGET, &(struct subject){ .conn = c, .target = t }, at);
 }
 
 enum verdict
 hooks_request(struct tx *tx)
 {
-    CHECK(tx, TX_MAGIC);
-    enum verdict v = V_NEXT;
-    while (tx->hook_at < hook_count[H_REQUEST] && v == V_NEXT) {
-        v = hook_module(H_REQUEST, tx->hook_at)
-                ->on_request(tx, &tx->xfer.request);
-        tx->hook_at += v == V_NEXT;
-    }
-    if (v != V_WAIT) {
-        tx->hook_at = 0;
-    }
-    return v;
+    return hooks_ask_tx(H_REQUEST, tx);
 }
 
 enum verdict
 hooks_upstream(struct tx *tx)
 {
-    CHECK(tx, TX_MAGIC);
-    enum verdict v = V_NEXT;
     tx->owes_upstream_end = true;
-    while (tx->hook_at < hook_count[H_UPSTREAM] && v == V_NEXT) {
-        v = hook_module(H_UPSTREAM, tx->hook_at)->on_upstream(tx);
-        tx->hook_at += v == V_NEXT;
-    }
-    if (v != V_WAIT) {
-        tx->hook_at = 0;
-    }
-    return v;
+    return hooks_ask_tx(H_UPSTREAM, tx);
+}
+
+enum verdict
+hooks_send(struct tx *tx)
+{
+    AN(tx->owes_upstream_end);
+    return hooks_ask_tx(H_SEND, tx);
 }
 
 void
@@ -203,17 +291,7 @@ hooks_upstream_end(struct tx *tx)
 enum verdict
 hooks_response(struct tx *tx)
 {
-    CHECK(tx, TX_MAGIC);
-    enum verdict v = V_NEXT;
-    while (tx->hook_at < hook_count[H_RESPONSE] && v == V_NEXT) {
-        v = hook_module(H_RESPONSE, tx->hook_at)
-                ->on_response(tx, &tx->xfer.response);
-        tx->hook_at += v == V_NEXT;
-    }
-    if (v != V_WAIT) {
-        tx->hook_at = 0;
-    }
-    return v;
+    return hooks_ask_tx(H_RESPONSE, tx);
 }
 
 void
@@ -238,6 +316,15 @@ hooks_log(const struct tx *tx)
     CHECK(tx, TX_MAGIC);
     for (unsigned i = 0; i < hook_count[H_LOG]; i++) {
         hook_module(H_LOG, i)->on_log(tx);
+    }
+}
+
+void
+hooks_sandbox_end(struct worker *w, uint64_t serial)
+{
+    CHECK(w, WORKER_MAGIC);
+    for (unsigned i = 0; i < hook_count[H_SANDBOX_END]; i++) {
+        hook_module(H_SANDBOX_END, i)->on_sandbox_end(w, serial);
     }
 }
 

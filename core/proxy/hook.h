@@ -46,7 +46,9 @@ struct explanation {
 
 struct module {
     struct conf_part conf; /* its name is the module's */
-    size_t tx_size;        /* state per exchange, zeroed; module_state() */
+    /* State of each exchange, connection and worker: zeroed, freed with its
+     * owner; module_state(), module_conn(), module_worker(). */
+    size_t tx_size, conn_size, worker_size;
     int (*worker_init)(struct worker *w);
     void (*worker_exit)(struct worker *w);
     /* A front end's connection, before the header that says whose it is; and
@@ -61,6 +63,9 @@ struct module {
      * asked, whatever that said and however often. A request that is tried
      * again is still the same; a passthrough tunnel is none. */
     enum verdict (*on_upstream)(struct tx *tx);
+    /* The last word before the head leaves: behind the slot, when there is a
+     * connection for it. Asked for each try, so what it sets it sets again. */
+    enum verdict (*on_send)(struct tx *tx, struct head *h);
     void (*on_upstream_end)(struct tx *tx);
     enum verdict (*on_response)(struct tx *tx, struct head *h);
     /* What has no verdict: a 1xx head before it is sent on, any number of
@@ -68,6 +73,8 @@ struct module {
     void (*on_interim)(struct tx *tx, struct head *h);
     void (*on_trailers)(struct tx *tx, struct head *h);
     void (*on_log)(const struct tx *tx); /* once, always */
+    /* The sandbox of that serial is no more in this worker: forget it. */
+    void (*on_sandbox_end)(struct worker *w, uint64_t serial);
     void (*explain)(struct explanation *e);
     const struct filter *request_body, *response_body;
 };
@@ -84,6 +91,13 @@ unsigned module_part(unsigned module_index);
 const void *module_where(const struct tx *tx, unsigned module_index);
 const void *module_who(const struct tx *tx, unsigned module_index);
 void *module_state(const struct tx *tx, unsigned module_index);
+void *module_conn(const struct conn *c, unsigned module_index);
+void *module_worker(const struct worker *w, unsigned module_index);
+
+/* What has state of modules with it: bytes of the one zeroed block that its
+ * `module_state` points to. After hooks_init(). */
+enum life { LIFE_TX, LIFE_CONN, LIFE_WORKER, LIVES };
+size_t modules_state_size(enum life l);
 
 /* Collects which modules have which hook; once, before the first worker. */
 void hooks_init(void);
@@ -99,11 +113,13 @@ must_check enum verdict hooks_target(
     struct conn *c, const struct target *t, unsigned *at);
 must_check enum verdict hooks_request(struct tx *tx);
 must_check enum verdict hooks_upstream(struct tx *tx);
+must_check enum verdict hooks_send(struct tx *tx);
 void hooks_upstream_end(struct tx *tx); /* where it has begun, once */
 must_check enum verdict hooks_response(struct tx *tx);
 void hooks_interim(struct tx *tx);
 void hooks_trailers(struct tx *tx); /* of the response */
 void hooks_log(const struct tx *tx);
+void hooks_sandbox_end(struct worker *w, uint64_t serial);
 
 /* All modules in turn; without a worker. */
 void hooks_explain(struct explanation *e);

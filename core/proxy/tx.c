@@ -37,12 +37,7 @@ tx_new(struct conn *c)
     tx->t_start = clock_mono();
     task_init(&tx->xfer.task, c->worker->loop, &tx_step_target, on_tx_end);
     xfer_init(&tx->xfer, a, &c->task);
-    tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
-    for (unsigned i = 0; i < modules_count; i++) {
-        if (modules[i]->tx_size != 0) {
-            tx->module_state[i] = arena_calloc(a, modules[i]->tx_size);
-        }
-    }
+    tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     tx->where = c->worker->egress;
     tx->who = c->sandbox != NULL ? c->sandbox->scope : tx->where;
     return tx;

@@ -85,8 +85,8 @@ struct tx {
                                                     or gave up */
     double t_connect, t_connected, t_sent, t_head;
     uint64_t head_bytes_in;
-    unsigned hook_at; /* the module that waits in a hook */
-    void **module_state;
+    unsigned hook_at;   /* the module that waits in a hook */
+    void *module_state; /* hook.c's block */
 };
 
 #define TX_MAGIC 0x7c7c0fe1u
@@ -130,6 +130,10 @@ must_check const struct step *tx_break(struct tx *tx);
 
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
+
+/* For a step that sends the body and waits: when to go on though neither client
+ * nor origin does anything, by clock_mono(); a filter's time. */
+double tx_body_wait(struct tx *tx);
 
 /* The request's body cannot go on: weir's answer is set, and its step is
  * returned; NULL: it can. */

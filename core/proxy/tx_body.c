@@ -7,9 +7,20 @@
 #include "proxy/tx.h"
 
 #include "proxy/parts.h"
+#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
+
+double
+tx_body_wait(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    AN(tx->peer != NULL);
+    bool is_taken = tx->peer->ops->stalled_since(tx->peer) == TASK_NEVER;
+    return !tx->xfer.is_request_sent && is_taken ? pump_wait(&tx->xfer.up)
+                                                 : TASK_NEVER;
+}
 
 static const struct reply *
 client_fault(unsigned status)
@@ -89,7 +100,7 @@ run_hold(struct task *t)
         return &tx_step_upstream;
     }
     if (may_hold(tx)) {
-        task_wait(t, TASK_NEVER, NULL, NULL);
+        task_wait(t, pump_wait(&tx->xfer.up), NULL, NULL);
         return TASK_WAIT;
     }
     if (tx->xfer.request.body == BODY_LENGTH) {

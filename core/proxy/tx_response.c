@@ -113,7 +113,8 @@ body_wait(struct tx *tx)
             return break_off(tx, "upstream timed out in its body");
         }
     }
-    task_wait(&tx->xfer.task, deadline, NULL, NULL);
+    double up = tx_body_wait(tx);
+    task_wait(&tx->xfer.task, up < deadline ? up : deadline, NULL, NULL);
     return TASK_WAIT;
 }
 

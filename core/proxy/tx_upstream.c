@@ -28,7 +28,7 @@
 /* RFC 9110 15.2: any number may come; a storm may not. */
 #define INTERIMS_MAX 32
 
-static const struct step step_connect, step_dial, step_head;
+static const struct step step_connect, step_dial, step_send, step_head;
 
 static const struct proxy_conf *
 conf_of(const struct tx *tx)
@@ -274,7 +274,7 @@ run_connect(struct task *t)
     struct pool_entry *e = tx->xfer.is_retried ? NULL : take_idle(tx);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
-        return &step_head;
+        return &step_send;
     }
     return start_dial(tx);
 }
@@ -350,7 +350,33 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return tx->is_passthrough ? &tx_step_splice : &step_head;
+    return tx->is_passthrough ? &tx_step_splice : &step_send;
+}
+
+/* The last word on a head, of which no byte has left on this connection. */
+static const struct step *
+run_send(struct task *t)
+{
+    struct tx *tx = tx_of(t);
+    const struct step *ended = ended_early(tx);
+    AN(tx->peer != NULL);
+    AZ(tx->peer->has_sent || tx->xfer.is_request_sent);
+    if (ended != NULL) {
+        return ended;
+    }
+    switch (hooks_send(tx)) {
+    case V_NEXT:
+        return &step_head;
+    case V_WAIT:
+        return TASK_WAIT;
+    case V_REPLY:
+        upstream_give_up(tx);
+        return &tx_step_reply;
+    case V_ABORT:
+        break;
+    }
+    upstream_give_up(tx);
+    return tx_break(tx);
 }
 
 /* Once, when the connection was an old one that had died meanwhile, and the
@@ -445,6 +471,12 @@ head_arrived(struct tx *tx)
     return NULL;
 }
 
+static double
+earlier(double a, double b)
+{
+    return a < b ? a : b;
+}
+
 static const struct step *
 head_wait(struct tx *tx)
 {
@@ -466,7 +498,8 @@ head_wait(struct tx *tx)
                    : fail(tx, 504, "connection_write_timeout",
                          "the origin did not read the request in time");
     }
-    task_wait(&tx->xfer.task, again < deadline ? again : deadline, NULL, NULL);
+    again = earlier(again, tx_body_wait(tx));
+    task_wait(&tx->xfer.task, earlier(again, deadline), NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -511,4 +544,5 @@ const struct step tx_step_passthrough = { "tx: tunnel", run_tunnel };
 const struct step tx_step_upstream = { "tx: upstream", run_upstream };
 static const struct step step_connect = { "tx: connect", run_connect };
 static const struct step step_dial = { "tx: dial", run_dial };
+static const struct step step_send = { "tx: send", run_send };
 static const struct step step_head = { "tx: head", run_head };

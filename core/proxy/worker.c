@@ -211,6 +211,7 @@ worker_new(const struct worker_setup *setup)
     list_init(&w->conns);
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
     hooks_init();
+    w->module_state = xcalloc(modules_state_size(LIFE_WORKER));
     if (!worker_make(w)) {
         worker_free(w);
         return NULL;
@@ -267,6 +268,7 @@ worker_free(struct worker *w)
         timer_stop(&w->quit_timer);
     }
     xfree(w->static_names);
+    xfree(w->module_state);
     w->magic = 0;
     xfree(w);
 }

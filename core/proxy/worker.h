@@ -72,6 +72,7 @@ struct worker {
     struct slots *slots;
     struct distrust *distrust;
     struct acceptor *acceptors;
+    void *module_state; /* hook.c's block */
     struct list conns;
     unsigned n_conns, max_conns;
     uint64_t next_conn, next_tx;

@@ -299,6 +299,33 @@ secret_message_make(
     return 0;
 }
 
+static bool
+is_same_secret(const struct secret_spec *a, const struct secret_spec *b)
+{
+    return str_eq(a->name, b->name) && str_eq(a->scope, b->scope) &&
+           a->source == b->source && str_eq(a->from, b->from);
+}
+
+bool
+secret_message_readdress(struct str message, const struct secret_store *from,
+    const struct secret_store *to)
+{
+    struct message m;
+    CHECK(from, SECRET_STORE_MAGIC);
+    CHECK(to, SECRET_STORE_MAGIC);
+    AN(message.n >= sizeof m);
+    memcpy(&m, message.p, sizeof m);
+    AN(m.magic == MESSAGE_MAGIC && m.index < from->n);
+    const struct secret_spec *spec = from->slots[m.index].spec;
+    unsigned i = 0;
+    while (i < to->n && !is_same_secret(to->slots[i].spec, spec)) {
+        i++;
+    }
+    m.index = i;
+    memcpy((char *)message.p, &m, sizeof m);
+    return i < to->n;
+}
+
 /* Cuts a message; false when it is not exactly one. */
 static bool
 message_read(const struct secret_store *s, struct str message,
@@ -354,6 +381,7 @@ secret_apply(struct secret_store *s, struct str message)
     }
     secret_value_free(&item->value);
     item->value = v;
+    log_at(LOG_INFO, "%s is used from now on", secret_label(slot, id, label));
     return true;
 }
 

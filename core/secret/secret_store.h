@@ -16,7 +16,8 @@
  *   configurations of this process.
  * - master, poll loop: when secret_watch_fd() is readable, secret_watch_run();
  *   it calls back with one message for each value that changed. The master
- *   sends it to every worker of the conf and keeps no copy. A file that is
+ *   sends it to the workers of every generation that has the secret, and keeps
+ *   no copy. A file that is
  *   gone is a change (missing); a new value that would be refused is logged,
  *   and the one before it stays.
  * - worker, first thing: secret_store_after_fork(); then secret_apply() for
@@ -71,6 +72,12 @@ int secret_watch_fd(const struct secret_store *s);
  * wiped when the call returns. */
 void secret_watch_run(struct secret_store *s,
     void (*on_change)(void *arg, struct str message), void *arg);
+
+/* A message of `from`, for a worker of another generation whose store is `to`:
+ * it is addressed to the secret of the same name, scope and source there. False
+ * where there is none: then the value is not that worker's. */
+must_check bool secret_message_readdress(struct str message,
+    const struct secret_store *from, const struct secret_store *to);
 
 /* A worker: takes a message. False when it is malformed (our own bug or a
  * master of another version): nothing is changed then. When no memory can be

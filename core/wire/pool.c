@@ -1,6 +1,6 @@
 /*
- * Idle upstream connections. Each has a task of its own while it waits here,
- * whose only work is to notice that the peer has something to say.
+ * Idle connections to origins. Each has a task of its own while it is here; its
+ * only work is to notice that the peer sent something.
  */
 
 #include "wire/pool.h"
@@ -24,7 +24,7 @@ struct pool {
     struct loop *loop;
     struct guard *guard;
     struct map hosts;
-    struct shares *idle; /* of the sandboxes; longest idle first */
+    struct shares *idle; /* by sandbox; the longest idle first */
     unsigned max, host_max;
 };
 
@@ -45,7 +45,7 @@ static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
     AN(k->host.n <= KEY_MAX - 42);
-    memcpy(text, &k->serial, 8); /* first: the holder */
+    memcpy(text, &k->serial, 8); /* it comes first: the holder of a share */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
     memcpy(text + 18, &k->via, 8);
@@ -119,8 +119,8 @@ on_entry_end(struct task *t)
     entry_close(container_of(t, struct pool_entry, task));
 }
 
-/* Woken by an event, or by time. A TLS layer may have had a ticket to read,
- * which is no byte of a response. */
+/* Woken by an event or by the deadline. A TLS layer may have read a session
+ * ticket, which is no part of a response. */
 static const struct step *
 run_idle(struct task *t)
 {

@@ -109,7 +109,7 @@ static bool
 stage_run(struct pump_stage *s, struct bufq *in, enum need need)
 {
     s->is_dry = s->is_done;
-    s->is_busy = false;
+    s->is_busy = s->is_waiting = false;
     while (!s->is_done && !bufq_is_full(&s->out)) {
         size_t had_in = in->len, had_out = s->out.len;
         if (in->is_secret) {
@@ -121,9 +121,10 @@ stage_run(struct pump_stage *s, struct bufq *in, enum need need)
         }
         s->is_done = flow == F_DONE;
         s->is_busy = flow == F_BUSY;
+        s->is_waiting = flow == F_WAIT;
         s->is_dry = flow != F_FULL && flow != F_BUSY;
         AN(need == END || !s->is_done);
-        if (s->is_busy) {
+        if (s->is_busy || s->is_waiting) {
             break;
         }
         if (in->len == had_in && s->out.len == had_out) {
@@ -189,7 +190,7 @@ pump_pass(struct pump *p)
                     s->out.len != had_out;
         p->turn.bytes += s->out.len - had_out;
         p->turn.bytes += s->is_busy ? PUMP_BUSY_BYTES : 0;
-        bool is_dry = need != MORE && s->is_dry;
+        bool is_dry = s->is_waiting || (need != MORE && s->is_dry);
         need = s->is_done ? END : is_dry ? FLUSH : MORE;
         in = &s->out;
     }
@@ -230,14 +231,22 @@ double
 pump_wait(struct pump *p)
 {
     double until = TASK_NEVER;
+    bool is_dry = p->n_stages != 0 && pump_is_dry(p);
     p->is_woken = false;
-    for (unsigned i = 0; i < p->n_stages && pump_is_dry(p); i++) {
+    for (unsigned i = 0; i < p->n_stages; i++) {
         struct pump_stage *s = &p->stages[i];
-        double at =
-            s->filter->wait != NULL ? s->filter->wait(s->state) : TASK_NEVER;
+        bool is_asked = s->filter->wait != NULL && (is_dry || s->is_waiting);
+        double at = is_asked ? s->filter->wait(s->state) : TASK_NEVER;
         until = at < until ? at : until;
     }
     return until;
+}
+
+void
+pump_wake(struct pump *p)
+{
+    AN(p->sink != NULL);
+    task_wake(p->sink);
 }
 
 void

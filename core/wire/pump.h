@@ -23,6 +23,8 @@ enum flow {
     F_NEED, /* took what it could; more input, please */
     F_FULL, /* the output is full */
     F_DONE, /* after END: no output will follow */
+    F_WAIT, /* it keeps what it has, room or not, until its wait() says, or an
+               event calls pump_wake() */
     F_BUSY, /* it worked and has more to do, whether or not a byte moved: again,
                when others have had their turn */
     F_ERROR /* the body cannot go on; the exchange fails */
@@ -60,10 +62,11 @@ struct filter {
     /* After F_ERROR: the cause, for the log; static or in the exchange's
      * arena. May be NULL. */
     const char *(*why)(const void *state);
-    /* Of a response's that holds bytes back for a time, else NULL. All that it
-     * gave was taken, and the source is waited for, from now to the next run():
-     * when that is to come though no byte does, by clock_mono(); TASK_NEVER.
-     * After MORE it asks for one at once. */
+    /* When run() is to come though no byte does, by clock_mono(); TASK_NEVER;
+     * may be NULL, which is the same. Asked before each wait of the sink: after
+     * F_WAIT; and, of a filter that holds bytes back for a time, when all that
+     * it gave was taken and the source is waited for. After MORE it asks for a
+     * run at once. */
     double (*wait)(void *state);
 };
 
@@ -72,8 +75,9 @@ struct pump_stage {
     void *state;
     struct bufq out;
     bool is_done;
-    bool is_dry;  /* its last answer was F_NEED: no output waits in it */
-    bool is_busy; /* its last answer was F_BUSY */
+    bool is_dry;     /* its last answer was F_NEED: no output waits in it */
+    bool is_busy;    /* its last answer was F_BUSY */
+    bool is_waiting; /* its last answer was F_WAIT */
 };
 
 #define PUMP_STAGES_MAX 8
@@ -132,6 +136,9 @@ bool pump_run(struct pump *p);
  * pump_run() again though nothing came, by clock_mono(); TASK_NEVER. While it
  * could take more it does not ask, and no filter's time passes. */
 double pump_wait(struct pump *p);
+
+/* The event has come that a filter's F_WAIT was for. */
+void pump_wake(struct pump *p);
 
 /* For the sink: the queue to drain; then how much it took. */
 struct bufq *pump_out(struct pump *p);

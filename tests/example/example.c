@@ -15,6 +15,7 @@ extern const unsigned example_module_index;
 struct example {
     struct value *note; /* where-chain; NULL: none */
     bool shouts;        /* where-chain */
+    double pause;       /* where-chain: of a body that is shouted */
     bool is_closed;     /* who-chain */
 };
 
@@ -23,10 +24,18 @@ struct state {
     bool has_waited;
     unsigned interims, trailers;
     unsigned begun, ended; /* upstream */
+    unsigned tries;        /* to send it */
 };
 
-/* Of this worker. */
-static unsigned connections, closed, exchanges;
+/* Of one connection; zeroed. */
+struct conn_state {
+    unsigned exchanges;
+};
+
+/* Of the worker; zeroed. */
+struct worker_state {
+    unsigned connections, closed, exchanges;
+};
 
 static const struct example *
 where_conf(const struct tx *tx)
@@ -40,13 +49,23 @@ state_of(const struct tx *tx)
     return module_state(tx, example_module_index);
 }
 
+static struct conn_state *
+conn_state_of(const struct conn *c)
+{
+    return module_conn(c, example_module_index);
+}
+
+static struct worker_state *
+worker_state_of(const struct worker *w)
+{
+    return module_worker(w, example_module_index);
+}
+
 static int
 worker_init(struct worker *w)
 {
-    (void)w;
-    connections = 0;
-    closed = 0;
-    exchanges = 0;
+    AZ(worker_state_of(w)->connections);
+    log_at(LOG_INFO, "example: a worker begins");
     return 0;
 }
 
@@ -64,7 +83,7 @@ static enum verdict
 on_accept(struct conn *c)
 {
     (void)c;
-    connections++;
+    worker_state_of(c->worker)->connections++;
     return V_NEXT;
 }
 
@@ -110,12 +129,22 @@ on_request(struct tx *tx, struct head *h)
     return V_NEXT;
 }
 
-/* The last word before it leaves; and in any case, when its head has come or
- * will not: the place to count what goes on between the two. */
+/* Before it goes upstream; and in any case, when its head has come or will not:
+ * the place to count what goes on between the two. */
 static enum verdict
 on_upstream(struct tx *tx)
 {
     state_of(tx)->begun++;
+    return V_NEXT;
+}
+
+/* The last word on the head, for each try: the place for a signature. */
+static enum verdict
+on_send(struct tx *tx, struct head *h)
+{
+    struct state *st = state_of(tx);
+    head_set(h, STR("X-Example-Try"),
+        arena_printf(tx->xfer.arena, "%u", ++st->tries));
     return V_NEXT;
 }
 
@@ -150,8 +179,9 @@ on_trailers(struct tx *tx, struct head *h)
 static void
 on_log(const struct tx *tx)
 {
-    exchanges++;
     const struct state *st = state_of(tx);
+    conn_state_of(tx->conn)->exchanges++;
+    worker_state_of(tx->conn->worker)->exchanges++;
     conn_log(tx->conn, LOG_INFO,
         "example: status %u, %u trailers, upstream %u to %u", tx_status(tx),
         st->trailers, st->begun, st->ended);
@@ -161,16 +191,27 @@ on_log(const struct tx *tx)
 static void
 on_close(struct conn *c)
 {
-    closed++;
-    conn_log(c, LOG_INFO, "example: closed connection %u", closed);
+    struct worker_state *st = worker_state_of(c->worker);
+    st->closed++;
+    conn_log(c, LOG_INFO, "example: closed connection %u, it had %u exchanges",
+        st->closed, conn_state_of(c)->exchanges);
 }
 
 static void
 worker_exit(struct worker *w)
 {
-    (void)w;
+    const struct worker_state *st = worker_state_of(w);
     log_at(LOG_NOTICE, "example: %u connections, %u closed, %u exchanges",
-        connections, closed, exchanges);
+        st->connections, st->closed, st->exchanges);
+}
+
+/* What is kept by serial is forgotten: here nothing but for the log. */
+static void
+on_sandbox_end(struct worker *w, uint64_t serial)
+{
+    (void)w;
+    log_at(LOG_INFO, "example: sandbox %llu is no more",
+        (unsigned long long)serial);
 }
 
 /* weir -E: what would be done, and no value. */
@@ -191,12 +232,35 @@ wants(const void *owner)
     return where_conf(tx)->shouts;
 }
 
-/* Turns the case; cannot bear a '!'. */
+struct shout {
+    double pause, until; /* 0: it has not begun */
+};
+
+static void
+init(void *owner, void *state)
+{
+    struct shout *s = state;
+    s->pause = where_conf(owner)->pause;
+}
+
+/* When it goes on though no byte comes. */
+static double
+wait(void *state)
+{
+    const struct shout *s = state;
+    return s->until > clock_mono() ? s->until : TASK_NEVER;
+}
+
+/* Turns the case, after its pause; cannot bear a '!'. */
 static enum flow
 run(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
     char ch;
-    (void)state;
+    struct shout *s = state;
+    s->until = s->until == 0 ? clock_mono() + s->pause : s->until;
+    if (clock_mono() < s->until) {
+        return F_WAIT;
+    }
     while (!bufq_is_full(out) && bufq_copy(in, &ch, 1) == 1) {
         if (ch == '!') {
             return F_ERROR;
@@ -217,9 +281,12 @@ why(const void *state)
 }
 
 static const struct filter shout = { .name = "shout",
+    .state_size = sizeof(struct shout),
     .flags = FILTER_IDENTITY | FILTER_KEEPS_LENGTH,
     .want = wants,
+    .init = init,
     .run = run,
+    .wait = wait,
     .why = why };
 
 static bool
@@ -252,6 +319,7 @@ check(struct conf *c, struct scope *s, void *part)
 static const struct cmd cmds[] = {
     CMD_VALUE("example_note", CONF_WHERE, struct example, note),
     CMD_FLAG("example_shout", CONF_WHERE, struct example, shouts),
+    CMD_SECONDS("example_pause", CONF_WHERE, struct example, pause),
     CMD_FLAG("example_closed", CONF_WHO, struct example, is_closed),
     { 0 },
 };
@@ -263,17 +331,21 @@ const struct module example_module = {
         .size = sizeof(struct example),
         .check = check },
     .tx_size = sizeof(struct state),
+    .conn_size = sizeof(struct conn_state),
+    .worker_size = sizeof(struct worker_state),
     .worker_init = worker_init,
     .on_front_end = on_front_end,
     .on_accept = on_accept,
     .on_target = on_target,
     .on_request = on_request,
     .on_upstream = on_upstream,
+    .on_send = on_send,
     .on_upstream_end = on_upstream_end,
     .on_interim = on_interim,
     .on_response = on_response,
     .on_trailers = on_trailers,
     .on_log = on_log,
+    .on_sandbox_end = on_sandbox_end,
     .on_close = on_close,
     .worker_exit = worker_exit,
     .explain = explain,

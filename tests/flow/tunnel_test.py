@@ -48,7 +48,7 @@ def test_blind_tunnel_shows_the_origins_own_certificate(weir, origin, pki):
 
 def hello(name):
     """A ClientHello for that name, or without one."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = name is not None
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname=name)

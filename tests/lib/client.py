@@ -22,7 +22,7 @@ def basic(user, password):
 def client_hello(name):
     """The bytes of a ClientHello."""
     out = ssl.MemoryBIO()
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
     try:
         tls.do_handshake()

@@ -32,37 +32,29 @@ class Pki:
             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
         )  # fmt: skip
 
-    def leaf(self, *names, days=30):
-        """(certificate, key) paths for the names: DNS names or addresses.
-        Negative days make a certificate that has expired."""
+    def leaf(self, *names):
+        """(certificate, key) paths for the names: DNS names or addresses."""
         with self.lock:
-            wanted = (names, days)
-            if wanted not in self.leaves:
-                self.leaves[wanted] = self.make_leaf(names, days)
-            return self.leaves[wanted]
+            if names not in self.leaves:
+                self.leaves[names] = self.make_leaf(names)
+            return self.leaves[names]
 
-    def make_leaf(self, names, days):
+    def make_leaf(self, names):
         base = os.path.join(self.dir, f"leaf{len(self.leaves)}")
         alternatives = ",".join(
             ("IP:" if n.replace(".", "").isdigit() or ":" in n else "DNS:") + n
             for n in names
         )
-        with open(base + ".ext", "w") as f:
-            f.write(
-                f"subjectAltName=critical,{alternatives}\n"
-                "extendedKeyUsage=serverAuth,clientAuth\n"
-                "basicConstraints=CA:FALSE\n"
-                "subjectKeyIdentifier=hash\n"
-                "authorityKeyIdentifier=keyid\n"
-            )
+        cert, key = base + ".pem", base + ".key"
         openssl(
-            "req", "-new", "-newkey", "ec",
+            "req", "-x509", "-newkey", "ec",
             "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", base + ".key", "-out", base + ".csr", "-subj", "/",
+            "-keyout", key, "-out", cert, "-days", "30", "-subj", "/",
+            "-CA", self.ca, "-CAkey", self.ca_key,
+            "-addext", f"subjectAltName=critical,{alternatives}",
+            "-addext", "extendedKeyUsage=serverAuth,clientAuth",
+            "-addext", "basicConstraints=CA:FALSE",
+            "-addext", "subjectKeyIdentifier=hash",
+            "-addext", "authorityKeyIdentifier=keyid",
         )  # fmt: skip
-        openssl(
-            "x509", "-req", "-in", base + ".csr", "-CA", self.ca,
-            "-CAkey", self.ca_key, "-CAcreateserial", "-days", str(days),
-            "-extfile", base + ".ext", "-out", base + ".pem",
-        )  # fmt: skip
-        return base + ".pem", base + ".key"
+        return cert, key

@@ -1,7 +1,6 @@
 """weir under test: a config, a private prefix, a process, its logs."""
 
 import contextlib
-import ctypes
 import functools
 import json
 import os
@@ -48,7 +47,9 @@ class  test;
 address  127.0.0.1;
 """
 
-PRCTL = ctypes.CDLL(None).prctl
+# A test run that is killed leaves no weir behind. A function in the child would
+# do it too, but for that the whole of Python must be forked.
+END_WITH_PARENT = ["setpriv", "--pdeathsig", "TERM"]
 
 
 def defaults(lines, given):
@@ -60,11 +61,6 @@ def defaults(lines, given):
         if line.split()[0] not in used
     ]
     return "\n".join(kept) + "\n" + given
-
-
-def end_with_parent():
-    """In a child: a test run that is killed leaves no weir behind."""
-    PRCTL(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def reserve_port():
@@ -202,13 +198,12 @@ class Weir:
     def start(self, deadline=None):
         with open(self.path("logs", "stderr"), "ab") as err:
             self.process = subprocess.Popen(
-                self.command(),
+                [*END_WITH_PARENT, *self.command()],
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=err,
                 stderr=err,
                 start_new_session=True,
-                preexec_fn=end_with_parent,
             )
         until(self.is_ready, "weir's pid file", deadline)
         return self

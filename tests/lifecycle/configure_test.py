@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 
@@ -61,6 +62,27 @@ def test_module_that_is_left_out(tmp_path):
     assert "&identify_module," in found and "&credential_module," in found
     assert "modules/access_log" not in (tmp_path / "Makefile").read_text()
     assert "--without-access_log_module" in (tmp_path / "config.h").read_text()
+
+
+def test_module_without_a_file(tmp_path):
+    """In a tree whose order names one that is not there."""
+    for name in ("auto", "configure", "CHANGES", "core", "modules"):
+        source, copy = os.path.join(ROOT, name), tmp_path / name
+        if name == "modules" or os.path.isfile(source):
+            (shutil.copytree if os.path.isdir(source) else shutil.copy)(
+                source, copy
+            )
+        elif name == "auto":
+            shutil.copytree(source, copy)
+        else:
+            copy.symlink_to(source)
+    (tmp_path / "modules" / "limit.c").unlink()
+    done = subprocess.run(
+        ["./configure", f"--builddir={tmp_path}/objs"],
+        cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no modules/limit.c (named in auto/modules)" in done.stderr
 
 
 @pytest.mark.parametrize("header, package", [

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -69,9 +71,10 @@ def test_hooks(weir_with_example, origin):
         assert r.get("X-Example-Interims") == "1"
         assert r.body == b"ok"
     assert origin.requests[0].get("X-Example") == "of box"
+    assert origin.requests[0].get("X-Example-Try") == "1"
     w.wait_log("example: status 200, 2 trailers, upstream 1 to 1")
     assert "0 trailers, upstream 0 to 0" in w.error_log()  # CONNECT
-    w.wait_log("example: closed connection 1, .*, sandbox: box")
+    w.wait_log("example: closed connection 1, it had 2 exchanges, .*: box")
     w.stop("QUIT")
     assert "example: 1 connections, 1 closed, 2 exchanges" in w.error_log()
 
@@ -92,7 +95,7 @@ def test_it_has_every_hook():
         struct = re.search(r"\nstruct module \{\n(.*?)\n\};", f.read(), re.S)
     members = re.sub(r"/\*.*?\*/", "", struct[1], flags=re.S)
     names = re.findall(r"(\w+)\)?(?:\([^)]*\))?[,;]", members)
-    assert len(names) == members.count(";") + 1, "two bodies in one line"
+    assert len(names) == members.count(";") + 3, "sizes and bodies in a line"
     with open(os.path.join(ROOT, "tests", "example", "example.c")) as f:
         module = re.search(r"example_module = \{(.*?)\n\};", f.read(), re.S)
     given = re.findall(r"^    \.(\w+) = ", module[1], re.M)
@@ -144,6 +147,45 @@ def test_filters(weir_with_example, plain_origin):
         r = c.get(f"http://{host}/", host, [("Accept-Encoding", "gzip, br")])
     assert gzip.decompress(r.body) == b"IN GZIP"
     assert plain_origin.requests[1].get("accept-encoding") == "gzip"
+
+
+def test_filter_that_waits(weir_with_example, plain_origin):
+    """Its own time ends the wait: no byte comes meanwhile, either way."""
+    w = weir_with_example(
+        egress="host plain.test { example_shout on; example_pause 300ms; }"
+    )
+    host = f"plain.test:{plain_origin.port}"
+    begin = time.monotonic()
+    with w.client() as c:
+        r = c.request("PUT", f"http://{host}/", host, body=b"the body")
+    assert r.body == b"HELLO FROM THE ORIGIN\n"
+    assert plain_origin.requests[0].body == b"THE BODY"
+    assert time.monotonic() - begin >= 0.6
+
+
+def test_each_try_is_asked_for(weir_with_example, origins):
+    """A kept connection that dies under a request: it is sent once more, and
+    its last word is another."""
+    origin = origins("try.test")
+    first = threading.Lock()
+
+    def script(conn):
+        if not first.acquire(blocking=False):
+            origin.serve(conn)
+            return
+        conn.read_request()
+        conn.send(reply(b"first"))
+        conn.read_request()
+        conn.close()
+
+    origin.script = script
+    w = weir_with_example()
+    host = f"try.test:{origin.port}"
+    with w.tunnel("try.test", origin.port) as c:
+        assert c.get("/", host).body == b"first"
+        assert c.get("/", host).status == 200
+    tries = [r.get("X-Example-Try") for r in origin.requests]
+    assert tries == ["1", "1", "2"]
 
 
 def test_filter_beside_redaction(weir_with_example, origin):

@@ -295,6 +295,46 @@ def test_idle_connections_have_one_more_answer(weir, origin):
     assert ask(w, origin).status == 451
 
 
+def test_a_secret_changes_for_workers_that_drain(weir, origin):
+    """All generations have it, but one whose configuration means another source
+    by that name."""
+
+    def egress(source, via):
+        return (
+            f"secret t file:{source} hosts=origin.test; via {via};"
+            "host origin.test { bearer $secret_t; }"
+        )
+
+    def has_connection_of(token, via):
+        c = w.tunnel("origin.test", origin.port)
+        assert c.get("/", host(origin)).status == 200
+        sent = origin.requests[-1]
+        if (sent.get("authorization"), sent.get("via") is not None) != (f"Bearer {token}", via):
+            c.close()
+            return False
+        clients.append(c)
+        return True
+
+    clients = []
+    values = {"one": "the-first-value", "two": "of-another-file"}
+    w = weir(egress=egress("two", "off"), files=values)
+    assert has_connection_of("of-another-file", False)
+    for via in ("off", "on"):
+        w.configure(w.config(egress=egress("one", via)))
+        w.signal("HUP")
+        until(lambda: has_connection_of("the-first-value", via == "on"),
+              "a connection of the new generation's")  # fmt: skip
+    w.write("one", "the-second-value")
+    used = 'secret "t" is used from now on'
+    until(lambda: w.error_log().count(used) == 2, "two generations that use it")
+    had = len(origin.requests)
+    for c in clients:
+        assert c.get("/", host(origin)).status == 200
+        c.close()
+    sent = [r.get("authorization") for r in origin.requests[had:]]
+    assert sent == ["Bearer of-another-file"] + 2 * ["Bearer the-second-value"]
+
+
 def test_websocket_is_cut_in_its_time(weir, origin):
     """It outlives the reload; worker_shutdown_timeout ends it, nothing else."""
     seconds = 1.5 * SLOW

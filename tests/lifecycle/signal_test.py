@@ -127,6 +127,14 @@ def test_logs_are_opened_again(weir, origin):
     until(is_written, "a line in the new log")
 
 
+@pytest.mark.parametrize("name", ["USR1", "HUP"])
+def test_the_keeper_logs_at_the_level_that_is_configured(weir, name):
+    w = weir(main="error_log logs/error.log info;")
+    pid = w.children("keeper")[0]
+    w.signal(name)
+    w.wait_log(rf"\[info\] {pid}: logs are opened again")
+
+
 @pytest.mark.parametrize("role", ["worker", "keeper"])
 def test_dead_child_is_started_again(weir, origin, role):
     w = weir()

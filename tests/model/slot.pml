@@ -208,7 +208,7 @@ active proctype successor()
     fi
 }
 
-inline bury(who)
+inline reap(who)
 {
     d_step {
         i = first;
@@ -248,7 +248,7 @@ inline bury(who)
     }
 }
 
-/* SIGKILLs, as many as DEATHS, and the burials that follow in time. */
+/* SIGKILLs, as many as DEATHS, and the reapings that follow in time. */
 active proctype master()
 {
     byte who, r, i, wakes;
@@ -269,7 +269,7 @@ end:
         atomic { /* it is dead for certain: its lock is taken over */
             (lock == who || lock == 0) -> lock = MASTER
         };
-        bury(who);
+        reap(who);
         distribute();
         unlocked();
         wakes = 255;

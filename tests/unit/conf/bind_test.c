@@ -113,7 +113,7 @@ static const struct cmd first_cmds[] = {
     CMD_SECONDS("time", CONF_WHERE, struct first, time),
     CMD_FLAG("flag", CONF_WHERE, struct first, flag),
     CMD_PATH("path", CONF_WHERE, struct first, path),
-    CMD_STR("text", CONF_WHERE, struct first, text),
+    CMD("text", CONF_WHERE, 1, 1, struct first, text, struct str, set_str),
     CMD_LISTED("list", CONF_WHERE, 1, 255, struct first, list, struct words,
         set_words),
     { .name = "own",
@@ -149,7 +149,7 @@ static const struct conf_part first_part = { .name = "first",
 
 static const struct cmd second_cmds[] = {
     CMD_UINT("other", CONF_EGRESS, struct second, other),
-    CMD_STR("token", CONF_CLASS, struct second, token),
+    CMD("token", CONF_CLASS, 1, 1, struct second, token, struct str, set_str),
     CMD("token", CONF_HOST, 1, 1, struct second, token, struct str,
         set_secretly),
     CMD("nothing", CONF_HOST, 1, 1, struct second, token, struct str,

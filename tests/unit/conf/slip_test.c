@@ -61,7 +61,7 @@ static const struct cmd cmds[] = {
         struct words, set_list),
     CMD_LISTED_FREE(
         "fields", ANY, 1, 255, struct some, free, struct words, set_list),
-    CMD_STR("token", ANY, struct some, text),
+    CMD("token", ANY, 1, 1, struct some, text, struct str, set_str),
     { 0 },
 };
 

@@ -68,7 +68,7 @@ tell(enum chan_type type, uint64_t number, struct str data, int fd)
 static void
 keeper_start(void)
 {
-    struct keeper_args a = { kid.far, kid.vault, kid.tickets, LOG_ALERT };
+    struct keeper_args a = { kid.far, kid.vault, kid.tickets };
     kid.pid = fork();
     if (kid.pid == 0) {
         close(kid.master);
@@ -407,10 +407,10 @@ quitting(void **state)
 static void
 a_vault_that_is_none(void **state)
 {
-    struct keeper_args a = { kid.far, kid.tickets, kid.tickets, LOG_EMERG };
+    struct keeper_args a = { kid.far, kid.tickets, kid.tickets };
     (void)state;
     assert_int_equal(keeper_run(&a), 1);
-    a = (struct keeper_args){ kid.far, kid.vault, kid.vault, LOG_EMERG };
+    a = (struct keeper_args){ kid.far, kid.vault, kid.vault };
     assert_int_equal(keeper_run(&a), 1);
 }
 
@@ -421,14 +421,19 @@ the_log_is_replaced(void **state)
     char text[2048];
     (void)state;
     assert_int_equal(pipe(pipes), 0);
-    tell(CHAN_LOG, UINT64_MAX, STR_NONE, pipes[1]);
+    const char level = LOG_ERR;
+    tell(CHAN_LOG, UINT64_MAX, str_n(&level, 1), pipes[1]);
     close(pipes[1]);
+    tell(CHAN_DECLARE, 9, STR_NONE, -1);
+    expect(CHAN_FAILED);
     tell(CHAN_QUIT, 0, STR_NONE, pipes[0]); /* with an fd: no sense, logged */
     assert_int_equal(keeper_wait(), 1);
     ssize_t n = read(pipes[0], text, sizeof text - 1);
     assert_true(n > 0);
     text[n] = '\0';
     assert_non_null(strstr(text, "[alert]"));
+    assert_non_null(strstr(text, "[error]"));
+    assert_null(strstr(text, "[info]"));
     close(pipes[0]);
     keeper_start();
 }

@@ -1,6 +1,6 @@
 /*
  * A process may be killed between any two instructions: each change of a
- * record is stepped through, and after every single one the record is buried
+ * record is stepped through, and after every single one the record is reaped
  * and judged as if that had been the last.
  */
 
@@ -112,9 +112,9 @@ judge(struct ledger_record *r)
     assert_true(list[0] == '\0' || used + granted == (uint32_t)r->limit);
 }
 
-/* What a burial makes of the record as it lies there now. */
+/* What reaping makes of the record as it lies there now. */
 static void
-bury_copy(void)
+reap_copy(void)
 {
     static _Alignas(4096) struct ledger_record copy;
     memcpy(&copy, record, sizeof copy);
@@ -167,11 +167,11 @@ die_everywhere(void (*change)(void), unsigned stride)
         assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (n++ % stride == 0) {
-            bury_copy();
+            reap_copy();
         }
     } while (WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP);
     assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
-    bury_copy();
+    reap_copy();
     assert_true(n > 20);
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);

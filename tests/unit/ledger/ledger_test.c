@@ -360,7 +360,7 @@ spawn(void (*fn)(void))
 }
 
 static void
-kill_and_bury(pid_t pid)
+kill_and_reap(pid_t pid)
 {
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -389,7 +389,7 @@ test_what_the_dead_held_comes_back(void **state)
     assert_list(r, "21");
     assert_int_equal(r->total.connections, 5);
     ledger_unlock(ledger, r, NULL);
-    kill_and_bury(pid);
+    kill_and_reap(pid);
     r = locked(4, 1);
     assert_list(r, "");
     assert_int_equal(ledger_slot_collect(r, 1), 1);
@@ -400,7 +400,7 @@ test_what_the_dead_held_comes_back(void **state)
     r = locked(4, 1);
     assert_int_equal(r->rows[2].used, 1);
     ledger_unlock(ledger, r, NULL);
-    kill_and_bury(pid);
+    kill_and_reap(pid);
 }
 
 /* The first store of a grant is made, the second is not. */
@@ -421,7 +421,7 @@ test_a_lock_of_the_dead_is_taken_over(void **state)
 {
     (void)state;
     pid_t pid = spawn(die_in_the_middle);
-    kill_and_bury(pid);
+    kill_and_reap(pid);
     struct ledger_record *r = locked(4, 1);
     assert_list(r, "1"); /* the entry was there still: no grant was made */
     assert_int_equal(r->total.granted, 1);
@@ -442,16 +442,16 @@ lock_it(void)
     assert_non_null(ledger_lock(ledger, 4, 1));
 }
 
-/* One that was stopped in the middle holds up no burial; what could not be
+/* One that was stopped in the middle holds up no reaping; what could not be
  * returned is with the next. */
 static void
-test_a_burial_does_not_wait(void **state)
+test_a_reaping_does_not_wait(void **state)
 {
     (void)state;
     pid_t other = spawn(hold_three), stopped = spawn(lock_it);
-    kill_and_bury(other);
+    kill_and_reap(other);
     assert_int_equal(kill(stopped, 0), 0);
-    kill_and_bury(stopped);
+    kill_and_reap(stopped);
     struct ledger_record *r = locked(4, 1);
     assert_int_equal(r->total.used, 0);
     assert_int_equal(r->total.connections, 0);
@@ -482,7 +482,7 @@ test_its_size_is_known_beforehand(void **state)
     pid_t pid = spawn(hold_three);
     assert_int_equal(pwrite(fds[0], &many, sizeof many, 24), sizeof many);
     assert_null(ledger_lock(ledger, RECORDS, 1));
-    kill_and_bury(pid);
+    kill_and_reap(pid);
     assert_null(ledger_open(fds, n));
 }
 
@@ -501,7 +501,7 @@ test_two_masters(void **state)
     assert_non_null(other);
     assert_int_equal(ledger_claim(other), 0);
     pid_t holder = spawn(hold_three), stopped = spawn(lock_it);
-    kill_and_bury(holder);
+    kill_and_reap(holder);
     assert_int_equal(kill(stopped, SIGKILL), 0);
     assert_int_equal(waitpid(stopped, NULL, 0), stopped);
     ledger_reap(other, stopped);
@@ -520,7 +520,7 @@ test_rows_come_to_an_end(void **state)
 {
     (void)state;
     pid_t pid = spawn(claim_again);
-    kill_and_bury(pid);
+    kill_and_reap(pid);
     assert_int_equal(ledger_claim(ledger), 0);
     assert_int_equal(ledger_row(ledger), 2);
 }
@@ -544,7 +544,7 @@ main(void)
         T(test_nonsense_harms_nobody_else),
         T(test_what_the_dead_held_comes_back),
         T(test_a_lock_of_the_dead_is_taken_over),
-        T(test_a_burial_does_not_wait),
+        T(test_a_reaping_does_not_wait),
         T(test_its_size_is_known_beforehand),
         T(test_two_masters),
         T(test_rows_come_to_an_end),

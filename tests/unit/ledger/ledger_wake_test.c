@@ -63,7 +63,7 @@ spawn(void (*fn)(void))
 }
 
 static void
-kill_and_bury(pid_t pid)
+kill_and_reap(pid_t pid)
 {
     assert_int_equal(kill(pid, SIGKILL), 0);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -117,8 +117,8 @@ test_nobody_waits_to_wake_another(void **state)
     (void)state;
     pid_t hostile = spawn(block_wake_fd), other = spawn(nothing);
     alarm(60);
-    kill_and_bury(other);
-    kill_and_bury(hostile);
+    kill_and_reap(other);
+    kill_and_reap(hostile);
     alarm(0);
 }
 
@@ -129,8 +129,8 @@ test_others_are_woken(void **state)
     assert_false(is_woken(ledger));
     pid_t pid = spawn(wake_one), more = spawn(nothing);
     assert_true(is_woken(ledger));
-    kill_and_bury(pid);
-    kill_and_bury(more);
+    kill_and_reap(pid);
+    kill_and_reap(more);
     ledger_reap(ledger, more); /* known no more */
 }
 

@@ -184,10 +184,8 @@ module_request(struct fixture *f, const char *request)
     tx->sandbox = f->conn.sandbox;
     tx->where = f->worker.egress;
     tx->who = tx->sandbox->scope;
-    tx->module_state = arena_calloc(a, modules_count * sizeof(void *));
-    for (unsigned i = 0; i < modules_count; i++) {
-        tx->module_state[i] = arena_calloc(a, modules[i]->tx_size + 1);
-    }
+    hooks_init();
+    tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     pump_init(&tx->xfer.down, NULL, NULL);
     head_init(&tx->xfer.request, a);
     if (h1_parse_request(

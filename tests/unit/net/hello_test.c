@@ -120,7 +120,7 @@ assert_usual(const struct hello *h)
 {
     assert_string_equal(h->sni, "A.example");
     assert_int_equal(h->sni_len, 9);
-    assert_true(h->offers_h1 && h->offers_h2 && h->has_tls13);
+    assert_true(h->offers_h2 && h->has_tls13);
     assert_false(h->has_ech);
 }
 
@@ -136,7 +136,7 @@ test_what_is_read(void **state)
     EXT(43, "\2\3\3");
     EXT(0xfe0d, "\0whatever");
     assert_int_equal(parse_exts(&h), HELLO_OK);
-    assert_true(h.has_ech && h.offers_h1);
+    assert_true(h.has_ech);
     assert_false(h.offers_h2 || h.has_tls13);
 }
 
@@ -170,7 +170,6 @@ test_without_extensions(void **state)
     struct str in = make_wire(body.p, body.n - 2, 16384);
     assert_int_equal(hello_parse(in, &h), HELLO_OK);
     assert_int_equal(h.sni_len, 0);
-    assert_true(h.offers_h1);
     assert_false(h.has_tls13 || h.offers_h2 || h.has_ech);
     in = make_wire(body.p, body.n, 16384);
     assert_int_equal(hello_parse(in, &h), HELLO_OK);
@@ -306,10 +305,10 @@ test_alpn(void **state)
     struct hello h;
     EXT(16, "\0\3\2h2");
     assert_int_equal(parse_exts(&h), HELLO_OK);
-    assert_true(h.offers_h2 && !h.offers_h1);
+    assert_true(h.offers_h2);
     EXT(16, "\0\x12\x08http/1.0\x08http/1.1");
     assert_int_equal(parse_exts(&h), HELLO_OK);
-    assert_true(!h.offers_h2 && h.offers_h1);
+    assert_true(!h.offers_h2);
     EXT(16, "\0\4\2h2");
     assert_exts(HELLO_BAD);
     EXT(16, "\0\3\2h2x");
@@ -479,15 +478,14 @@ test_real_ones(void **state)
     }
     assert_int_equal(hello_parse(in, &h), HELLO_OK);
     assert_string_equal(h.sni, "a.example");
-    assert_true(h.has_tls13 && h.offers_h2 && !h.offers_h1);
+    assert_true(h.has_tls13 && h.offers_h2);
     in = real_hello("b.example", TLS1_2_VERSION, "\x08http/1.1");
     assert_int_equal(hello_parse(in, &h), HELLO_OK);
     assert_string_equal(h.sni, "b.example");
-    assert_true(!h.has_tls13 && !h.offers_h2 && h.offers_h1);
+    assert_true(!h.has_tls13 && !h.offers_h2);
     in = real_hello(NULL, TLS1_3_VERSION, NULL);
     assert_int_equal(hello_parse(in, &h), HELLO_OK);
     assert_int_equal(h.sni_len, 0);
-    assert_true(h.offers_h1);
 }
 
 int

@@ -58,7 +58,7 @@ expect(enum chan_type type)
 static void
 keeper_start(void)
 {
-    struct keeper_args a = { master[1], vault, tickets, LOG_EMERG };
+    struct keeper_args a = { master[1], vault, tickets };
     keeper = fork();
     if (keeper == 0) {
         close(master[0]);

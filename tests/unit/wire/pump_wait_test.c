@@ -54,6 +54,21 @@ run_work(void *state, struct bufq *in, struct bufq *out, enum need need)
 static const struct filter works = {
     .name = "works", .state_size = sizeof(struct clock), .run = run_work
 };
+/* Keeps all that it has until its time is set to 0. */
+static enum flow
+run_keep(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    struct clock *w = state;
+    return w->until != 0 ? F_WAIT : run_all(state, in, out, need);
+}
+
+static const struct filter keeps = { .name = "keeps",
+    .state_size = sizeof(struct clock),
+    .run = run_keep,
+    .wait = wait_clock };
+static const struct filter keeps_for_an_event = {
+    .name = "keeps", .state_size = sizeof(struct clock), .run = run_keep
+};
 static const struct filter plain = { .name = "plain", .run = run_all };
 
 struct fixture {
@@ -137,6 +152,43 @@ who_waits(void **state)
     assert_int_equal(a->waits, 3);
 }
 
+/* F_WAIT: though it has input, and the output has room. */
+static void
+one_that_keeps(void **state)
+{
+    struct fixture *f = *state;
+    struct clock *k = add(f, &keeps), *behind = add(f, &takes);
+    behind->until = TASK_NEVER;
+    k->until = 4;
+    give(f, "abc");
+    pump_end(&f->pump);
+    assert_false(pump_run(&f->pump));
+    assert_true(pump_wait(&f->pump) == 4);
+    assert_int_equal(behind->waits, 0); /* it has given nothing yet */
+    assert_false(pump_run(&f->pump));
+    k->until = 0;
+    assert_true(pump_run(&f->pump));
+    assert_true(pump_is_last(&f->pump));
+    assert_int_equal(pump_out(&f->pump)->len, 3);
+}
+
+static void
+one_that_keeps_for_an_event(void **state)
+{
+    struct fixture *f = *state;
+    struct clock *k = add(f, &keeps_for_an_event);
+    k->until = 1;
+    give(f, "abc");
+    assert_true(never(f));
+    task_fini(&f->sink); /* was woken for the bytes */
+    task_init(&f->sink, f->loop, &step_none, NULL);
+    assert_false(list_is_linked(&f->sink.queued));
+    k->until = 0;
+    pump_wake(&f->pump);
+    assert_true(list_is_linked(&f->sink.queued));
+    assert_true(pump_run(&f->pump));
+}
+
 /* What a sink has not taken: no filter is told that it waits. */
 static void
 not_taken(void **state)
@@ -197,6 +249,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(who_waits),
+        TEST(one_that_keeps),
+        TEST(one_that_keeps_for_an_event),
         TEST(not_taken),
         TEST(at_the_end),
         TEST(work_in_turns),
