@@ -256,7 +256,7 @@ format_line(const struct log_format *f, const struct tx *tx, size_t value_max,
         struct str s = STR_NONE;
         ok = buf_add(line, piece->literal);
         if (piece->value != NULL && ok) {
-            if (!value_eval(piece->value, (void *)tx, tx->arena, &s)) {
+            if (!value_eval(piece->value, (void *)tx, tx->xfer.arena, &s)) {
                 s = STR_NONE;
             }
             s.n = s.n < value_max ? s.n : value_max;

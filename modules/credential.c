@@ -57,7 +57,7 @@ secret_value(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
 {
     struct tx *tx = ctx;
-    AN(a == tx->arena);
+    AN(a == tx->xfer.arena);
     (void)name;
     return tx_secret(tx, arg, out);
 }
@@ -65,7 +65,7 @@ secret_value(
 static enum render
 render(struct tx *tx, const struct value *v, struct str *out)
 {
-    if (!value_eval(v, tx, tx->arena, out)) {
+    if (!value_eval(v, tx, tx->xfer.arena, out)) {
         return RENDER_MISSING;
     }
     if (value_has_secret(v)) {
@@ -110,7 +110,7 @@ render_bearer(struct tx *tx, const struct value *v, struct attached *at)
     enum render r = render(tx, v, &s);
     if (r == RENDER_OK) {
         at->value = tx_wipe_later(
-            tx, arena_printf(tx->arena, "Bearer %.*s", STR_ARG(s)));
+            tx, arena_printf(tx->xfer.arena, "Bearer %.*s", STR_ARG(s)));
     }
     return r;
 }
@@ -129,9 +129,9 @@ render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
     if (r != RENDER_OK) {
         return r;
     }
-    struct str pair = tx_wipe_later(
-        tx, arena_printf(tx->arena, "%.*s:%.*s", STR_ARG(user), STR_ARG(s)));
-    char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
+    struct str pair = tx_wipe_later(tx,
+        arena_printf(tx->xfer.arena, "%.*s:%.*s", STR_ARG(user), STR_ARG(s)));
+    char *text = arena_alloc(tx->xfer.arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
     at->value = tx_wipe_later(tx, str_n(text, 6 + n));
@@ -148,7 +148,7 @@ render_headers(struct tx *tx, const struct credential *cc, struct state *st)
     for (const struct rule *k = cc->headers; k != NULL; k = k->next) {
         n++;
     }
-    st->items = arena_calloc(tx->arena, n * sizeof *st->items);
+    st->items = arena_calloc(tx->xfer.arena, n * sizeof *st->items);
     for (const struct rule *k = cc->headers; k != NULL && r == RENDER_OK;
          k = k->next) {
         bool is_secret = value_has_secret(k->value);
@@ -183,7 +183,7 @@ apply_headers(struct state *st, struct head *h)
 static struct str
 query_without(struct tx *tx, struct str query, struct str name)
 {
-    char *to = arena_alloc(tx->arena, query.n + 1);
+    char *to = arena_alloc(tx->xfer.arena, query.n + 1);
     size_t n = 0;
     struct str part;
     while (str_cut(&query, '&', &part)) {
@@ -209,7 +209,8 @@ set_query(struct tx *tx, struct str *query, const struct rule *rule)
         return r;
     }
     struct str rest = query_without(tx, *query, rule->name);
-    char *to = arena_alloc(tx->arena, rest.n + (rule->name.n + s.n) * 3 + 3);
+    char *to =
+        arena_alloc(tx->xfer.arena, rest.n + (rule->name.n + s.n) * 3 + 3);
     size_t n = 0;
     if (rest.n != 0) {
         memcpy(to, rest.p, rest.n);
@@ -233,8 +234,8 @@ set_queries(struct tx *tx, const struct rule *rules)
         r = set_query(tx, &query, rules);
     }
     if (r == RENDER_OK) {
-        tx->up_target =
-            tx_wipe_later(tx, arena_printf(tx->arena, "%.*s?%.*s",
+        tx->xfer.target =
+            tx_wipe_later(tx, arena_printf(tx->xfer.arena, "%.*s?%.*s",
                                   STR_ARG(tx->route.path), STR_ARG(query)));
     }
     return r;

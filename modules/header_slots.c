@@ -26,7 +26,7 @@ refuse(struct tx *tx, const char *rule, struct str detail)
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
     tx_reply(tx, &r);
-    head_add(&tx->response, STR("Retry-After"), STR(RETRY_AFTER));
+    head_add(&tx->xfer.response, STR("Retry-After"), STR(RETRY_AFTER));
     return V_REPLY;
 }
 
@@ -34,7 +34,7 @@ static enum verdict
 refuse_full(struct tx *tx, const struct policy *p)
 {
     return refuse(tx, "header_slots_queue",
-        arena_printf(tx->arena,
+        arena_printf(tx->xfer.arena,
             "header_slots_queue: %u requests of this sandbox wait for response "
             "headers, and %u for their turn",
             p->header_slots, p->header_slots_queue));
@@ -44,7 +44,7 @@ static enum verdict
 refuse_late(struct tx *tx, const struct policy *p)
 {
     return refuse(tx, "header_slots_timeout",
-        arena_printf(tx->arena,
+        arena_printf(tx->xfer.arena,
             "header_slots_timeout: %u requests of this sandbox wait for "
             "response headers, and none came in time",
             p->header_slots));
@@ -58,7 +58,7 @@ acquire(struct tx *tx, const struct policy *p)
         .limit = p->header_slots,
         .generation = tx->conn->worker->setup.generation,
         .queue = p->header_slots_queue,
-        .task = &tx->task };
+        .task = &tx->xfer.task };
     struct slot *slot = slot_of(tx);
     tx->t_queued = clock_mono();
     if (!slot_acquire(tx->conn->worker->slots, slot, &ask)) {
@@ -90,7 +90,7 @@ on_upstream(struct tx *tx)
     if (clock_mono() >= deadline) {
         return refuse_late(tx, p);
     }
-    task_wait(&tx->task, deadline, NULL, NULL);
+    task_wait(&tx->xfer.task, deadline, NULL, NULL);
     return V_WAIT;
 }
 

@@ -54,8 +54,8 @@ demand(struct tx *tx, enum tx_fault fault, const char *why)
         .detail = str_of(why) };
     tx_fail(tx, fault, "%s", why);
     tx_reply(tx, &r);
-    head_add(
-        &tx->response, STR("Proxy-Authenticate"), STR("Basic realm=\"weir\""));
+    head_add(&tx->xfer.response, STR("Proxy-Authenticate"),
+        STR("Basic realm=\"weir\""));
     return V_REPLY;
 }
 
@@ -107,7 +107,7 @@ on_target(struct conn *c, const struct target *t)
                              ? "the proxy credentials cannot be read"
                              : "the proxy credentials are no sandbox's");
     case IDENTITY_CONFLICT:
-        t->tx->must_close = true;
+        t->tx->xfer.must_close = true;
         return demand(t->tx, FAULT_POLICY,
             "the credentials are not those of this connection's sandbox");
     case IDENTITY_REFUSED:

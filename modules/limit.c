@@ -252,17 +252,17 @@ refuse(struct tx *tx, const char *rule, double seconds, struct str detail)
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
     tx_reply(tx, &r);
-    head_add(&tx->response, STR("Retry-After"),
-        arena_printf(tx->arena, "%u", round_up(seconds)));
+    head_add(&tx->xfer.response, STR("Retry-After"),
+        arena_printf(tx->xfer.arena, "%u", round_up(seconds)));
     return V_REPLY;
 }
 
 static enum verdict
 refuse_connection(struct tx *tx)
 {
-    tx->must_close = true;
+    tx->xfer.must_close = true;
     return refuse(tx, "connections", 1,
-        arena_printf(tx->arena,
+        arena_printf(tx->xfer.arena,
             "connections: this sandbox has more than %u at a time",
             tx->policy->connections));
 }
@@ -297,7 +297,7 @@ limit_requests(struct tx *tx, const struct limit *l)
     return n.all <= l->requests
                ? V_NEXT
                : refuse(tx, "requests", 1,
-                     arena_printf(tx->arena,
+                     arena_printf(tx->xfer.arena,
                          "requests: this sandbox has more than %u in progress",
                          l->requests));
 }

@@ -14,12 +14,13 @@ answer(struct tx *tx, unsigned status)
         .error = is_denial ? "http_request_denied" : "http_request_error",
         .rule = decision_rule_name(d),
         .is_denial = is_denial,
-        .reason = decision_reason(d, tx->arena),
-        .detail = decision_explain(d, tx->arena) };
+        .reason = decision_reason(d, tx->xfer.arena),
+        .detail = decision_explain(d, tx->xfer.arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
     tx_reply(tx, &r);
     if (d->outcome == DECIDE_METHOD) {
-        head_add(&tx->response, STR("Allow"), decision_allow(d, tx->arena));
+        head_add(&tx->xfer.response, STR("Allow"),
+            decision_allow(d, tx->xfer.arena));
     }
     return V_REPLY;
 }
@@ -44,7 +45,7 @@ answer_return(struct tx *tx)
     const struct value *text = NULL;
     struct str s = STR_NONE;
     unsigned code = decision_return(&tx->decision, &text);
-    if (text != NULL && !value_eval(text, tx, tx->arena, &s)) {
+    if (text != NULL && !value_eval(text, tx, tx->xfer.arena, &s)) {
         return refuse_return(tx);
     }
     if (text == NULL && code >= 400) {
@@ -56,7 +57,7 @@ answer_return(struct tx *tx)
     }
     tx_reply_text(tx, code, is_redirect ? STR("") : s);
     if (is_redirect) {
-        head_add(&tx->response, STR("Location"), s);
+        head_add(&tx->xfer.response, STR("Location"), s);
     }
     return V_REPLY;
 }
@@ -87,7 +88,7 @@ on_target(struct conn *c, const struct target *t)
     if (q.is_request) {
         q.method = t->head->method;
         q.path = t->tx->path;
-        q.arena = t->tx->arena;
+        q.arena = t->tx->xfer.arena;
     }
     judge(&q, &t->authority, c->worker->egress, d);
     if (q.is_request) {

@@ -48,7 +48,7 @@ on_request(struct tx *tx, struct head *h)
     if (pp->pass == NULL) {
         return V_NEXT;
     }
-    apply(pp->pass, tx->arena, &tx->route);
+    apply(pp->pass, tx->xfer.arena, &tx->route);
     head_remove(h, STR("Host"));
     head_add_first(h, STR("Host"), pp->pass->host_field);
     if (pp->pass->to.n != 0) {

@@ -143,7 +143,7 @@ tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
     if (was_told(st, finding, d)) {
         return;
     }
-    struct told *t = arena_alloc(tx->arena, sizeof *t);
+    struct told *t = arena_alloc(tx->xfer.arena, sizeof *t);
     *t = (struct told){ finding, d, st->told };
     st->told = t;
     conn_log(tx->conn, LOG_WARN,
@@ -169,7 +169,7 @@ on_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
         return;
     }
     if (w->copy == NULL) {
-        struct str copy = arena_dup(w->tx->arena, *w->text);
+        struct str copy = arena_dup(w->tx->xfer.arena, *w->text);
         w->copy = (char *)copy.p;
         *w->text = copy;
     }
@@ -235,7 +235,8 @@ list_secrets(struct tx *tx, struct state *st)
         if (st->n == room) {
             const struct secret_spec **before = st->secrets;
             room = room != 0 ? room * 2 : 4;
-            st->secrets = arena_alloc(tx->arena, room * sizeof *st->secrets);
+            st->secrets =
+                arena_alloc(tx->xfer.arena, room * sizeof *st->secrets);
             for (unsigned i = 0; i < st->n; i++) {
                 st->secrets[i] = before[i];
             }
@@ -265,7 +266,7 @@ on_request(struct tx *tx, struct head *h)
     st->first = scan_set_get(store, NULL, st->secrets, st->n, tx->sandbox->id);
     st->now = scan_set_ref(st->first);
     st->changes = secret_changes(store);
-    arena_on_free(tx->arena, end_state, st);
+    arena_on_free(tx->xfer.arena, end_state, st);
     tx->needs_whole = st->mode == REDACT_ON && st->now->n != 0;
     return V_NEXT;
 }
@@ -318,15 +319,17 @@ on_trailers(struct tx *tx, struct head *h)
 }
 
 static bool
-body_want(const struct tx *tx)
+body_want(const void *owner)
 {
+    const struct tx *tx = owner;
     const struct state *st = module_state(tx, redact_module_index);
     return tx->t_connected == 0 ? is_looked_through(tx) : st->outcome >= UNREAD;
 }
 
 static void
-body_init(struct tx *tx, void *state)
+body_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     struct body *b = state;
     b->tx = tx;
     b->set = scan_set_ref(current_state(tx)->now);
@@ -450,8 +453,8 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
         return F_FULL;
     }
     if (need == END && b->has_masked) {
-        head_remove_digests(&b->tx->response); /* of its trailers; its fields
-                                                  have been sent */
+        head_remove_digests(&b->tx->xfer.response); /* of its trailers; its
+                                                  fields have been sent */
     }
     return need == END ? F_DONE : F_NEED;
 }

@@ -145,7 +145,8 @@ replace(struct work *w, const struct text *t, struct str *out)
         w->outcome = INVALID;
         return false;
     }
-    struct placeholder_sink to = { arena_alloc(w->tx->arena, size.n + 1), 0 };
+    struct placeholder_sink to = { arena_alloc(w->tx->xfer.arena, size.n + 1),
+        0 };
     rewrite(w, t, &to);
     *out = tx_wipe_later(w->tx, str_n(to.p, to.n));
     return true;
@@ -163,7 +164,7 @@ replace_basic(struct work *w, const struct text *t, struct str *out)
     if (prefix == 0) {
         return false;
     }
-    uint8_t *plain = arena_alloc(w->tx->arena, (code.n + 3) / 4 * 3 + 1);
+    uint8_t *plain = arena_alloc(w->tx->xfer.arena, (code.n + 3) / 4 * 3 + 1);
     if (!base64_decode(code, plain, &n)) {
         return false;
     }
@@ -171,7 +172,8 @@ replace_basic(struct work *w, const struct text *t, struct str *out)
     if (!replace(w, &inner, &pair)) {
         return false;
     }
-    char *text = arena_alloc(w->tx->arena, prefix + base64_len(pair.n) + 1);
+    char *text =
+        arena_alloc(w->tx->xfer.arena, prefix + base64_len(pair.n) + 1);
     memcpy(text, t->value.p, prefix);
     n = base64_encode(pair, text + prefix);
     *out = tx_wipe_later(w->tx, str_n(text, prefix + n));
@@ -191,7 +193,7 @@ replace_header(struct work *w, struct field *f, struct state *st)
         w->outcome = INVALID;
         return;
     }
-    struct change *change = arena_alloc(w->tx->arena, sizeof *change);
+    struct change *change = arena_alloc(w->tx->xfer.arena, sizeof *change);
     *change = (struct change){ f->value, value, st->changes };
     st->changes = change;
     f->value = value;
@@ -268,20 +270,20 @@ replace_target(struct work *w)
 {
     struct tx *tx = w->tx;
     struct str path = tx->route.path, query = tx->query;
-    if (tx->up_target.p != NULL) {
-        size_t at = str_find(tx->up_target, '?');
-        path = str_n(tx->up_target.p, at);
-        query =
-            at < tx->up_target.n ? str_skip(tx->up_target, at + 1) : STR_NONE;
+    if (tx->xfer.target.p != NULL) {
+        size_t at = str_find(tx->xfer.target, '?');
+        path = str_n(tx->xfer.target.p, at);
+        query = at < tx->xfer.target.n ? str_skip(tx->xfer.target, at + 1)
+                                       : STR_NONE;
     }
     struct placeholder_sink to = { NULL, 0 };
     if (!rewrite_target(w, path, query, &to)) {
         return;
     }
-    char *text = arena_alloc(tx->arena, to.n + 1);
+    char *text = arena_alloc(tx->xfer.arena, to.n + 1);
     to = (struct placeholder_sink){ text, 0 };
     rewrite_target(w, path, query, &to);
-    tx->up_target = tx_wipe_later(tx, str_n(text, to.n));
+    tx->xfer.target = tx_wipe_later(tx, str_n(text, to.n));
 }
 
 static enum verdict
@@ -313,8 +315,9 @@ look_at_body(struct tx *tx, const struct rule *k)
     struct tx_look *look = NULL;
     for (; k != NULL; k = k->next) {
         if (k->place == IN_BODY) {
-            look = look != NULL ? look
-                                : tx_look_at_body(tx, media_says(&tx->request));
+            look = look != NULL
+                       ? look
+                       : tx_look_at_body(tx, media_says(&tx->xfer.request));
             tx_look_add(look, k->secret);
         }
     }
@@ -344,15 +347,17 @@ begin_body(struct tx *tx, struct head *h, const struct rule *rules)
 }
 
 static bool
-want(const struct tx *tx)
+want(const void *owner)
 {
+    const struct tx *tx = owner;
     const struct state *st = module_state(tx, substitute_module_index);
     return st->media != MEDIA_OTHER;
 }
 
 static void
-body_init(struct tx *tx, void *state)
+body_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     const struct substitute *sc = module_where(tx, substitute_module_index);
     const struct state *st = module_state(tx, substitute_module_index);
     for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
@@ -384,7 +389,7 @@ on_request(struct tx *tx, struct head *h)
     for (const struct rule *k = sc->rules; k != NULL; k = k->next) {
         n++;
     }
-    w.values = arena_calloc(tx->arena, n * sizeof *w.values);
+    w.values = arena_calloc(tx->xfer.arena, n * sizeof *w.values);
     replace_headers(&w, h, st);
     if (w.outcome == DONE) {
         replace_target(&w);
@@ -398,7 +403,7 @@ static void
 on_log(const struct tx *tx)
 {
     const struct state *st = module_state(tx, substitute_module_index);
-    const struct head *h = &tx->request;
+    const struct head *h = &tx->xfer.request;
     for (const struct change *k = st->changes; k != NULL; k = k->next) {
         for (unsigned i = 0; i < h->n; i++) {
             if (h->fields[i].value.p == k->after.p) {

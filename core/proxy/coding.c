@@ -63,13 +63,13 @@ copy_readable(struct str value, char *to, size_t n, bool *is_cut)
 static struct str
 readable(struct tx *tx, bool *is_cut)
 {
-    const struct head *h = &tx->request;
+    const struct head *h = &tx->xfer.request;
     const struct field *f = NULL;
     size_t max = 0, n = 0;
     while ((f = head_next(h, FIELD_ACCEPT_ENCODING, f)) != NULL) {
         max += 2 * (f->value.n + 1); /* "a,b" grows by a byte for each */
     }
-    char *to = arena_alloc(tx->arena, max + 1);
+    char *to = arena_alloc(tx->xfer.arena, max + 1);
     while ((f = head_next(h, FIELD_ACCEPT_ENCODING, f)) != NULL) {
         n = copy_readable(f->value, to, n, is_cut);
     }
@@ -87,7 +87,7 @@ is_strict(const struct tx *tx, unsigned wishes)
 void
 coding_ask(struct tx *tx)
 {
-    struct head *h = &tx->request;
+    struct head *h = &tx->xfer.request;
     unsigned wishes = hooks_wishes(tx);
     if (!(wishes & FILTER_IDENTITY)) {
         return;
@@ -159,11 +159,11 @@ refuse(struct tx *tx, const char *error, const char *why)
 static void
 weaken_etag(struct tx *tx)
 {
-    struct head *h = &tx->response;
+    struct head *h = &tx->xfer.response;
     for (unsigned i = 0; i < h->n; i++) {
         struct str *value = &h->fields[i].value;
         if (h->fields[i].id == FIELD_ETAG && !str_starts(*value, STR("W/"))) {
-            *value = arena_printf(tx->arena, "W/%.*s", STR_ARG(*value));
+            *value = arena_printf(tx->xfer.arena, "W/%.*s", STR_ARG(*value));
         }
     }
 }
@@ -173,7 +173,7 @@ weaken_etag(struct tx *tx)
 static void
 correct_head(struct tx *tx)
 {
-    struct head *h = &tx->response;
+    struct head *h = &tx->xfer.response;
     head_remove(h, STR("Accept-Ranges"));
     head_remove_digests(h);
     if (tx->coding != CODING_IDENTITY || h->status == 304) {
@@ -185,7 +185,7 @@ correct_head(struct tx *tx)
 static bool
 decode(struct tx *tx, unsigned wishes, bool is_empty)
 {
-    struct head *h = &tx->response;
+    struct head *h = &tx->xfer.response;
     bool is_part = h->status == 206;
     tx->coding = is_empty ? CODING_IDENTITY : coding_of(h);
     if (is_strict(tx, wishes)) {
@@ -214,12 +214,12 @@ decode(struct tx *tx, unsigned wishes, bool is_empty)
 bool
 coding_begin(struct tx *tx)
 {
-    struct head *h = &tx->response;
+    struct head *h = &tx->xfer.response;
     unsigned wishes = hooks_wishes(tx);
-    bool has_body = head_response_has_body(h, tx->request.method_id);
+    bool has_body = head_response_has_body(h, tx->xfer.request.method_id);
     bool is_empty = h->status == 204 || h->status == 304 ||
                     (h->body == BODY_LENGTH && h->length == 0);
-    AZ(tx->down.n_stages);
+    AZ(tx->xfer.down.n_stages);
     if (wishes & FILTER_IDENTITY && !decode(tx, wishes, is_empty)) {
         return false;
     }

@@ -12,7 +12,7 @@
  */
 
 #include "http/gzip.h"
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 struct head;
 struct tx;

@@ -30,8 +30,9 @@ struct gunzip_state {
 };
 
 static void
-gunzip_init(struct tx *tx, void *state)
+gunzip_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     struct gunzip_state *st = state;
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     st->gunzip = gunzip_new(tx->coding, pc->gunzip_ratio);
@@ -68,8 +69,9 @@ struct gzip_state {
 };
 
 static void
-gzip_init(struct tx *tx, void *state)
+gzip_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     struct gzip_state *st = state;
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     st->coding = tx->coding;
@@ -146,8 +148,8 @@ static void
 on_look(void *arg, char *text, size_t n)
 {
     struct tx *tx = arg;
-    for (unsigned i = 0; i < tx->down.n_stages; i++) {
-        const struct filter *f = tx->down.stages[i].filter;
+    for (unsigned i = 0; i < tx->xfer.down.n_stages; i++) {
+        const struct filter *f = tx->xfer.down.stages[i].filter;
         if (f->flags & FILTER_LOOKS) {
             mask_text(tx, f, text, n);
         }
@@ -155,8 +157,9 @@ on_look(void *arg, char *text, size_t n)
 }
 
 static void
-read_init(struct tx *tx, void *state)
+read_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     struct mask_state *st = state;
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     AZ(tx->gzip_mask);
@@ -181,8 +184,9 @@ read_fini(void *state)
 }
 
 static void
-write_init(struct tx *tx, void *state)
+write_init(void *owner, void *state)
 {
+    struct tx *tx = owner;
     struct mask_state *st = state;
     st->tx = tx;
 }

@@ -22,9 +22,6 @@
 #include "proxy/worker_sandbox.h"
 #include "proxy/worker.h"
 
-#define OUT_LIMIT (64 * 1024)
-#define CONN_READ_MIN 4096
-
 /* What its client has sent already may be on its way. */
 #define LAST_SECONDS 1.0
 
@@ -73,9 +70,8 @@ conn_new(
     task_init(&c->task, w->loop,
         l->proxy_protocol ? &conn_step_proxy_protocol : conn_first_step(c),
         on_conn_end);
-    c->stream = tcp_new(w->loop, fd, &c->task);
-    buf_init(&c->in, worker_conf(w)->client_header_buffer_size);
-    bufq_init(&c->out, OUT_LIMIT);
+    wire_init(&c->wire, tcp_new(w->loop, fd, &c->task),
+        worker_conf(w)->client_header_buffer_size);
     list_add_tail(&w->conns, &c->node);
     w->n_conns++;
     if (!may_connect(c)) {
@@ -96,12 +92,10 @@ conn_free(struct conn *c)
         tx_free(c->tx);
     }
     pinned_close(c);
-    stream_close(c->stream);
+    wire_fini(&c->wire);
     if (c->leaf != NULL) {
         leaf_unref(c->leaf);
     }
-    buf_fini(&c->in);
-    bufq_fini(&c->out);
     if (c->arena != NULL) {
         arena_free(c->arena);
     }
@@ -128,24 +122,6 @@ conn_patience(const struct conn *c)
     CHECK(c, CONN_MAGIC);
     double wait = worker_conf(c->worker)->client_header_timeout;
     return c->must_close && wait > LAST_SECONDS ? LAST_SECONDS : wait;
-}
-
-enum io
-conn_fill(struct conn *c, size_t limit)
-{
-    CHECK(c, CONN_MAGIC);
-    size_t room = limit > c->in.n ? limit - c->in.n : 0;
-    if (room == 0) {
-        return IO_AGAIN;
-    }
-    size_t want = c->in.n == 0 ? CONN_READ_MIN : c->in.n;
-    want = want < room ? want : room;
-    char *to = buf_reserve(&c->in, want);
-    AN(to != NULL);
-    size_t got = 0;
-    enum io r = stream_read(c->stream, to, want, &got);
-    c->in.n += r == IO_OK ? got : 0;
-    return r;
 }
 
 void

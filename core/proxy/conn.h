@@ -9,11 +9,9 @@
  */
 
 #include "base/addr.h"
-#include "base/buf.h"
-#include "base/bufq.h"
 #include "http/url.h"
-#include "net/stream.h"
 #include "net/tls_record.h"
+#include "wire/h1_side.h"
 
 struct worker;
 struct listen;
@@ -22,7 +20,6 @@ struct sandbox;
 struct tx;
 struct leaf;
 struct head;
-struct h1_side;
 struct hello;
 
 /* How the client's side of an exchange is written: one for each version. */
@@ -38,16 +35,14 @@ struct conn {
     struct worker *worker;
     const struct listen *listen;
     const struct serve *serve;
-    struct stream *stream;
+    struct wire wire;
     struct sandbox *sandbox; /* NULL until identified: conn_join() */
     struct list of_sandbox;  /* worker_sandbox.c's */
     struct arena *arena;     /* made with the tunnel; NULL before */
     struct addr client;      /* a front end's own, where it names none */
     struct addr front_end;   /* that the socket is connected to */
     uint64_t id;             /* "*N" in logs */
-    struct buf in;           /* head bytes read and not yet parsed */
-    size_t scanned;          /* of in: searched for a head's end */
-    struct bufq out;         /* bytes for the client */
+    struct h1_reader reader; /* serve_h1.c's, between exchanges */
     struct tx *tx;           /* the exchange in progress */
     struct leaf *leaf;
     struct pool_host *pinned; /* pinned.c's; NULL: none */
@@ -65,8 +60,6 @@ struct conn {
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
     bool is_quitting;    /* the worker drains: one last request */
     bool is_parked;
-    bool has_blank;      /* an empty line came before this request */
-    bool is_plausible;   /* its first line is there, and may be one */
     bool has_client;     /* `client` is one */
     bool is_half_closed; /* the client will say no more, and may yet read */
     bool must_close;     /* after this response */
@@ -74,10 +67,6 @@ struct conn {
 };
 
 #define CONN_MAGIC 0xc0220c22u
-
-/* How much of a request that was answered before its end is thrown away to keep
- * its connection; of one that ends, how much in a turn. */
-#define LINGER_BYTES (256 * 1024)
 
 /* The conn of a step's task. */
 static inline struct conn *
@@ -107,10 +96,6 @@ const struct step *conn_first_step(const struct conn *c);
 must_check const struct step *conn_refuse(
     struct conn *c, unsigned status, const char *why);
 
-/* More bytes into c->in, at most to `limit` bytes in all; IO_AGAIN also when
- * it is full. */
-must_check enum io conn_fill(struct conn *c, size_t limit);
-
 /* Seconds that the first bytes of a connection or a tunnel may take to come:
  * few where the worker is to end. */
 double conn_patience(const struct conn *c);
@@ -119,16 +104,16 @@ double conn_patience(const struct conn *c);
 void conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_passthrough);
 
-/* Ends without an answer, or with what c->out holds: the client sees that, and
- * no reset. Returns the step. */
+/* Ends without an answer, or with what c->wire.out holds: the client sees that,
+ * and no reset. Returns the step. */
 must_check const struct step *conn_linger(struct conn *c);
 
 /* The same with a TLS alert, for a handshake that OpenSSL has no part in. */
 must_check const struct step *conn_alert(struct conn *c, enum tls_alert alert);
 
-/* The ClientHello at the start of c->in, read as it comes; h->sni is parsed to
- * *au (the tunnel's own host where there is none), unless that is NULL. False:
- * *next says to wait, or to end, for what is TLS with an alert. */
+/* The ClientHello at the start of c->wire.in, read as it comes; h->sni is
+ * parsed to *au (the tunnel's own host where there is none), unless that is
+ * NULL. False: *next says to wait, or to end, for what is TLS with an alert. */
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 

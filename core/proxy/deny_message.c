@@ -106,8 +106,8 @@ deny_message(struct tx *tx)
     CHECK(tx, TX_MAGIC);
     const struct value *v = nearest(tx);
     struct str s;
-    if (v == NULL || !value_eval(v, tx, tx->arena, &s)) {
+    if (v == NULL || !value_eval(v, tx, tx->xfer.arena, &s)) {
         return STR_NONE;
     }
-    return as_text(tx->arena, s);
+    return as_text(tx->xfer.arena, s);
 }

@@ -183,13 +183,13 @@ hook_ask(enum hook h, const struct module *m, const struct subject *s)
     case H_TARGET:
         return m->on_target(s->conn, s->target);
     case H_REQUEST:
-        return m->on_request(s->tx, &s->tx->request);
+        return m->on_request(s->tx, &s->tx->xfer.request);
     case H_UPSTREAM:
         return m->on_upstream(s->tx);
     case H_SEND:
-        return m->on_send(s->tx, &s->tx->request);
+        return m->on_send(s->tx, &s->tx->xfer.request);
     case H_RESPONSE:
-        return m->on_response(s->tx, &s->tx->response);
+        return m->on_response(s->tx, &s->tx->xfer.response);
     default:
         PANIC("this hook has no verdict");
     }
@@ -313,7 +313,7 @@ void
 hooks_interim(struct tx *tx)
 {
     for (unsigned i = 0; i < hook_count[H_INTERIM]; i++) {
-        hook_module(H_INTERIM, i)->on_interim(tx, &tx->response);
+        hook_module(H_INTERIM, i)->on_interim(tx, &tx->xfer.response);
     }
 }
 
@@ -321,7 +321,7 @@ void
 hooks_trailers(struct tx *tx)
 {
     for (unsigned i = 0; i < hook_count[H_TRAILERS]; i++) {
-        hook_module(H_TRAILERS, i)->on_trailers(tx, &tx->response);
+        hook_module(H_TRAILERS, i)->on_trailers(tx, &tx->xfer.response);
     }
 }
 
@@ -363,7 +363,7 @@ add_request_filters(struct tx *tx)
 {
     for (unsigned i = next_filter(tx, true, 0); i < modules_count;
          i = next_filter(tx, true, i + 1)) {
-        pump_add(&tx->up, tx, tx->arena, modules[i]->request_body);
+        pump_add(&tx->xfer.up, tx, tx->xfer.arena, modules[i]->request_body);
     }
 }
 
@@ -389,12 +389,12 @@ add_response_filters(struct tx *tx)
     }
     for (unsigned i = 0; i < n; i++) {
         if (i == first) {
-            pump_add(&tx->down, tx, tx->arena,
+            pump_add(&tx->xfer.down, tx, tx->xfer.arena,
                 only_looks ? &mask_read_filter : &gunzip_filter);
         }
-        pump_add(&tx->down, tx, tx->arena, found[i]);
+        pump_add(&tx->xfer.down, tx, tx->xfer.arena, found[i]);
         if (i == last) {
-            pump_add(&tx->down, tx, tx->arena,
+            pump_add(&tx->xfer.down, tx, tx->xfer.arena,
                 only_looks ? &mask_write_filter : &gzip_filter);
         }
     }
@@ -415,7 +415,7 @@ unsigned
 hooks_wishes(const struct tx *tx)
 {
     unsigned any = 0, all = FILTER_KEEPS_LENGTH | FILTER_LOOKS;
-    bool is_early = tx->response.status == 0;
+    bool is_early = tx->xfer.response.status == 0;
     for (unsigned i = 0; i < modules_count; i++) {
         const struct filter *f = modules[i]->response_body;
         bool can_tell =

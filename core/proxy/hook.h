@@ -8,7 +8,7 @@
 
 #include "conf/bind.h"
 #include "http/url.h"
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 struct conn;
 struct decision;

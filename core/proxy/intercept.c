@@ -68,17 +68,18 @@ static void
 log_failure(const struct conn *c)
 {
     struct str dir = c->worker->setup.ca_dir, id = c->sandbox->id;
-    if (tls_is_distrusted(c->stream) && distrust_is_news(c->worker->distrust,
-                                            c->sandbox->serial, clock_mono())) {
+    if (tls_is_distrusted(c->wire.stream) &&
+        distrust_is_news(
+            c->worker->distrust, c->sandbox->serial, clock_mono())) {
         conn_log(c, LOG_WARN,
             "sandbox \"%.*s\" does not trust its CA: give its clients "
             "\"%.*s/%.*s.pem\" (%s, for \"%.*s\")",
-            STR_ARG(id), STR_ARG(dir), STR_ARG(id), tls_error(c->stream),
+            STR_ARG(id), STR_ARG(dir), STR_ARG(id), tls_error(c->wire.stream),
             STR_ARG(c->sni));
         return;
     }
     conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
-        STR_ARG(c->sni), tls_error(c->stream));
+        STR_ARG(c->sni), tls_error(c->wire.stream));
 }
 
 static const struct step *
@@ -86,7 +87,7 @@ run_handshake(struct task *t)
 {
     struct conn *c = conn_of(t);
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
-    switch (stream_handshake(c->stream)) {
+    switch (stream_handshake(c->wire.stream)) {
     case IO_OK:
         c->is_tls = true;
         c->since = clock_mono();
@@ -101,7 +102,7 @@ run_handshake(struct task *t)
     case IO_EOF:
     case IO_ERR:
         log_failure(c);
-        c->stream = stream_pop(c->stream); /* it has said its alert */
+        c->wire.stream = stream_pop(c->wire.stream); /* it has said its alert */
         return conn_linger(c);
     }
     if (clock_mono() >= deadline) {
@@ -149,16 +150,16 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
 {
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     enum io r = IO_OK;
-    enum hello_result parsed = hello_parse(buf_str(&c->in), h);
+    enum hello_result parsed = hello_parse(buf_str(&c->wire.in), h);
     while (parsed == HELLO_MORE && r == IO_OK) {
-        r = conn_fill(c, c->in.max);
-        parsed = r == IO_OK ? hello_parse(buf_str(&c->in), h) : parsed;
+        r = wire_fill(&c->wire, c->wire.in.max);
+        parsed = r == IO_OK ? hello_parse(buf_str(&c->wire.in), h) : parsed;
     }
     if (parsed == HELLO_OK && (au == NULL || conn_read_sni(c, h, au))) {
         return true;
     }
     bool may_come =
-        parsed == HELLO_MORE && r == IO_AGAIN && c->in.n < c->in.max;
+        parsed == HELLO_MORE && r == IO_AGAIN && c->wire.in.n < c->wire.in.max;
     if (parsed == HELLO_OK) {
         *next = conn_alert(c, ALERT_UNRECOGNIZED_NAME);
     } else if (!may_come) {
@@ -180,9 +181,10 @@ begin_tls(struct conn *c)
         .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
     };
     leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
-    c->stream = tls_accept(c->worker->tls, c->stream, &args, &c->task);
-    tls_unread(c->stream, buf_str(&c->in));
-    buf_fini(&c->in);
+    c->wire.stream =
+        tls_accept(c->worker->tls, c->wire.stream, &args, &c->task);
+    tls_unread(c->wire.stream, buf_str(&c->wire.in));
+    buf_fini(&c->wire.in);
     return &step_handshake;
 }
 

@@ -20,9 +20,9 @@ waste_turn(struct conn *c)
     size_t got;
     do {
         got = 0;
-        r = stream_read(c->stream, waste, sizeof waste, &got);
-    } while (
-        r == IO_OK && !turn_spend(&c->lingering, &c->task, got, LINGER_BYTES));
+        r = stream_read(c->wire.stream, waste, sizeof waste, &got);
+    } while (r == IO_OK &&
+             !turn_spend(&c->lingering, &c->task, got, WIRE_DRAIN_BYTES));
     return r;
 }
 
@@ -32,9 +32,9 @@ run_linger(struct task *t)
     struct conn *c = conn_of(t);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     AZ(c->tx);
-    enum io r = stream_flush(c->stream, &c->out);
+    enum io r = stream_flush(c->wire.stream, &c->wire.out);
     if (r == IO_OK) {
-        stream_shutdown(c->stream);
+        stream_shutdown(c->wire.stream);
         r = waste_turn(c);
     }
     if ((r != IO_OK && r != IO_AGAIN) || clock_mono() >= end) {
@@ -48,7 +48,7 @@ const struct step *
 conn_linger(struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
-    buf_fini(&c->in);
+    buf_fini(&c->wire.in);
     c->since = clock_mono();
     return &conn_step_linger;
 }
@@ -59,7 +59,7 @@ conn_alert(struct conn *c, enum tls_alert alert)
     char record[TLS_ALERT_SIZE];
     CHECK(c, CONN_MAGIC);
     tls_alert_write(record, alert);
-    bufq_append(&c->out, str_n(record, sizeof record));
+    bufq_append(&c->wire.out, str_n(record, sizeof record));
     return conn_linger(c);
 }
 

@@ -55,8 +55,9 @@ hello_refusal(
 }
 
 static void
-on_init(struct tx *tx, void *state)
+on_init(void *owner, void *state)
 {
+    const struct tx *tx = owner;
     *(struct passthrough **)state = tx->passthrough;
 }
 
@@ -176,19 +177,19 @@ passthrough_tx(struct conn *c)
 {
     struct tx *tx = tx_new(c);
     tx->is_passthrough = true;
-    tx->must_close = true;
-    tx->request.method = STR("CONNECT");
-    tx->request.method_id = METHOD_CONNECT;
+    tx->xfer.must_close = true;
+    tx->xfer.request.method = STR("CONNECT");
+    tx->xfer.request.method_id = METHOD_CONNECT;
     tx->authority = c->target;
     tx->path = STR("");
     tx->t_request = clock_mono();
-    tx->is_head_ready = true; /* the CONNECT was answered */
-    tx->response.status = 200;
-    tx->task.step = &tx_step_passthrough;
-    tx->passthrough = arena_calloc(tx->arena, sizeof *tx->passthrough);
+    tx->xfer.is_head_ready = true; /* the CONNECT was answered */
+    tx->xfer.response.status = 200;
+    tx->xfer.task.step = &tx_step_passthrough;
+    tx->passthrough = arena_calloc(tx->xfer.arena, sizeof *tx->passthrough);
     tx->passthrough->conn = c;
-    pump_add(&tx->up, tx, tx->arena, &client_filter);
-    pump_add(&tx->down, tx, tx->arena, &server_filter);
+    pump_add(&tx->xfer.up, tx, tx->xfer.arena, &client_filter);
+    pump_add(&tx->xfer.down, tx, tx->xfer.arena, &server_filter);
     return tx;
 }
 
@@ -203,7 +204,7 @@ is_allowed(
         return hooks_target(c, target, &tx->hook_at) == V_NEXT;
     }
     tx->passthrough->refusal = r;
-    tx->response.status = 421;
+    tx->xfer.response.status = 421;
     tx_fail(tx, FAULT_POLICY, "%s in a passthrough tunnel", r->why);
     return false;
 }
@@ -221,18 +222,18 @@ run_passthrough(struct task *t)
     c->tx = target.tx = passthrough_tx(c);
     if (!is_allowed(c, c->tx, &h, &target)) {
         c->tx->is_client_done = true;
-        c->tx->task.step = &tx_step_done;
+        c->tx->xfer.task.step = &tx_step_done;
     }
-    task_wake(&c->tx->task);
+    task_wake(&c->tx->xfer.task);
     return &conn_step_splice;
 }
 
 static enum tls_alert
 alert_of(const struct tx *tx)
 {
-    return tx->passthrough->refusal != NULL ? tx->passthrough->refusal->alert
-           : tx->response.status == 403     ? ALERT_ACCESS_DENIED
-                                            : ALERT_INTERNAL_ERROR;
+    return tx->passthrough->refusal != NULL  ? tx->passthrough->refusal->alert
+           : tx->xfer.response.status == 403 ? ALERT_ACCESS_DENIED
+                                             : ALERT_INTERNAL_ERROR;
 }
 
 /* A client that was refused, or for whom no origin could be reached, still
@@ -241,7 +242,7 @@ const struct step *
 passthrough_end(struct conn *c)
 {
     struct tx *tx = c->tx;
-    bool is_waiting = tx->response.status != 200 && !tx->is_client_gone;
+    bool is_waiting = tx->xfer.response.status != 200 && !tx->is_client_gone;
     enum tls_alert alert = alert_of(tx);
     c->tx = NULL;
     tx_free(tx);

@@ -12,7 +12,7 @@
  * origin that closes.
  */
 
-#include "net/pool.h"
+#include "wire/pool.h"
 
 struct conn;
 

@@ -16,7 +16,7 @@
 static const struct step *
 take_header(struct conn *c, const struct proxy_protocol *h, size_t n)
 {
-    buf_consume(&c->in, n);
+    buf_consume(&c->wire.in, n);
     c->has_client = h->has_client;
     if (h->has_client) {
         c->client = h->client;
@@ -31,11 +31,11 @@ run_proxy_protocol(struct task *t)
     struct proxy_protocol h;
     size_t n;
     double deadline = c->since + conn_patience(c);
-    size_t limit =
-        c->in.max < PROXY_PROTOCOL_MAX ? c->in.max : PROXY_PROTOCOL_MAX;
+    size_t limit = c->wire.in.max < PROXY_PROTOCOL_MAX ? c->wire.in.max
+                                                       : PROXY_PROTOCOL_MAX;
     enum io r = IO_OK;
     while (r == IO_OK) {
-        switch (proxy_protocol_parse(buf_str(&c->in), &h, &n)) {
+        switch (proxy_protocol_parse(buf_str(&c->wire.in), &h, &n)) {
         case PROXY_PROTOCOL_OK:
             return take_header(c, &h, n);
         case PROXY_PROTOCOL_BAD:
@@ -44,11 +44,11 @@ run_proxy_protocol(struct task *t)
         case PROXY_PROTOCOL_MORE:
             break;
         }
-        if (c->in.n >= limit) {
+        if (c->wire.in.n >= limit) {
             conn_log(c, LOG_WARN, "PROXY header is too large");
             return &task_end;
         }
-        r = conn_fill(c, limit);
+        r = wire_fill(&c->wire, limit);
     }
     if (r != IO_AGAIN || clock_mono() >= deadline) {
         conn_log(c, LOG_INFO, "no PROXY header came");

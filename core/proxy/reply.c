@@ -70,27 +70,27 @@ reply_reason(unsigned status)
 static struct head *
 reply_begin(struct tx *tx, unsigned status)
 {
-    struct head *h = &tx->response;
-    head_init(h, tx->arena);
+    struct head *h = &tx->xfer.response;
+    head_init(h, tx->xfer.arena);
     h->status = status;
     h->reason = reply_reason(status);
     h->minor = 1;
     head_add(h, STR("Server"), STR("weir"));
-    head_add(h, STR("Date"), arena_dup(tx->arena, clock_http()));
+    head_add(h, STR("Date"), arena_dup(tx->xfer.arena, clock_http()));
     return h;
 }
 
 static void
 reply_end(struct tx *tx, struct str body)
 {
-    struct head *h = &tx->response;
-    pump_fini(&tx->down);
-    pump_init(&tx->down, NULL, &tx->conn->task);
+    struct head *h = &tx->xfer.response;
+    pump_fini(&tx->xfer.down);
+    pump_init(&tx->xfer.down, NULL, &tx->conn->task);
     h->body = BODY_LENGTH;
     h->length = body.n;
-    bufq_append(pump_in(&tx->down), body);
-    pump_filled(&tx->down, body.n);
-    pump_end(&tx->down);
+    bufq_append(pump_in(&tx->xfer.down), body);
+    pump_filled(&tx->xfer.down, body.n);
+    pump_end(&tx->xfer.down);
 }
 
 /* A details parameter is an sf-string: printable ASCII, quotes escaped. */
@@ -133,13 +133,14 @@ tx_reply(struct tx *tx, const struct reply *r)
         .page = worker_page(tx->conn->worker, r->status) };
     struct buf b;
     buf_init(&b, BODY_MAX);
-    const char *type = reply_body(&t, head_get(&tx->request, FIELD_ACCEPT), &b);
-    h->reason = reply_line(tx->arena, t.reason);
+    const char *type =
+        reply_body(&t, head_get(&tx->xfer.request, FIELD_ACCEPT), &b);
+    h->reason = reply_line(tx->xfer.arena, t.reason);
     head_add(h, STR("Content-Type"), str_of(type));
     if (r->error != NULL) {
-        struct str details = reply_details(tx->arena, t.detail);
+        struct str details = reply_details(tx->xfer.arena, t.detail);
         head_add(h, STR("Proxy-Status"),
-            arena_printf(tx->arena, "weir; error=%s; details=\"%.*s\"",
+            arena_printf(tx->xfer.arena, "weir; error=%s; details=\"%.*s\"",
                 r->error, STR_ARG(details)));
     }
     reply_end(tx, buf_str(&b));

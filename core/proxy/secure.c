@@ -39,9 +39,9 @@ run_hello(struct task *t)
         return next;
     }
     struct tls_server *own = listen_tls(c->worker->conf);
-    c->stream = tls_accept_own(own, c->stream, &c->task);
-    tls_unread(c->stream, buf_str(&c->in));
-    buf_fini(&c->in);
+    c->wire.stream = tls_accept_own(own, c->wire.stream, &c->task);
+    tls_unread(c->wire.stream, buf_str(&c->wire.in));
+    buf_fini(&c->wire.in);
     return &step_handshake;
 }
 
@@ -50,14 +50,14 @@ static const struct step *
 run_first_byte(struct task *t)
 {
     struct conn *c = conn_of(t);
-    enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
+    enum io r = c->wire.in.n == 0 ? wire_fill(&c->wire, c->wire.in.max) : IO_OK;
     if (r == IO_AGAIN) {
         return wait_more(c);
     }
     if (r != IO_OK) {
         return &task_end;
     }
-    bool is_tls = (unsigned char)c->in.p[0] == TLS_RECORD_HANDSHAKE;
+    bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
     return is_tls
                ? &step_hello
                : conn_refuse(c, 400, "no TLS where this proxy speaks TLS only");
@@ -67,7 +67,7 @@ static const struct step *
 run_handshake(struct task *t)
 {
     struct conn *c = conn_of(t);
-    switch (stream_handshake(c->stream)) {
+    switch (stream_handshake(c->wire.stream)) {
     case IO_OK:
         c->since = clock_mono();
         return &conn_step_serve;
@@ -78,8 +78,8 @@ run_handshake(struct task *t)
         break;
     }
     conn_log(c, LOG_INFO, "client handshake with this proxy failed: %s",
-        tls_error(c->stream));
-    c->stream = stream_pop(c->stream); /* it has said its alert */
+        tls_error(c->wire.stream));
+    c->wire.stream = stream_pop(c->wire.stream); /* it has said its alert */
     return conn_linger(c);
 }
 

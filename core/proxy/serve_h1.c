@@ -1,23 +1,22 @@
 /*
- * The client's side of HTTP/1.1: reads a head into an exchange, has its body
- * fed and the response written (h1_side.c), watches the client meanwhile, and
- * says what follows. One exchange at a time; what a client pipelines waits in
- * c->in.
+ * The client's side of HTTP/1.1: has a head read into an exchange, its body
+ * fed and the response written (wire/h1_side.c), watches the client meanwhile,
+ * and says what follows. One exchange at a time; what a client pipelines waits
+ * in c->wire.in.
  */
 
 #include "proxy/conn.h"
 
 #include "base/clock.h"
-#include "http/h1_parse.h"
-#include "http/h1_write.h"
+#include "http/auth.h"
 #include "net/tcp.h"
-#include "proxy/h1_side.h"
 #include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
+#include "wire/h1_side.h"
 
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.05
@@ -65,7 +64,7 @@ run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
     double wait = idle_seconds(c);
-    enum io r = c->in.n != 0 ? IO_OK : conn_fill(c, c->in.max);
+    enum io r = c->wire.in.n != 0 ? IO_OK : wire_fill(&c->wire, c->wire.in.max);
     if (r == IO_OK) {
         return begin_head(c);
     }
@@ -73,8 +72,8 @@ run_idle(struct task *t)
         return &task_end;
     }
     if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {
-        buf_fini(&c->in);
-        stream_park(c->stream);
+        buf_fini(&c->wire.in);
+        stream_park(c->wire.stream);
         c->is_parked = true;
     }
     double park = c->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
@@ -82,28 +81,14 @@ run_idle(struct task *t)
     return wait_until(c, park < end ? park : end);
 }
 
-static void
-free_body(void *arg)
-{
-    h1_body_fini(arg);
-}
-
 static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     AZ(c->tx);
-    struct h1_side *side = arena_calloc(tx->arena, sizeof *side);
-    arena_on_free(tx->arena, free_body, &side->body);
-    side->progress = clock_mono();
-    c->side = side;
+    c->side = h1_side_new(&tx->xfer, &c->wire);
     c->tx = tx;
     c->requests++;
-    h1_body_init(&side->body, H1_REQUEST, tx->request.body, tx->request.length);
-    side->is_body_done = tx->request.body == BODY_NONE;
-    if (side->is_body_done) {
-        pump_end(&tx->up);
-    }
-    task_wake(&tx->task);
+    task_wake(&tx->xfer.task);
     return &step_exchange;
 }
 
@@ -115,12 +100,12 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
         .error = "http_request_error",
         .rule = "request",
         .detail = str_of(why) };
-    tx->request.body = BODY_NONE;
-    tx->must_close = true;
+    tx->xfer.request.body = BODY_NONE;
+    tx->xfer.must_close = true;
     tx_fail(tx, FAULT_CLIENT, "%s", why);
     tx_reply(tx, &r);
-    tx->task.step = &tx_step_reply;
-    buf_clear(&c->in);
+    tx->xfer.task.step = &tx_step_reply;
+    buf_clear(&c->wire.in);
     const struct step *next = begin_tx(c, tx);
     c->side->is_refused = true;
     return next;
@@ -134,48 +119,17 @@ conn_refuse(struct conn *c, unsigned status, const char *why)
 }
 
 static const struct step *
-parse_head(struct conn *c, size_t n)
+take_head(struct conn *c, size_t n)
 {
     struct tx *tx = tx_new(c);
     struct h1_error err = { 0 };
     tx->t_start = c->since;
     tx->head_bytes_in = n;
-    struct str bytes = arena_dup(tx->arena, str_n(c->in.p, n));
-    if (h1_parse_request(bytes, c->is_tls ? 443 : 80, &tx->request, &err) !=
-        0) {
+    if (h1_reader_take(&c->reader, &c->wire, n, c->is_tls ? 443 : 80, &tx->xfer,
+            &err) != 0) {
         return refuse_head(c, tx, err.status, err.text);
     }
-    buf_consume(&c->in, n);
-    c->scanned = 0;
-    c->has_blank = c->is_plausible = false;
     return begin_tx(c, tx);
-}
-
-/* One empty line before a request is ignored (RFC 9112 2.2): some clients end
- * a body with one. */
-static void
-skip_blank_line(struct conn *c)
-{
-    if (!c->has_blank && str_starts(buf_str(&c->in), STR("\r\n"))) {
-        buf_consume(&c->in, 2);
-        c->scanned = 0;
-        c->has_blank = true;
-    }
-}
-
-/* Another protocol's client may wait for weir to speak. */
-static bool
-is_plausible(struct conn *c, struct h1_error *err)
-{
-    struct str in = buf_str(&c->in);
-    if (c->is_plausible || str_eq(in, STR("\r"))) {
-        return true;
-    }
-    struct arena *a = arena_new(1024);
-    bool may_be = h1_may_be_request(in, a, err);
-    c->is_plausible = may_be && str_find(in, '\n') != in.n;
-    arena_free(a);
-    return may_be;
 }
 
 static const struct step *
@@ -184,34 +138,19 @@ run_head(struct task *t)
     struct conn *c = conn_of(t);
     const struct proxy_conf *pc = worker_conf(c->worker);
     double deadline = c->since + pc->client_header_timeout;
-    enum io r = IO_OK;
-    while (r == IO_OK) {
-        struct h1_error err = { 0 };
-        size_t n = 0;
-        skip_blank_line(c);
-        if (c->in.n == 0) {
-            return &conn_step_serve;
-        }
-        switch (h1_head_end(buf_str(&c->in), &c->scanned, &n, &err)) {
-        case H1_OK:
-            return parse_head(c, n);
-        case H1_BAD:
-            return refuse_head(c, tx_new(c), err.status, err.text);
-        case H1_MORE:
-        case H1_FULL:
-            break;
-        }
-        if (!is_plausible(c, &err)) {
-            return refuse_head(c, tx_new(c), err.status, err.text);
-        }
-        if (c->in.n >= c->in.max) {
-            h1_head_overflow(buf_str(&c->in), &err);
-            return refuse_head(c, tx_new(c), err.status, err.text);
-        }
-        r = conn_fill(c, c->in.max);
-    }
-    if (r != IO_AGAIN) {
+    struct h1_error err = { 0 };
+    size_t n = 0;
+    switch (h1_reader_run(&c->reader, &c->wire, &n, &err)) {
+    case H1_READ_HEAD:
+        return take_head(c, n);
+    case H1_READ_NONE:
+        return &conn_step_serve;
+    case H1_READ_BAD:
+        return refuse_head(c, tx_new(c), err.status, err.text);
+    case H1_READ_END:
         return &task_end;
+    case H1_READ_AGAIN:
+        break;
     }
     if (clock_mono() >= deadline) {
         return refuse_head(c, tx_new(c), 408, "request head timed out");
@@ -234,7 +173,7 @@ watch_client(struct conn *c, struct h1_side *side)
 {
     enum io r = c->is_half_closed ? IO_AGAIN : IO_OK;
     while (r == IO_OK) { /* to the last: nobody calls for what was left */
-        r = conn_fill(c, c->in.max);
+        r = wire_fill(&c->wire, c->wire.in.max);
     }
     if (r == IO_EOF && !has_tls(c)) {
         c->is_half_closed = true;
@@ -256,8 +195,9 @@ later(double a, double b)
 static bool
 is_out_of_sight(const struct conn *c, const struct h1_side *side)
 {
-    bool is_held_up = !side->is_body_done && c->tx->up.is_stopped;
-    return !side->is_head_written && (is_held_up || c->in.n == c->in.max);
+    bool is_held_up = !side->is_body_done && c->tx->xfer.up.is_stopped;
+    return !side->is_head_written &&
+           (is_held_up || c->wire.in.n == c->wire.in.max);
 }
 
 static double
@@ -276,7 +216,7 @@ has_left_out_of_sight(const struct conn *c, struct h1_side *side)
         return false;
     }
     side->looked = now;
-    enum tcp_end end = tcp_other_end(c->stream);
+    enum tcp_end end = tcp_other_end(c->wire.stream);
     if (end != TCP_ENDED || has_tls(c)) {
         return end != TCP_OPEN;
     }
@@ -288,13 +228,14 @@ static double
 exchange_deadline(const struct conn *c, const struct h1_side *side)
 {
     const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
-    if (!bufq_is_empty(&c->out)) {
+    if (!bufq_is_empty(&c->wire.out)) {
         return side->progress + pc->send_timeout;
     }
     if (c->is_half_closed) {
         return side->progress + pc->lingering_time;
     }
-    if (!side->is_body_done && !c->tx->up.is_stopped && !tx_is_queued(c->tx)) {
+    if (!side->is_body_done && !c->tx->xfer.up.is_stopped &&
+        !tx_is_queued(c->tx)) {
         return later(side->progress, c->tx->t_slot) + pc->client_body_timeout;
     }
     return is_out_of_sight(c, side) ? next_look(side) : TASK_NEVER;
@@ -307,8 +248,9 @@ static double
 exchange_wake(const struct conn *c, const struct h1_side *side)
 {
     double deadline = exchange_deadline(c, side);
-    double again = bufq_is_empty(&c->out) ? pump_wait(&c->tx->down)
-                                          : clock_mono() + STREAM_TRY_EVERY;
+    double again = bufq_is_empty(&c->wire.out)
+                       ? pump_wait(&c->tx->xfer.down)
+                       : clock_mono() + STREAM_TRY_EVERY;
     return deadline < again ? deadline : again;
 }
 
@@ -316,7 +258,7 @@ static void
 exchange_expired(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    bool is_stuck = !bufq_is_empty(&c->out);
+    bool is_stuck = !bufq_is_empty(&c->wire.out);
     if (is_stuck || c->is_half_closed || side->is_head_written) {
         tx_client_gone(tx, c->is_half_closed && !is_stuck
                                ? STR("client closed the connection")
@@ -329,21 +271,67 @@ exchange_expired(struct conn *c, struct h1_side *side)
 
 /* The client took all that there is of a body, and more will come. */
 static void
-park(struct conn *c, const struct h1_side *side)
+park_client(struct conn *c, const struct h1_side *side)
 {
-    if (side->is_head_written && bufq_is_empty(&c->out)) {
-        if (c->in.n == 0) {
-            buf_fini(&c->in);
-        }
-        stream_park(c->stream);
+    if (side->is_head_written && bufq_is_empty(&c->wire.out)) {
+        wire_park(&c->wire);
     }
+}
+
+static void
+feed(struct conn *c, struct h1_side *side)
+{
+    switch (h1_side_feed(side)) {
+    case H1_FED:
+        break;
+    case H1_FED_LARGE:
+        tx_client_at_fault(c->tx, 413);
+        break;
+    case H1_FED_BAD:
+        tx_client_at_fault(c->tx, 400);
+        break;
+    case H1_FED_BROKEN:
+        tx_client_gone(c->tx, STR("client broke off in its body"));
+        break;
+    }
+}
+
+/* The client answers this challenge, or it has not authenticated: in the middle
+ * of a handshake its connection cannot be changed for another. */
+static bool
+is_handshake(const struct tx *tx)
+{
+    return tx->xfer.response.status == 401 &&
+           auth_is_of_connection(&tx->xfer.request, FIELD_AUTHORIZATION) &&
+           auth_is_of_connection(&tx->xfer.response, FIELD_WWW_AUTHENTICATE);
+}
+
+/* What of the proxy's own ends the connection behind this response. */
+static void
+decide_close(const struct conn *c, struct tx *tx)
+{
+    bool is_last = c->is_quitting ||
+                   c->requests >= worker_conf(c->worker)->keepalive_requests;
+    if (!tx->xfer.is_tunnel_open &&
+        (c->must_close || (is_last && !is_handshake(tx)))) {
+        tx->xfer.must_close = true;
+    }
+}
+
+static enum io
+write_response(struct conn *c, struct h1_side *side)
+{
+    if (c->tx->xfer.is_head_ready && !side->is_head_written) {
+        decide_close(c, c->tx);
+    }
+    return h1_side_write(side);
 }
 
 static const struct step *
 begin_drain(struct conn *c)
 {
     AN(c->tx->is_over);
-    pump_fini(&c->tx->up);
+    pump_fini(&c->tx->xfer.up);
     c->since = clock_mono();
     return &step_drain;
 }
@@ -352,9 +340,9 @@ static const struct step *
 end_tx(struct conn *c, const struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    bool is_complete = side->is_end_written && bufq_is_empty(&c->out);
-    bool must_close = tx->must_close || !is_complete;
-    bool is_tunnel = tx->is_tunnel_open && is_complete;
+    bool is_complete = side->is_end_written && bufq_is_empty(&c->wire.out);
+    bool must_close = tx->xfer.must_close || !is_complete;
+    bool is_tunnel = tx->xfer.is_tunnel_open && is_complete;
     if (!must_close && !side->is_body_done) {
         return begin_drain(c);
     }
@@ -362,7 +350,7 @@ end_tx(struct conn *c, const struct h1_side *side)
         conn_open_tunnel(c, &tx->authority, tx->is_passthrough);
     }
     if (!is_complete && side->is_head_written && !side->is_chunked) {
-        tcp_abort_on_close(c->stream);
+        tcp_abort_on_close(c->wire.stream);
     }
     bool may_send_more = !side->is_body_done || side->is_refused;
     c->side = NULL;
@@ -388,12 +376,12 @@ run_exchange(struct task *t)
     if (tx->is_over) {
         return end_tx(c, side);
     }
-    if (tx->is_upgraded && tx->is_head_ready) {
-        h1_side_write_head(c, side);
+    if (tx->xfer.is_upgraded && tx->xfer.is_head_ready) {
+        h1_side_write_head(side);
         return &conn_step_splice;
     }
     if (!side->is_body_done && tx->body_fault == 0) {
-        h1_side_feed(c, side);
+        feed(c, side);
     } else if (side->is_body_done && !tx->is_client_done) {
         watch_client(c, side);
     }
@@ -403,15 +391,15 @@ run_exchange(struct task *t)
     if (tx->is_client_done) {
         return wait_until(c, TASK_NEVER);
     }
-    enum io r = h1_side_write(c, side);
+    enum io r = write_response(c, side);
     if (r == IO_ERR || r == IO_EOF) {
         tx_client_gone(tx, STR("client closed in the response"));
-    } else if (r == IO_OK && (side->is_end_written || tx->is_broken)) {
+    } else if (r == IO_OK && (side->is_end_written || tx->xfer.is_broken)) {
         tx_client_done(tx);
     } else if (clock_mono() >= exchange_deadline(c, side)) {
         exchange_expired(c, side);
     } else {
-        park(c, side);
+        park_client(c, side);
     }
     return wait_until(
         c, tx->is_client_done ? TASK_NEVER : exchange_wake(c, side));
@@ -425,19 +413,7 @@ run_drain(struct task *t)
     struct conn *c = conn_of(t);
     struct h1_side *side = c->side;
     double end = c->since + worker_conf(c->worker)->lingering_time;
-    enum io r = IO_OK;
-    while (r == IO_OK && !side->is_body_done) {
-        struct bufq waste;
-        size_t used = 0;
-        bufq_init(&waste, SIZE_MAX);
-        enum h1_result h =
-            h1_body_decode(&side->body, buf_str(&c->in), &used, &waste);
-        bufq_fini(&waste);
-        AN(h == H1_OK || h == H1_MORE); /* there is no framing in it */
-        buf_consume(&c->in, used);
-        side->is_body_done = h == H1_OK;
-        r = h == H1_MORE ? conn_fill(c, c->in.max) : IO_OK;
-    }
+    enum io r = h1_side_drain(side);
     if (side->is_body_done) {
         return end_tx(c, side);
     }
@@ -451,13 +427,8 @@ static void
 h1_interim(struct tx *tx, const struct head *head)
 {
     struct conn *c = tx->conn;
-    struct h1_framing f = { .kind = BODY_NONE };
-    if (tx->request.minor >= 1) {
-        size_t had = c->out.len;
-        h1_write_response(head, &f, &c->out);
-        tx->bytes_sent += c->out.len - had;
-        task_wake(&c->task);
-    }
+    h1_side_write_interim(&tx->xfer, &c->wire, head);
+    task_wake(&c->task);
 }
 
 const struct serve serve_h1 = { h1_interim };

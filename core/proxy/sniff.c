@@ -15,12 +15,12 @@ run_sniff(struct task *t)
 {
     struct conn *c = conn_of(t);
     double deadline = c->since + conn_patience(c);
-    enum io r = c->in.n == 0 ? conn_fill(c, c->in.max) : IO_OK;
+    enum io r = c->wire.in.n == 0 ? wire_fill(&c->wire, c->wire.in.max) : IO_OK;
     if (r == IO_OK && c->is_passthrough) {
         return &conn_step_passthrough;
     }
     if (r == IO_OK) {
-        bool is_tls = (unsigned char)c->in.p[0] == TLS_RECORD_HANDSHAKE;
+        bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
         return is_tls ? &conn_step_intercept : &conn_step_serve;
     }
     if (r != IO_AGAIN || clock_mono() >= deadline) {

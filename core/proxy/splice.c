@@ -8,32 +8,22 @@
 #include "base/clock.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
-#include "proxy/peer.h"
+#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 
-/* Bytes that one direction moves before others have their turn. */
-#define TURN_BYTES (256 * 1024)
-
-bool
-splice_is_asked(const struct head *request)
-{
-    return request->upgrade == UPGRADE_WEBSOCKET &&
-           request->method_id == METHOD_GET && request->body == BODY_NONE;
-}
-
 /* The end that a pump comes from: its bytes as they are, as far as there is
  * room, then its end. False when it broke off. */
 static bool
-take_in(struct stream *s, struct pump *p, struct task *t)
+take_in(struct wire *w, struct pump *p, struct task *t)
 {
     size_t moved = 0;
     while (!p->is_ended && !pump_stop_if_full(p)) {
         size_t room, got = 0;
         char *to = bufq_reserve(pump_in(p), CHUNK_SIZE, &room);
-        enum io r = stream_read(s, to, room, &got);
+        enum io r = stream_read(w->stream, to, room, &got);
         bufq_commit(pump_in(p), r == IO_OK ? got : 0);
         switch (r) {
         case IO_OK:
@@ -48,7 +38,7 @@ take_in(struct stream *s, struct pump *p, struct task *t)
             return false;
         }
         moved += got;
-        if (moved >= TURN_BYTES) {
+        if (moved >= WIRE_TURN_BYTES) {
             task_yield(t);
             return true;
         }
@@ -58,10 +48,11 @@ take_in(struct stream *s, struct pump *p, struct task *t)
 
 /* An end that is slow to take what it gets is not idle. */
 static enum io
-flush(struct stream *s, struct pump *p, struct bufq *out)
+flush_out(struct wire *w, struct pump *p)
 {
+    struct bufq *out = &w->out;
     size_t had = out->len;
-    enum io r = had != 0 ? stream_flush(s, out) : IO_OK;
+    enum io r = had != 0 ? stream_flush(w->stream, out) : IO_OK;
     p->last_progress = out->len != had ? clock_mono() : p->last_progress;
     return r;
 }
@@ -69,21 +60,21 @@ flush(struct stream *s, struct pump *p, struct bufq *out)
 /* The end that a pump goes to; *is_shut once all is out, and its end too. False
  * when it broke off. */
 static bool
-give_out(struct stream *s, struct pump *p, struct bufq *out, bool *is_shut)
+give_out(struct wire *w, struct pump *p, bool *is_shut)
 {
     enum io r = IO_OK;
     while (r == IO_OK && pump_run(p) && !pump_is_done(p)) {
-        size_t n = bufq_move(out, pump_out(p), SIZE_MAX);
+        size_t n = bufq_move(&w->out, pump_out(p), SIZE_MAX);
         if (n != 0) {
             pump_took(p, n);
         }
-        r = flush(s, p, out);
+        r = flush_out(w, p);
     }
     if (r == IO_OK) {
-        r = flush(s, p, out);
+        r = flush_out(w, p);
     }
     if (r == IO_OK && pump_is_done(p) && !*is_shut) {
-        r = stream_shutdown(s);
+        r = stream_shutdown(w->stream);
         *is_shut = r == IO_OK;
     }
     return r == IO_OK || r == IO_AGAIN;
@@ -109,17 +100,16 @@ run_client(struct task *t)
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
-    uint64_t had = tx->down.bytes_out;
-    bool is_whole =
-        take_in(c->stream, &tx->up, t) &&
-        give_out(c->stream, &tx->down, &c->out, &tx->is_client_shut);
-    tx->bytes_sent += tx->down.bytes_out - had;
+    uint64_t had = tx->xfer.down.bytes_out;
+    bool is_whole = take_in(&c->wire, &tx->xfer.up, t) &&
+                    give_out(&c->wire, &tx->xfer.down, &tx->is_client_shut);
+    tx->xfer.bytes_sent += tx->xfer.down.bytes_out - had;
     if (!is_whole) {
         tx_client_gone(tx, STR("client broke off"));
     } else if (tx->is_client_shut) {
-        task_wake(&tx->task);
+        task_wake(&tx->xfer.task);
     }
-    task_wait(t, next_try(&c->out), NULL, NULL);
+    task_wait(t, next_try(&c->wire.out), NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -128,7 +118,7 @@ break_off(struct tx *tx, const char *why)
 {
     tx_fail(tx, FAULT_ORIGIN, "%s", why);
     upstream_close(tx);
-    tx->is_broken = true;
+    tx->xfer.is_broken = true;
     return &tx_step_done;
 }
 
@@ -136,10 +126,10 @@ break_off(struct tx *tx, const char *why)
 static const struct step *
 refuse(struct tx *tx)
 {
-    tx->response.status = 421; /* logged; the client gets an alert */
-    tx_fail(tx, FAULT_POLICY, "%s in a passthrough tunnel", tx->up.why);
+    tx->xfer.response.status = 421; /* logged; the client gets an alert */
+    tx_fail(tx, FAULT_POLICY, "%s in a passthrough tunnel", tx->xfer.up.why);
     upstream_close(tx);
-    tx->is_broken = true;
+    tx->xfer.is_broken = true;
     return &tx_step_done;
 }
 
@@ -147,9 +137,9 @@ static double
 idle_deadline(const struct tx *tx)
 {
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    double last = tx->up.last_progress > tx->down.last_progress
-                      ? tx->up.last_progress
-                      : tx->down.last_progress;
+    double last = tx->xfer.up.last_progress > tx->xfer.down.last_progress
+                      ? tx->xfer.up.last_progress
+                      : tx->xfer.down.last_progress;
     return last + pc->proxy_read_timeout;
 }
 
@@ -161,11 +151,11 @@ run_origin(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    if (!take_in(p->stream, &tx->down, t) ||
-        !give_out(p->stream, &tx->up, &p->out, &tx->is_origin_shut)) {
+    if (!take_in(&p->wire, &tx->xfer.down, t) ||
+        !give_out(&p->wire, &tx->xfer.up, &tx->is_origin_shut)) {
         return break_off(tx, "origin broke off");
     }
-    if (tx->up.has_error) {
+    if (tx->xfer.up.has_error) {
         return refuse(tx);
     }
     if (tx->is_client_shut && tx->is_origin_shut) {
@@ -176,7 +166,7 @@ run_origin(struct task *t)
     if (clock_mono() >= deadline) {
         return break_off(tx, "tunnel timed out");
     }
-    double again = next_try(&p->out);
+    double again = next_try(&p->wire.out);
     task_wait(t, again < deadline ? again : deadline, NULL, NULL);
     return TASK_WAIT;
 }
@@ -186,15 +176,15 @@ splice_begin(struct tx *tx)
 {
     struct conn *c = tx->conn;
     struct peer *p = tx->peer;
-    tx->is_upgraded = true;
-    tx->must_close = true;
-    pump_fini(&tx->up);
-    pump_init(&tx->up, &c->task, &tx->task);
-    if (p->in.n != 0) {
-        bufq_append(pump_in(&tx->down), buf_str(&p->in));
-        pump_filled(&tx->down, p->in.n);
+    tx->xfer.is_upgraded = true;
+    tx->xfer.must_close = true;
+    pump_fini(&tx->xfer.up);
+    pump_init(&tx->xfer.up, &c->task, &tx->xfer.task);
+    if (p->wire.in.n != 0) {
+        bufq_append(pump_in(&tx->xfer.down), buf_str(&p->wire.in));
+        pump_filled(&tx->xfer.down, p->wire.in.n);
     }
-    buf_fini(&p->in);
+    buf_fini(&p->wire.in);
 }
 
 static const struct step step_client = { "conn: spliced", run_client };
@@ -205,11 +195,11 @@ run_splice(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
-    if (c->in.n != 0) {
-        bufq_append(pump_in(&tx->up), buf_str(&c->in));
-        pump_filled(&tx->up, c->in.n);
+    if (c->wire.in.n != 0) {
+        bufq_append(pump_in(&tx->xfer.up), buf_str(&c->wire.in));
+        pump_filled(&tx->xfer.up, c->wire.in.n);
     }
-    buf_fini(&c->in);
+    buf_fini(&c->wire.in);
     return &step_client;
 }
 

@@ -10,11 +10,6 @@
 #include "base/obj.h"
 
 struct tx;
-struct head;
-
-/* Whether a request asks for what may be spliced: a WebSocket (RFC 6455 4.1).
- */
-bool splice_is_asked(const struct head *request);
 
 /* The origin has switched protocols: what it sent behind its head goes first.
  */

@@ -13,8 +13,8 @@
 #include "net/dial.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
-#include "proxy/peer.h"
 #include "proxy/tx_policy.h"
+#include "wire/peer.h"
 #include "proxy/worker.h"
 
 static void
@@ -31,17 +31,12 @@ tx_new(struct conn *c)
     struct arena *a = arena_new(4096);
     struct tx *tx = arena_calloc(a, sizeof *tx);
     tx->magic = TX_MAGIC;
-    tx->arena = a;
     tx->conn = c;
     tx->sandbox = c->sandbox;
     tx->id = ++c->worker->next_tx;
     tx->t_start = clock_mono();
-    task_init(&tx->task, c->worker->loop, &tx_step_target, on_tx_end);
-    head_init(&tx->request, a);
-    head_init(&tx->response, a);
-    bufq_init(&tx->held, PUMP_LIMIT);
-    pump_init(&tx->up, &c->task, &tx->task);
-    pump_init(&tx->down, &tx->task, &c->task);
+    task_init(&tx->xfer.task, c->worker->loop, &tx_step_target, on_tx_end);
+    xfer_init(&tx->xfer, a, &c->task);
     tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     tx->where = c->worker->egress;
     tx->who = tx->where;
@@ -56,7 +51,7 @@ tx_free(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     hooks_upstream_end(tx);
-    task_fini(&tx->task);
+    task_fini(&tx->xfer.task);
     if (tx->dial != NULL) {
         dial_free(tx->dial);
     }
@@ -66,12 +61,10 @@ tx_free(struct tx *tx)
     if (tx->pool_host != NULL) {
         pool_host_put(tx->conn->worker->pool, tx->pool_host);
     }
-    bufq_fini(&tx->held);
-    pump_fini(&tx->up);
-    pump_fini(&tx->down);
+    xfer_fini(&tx->xfer);
     tx_drop_policy(tx);
     tx->magic = 0;
-    arena_free(tx->arena);
+    arena_free(tx->xfer.arena);
 }
 
 void
@@ -79,7 +72,7 @@ tx_client_done(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     tx->is_client_done = true;
-    task_wake(&tx->task);
+    task_wake(&tx->xfer.task);
 }
 
 void
@@ -92,7 +85,7 @@ tx_client_gone(struct tx *tx, struct str cause)
     tx->is_client_gone = true;
     tx->is_client_done = true;
     tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(cause));
-    task_wake(&tx->task);
+    task_wake(&tx->xfer.task);
 }
 
 /* Without the query and user information, in which a client may have put a
@@ -100,10 +93,10 @@ tx_client_gone(struct tx *tx, struct str cause)
 static struct str
 logged_target(const struct tx *tx)
 {
-    struct str path = tx->path.n != 0 ? tx->path : tx->request.path;
-    bool is_connect = tx->request.method_id == METHOD_CONNECT;
+    struct str path = tx->path.n != 0 ? tx->path : tx->xfer.request.path;
+    bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
     if (is_connect && tx->authority.host.n != 0) {
-        return authority_format(tx->arena, &tx->authority, 0);
+        return authority_format(tx->xfer.arena, &tx->authority, 0);
     }
     path.n = str_find(path, '?');
     if (path.n == 0 || path.p[0] == '/') {
@@ -122,10 +115,10 @@ rule_of(const struct tx *tx, enum tx_fault fault)
         return STR("");
     }
     const struct token *at = decision_place(d);
-    struct str place =
-        at != NULL ? arena_printf(tx->arena, " in %s:%u", at->file, at->line)
-                   : STR("");
-    return arena_printf(tx->arena, ", rule: %u %s%.*s", d->rule,
+    struct str place = at != NULL ? arena_printf(tx->xfer.arena, " in %s:%u",
+                                        at->file, at->line)
+                                  : STR("");
+    return arena_printf(tx->xfer.arena, ", rule: %u %s%.*s", d->rule,
         decision_rule_name(d), STR_ARG(place));
 }
 
@@ -144,12 +137,12 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     tx->fault = fault;
-    tx->cause = arena_dup(tx->arena, str_of(text));
+    tx->cause = arena_dup(tx->xfer.arena, str_of(text));
     struct str rule = rule_of(tx, fault), target = logged_target(tx);
     conn_log(tx->conn, levels[fault],
         "%s%.*s, request: \"%.*s%s%.*s\", host: \"%.*s\"", text, STR_ARG(rule),
-        STR_ARG(tx->request.method), target.n != 0 ? " " : "", STR_ARG(target),
-        STR_ARG(tx->authority.host));
+        STR_ARG(tx->xfer.request.method), target.n != 0 ? " " : "",
+        STR_ARG(target), STR_ARG(tx->authority.host));
 }
 
 void
@@ -157,16 +150,16 @@ tx_client_at_fault(struct tx *tx, unsigned status)
 {
     CHECK(tx, TX_MAGIC);
     tx->body_fault = status;
-    tx->must_close = true;
-    task_wake(&tx->task);
+    tx->xfer.must_close = true;
+    task_wake(&tx->xfer.task);
 }
 
 const struct step *
 tx_break(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    tx->is_broken = true;
-    tx->must_close = true;
+    tx->xfer.is_broken = true;
+    tx->xfer.must_close = true;
     return &tx_step_reply;
 }
 
@@ -174,7 +167,7 @@ unsigned
 tx_status(const struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    return tx->is_head_ready        ? tx->response.status
+    return tx->xfer.is_head_ready   ? tx->xfer.response.status
            : tx->fault == FAULT_OWN ? 503
                                     : 499;
 }

@@ -12,10 +12,9 @@
 
 #include "base/addr.h"
 #include "http/gzip.h"
-#include "http/head.h"
-#include "proxy/pump.h"
 #include "proxy/route.h"
 #include "policy/decide.h"
+#include "wire/xfer.h"
 
 struct passthrough;
 struct conn;
@@ -40,15 +39,12 @@ enum tx_fault {
 
 struct tx {
     unsigned magic;
-    struct task task;
-    struct arena *arena; /* the tx lies in it */
+    struct xfer xfer; /* the tx lies in its arena */
     struct conn *conn;
     struct sandbox *sandbox; /* the conn's; NULL until identified */
     struct policy *policy;   /* that it was decided under: tx_policy.h */
     uint64_t id;
 
-    struct head request, response;
-    struct pump up, down;        /* request body, response body */
     enum coding coding;          /* that a filter of `down` wants undone */
     struct gzip_mask *gzip_mask; /* of the stages around it, or NULL */
     bool needs_whole;            /* FILTER_LOOKS must see all of `down` */
@@ -63,25 +59,15 @@ struct tx {
     /* upstream */
     struct route route;
     bool needs_tls;                   /* a secret goes with it */
-    struct str up_target;             /* request target as sent */
     const struct upstream_proxy *via; /* leads to the origin; NULL: directly */
     struct pool_host *pool_host;
     struct dial *dial;
     struct peer *peer;
     struct addr peer_addr;  /* that was dialled */
     bool owes_upstream_end; /* on_upstream was asked, on_upstream_end not */
-    bool is_retried;
-    struct bufq held;     /* of the body: sent, and not yet answered */
-    bool is_held_short;   /* ... but more was sent than is held */
-    bool is_request_sent; /* head and body have left */
-    unsigned interims;    /* 1xx heads so far */
-    struct turn turn;     /* of the response's body */
 
     /* for the conn */
-    bool is_head_ready;  /* response is final and may be written */
-    bool is_tunnel_open; /* a 200 to CONNECT: the conn becomes a tunnel */
-    bool is_passthrough; /* ... a passthrough one; or the tx that carries it */
-    bool is_upgraded;    /* a 101 that was asked for: splice.c's from here */
+    bool is_passthrough; /* the tunnel that it opens, or that it carries */
     bool is_client_done; /* the conn has written all, or gave up */
     bool is_client_gone; /* ... gave up: why is in `cause` */
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
@@ -90,9 +76,7 @@ struct tx {
     struct passthrough
         *passthrough; /* passthrough.c's, of a passthrough tunnel */
     bool is_client_shut, is_origin_shut; /* spliced: that end was told ours */
-    bool is_broken;                      /* the response cannot be completed */
-    bool must_close; /* the client's connection ends with this */
-    bool is_over;    /* the last step ran */
+    bool is_over;                        /* the last step ran */
 
     /* what went wrong first */
     enum tx_fault fault;
@@ -102,9 +86,9 @@ struct tx {
     double t_start, t_request, t_queued, t_slot; /* queued for a slot, got it
                                                     or gave up */
     double t_connect, t_connected, t_sent, t_head;
-    uint64_t head_bytes_in, bytes_sent; /* to the client, heads included */
-    unsigned hook_at;                   /* the module that waits in a hook */
-    void *module_state;                 /* hook.c's block */
+    uint64_t head_bytes_in;
+    unsigned hook_at;   /* the module that waits in a hook */
+    void *module_state; /* hook.c's block */
 };
 
 #define TX_MAGIC 0x7c7c0fe1u
@@ -113,7 +97,7 @@ struct tx {
 static inline struct tx *
 tx_of(struct task *t)
 {
-    struct tx *tx = container_of(t, struct tx, task);
+    struct tx *tx = container_of(t, struct tx, xfer.task);
     CHECK(tx, TX_MAGIC);
     return tx;
 }
@@ -148,10 +132,6 @@ must_check const struct step *tx_break(struct tx *tx);
 
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
-
-/* Whether more of the body has come than may; a chunked one shows its size only
- * so. No, before it is known which block says how much. */
-bool tx_body_is_too_large(const struct tx *tx);
 
 /* For a step that sends the body and waits: when to go on though neither client
  * nor origin does anything, by clock_mono(); a filter's time. */

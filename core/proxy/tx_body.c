@@ -7,26 +7,19 @@
 #include "proxy/tx.h"
 
 #include "proxy/parts.h"
-#include "proxy/peer.h"
+#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
-
-bool
-tx_body_is_too_large(const struct tx *tx)
-{
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    return tx->t_request != 0 && pc->client_max_body_size != 0 &&
-           tx->up.bytes_in > pc->client_max_body_size;
-}
 
 double
 tx_body_wait(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     AN(tx->peer != NULL);
-    bool is_taken = !tx->is_request_sent && bufq_is_empty(&tx->peer->out);
-    return is_taken ? pump_wait(&tx->up) : TASK_NEVER;
+    bool is_taken = tx->peer->ops->stalled_since(tx->peer) == TASK_NEVER;
+    return !tx->xfer.is_request_sent && is_taken ? pump_wait(&tx->xfer.up)
+                                                 : TASK_NEVER;
 }
 
 static const struct reply *
@@ -60,14 +53,14 @@ tx_body_failed(struct tx *tx)
     CHECK(tx, TX_MAGIC);
     if (tx->body_fault != 0) {
         r = client_fault(tx->body_fault);
-    } else if (tx->up.has_error) {
+    } else if (tx->xfer.up.has_error) {
         r = tx->body_reply != NULL ? tx->body_reply : &gave_up;
     } else {
         return NULL;
     }
     if (r == &gave_up) {
         tx_fail(tx, FAULT_OWN, "%s gave up on the request's body: %s",
-            tx->up.failed, tx->up.why);
+            tx->xfer.up.failed, tx->xfer.up.why);
     }
     tx_fail(tx, r->status < 500 ? FAULT_CLIENT : FAULT_OWN, "%.*s",
         STR_ARG(r->detail));
@@ -81,9 +74,9 @@ tx_body_failed(struct tx *tx)
 static bool
 may_hold(struct tx *tx)
 {
-    const struct head *h = &tx->request;
+    const struct head *h = &tx->xfer.request;
     return h->body == BODY_LENGTH && !h->expects_continue &&
-           h->length < PUMP_LIMIT && !bufq_is_full(pump_out(&tx->up));
+           h->length < PUMP_LIMIT && !bufq_is_full(pump_out(&tx->xfer.up));
 }
 
 /* Before anything upstream is taken up: an origin need not wait for a client
@@ -96,22 +89,22 @@ run_hold(struct task *t)
         return &tx_step_done;
     }
     if (may_hold(tx)) {
-        pump_run(&tx->up);
+        pump_run(&tx->xfer.up);
     }
     const struct step *failed = tx_body_failed(tx);
     if (failed != NULL) {
         return failed;
     }
-    if (pump_is_last(&tx->up)) {
-        tx->request.length = pump_out(&tx->up)->len;
+    if (pump_is_last(&tx->xfer.up)) {
+        tx->xfer.request.length = pump_out(&tx->xfer.up)->len;
         return &tx_step_upstream;
     }
     if (may_hold(tx)) {
-        task_wait(t, pump_wait(&tx->up), NULL, NULL);
+        task_wait(t, pump_wait(&tx->xfer.up), NULL, NULL);
         return TASK_WAIT;
     }
-    if (tx->request.body == BODY_LENGTH) {
-        tx->request.body = BODY_CHUNKED;
+    if (tx->xfer.request.body == BODY_LENGTH) {
+        tx->xfer.request.body = BODY_CHUNKED;
     }
     return &tx_step_upstream;
 }

@@ -36,7 +36,7 @@ say(const struct tx_look *l, const struct policy_secret *d)
     conn_log(tx->conn, LOG_WARN,
         "the placeholder of secret \"%.*s\" passes in a body that is not "
         "read: it %s, request: \"%.*s %.*s\", host: \"%.*s\"",
-        STR_ARG(d->spec.name), l->why, STR_ARG(tx->request.method),
+        STR_ARG(d->spec.name), l->why, STR_ARG(tx->xfer.request.method),
         STR_ARG(tx->path), STR_ARG(tx->authority.host));
 }
 
@@ -50,7 +50,7 @@ tx_look_at(struct tx_look *l, struct str bytes)
     }
     bytes.n = bytes.n < room ? bytes.n : room;
     l->seen += bytes.n;
-    unsigned found = needles_find(&l->needles, l->tx->arena, bytes);
+    unsigned found = needles_find(&l->needles, l->tx->xfer.arena, bytes);
     if (found < l->needles.n) {
         say(l, l->secrets[found]);
     }
@@ -77,9 +77,9 @@ run_look(void *state, struct bufq *in, struct bufq *out, enum need need)
 }
 
 static void
-init_look(struct tx *tx, void *state)
+init_look(void *owner, void *state)
 {
-    tx_look_begin(state, tx, NULL);
+    tx_look_begin(state, owner, NULL);
 }
 
 static const struct filter look_filter = { .name = "look",
@@ -92,8 +92,8 @@ struct tx_look *
 tx_look_at_body(struct tx *tx, const char *why)
 {
     CHECK(tx, TX_MAGIC);
-    pump_add(&tx->up, tx, tx->arena, &look_filter);
-    struct tx_look *l = tx->up.stages[tx->up.n_stages - 1].state;
+    pump_add(&tx->xfer.up, tx, tx->xfer.arena, &look_filter);
+    struct tx_look *l = tx->xfer.up.stages[tx->xfer.up.n_stages - 1].state;
     l->why = why;
     return l;
 }

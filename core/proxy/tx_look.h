@@ -9,7 +9,7 @@
  */
 
 #include "http/needles.h"
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 struct policy_secret;
 

@@ -48,7 +48,7 @@ tx_is_outdated(const struct tx *tx)
 static struct str
 path_received(const struct tx *tx)
 {
-    struct str path = tx->request.path;
+    struct str path = tx->xfer.request.path;
     return str_n(path.p, str_find(path, '?'));
 }
 
@@ -60,7 +60,7 @@ ask_again(struct tx *tx)
     struct conn *c = tx->conn;
     struct target t = { .kind = tx->is_passthrough ? T_SNI : T_REQUEST,
         .authority = tx->authority,
-        .head = &tx->request,
+        .head = &tx->xfer.request,
         .tx = tx,
         .is_again = true };
     unsigned at = 0;
@@ -87,7 +87,7 @@ end_refused(struct tx *tx)
     if (!tx->is_passthrough) {
         return &tx_step_reply;
     }
-    tx->is_broken = true; /* it is logged; the client gets an alert */
+    tx->xfer.is_broken = true; /* it is logged; the client gets an alert */
     return &tx_step_done;
 }
 
@@ -104,7 +104,7 @@ refuse_moved(struct tx *tx)
     tx_fail(tx, FAULT_POLICY, "served otherwise by revision %llu",
         (unsigned long long)tx->policy->revision);
     tx_reply(tx, &r);
-    head_add(&tx->response, STR("Retry-After"), STR("0"));
+    head_add(&tx->xfer.response, STR("Retry-After"), STR("0"));
     return end_refused(tx);
 }
 
@@ -145,8 +145,8 @@ tx_is_denied(struct tx *tx)
     struct decision d;
     struct decide_query q = { .policy = tx->sandbox->policy,
         .is_request = !tx->is_passthrough,
-        .method = tx->request.method,
-        .arena = tx->arena };
+        .method = tx->xfer.request.method,
+        .arena = tx->xfer.arena };
     if (q.is_request) {
         q.path = path_received(tx);
     }

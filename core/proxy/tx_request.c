@@ -29,7 +29,7 @@ refuse(struct tx *tx, unsigned status, const char *rule, const char *why)
     tx_fail(tx, FAULT_CLIENT, "%s", why);
     tx_reply(tx, &r);
     if (status == 405) {
-        head_add(&tx->response, STR("Allow"), STR(FORWARDED_METHODS));
+        head_add(&tx->xfer.response, STR("Allow"), STR(FORWARDED_METHODS));
     }
     return &tx_step_reply;
 }
@@ -38,7 +38,7 @@ refuse(struct tx *tx, unsigned status, const char *rule, const char *why)
 static void
 take_path(struct tx *tx)
 {
-    struct str path = tx->request.path;
+    struct str path = tx->xfer.request.path;
     size_t at = str_find(path, '?');
     tx->path = str_n(path.p, at);
     if (at < path.n) {
@@ -52,7 +52,7 @@ static const struct step *
 take_authority(struct tx *tx)
 {
     const struct conn *c = tx->conn;
-    const struct head *h = &tx->request;
+    const struct head *h = &tx->xfer.request;
     bool is_connect = h->method_id == METHOD_CONNECT;
     if (!c->is_tunnel) {
         tx->authority = h->authority;
@@ -94,13 +94,13 @@ is_passthrough(const struct tx *tx)
 static const struct step *
 open_tunnel(struct tx *tx)
 {
-    head_init(&tx->response, tx->arena);
-    tx->response.status = 200;
-    tx->response.reason = STR("Connection Established");
-    tx->response.minor = 1;
-    tx->is_tunnel_open = true;
+    head_init(&tx->xfer.response, tx->xfer.arena);
+    tx->xfer.response.status = 200;
+    tx->xfer.response.reason = STR("Connection Established");
+    tx->xfer.response.minor = 1;
+    tx->xfer.is_tunnel_open = true;
     tx->is_passthrough = is_passthrough(tx);
-    pump_end(&tx->down);
+    pump_end(&tx->xfer.down);
     return &tx_step_reply;
 }
 
@@ -109,7 +109,7 @@ run_target(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
-    bool is_connect = tx->request.method_id == METHOD_CONNECT;
+    bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
     if (tx->is_client_gone) {
         return &tx_step_done;
     }
@@ -119,13 +119,13 @@ run_target(struct task *t)
         if (refused != NULL) {
             return refused;
         }
-        if (tx->request.method_id == METHOD_TRACE) {
+        if (tx->xfer.request.method_id == METHOD_TRACE) {
             return refuse(tx, 405, "method", "TRACE is not forwarded");
         }
     }
     struct target target = { .kind = is_connect ? T_CONNECT : T_REQUEST,
         .authority = tx->authority,
-        .head = &tx->request,
+        .head = &tx->xfer.request,
         .tx = tx };
     switch (hooks_target(c, &target, &tx->hook_at)) {
     case V_NEXT:
@@ -163,13 +163,13 @@ static void
 normalise_head(struct tx *tx)
 {
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    struct head *h = &tx->request;
+    struct head *h = &tx->xfer.request;
     head_remove_hop_by_hop(h);
     head_remove_prefix(h, STR("Proxy-"));
     head_remove(h, STR("Host"));
     head_add_first(h, STR("Host"),
         authority_format(
-            tx->arena, &tx->authority, tx->conn->is_tls ? 443 : 80));
+            tx->xfer.arena, &tx->authority, tx->conn->is_tls ? 443 : 80));
     if (pc->via) {
         head_add(h, STR("Via"), STR("1.1 weir"));
     }
@@ -179,22 +179,21 @@ normalise_head(struct tx *tx)
 static struct str
 target_of(struct tx *tx)
 {
-    if (tx->route.path.p == tx->request.path.p) {
-        return tx->request.path;
+    if (tx->route.path.p == tx->xfer.request.path.p) {
+        return tx->xfer.request.path;
     }
-    return arena_printf(tx->arena, "%.*s%s%.*s", STR_ARG(tx->route.path),
+    return arena_printf(tx->xfer.arena, "%.*s%s%.*s", STR_ARG(tx->route.path),
         tx->query.p != NULL ? "?" : "", STR_ARG(tx->query));
 }
 
 /* By its length, or by what came of it while it was not known where it goes. */
 static bool
-is_too_large(const struct tx *tx)
+is_too_large(const struct xfer *x)
 {
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    AN(tx->t_request != 0);
-    return (pc->client_max_body_size != 0 && tx->request.body == BODY_LENGTH &&
-               tx->request.length > pc->client_max_body_size) ||
-           tx_body_is_too_large(tx);
+    bool has_length = x->request.body == BODY_LENGTH;
+    return (has_length && x->body_max != 0 &&
+               x->request.length > x->body_max) ||
+           xfer_is_too_large(x);
 }
 
 static const struct step *
@@ -206,13 +205,15 @@ run_request(struct task *t)
     }
     if (tx->t_request == 0) {
         tx->t_request = clock_mono();
-        if (is_too_large(tx)) {
+        const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
+        tx->xfer.body_max = pc->client_max_body_size;
+        if (is_too_large(&tx->xfer)) {
             return refuse(tx, 413, "client_max_body_size",
                 "the request body is larger than client_max_body_size");
         }
         route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
         normalise_head(tx);
-        if (!tx->up.is_ended) {
+        if (!tx->xfer.up.is_ended) {
             task_wake(&tx->conn->task); /* its time-out is this block's */
         }
     }
@@ -230,12 +231,12 @@ run_request(struct task *t)
     if (refused != NULL) {
         return refused;
     }
-    if (tx->up_target.p == NULL) {
-        tx->up_target = target_of(tx);
+    if (tx->xfer.target.p == NULL) {
+        tx->xfer.target = target_of(tx);
     }
     coding_ask(tx);
     hooks_filters(tx, true);
-    return pump_keeps_length(&tx->up) ? &tx_step_upstream : &tx_step_hold;
+    return pump_keeps_length(&tx->xfer.up) ? &tx_step_upstream : &tx_step_hold;
 }
 
 const struct step tx_step_target = { "tx: target", run_target };

@@ -6,17 +6,15 @@
 #include "proxy/tx.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "http/auth.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
-#include "proxy/peer.h"
+#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/upstream.h"
-
-/* Bytes that one exchange moves before others have their turn. */
-#define TURN_BYTES (256 * 1024)
 
 /* What is between weir and the origin stays there; framing is the conn's. That
  * a proxy keeps connections apart which clients authenticate it must say, or
@@ -41,7 +39,7 @@ run_response(struct task *t)
         return upstream_abandon(tx);
     }
     if (tx->hook_at == 0) {
-        normalise_response(tx, &tx->response);
+        normalise_response(tx, &tx->xfer.response);
     }
     switch (hooks_response(tx)) {
     case V_NEXT:
@@ -54,8 +52,8 @@ run_response(struct task *t)
     case V_ABORT:
         return upstream_abandon(tx);
     }
-    if (tx->is_upgraded) {
-        tx->is_head_ready = true;
+    if (tx->xfer.is_upgraded) {
+        tx->xfer.is_head_ready = true;
         task_wake(&tx->conn->task);
         return &tx_step_splice;
     }
@@ -63,7 +61,7 @@ run_response(struct task *t)
         upstream_close(tx);
         return &tx_step_reply;
     }
-    tx->is_head_ready = true;
+    tx->xfer.is_head_ready = true;
     task_wake(&tx->conn->task);
     return &tx_step_body;
 }
@@ -80,7 +78,8 @@ break_off(struct tx *tx, const char *why)
 static const struct step *
 filter_failed(struct tx *tx)
 {
-    const struct pump *p = tx->down.has_error ? &tx->down : &tx->up;
+    const struct pump *p =
+        tx->xfer.down.has_error ? &tx->xfer.down : &tx->xfer.up;
     tx_fail(tx, FAULT_ORIGIN, "%s gave up on the body: %s", p->failed, p->why);
     return break_off(tx, "a filter gave up on the body");
 }
@@ -88,10 +87,16 @@ filter_failed(struct tx *tx)
 static const struct step *
 body_ended(struct tx *tx)
 {
-    if (tx->response.n_trailers != 0) {
+    if (tx->xfer.response.n_trailers != 0) {
         hooks_trailers(tx);
     }
-    pump_end(&tx->down);
+    if (tx->xfer.may_be_cut) {
+        conn_log(tx->conn, LOG_INFO,
+            "the origin ended a body by its connection, without close_notify: "
+            "it may have been cut, host: \"%.*s\"",
+            STR_ARG(tx->authority.host));
+    }
+    pump_end(&tx->xfer.down);
     upstream_release(tx);
     return &tx_step_reply;
 }
@@ -102,14 +107,14 @@ body_wait(struct tx *tx)
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
     double deadline = TASK_NEVER; /* a client that does not read: send_timeout
                                      of the conn */
-    if (!tx->down.is_stopped) {
-        deadline = tx->down.last_progress + pc->proxy_read_timeout;
+    if (!tx->xfer.down.is_stopped) {
+        deadline = tx->xfer.down.last_progress + pc->proxy_read_timeout;
         if (clock_mono() >= deadline) {
             return break_off(tx, "upstream timed out in its body");
         }
     }
     double up = tx_body_wait(tx);
-    task_wait(&tx->task, up < deadline ? up : deadline, NULL, NULL);
+    task_wait(&tx->xfer.task, up < deadline ? up : deadline, NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -120,12 +125,12 @@ run_body(struct task *t)
     if (tx->is_client_gone) {
         return upstream_abandon(tx);
     }
-    if (tx->down.has_error || tx->up.has_error) {
+    if (tx->xfer.down.has_error || tx->xfer.up.has_error) {
         return filter_failed(tx);
     }
-    uint64_t had = tx->down.bytes_in;
+    uint64_t had = tx->xfer.down.bytes_in;
     upstream_send(tx);
-    enum peer_io r = tx->peer->ops->recv_body(tx->peer, tx);
+    enum peer_io r = tx->peer->ops->recv_body(tx->peer, &tx->xfer);
     switch (r) {
     case P_OK:
         return body_ended(tx);
@@ -135,9 +140,12 @@ run_body(struct task *t)
     case P_BROKEN:
         return break_off(tx, "upstream closed in its body");
     case P_BAD:
+        tx_fail(tx, FAULT_ORIGIN, "upstream sent an invalid response: %s",
+            tx->xfer.why);
         return break_off(tx, "upstream sent a malformed body");
     }
-    turn_spend(&tx->turn, t, tx->down.bytes_in - had, TURN_BYTES);
+    turn_spend(
+        &tx->xfer.turn, t, tx->xfer.down.bytes_in - had, WIRE_TURN_BYTES);
     return body_wait(tx);
 }
 
@@ -146,10 +154,10 @@ static const struct step *
 run_reply(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->down.has_error && !tx->is_broken) {
+    if (tx->xfer.down.has_error && !tx->xfer.is_broken) {
         return filter_failed(tx);
     }
-    tx->is_head_ready = tx->is_head_ready || !tx->is_broken;
+    tx->xfer.is_head_ready = tx->xfer.is_head_ready || !tx->xfer.is_broken;
     if (tx->is_client_done) {
         return &tx_step_done;
     }

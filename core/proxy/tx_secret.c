@@ -20,9 +20,9 @@ wipe(void *arg)
 struct str
 tx_wipe_later(struct tx *tx, struct str s)
 {
-    struct str *kept = arena_alloc(tx->arena, sizeof *kept);
+    struct str *kept = arena_alloc(tx->xfer.arena, sizeof *kept);
     *kept = s;
-    arena_on_free(tx->arena, wipe, kept);
+    arena_on_free(tx->xfer.arena, wipe, kept);
     return s;
 }
 
@@ -45,7 +45,7 @@ tx_secret_held(struct tx *tx, const struct policy_secret *d, struct str value,
         return false;
     }
     tx->needs_tls = true;
-    *out = tx_wipe_later(tx, arena_dup(tx->arena, value));
+    *out = tx_wipe_later(tx, arena_dup(tx->xfer.arena, value));
     return true;
 }
 

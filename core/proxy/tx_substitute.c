@@ -34,7 +34,8 @@ on_value(void *arg, unsigned rule, struct str *value)
         if (!tx_secret_held(f->tx, d, held, &plain)) {
             return false;
         }
-        *kept = substitute_escape(f->substitution.kind, f->tx->arena, plain);
+        *kept =
+            substitute_escape(f->substitution.kind, f->tx->xfer.arena, plain);
         if (kept->p == NULL) {
             tx_fail(f->tx, FAULT_OWN,
                 "secret \"%.*s\" is not UTF-8 and cannot stand in JSON",
@@ -61,7 +62,7 @@ tx_substitute_begin(
     CHECK(tx, TX_MAGIC);
     AN(tx->needs_tls);
     f->tx = tx;
-    substitute_init(&f->substitution, kind, tx->arena, f->rules, f->n);
+    substitute_init(&f->substitution, kind, tx->xfer.arena, f->rules, f->n);
     substitute_on_value(&f->substitution, on_value, f);
     substitute_on_raw(&f->substitution, on_raw);
     tx_look_begin(&f->look, tx, "is malformed");

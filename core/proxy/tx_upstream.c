@@ -9,12 +9,12 @@
 #include "http/auth.h"
 #include "net/dial.h"
 #include "net/guard.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
-#include "proxy/peer.h"
+#include "wire/peer.h"
 #include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
@@ -24,6 +24,7 @@
 #include "proxy/upstream_proxy.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
+#include "wire/up_h1.h"
 
 /* RFC 9110 15.2: any number may come; a storm may not. */
 #define INTERIMS_MAX 32
@@ -68,18 +69,19 @@ bool
 upstream_has_begun(const struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    return tx->t_connected != 0 && tx->task.step != &step_send;
+    return tx->t_connected != 0 && tx->xfer.task.step != &step_send;
 }
 
 void
 upstream_send(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    if (tx->is_request_sent) {
+    if (tx->xfer.is_request_sent) {
         return;
     }
-    if (tx->peer->ops->send(tx->peer, tx) == P_OK) {
-        tx->is_request_sent = true;
+    tx->xfer.is_secret = tx->needs_tls;
+    if (tx->peer->ops->send(tx->peer, &tx->xfer) == P_OK) {
+        tx->xfer.is_request_sent = true;
         tx->t_sent = clock_mono();
     }
 }
@@ -89,8 +91,8 @@ give_up(struct tx *tx, const struct reply *r)
 {
     upstream_give_up(tx);
     if (tx->is_passthrough) {
-        tx->response.status = r->status; /* logged; nobody could read it */
-        tx->is_broken = true;
+        tx->xfer.response.status = r->status; /* logged; nobody could read it */
+        tx->xfer.is_broken = true;
         return &tx_step_done;
     }
     tx_reply(tx, r);
@@ -115,7 +117,7 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
 static bool
 authenticates(const struct tx *tx)
 {
-    return auth_is_of_connection(&tx->request, FIELD_AUTHORIZATION);
+    return auth_is_of_connection(&tx->xfer.request, FIELD_AUTHORIZATION);
 }
 
 /* What a secret may have told the origin goes for all that follows on the
@@ -130,9 +132,9 @@ use_peer(struct tx *tx, struct peer *p)
     }
     tx->peer = p;
     tx->peer_addr = p->addr;
-    peer_begin(p, &tx->task);
+    peer_begin(p, &tx->xfer.task);
     tx->t_connected = clock_mono();
-    tx->up.last_progress = tx->t_connected; /* it could not, before */
+    tx->xfer.up.last_progress = tx->t_connected; /* it could not, before */
 }
 
 /* A proxy that gets the name is all that weir knows the address of. */
@@ -198,7 +200,7 @@ start_dial(struct tx *tx)
         .serial = tx->sandbox->serial,
         .is_discreet = judge_is_discreet(&tx->decision, &tx->route),
         .timeout = conf_of(tx)->proxy_connect_timeout };
-    tx->dial = dial_start(&args, &tx->task);
+    tx->dial = dial_start(&args, &tx->xfer.task);
     return &step_dial;
 }
 
@@ -283,7 +285,7 @@ run_connect(struct task *t)
         struct pool_key key = pool_key_of(tx);
         tx->pool_host = pool_host_get(w->pool, &key);
     }
-    struct pool_entry *e = tx->is_retried ? NULL : take_idle(tx);
+    struct pool_entry *e = tx->xfer.is_retried ? NULL : take_idle(tx);
     if (e != NULL) {
         use_peer(tx, peer_of(e));
         return &step_send;
@@ -299,9 +301,9 @@ led_nowhere(struct tx *tx, const struct dial_result *r)
     struct reply reply = { .status = 403,
         .error = "destination_ip_prohibited",
         .is_denial = true,
-        .reason = decision_blocked(&tx->decision, tx->arena) };
+        .reason = decision_blocked(&tx->decision, tx->xfer.arena) };
     reply.rule = judge_nowhere(
-        &tx->decision, &tx->route, r->why, tx->arena, &reply.detail);
+        &tx->decision, &tx->route, r->why, tx->xfer.arena, &reply.detail);
     return give_up(tx, &reply);
 }
 
@@ -362,7 +364,7 @@ run_dial(struct task *t)
     if (r->error != DIAL_OK) {
         return dial_failed(tx, r);
     }
-    struct peer *p = peer_new(dial_take(tx->dial, &tx->task), &r->addr);
+    struct peer *p = up_h1_new(dial_take(tx->dial, &tx->xfer.task), &r->addr);
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
@@ -376,7 +378,7 @@ run_send(struct task *t)
     struct tx *tx = tx_of(t);
     const struct step *ended = ended_early(tx);
     AN(tx->peer != NULL);
-    AZ(tx->peer->has_sent || tx->is_request_sent);
+    AZ(tx->peer->has_sent || tx->xfer.is_request_sent);
     if (ended != NULL) {
         return ended;
     }
@@ -407,9 +409,10 @@ static bool
 may_retry(const struct tx *tx)
 {
     bool is_harmless =
-        method_is_idempotent(tx->request.method_id) && !authenticates(tx);
-    return tx->peer->is_reused && !tx->is_retried && !tx->peer->has_answered &&
-           !tx->is_held_short && (!tx->peer->has_sent || is_harmless);
+        method_is_idempotent(tx->xfer.request.method_id) && !authenticates(tx);
+    return tx->peer->is_reused && !tx->xfer.is_retried &&
+           !tx->peer->has_answered && !tx->xfer.is_held_short &&
+           (!tx->peer->has_sent || is_harmless);
 }
 
 /* The client sees what it would see without weir, the end of the connection
@@ -429,15 +432,17 @@ peer_lost(struct tx *tx, enum peer_io r)
 {
     if (r == P_CLOSED && may_retry(tx)) {
         upstream_close(tx);
-        tx->is_retried = true;
-        tx->is_request_sent = false;
-        pump_give_back(&tx->up, &tx->held);
+        tx->xfer.is_retried = true;
+        tx->xfer.is_request_sent = false;
+        pump_give_back(&tx->xfer.up, &tx->xfer.held);
         return &step_connect;
     }
     if (r == P_CLOSED && tx->peer->is_reused && authenticates(tx)) {
         return end_with_origin(tx);
     }
     if (r == P_BAD) {
+        tx_fail(tx, FAULT_ORIGIN, "upstream sent an invalid response: %s",
+            tx->xfer.why);
         return fail(tx, 502, "http_protocol_error",
             "the origin sent a response that is not valid HTTP");
     }
@@ -449,8 +454,9 @@ peer_lost(struct tx *tx, enum peer_io r)
 static const struct step *
 switched(struct tx *tx)
 {
-    if (!splice_is_asked(&tx->request) ||
-        tx->response.upgrade != UPGRADE_WEBSOCKET || !tx->is_request_sent) {
+    if (!xfer_asks_upgrade(&tx->xfer.request) ||
+        tx->xfer.response.upgrade != UPGRADE_WEBSOCKET ||
+        !tx->xfer.is_request_sent) {
         return fail(tx, 502, "http_upgrade_failed",
             "the origin switched protocols without being asked");
     }
@@ -463,27 +469,27 @@ switched(struct tx *tx)
 static const struct step *
 head_arrived(struct tx *tx)
 {
-    unsigned status = tx->response.status;
-    bufq_fini(&tx->held); /* answered: it will not be sent again */
+    unsigned status = tx->xfer.response.status;
+    bufq_fini(&tx->xfer.held); /* answered: it will not be sent again */
     if (status >= 200) {
         tx->peer->is_pinned =
             tx->peer->is_pinned ||
-            auth_is_of_connection(&tx->response, FIELD_WWW_AUTHENTICATE);
+            auth_is_of_connection(&tx->xfer.response, FIELD_WWW_AUTHENTICATE);
         tx->t_head = clock_mono();
-        tx->down.last_progress = tx->t_head; /* it could not, before */
+        tx->xfer.down.last_progress = tx->t_head; /* it could not, before */
         hooks_upstream_end(tx);
         return &tx_step_response;
     }
     if (status == 101) {
         return switched(tx);
     }
-    if (++tx->interims > INTERIMS_MAX) {
+    if (++tx->xfer.interims > INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
             "the origin sent too many interim responses");
     }
-    head_remove_hop_by_hop(&tx->response);
+    head_remove_hop_by_hop(&tx->xfer.response);
     hooks_interim(tx);
-    tx->conn->serve->interim(tx, &tx->response);
+    tx->conn->serve->interim(tx, &tx->xfer.response);
     return NULL;
 }
 
@@ -498,23 +504,24 @@ head_wait(struct tx *tx)
 {
     const struct proxy_conf *pc = conf_of(tx);
     double now = clock_mono(), deadline = TASK_NEVER, again = TASK_NEVER;
-    if (tx->is_request_sent) {
+    double stalled = tx->peer->ops->stalled_since(tx->peer);
+    if (tx->xfer.is_request_sent) {
         deadline = tx->t_sent + (pc->proxy_header_timeout >= 0
                                         ? pc->proxy_header_timeout
                                         : pc->proxy_read_timeout);
-    } else if (!bufq_is_empty(&tx->peer->out)) {
-        deadline = tx->peer->progress + pc->proxy_send_timeout;
+    } else if (stalled != TASK_NEVER) {
+        deadline = stalled + pc->proxy_send_timeout;
         again = now + STREAM_TRY_EVERY;
     }
     if (now >= deadline) {
-        return tx->is_request_sent
+        return tx->xfer.is_request_sent
                    ? fail(tx, 504, "http_response_timeout",
                          "the origin did not answer in time")
                    : fail(tx, 504, "connection_write_timeout",
                          "the origin did not read the request in time");
     }
     again = earlier(again, tx_body_wait(tx));
-    task_wait(&tx->task, earlier(again, deadline), NULL, NULL);
+    task_wait(&tx->xfer.task, earlier(again, deadline), NULL, NULL);
     return TASK_WAIT;
 }
 
@@ -531,7 +538,7 @@ run_head(struct task *t)
         return ended;
     }
     for (;;) {
-        enum peer_io r = tx->peer->ops->recv_head(tx->peer, tx);
+        enum peer_io r = tx->peer->ops->recv_head(tx->peer, &tx->xfer);
         if (r == P_AGAIN) {
             return head_wait(tx);
         }

@@ -211,7 +211,7 @@ credential_of(const struct upstream_proxy *up, struct tx *tx)
             STR_ARG(up->auth));
         return STR_NONE;
     }
-    char *text = arena_alloc(tx->arena, base64_len(pair.n) + 7);
+    char *text = arena_alloc(tx->xfer.arena, base64_len(pair.n) + 7);
     memcpy(text, "Basic ", 6);
     size_t n = base64_encode(pair, text + 6);
     return tx_wipe_later(tx, str_n(text, 6 + n));
@@ -221,7 +221,7 @@ const struct dial_proxy *
 upstream_proxy_dial(const struct upstream_proxy *up, struct tx *tx)
 {
     const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    struct dial_proxy *p = arena_alloc(tx->arena, sizeof *p);
+    struct dial_proxy *p = arena_alloc(tx->xfer.arena, sizeof *p);
     *p = up->at;
     p->tls = up->is_tls ? pc->tls : NULL;
     if (up->secret != NULL) {

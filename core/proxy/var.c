@@ -24,7 +24,7 @@ var_method(
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
-    *out = tx->request.method;
+    *out = tx->xfer.request.method;
     return true;
 }
 
@@ -83,7 +83,7 @@ var_http(
 {
     const struct tx *tx = ctx;
     (void)a, (void)arg;
-    *out = head_find(&tx->request, name);
+    *out = head_find(&tx->xfer.request, name);
     return true;
 }
 
@@ -123,7 +123,7 @@ var_bytes_sent(
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
-    *out = arena_printf(a, "%llu", (unsigned long long)tx->bytes_sent);
+    *out = arena_printf(a, "%llu", (unsigned long long)tx->xfer.bytes_sent);
     return true;
 }
 
@@ -133,7 +133,7 @@ var_body_bytes_sent(
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
-    *out = arena_printf(a, "%llu", (unsigned long long)tx->down.bytes_out);
+    *out = arena_printf(a, "%llu", (unsigned long long)tx->xfer.down.bytes_out);
     return true;
 }
 
@@ -143,8 +143,8 @@ var_request_length(
 {
     const struct tx *tx = ctx;
     (void)name, (void)arg;
-    *out = arena_printf(
-        a, "%llu", (unsigned long long)(tx->head_bytes_in + tx->up.bytes_in));
+    *out = arena_printf(a, "%llu",
+        (unsigned long long)(tx->head_bytes_in + tx->xfer.up.bytes_in));
     return true;
 }
 

@@ -13,7 +13,7 @@
 #include "net/dns.h"
 #include "net/guard.h"
 #include "net/leaf.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "net/tls_ctx.h"
 #include "proxy/accept.h"
 #include "proxy/conn.h"

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "net/leaf.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "net/tls_ctx.h"
 #include "net/tls_session.h"
 #include "proxy/conn.h"
@@ -114,7 +114,7 @@ judge_conn(struct conn *c, void *arg)
         return; /* its next request is judged when it comes */
     }
     if (!upstream_has_begun(tx)) {
-        task_wake(&tx->task);
+        task_wake(&tx->xfer.task);
     } else if (tx_is_denied(tx)) {
         cut(c, why);
     }

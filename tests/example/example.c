@@ -118,11 +118,11 @@ on_request(struct tx *tx, struct head *h)
     struct str note = STR_NONE;
     if (!st->has_waited) {
         st->has_waited = true;
-        task_yield(&tx->task);
+        task_yield(&tx->xfer.task);
         return V_WAIT;
     }
     const struct example *ex = where_conf(tx);
-    if (ex->note != NULL && value_eval(ex->note, tx, tx->arena, &note)) {
+    if (ex->note != NULL && value_eval(ex->note, tx, tx->xfer.arena, &note)) {
         head_remove(h, STR("X-Example"));
         head_add(h, STR("X-Example"), note);
     }
@@ -143,8 +143,8 @@ static enum verdict
 on_send(struct tx *tx, struct head *h)
 {
     struct state *st = state_of(tx);
-    head_set(
-        h, STR("X-Example-Try"), arena_printf(tx->arena, "%u", ++st->tries));
+    head_set(h, STR("X-Example-Try"),
+        arena_printf(tx->xfer.arena, "%u", ++st->tries));
     return V_NEXT;
 }
 
@@ -166,7 +166,7 @@ on_response(struct tx *tx, struct head *h)
 {
     struct state *st = state_of(tx);
     head_add(h, STR("X-Example-Interims"),
-        arena_printf(tx->arena, "%u", st->interims));
+        arena_printf(tx->xfer.arena, "%u", st->interims));
     return V_NEXT;
 }
 
@@ -226,8 +226,9 @@ explain(struct explanation *e)
 }
 
 static bool
-wants(const struct tx *tx)
+wants(const void *owner)
 {
+    const struct tx *tx = owner;
     return where_conf(tx)->shouts;
 }
 
@@ -236,10 +237,10 @@ struct shout {
 };
 
 static void
-init(struct tx *tx, void *state)
+init(void *owner, void *state)
 {
     struct shout *s = state;
-    s->pause = where_conf(tx)->pause;
+    s->pause = where_conf(owner)->pause;
 }
 
 /* When it goes on though no byte comes. */

@@ -22,7 +22,7 @@ static enum verdict
 run(struct fixture *f, const char *request)
 {
     module_request(f, request);
-    return credential_module.on_request(f->tx, &f->tx->request);
+    return credential_module.on_request(f->tx, &f->tx->xfer.request);
 }
 
 #define GET(FIELDS) "GET /p HTTP/1.1\nHost: a.x.test\n" FIELDS "\n"
@@ -57,7 +57,7 @@ headers(void **state)
     assert_only(f, "X-Two", "a s3cret-value;s3cret-value");
     assert_only(f, "X-Gone", NULL);
     assert_only(f, "X-Box", "box");
-    struct head *h = &f->tx->request;
+    struct head *h = &f->tx->xfer.request;
     assert_false(head_add_trailer(h, STR("x_auth_token"), STR("late")));
     assert_false(head_add_trailer(h, STR("X-Gone"), STR("late")));
     assert_true(head_add_trailer(h, STR("X-Other"), STR("late")));
@@ -75,7 +75,7 @@ no_secret_needs_no_tls(void **state)
     assert_int_equal(
         run(f, "GET /q HTTP/1.1\nHost: other.test\nX-Box: 1\n\n"), V_NEXT);
     assert_only(f, "X-Box", "1");
-    assert_null(f->tx->up_target.p);
+    assert_null(f->tx->xfer.target.p);
 }
 
 static void

@@ -58,9 +58,9 @@ module_end_tx(struct fixture *f)
     if (f->tx == NULL) {
         return;
     }
-    pump_fini(&f->tx->down);
+    pump_fini(&f->tx->xfer.down);
     tx_drop_policy(f->tx);
-    arena_free(f->tx->arena);
+    arena_free(f->tx->xfer.arena);
     f->tx = NULL;
 }
 
@@ -152,9 +152,9 @@ choose(struct tx *tx)
     struct decide_query q = { .policy = tx->policy,
         .host = tx->authority.host,
         .is_request = true,
-        .method = tx->request.method,
+        .method = tx->xfer.request.method,
         .path = tx->path,
-        .arena = tx->arena };
+        .arena = tx->xfer.arena };
     decide(&q, &tx->decision);
     assert_int_equal(tx->decision.outcome, DECIDE_ALLOW);
     if (tx->decision.where != NULL) {
@@ -180,24 +180,24 @@ module_request(struct fixture *f, const char *request)
     struct tx *tx = arena_calloc(a, sizeof *tx);
     f->tx = tx;
     tx->magic = TX_MAGIC;
-    tx->arena = a;
+    tx->xfer.arena = a;
     tx->conn = &f->conn;
     tx->sandbox = f->conn.sandbox;
     tx->where = f->worker.egress;
     tx_take_policy(tx);
     hooks_init();
     tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
-    pump_init(&tx->down, NULL, NULL);
-    head_init(&tx->request, a);
+    pump_init(&tx->xfer.down, NULL, NULL);
+    head_init(&tx->xfer.request, a);
     if (h1_parse_request(
-            arena_dup(a, str_n(bytes, n)), 443, &tx->request, &err) != 0) {
+            arena_dup(a, str_n(bytes, n)), 443, &tx->xfer.request, &err) != 0) {
         fail_msg("%s", err.text);
     }
-    tx->authority = tx->request.authority;
-    size_t at = str_find(tx->request.path, '?');
-    tx->path = str_n(tx->request.path.p, at);
-    if (at < tx->request.path.n) {
-        tx->query = str_skip(tx->request.path, at + 1);
+    tx->authority = tx->xfer.request.authority;
+    size_t at = str_find(tx->xfer.request.path, '?');
+    tx->path = str_n(tx->xfer.request.path.p, at);
+    if (at < tx->xfer.request.path.n) {
+        tx->query = str_skip(tx->xfer.request.path, at + 1);
     }
     choose(tx);
     tx->route.path = tx->path;
@@ -216,7 +216,7 @@ assert_str(struct str s, const char *expected)
 void
 assert_only(struct fixture *f, const char *name, const char *value)
 {
-    const struct head *h = &f->tx->request;
+    const struct head *h = &f->tx->xfer.request;
     unsigned n = 0;
     for (unsigned i = 0; i < h->n; i++) {
         if (field_name_eq(h->fields[i].name, str_of(name))) {
@@ -231,15 +231,15 @@ assert_only(struct fixture *f, const char *name, const char *value)
 void
 assert_target(struct fixture *f, const char *target)
 {
-    assert_str(f->tx->up_target, target);
+    assert_str(f->tx->xfer.target, target);
 }
 
 void
 assert_refused(struct fixture *f, unsigned status)
 {
-    assert_int_equal(f->tx->response.status, status);
-    for (unsigned i = 0; i < f->tx->request.n; i++) {
-        struct str v = f->tx->request.fields[i].value;
+    assert_int_equal(f->tx->xfer.response.status, status);
+    for (unsigned i = 0; i < f->tx->xfer.request.n; i++) {
+        struct str v = f->tx->xfer.request.fields[i].value;
         assert_null(memmem(v.p, v.n, "s3cret", 6));
     }
 }

@@ -501,9 +501,9 @@ struct leak {
 };
 
 static void
-leak_init(struct tx *tx, void *state)
+leak_init(void *owner, void *state)
 {
-    *(struct leak *)state = (struct leak){ .tx = tx };
+    *(struct leak *)state = (struct leak){ .tx = owner };
     bufq_init(&((struct leak *)state)->kept, SIZE_MAX);
 }
 
@@ -545,9 +545,9 @@ leak_fini(void *state)
 }
 
 static bool
-leak_want(const struct tx *tx)
+leak_want(const void *owner)
 {
-    (void)tx;
+    (void)owner;
     return true;
 }
 

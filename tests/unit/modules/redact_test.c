@@ -57,8 +57,9 @@ ask(void **state, const char *block, const char *fields)
     module_request(f, text);
     struct tx *tx = f->tx;
     tx->route.is_tls = true;
-    assert_int_equal(credential_module.on_request(tx, &tx->request), V_NEXT);
-    assert_int_equal(redact_module.on_request(tx, &tx->request), V_NEXT);
+    assert_int_equal(
+        credential_module.on_request(tx, &tx->xfer.request), V_NEXT);
+    assert_int_equal(redact_module.on_request(tx, &tx->xfer.request), V_NEXT);
     coding_ask(tx);
     return f;
 }
@@ -69,27 +70,27 @@ answer(struct fixture *f, const char *status, const char *fields)
 {
     struct h1_error err = { 0 };
     struct tx *tx = f->tx;
-    char *text = arena_alloc(tx->arena, 2048);
+    char *text = arena_alloc(tx->xfer.arena, 2048);
     int n = snprintf(text, 2048, "HTTP/1.1 %s\r\n%sX-Echo: %s\r\n\r\n", status,
         fields, SECRET);
-    head_init(&tx->response, tx->arena);
+    head_init(&tx->xfer.response, tx->xfer.arena);
     AZ(h1_parse_response(
-        str_n(text, (size_t)n), METHOD_GET, &tx->response, &err));
+        str_n(text, (size_t)n), METHOD_GET, &tx->xfer.response, &err));
     tx->t_connected = 1;
-    return redact_module.on_response(tx, &tx->response) == V_NEXT &&
+    return redact_module.on_response(tx, &tx->xfer.response) == V_NEXT &&
            coding_begin(tx);
 }
 
 static unsigned
 stages(const struct fixture *f)
 {
-    return f->tx->down.n_stages;
+    return f->tx->xfer.down.n_stages;
 }
 
 static bool
 is_masked(const struct fixture *f)
 {
-    struct str echo = head_find(&f->tx->response, STR("X-Echo"));
+    struct str echo = head_find(&f->tx->xfer.response, STR("X-Echo"));
     assert_true(str_eq(echo, STR(SECRET)) || str_eq(echo, STR(STARS)));
     return str_eq(echo, STR(STARS));
 }
@@ -99,8 +100,8 @@ redaction(const struct fixture *f)
 {
     struct str text;
     const struct var_def *v = redact_module.conf.vars;
-    assert_true(v->get(f->tx, f->tx->arena, STR_NONE, NULL, &text));
-    return arena_dup(f->tx->arena, text).p;
+    assert_true(v->get(f->tx, f->tx->xfer.arena, STR_NONE, NULL, &text));
+    return arena_dup(f->tx->xfer.arena, text).p;
 }
 
 #define BEARER "bearer $secret_strong; "
@@ -181,7 +182,7 @@ all(void **state)
         if (is_sent) {
             assert_true(is_masked(f));
         } else {
-            assert_int_equal(f->tx->response.status, cases[i].refused);
+            assert_int_equal(f->tx->xfer.response.status, cases[i].refused);
         }
     }
 }
@@ -192,7 +193,7 @@ static const char said[] = "ETag: \"1\"\r\nAccept-Ranges: bytes\r\n"
 static void
 has(const struct fixture *f, const char *name, const char *value)
 {
-    assert_str(head_find(&f->tx->response, str_of(name)), value);
+    assert_str(head_find(&f->tx->xfer.response, str_of(name)), value);
 }
 
 static void
@@ -262,7 +263,7 @@ plain_service(void **state)
 static void
 comes(struct fixture *f, const char *text)
 {
-    struct pump *p = &f->tx->down;
+    struct pump *p = &f->tx->xfer.down;
     size_t n = bufq_write(pump_in(p), str_of(text));
     assert_int_equal(n, strlen(text));
     pump_filled(p, n);
@@ -273,7 +274,7 @@ comes(struct fixture *f, const char *text)
 static void
 arrives(struct fixture *f, const char *text)
 {
-    struct pump *p = &f->tx->down;
+    struct pump *p = &f->tx->xfer.down;
     char got[256];
     size_t n = bufq_copy(pump_out(p), got, sizeof got);
     assert_int_equal(n, strlen(text));
@@ -286,7 +287,7 @@ arrives(struct fixture *f, const char *text)
 static void
 waits(struct fixture *f, long ms)
 {
-    double left = pump_wait(&f->tx->down) - clock_mono();
+    double left = pump_wait(&f->tx->xfer.down) - clock_mono();
     assert_true(left > (double)ms / 1000 - 1e-6);
     assert_true(left < (double)ms / 1000 + 1e-6);
 }
@@ -309,22 +310,22 @@ let_go(void **state)
     arrives(f, "x " STARS " ");
     waits(f, 100);
     turn(60);
-    pump_run(&f->tx->down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "");
     waits(f, 40);
     turn(40);
-    pump_run(&f->tx->down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "0123456");
-    assert_true(pump_wait(&f->tx->down) >= TASK_NEVER);
+    assert_true(pump_wait(&f->tx->xfer.down) >= TASK_NEVER);
     comes(f, "789-abcdef-ghij!");
     arrives(f, "***************!");
     comes(f, SECRET " ");
     arrives(f, STARS " ");
     comes(f, "01");
-    pump_end(&f->tx->down);
-    pump_run(&f->tx->down);
+    pump_end(&f->tx->xfer.down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "01");
-    assert_true(pump_is_done(&f->tx->down));
+    assert_true(pump_is_done(&f->tx->xfer.down));
 }
 
 static void
@@ -354,16 +355,16 @@ a_reader_that_stalls(void **state)
 {
     struct fixture *f = begin_body(state, BEARER "redact text;");
     comes(f, "x 0123456");
-    assert_true(pump_wait(&f->tx->down) >= TASK_NEVER);
+    assert_true(pump_wait(&f->tx->xfer.down) >= TASK_NEVER);
     turn(100000);
-    pump_run(&f->tx->down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "x ");
     turn(100000); /* what it took lies in the connection's queue: no wait */
-    pump_run(&f->tx->down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "");
     waits(f, 100);
     turn(100);
-    pump_run(&f->tx->down);
+    pump_run(&f->tx->xfer.down);
     arrives(f, "0123456");
 }
 
@@ -386,7 +387,7 @@ a_small_rest(void **state)
 {
     static char text[PUMP_LIMIT];
     struct fixture *f = begin_body(state, BEARER "redact text;");
-    struct pump *p = &f->tx->down;
+    struct pump *p = &f->tx->xfer.down;
     size_t n = 3 * CHUNK_SIZE;
     memset(text, ' ', sizeof text);
     bufq_append(pump_in(p), str_n(text, n + 3));

@@ -41,10 +41,11 @@ is_read(struct fixture *f, const char *request)
 {
     module_request(f, request);
     struct tx *tx = f->tx;
-    assert_int_equal(substitute_module.on_request(tx, &tx->request), V_NEXT);
+    assert_int_equal(
+        substitute_module.on_request(tx, &tx->xfer.request), V_NEXT);
     bool is = substitute_module.request_body->want(tx);
     assert_int_equal(is, tx->needs_tls);
-    pump_init(&tx->up, NULL, NULL);
+    pump_init(&tx->xfer.up, NULL, NULL);
     return is;
 }
 
@@ -52,11 +53,11 @@ static void
 run_body(struct fixture *f, const char *body)
 {
     struct tx *tx = f->tx;
-    pump_add(&tx->up, tx, tx->arena, substitute_module.request_body);
-    bufq_append(pump_in(&tx->up), str_of(body));
-    pump_filled(&tx->up, strlen(body));
-    pump_end(&tx->up);
-    pump_run(&tx->up);
+    pump_add(&tx->xfer.up, tx, tx->xfer.arena, substitute_module.request_body);
+    bufq_append(pump_in(&tx->xfer.up), str_of(body));
+    pump_filled(&tx->xfer.up, strlen(body));
+    pump_end(&tx->xfer.up);
+    pump_run(&tx->xfer.up);
 }
 
 /* The head as it was, and the body. */
@@ -64,8 +65,8 @@ static void
 assert_body(struct fixture *f, const char *want)
 {
     char text[256];
-    struct bufq *out = pump_out(&f->tx->up);
-    assert_true(pump_is_last(&f->tx->up));
+    struct bufq *out = pump_out(&f->tx->xfer.up);
+    assert_true(pump_is_last(&f->tx->xfer.up));
     size_t n = bufq_copy(out, text, sizeof text);
     if (!str_eq(str_n(text, n), str_of(want))) {
         fail_msg("%.*s", (int)n, text);
@@ -76,7 +77,7 @@ assert_body(struct fixture *f, const char *want)
 static void
 end(struct fixture *f)
 {
-    pump_fini(&f->tx->up);
+    pump_fini(&f->tx->xfer.up);
     module_end_tx(f);
 }
 
@@ -102,10 +103,10 @@ which_are_read(void **state)
     assert_true(
         is_read(f, POST(JSON "Content_MD5: a\nDigest: b\nRepr-Digest: c\n"
                              "Content-Digest: d\nX-Other: e\n")));
-    assert_int_equal(f->tx->request.n, 4);
+    assert_int_equal(f->tx->xfer.request.n, 4);
     assert_only(f, "X-Other", "e");
-    assert_false(
-        head_add_trailer(&f->tx->request, STR("content-digest"), STR("d")));
+    assert_false(head_add_trailer(
+        &f->tx->xfer.request, STR("content-digest"), STR("d")));
 }
 
 static void
@@ -116,7 +117,7 @@ is_wiped(void **state)
     assert_true(is_read(f, POST(JSON)));
     run_body(f, "{\"k\":\"" P "\"}");
     assert_body(f, "{\"k\":\"s3cret-value\"}");
-    assert_true(pump_out(&f->tx->up)->is_secret);
+    assert_true(pump_out(&f->tx->xfer.up)->is_secret);
     end(f);
     assert_false(module_is_left());
     assert_true(is_read(f, POST(FORM)));
@@ -134,7 +135,7 @@ no_placeholder_no_secret(void **state)
     assert_true(is_read(f, POST(JSON)));
     run_body(f, "{\"k\":\"" P "\",\"l\":\"" P "-3\"}");
     assert_body(f, "{\"k\":\"" P "\",\"l\":\"" P "-3\"}");
-    assert_false(pump_out(&f->tx->up)->is_secret);
+    assert_false(pump_out(&f->tx->xfer.up)->is_secret);
     assert_int_equal(f->tx->fault, FAULT_NONE);
     end(f);
 }
@@ -158,7 +159,7 @@ gives_up(void **state)
                   "substitute here in body /k;"));
         assert_true(is_read(f, POST(JSON)));
         run_body(f, cases[i].body);
-        assert_true(f->tx->up.has_error);
+        assert_true(f->tx->xfer.up.has_error);
         assert_str(f->tx->cause, cases[i].cause);
         assert_int_equal(f->tx->body_reply->status, cases[i].status);
         end(f);

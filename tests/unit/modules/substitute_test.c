@@ -37,8 +37,9 @@ run(struct fixture *f, const char *request)
 {
     module_request(f, request);
     struct tx *tx = f->tx;
-    enum verdict v = credential_module.on_request(tx, &tx->request);
-    return v == V_NEXT ? substitute_module.on_request(tx, &tx->request) : v;
+    enum verdict v = credential_module.on_request(tx, &tx->xfer.request);
+    return v == V_NEXT ? substitute_module.on_request(tx, &tx->xfer.request)
+                       : v;
 }
 
 #define GET(FIELDS) "GET /p HTTP/1.1\nHost: a.x.test\n" FIELDS "\n"
@@ -56,7 +57,7 @@ headers(void **state)
     assert_only(f, "x_key", "s3cret-value");
     assert_only(f, "X-Other", P);
     assert_true(f->tx->needs_tls);
-    assert_null(f->tx->up_target.p);
+    assert_null(f->tx->xfer.target.p);
 }
 
 static void
@@ -66,9 +67,9 @@ within_a_value(void **state)
     assert_int_equal(run(f, GET("X-Key: a=" P ",b=" P P ", PLACEHOLDER-0\n"
                                 "X-Key: " P "\n")),
         V_NEXT);
-    assert_str(f->tx->request.fields[1].value,
+    assert_str(f->tx->xfer.request.fields[1].value,
         "a=s3cret-value,b=s3cret-values3cret-value, PLACEHOLDER-0");
-    assert_str(f->tx->request.fields[2].value, "s3cret-value");
+    assert_str(f->tx->xfer.request.fields[2].value, "s3cret-value");
 }
 
 static void
@@ -82,21 +83,21 @@ nothing_to_replace(void **state)
                                            "substitute none in query k;"));
     for (size_t i = 0; i < LEN(requests); i++) {
         module_request(f, requests[i]);
-        const struct head *h = &f->tx->request;
+        const struct head *h = &f->tx->xfer.request;
         struct str values[4];
         unsigned n = h->n;
         for (unsigned k = 0; k < n; k++) {
             values[k] = h->fields[k].value;
         }
         assert_int_equal(
-            substitute_module.on_request(f->tx, &f->tx->request), V_NEXT);
+            substitute_module.on_request(f->tx, &f->tx->xfer.request), V_NEXT);
         assert_int_equal(h->n, n);
         for (unsigned k = 0; k < n; k++) {
             assert_ptr_equal(h->fields[k].value.p, values[k].p);
             assert_int_equal(h->fields[k].value.n, values[k].n);
         }
         assert_false(f->tx->needs_tls);
-        assert_null(f->tx->up_target.p);
+        assert_null(f->tx->xfer.target.p);
     }
 }
 
@@ -150,18 +151,18 @@ queries(void **state)
         assert_int_equal(run(f, text), V_NEXT);
         if (cases[i].target != NULL) {
             assert_target(f, cases[i].target);
-        } else if (f->tx->up_target.p != NULL) {
+        } else if (f->tx->xfer.target.p != NULL) {
             fail_msg("%s", cases[i].query);
         }
         assert_int_equal(f->tx->needs_tls, cases[i].target != NULL);
         assert_str(f->tx->query, cases[i].query);
     }
     assert_int_equal(run(f, "OPTIONS * HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
-    assert_null(f->tx->up_target.p);
+    assert_null(f->tx->xfer.target.p);
     assert_int_equal(run(f, "GET /" P "/k=" P " HTTP/1.1\nHost: a.x.test\n"
                             "k: " P "\n\n"),
         V_NEXT);
-    assert_null(f->tx->up_target.p);
+    assert_null(f->tx->xfer.target.p);
     assert_false(f->tx->needs_tls);
 }
 
@@ -192,11 +193,11 @@ paths(void **state)
         assert_int_equal(run(f, text), V_NEXT);
         if (cases[i].target != NULL) {
             assert_target(f, cases[i].target);
-        } else if (f->tx->up_target.p != NULL) {
+        } else if (f->tx->xfer.target.p != NULL) {
             fail_msg("%s", cases[i].path);
         }
         assert_int_equal(f->tx->needs_tls, cases[i].target != NULL);
-        assert_str(f->tx->request.path, cases[i].path);
+        assert_str(f->tx->xfer.request.path, cases[i].path);
     }
     f = start(state, BLOCK("substitute llm in path; substitute two in query k; "
                            "proxy_set_query own $secret_two;"));
@@ -276,7 +277,7 @@ control_bytes(void **state)
                      ";" BLOCK("substitute q in header X-Key; "
                                "substitute q in query k;"));
     assert_int_equal(run(f, GET("X-Key: " P "\n")), V_REPLY);
-    assert_int_equal(f->tx->response.status, 400);
+    assert_int_equal(f->tx->xfer.response.status, 400);
     assert_int_equal(
         run(f, "GET /p?k=" P " HTTP/1.1\nHost: a.x.test\n\n"), V_NEXT);
     assert_target(f, "/p?k=a%01z-0123456789");
@@ -295,14 +296,14 @@ too_large(void **state)
                                "substitute q in query k;"));
     assert_int_equal(run(f, GET("X-Key: " P P "\n")), V_NEXT);
     assert_int_equal(run(f, GET("X-Key: " P P P "\n")), V_REPLY);
-    assert_int_equal(f->tx->response.status, 400);
+    assert_int_equal(f->tx->xfer.response.status, 400);
     assert_int_equal(
         run(f, GET("X-Key: " P "\nX-Key: " P "\nX-Key: " P "\n")), V_REPLY);
-    assert_int_equal(f->tx->response.status, 400);
+    assert_int_equal(f->tx->xfer.response.status, 400);
     assert_int_equal(run(f, "GET /p?k=" P P P " HTTP/1.1\n"
                             "Host: a.x.test\n\n"),
         V_REPLY);
-    assert_int_equal(f->tx->response.status, 400);
+    assert_int_equal(f->tx->xfer.response.status, 400);
     size_t n = (size_t)snprintf(
         request, sizeof request, "GET / HTTP/1.1\nHost: a.x.test\nX-Key: ");
     while (n < sizeof request - 40) {
@@ -311,7 +312,7 @@ too_large(void **state)
     snprintf(request + n, 20, "\n\n");
     size_t had = 0;
     assert_int_equal(run(f, request), V_REPLY);
-    had = arena_size(f->tx->arena);
+    had = arena_size(f->tx->xfer.arena);
     assert_true(had < 200000);
 }
 
@@ -328,7 +329,7 @@ not_in_logs(void **state)
         V_NEXT);
     credential_module.on_log(f->tx);
     substitute_module.on_log(f->tx);
-    const struct head *h = &f->tx->request;
+    const struct head *h = &f->tx->xfer.request;
     assert_int_equal(h->n, 4);
     assert_str(h->fields[1].value, P);
     assert_str(h->fields[2].value, "a " P);

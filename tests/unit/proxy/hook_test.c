@@ -38,7 +38,7 @@ second_ends(struct worker *w, uint64_t serial)
 static enum verdict
 first_sends(struct tx *tx, struct head *h)
 {
-    assert_ptr_equal(h, &tx->request);
+    assert_ptr_equal(h, &tx->xfer.request);
     asked[0]++;
     return first_says;
 }

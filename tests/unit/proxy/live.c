@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "live_end.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "net/tcp.h"
 #include "os/sock.h"
 #include "proxy/logfile.h"

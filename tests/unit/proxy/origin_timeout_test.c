@@ -13,7 +13,7 @@
 
 #include "base/str.h"
 #include "live_seams.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "proxy/worker.h"
 
 #define LIMIT 2000

@@ -12,7 +12,7 @@
 
 #include "live_seams.h"
 #include "net/leaf.h"
-#include "net/pool.h"
+#include "wire/pool.h"
 #include "policy/block.h"
 #include "proxy/worker.h"
 #include "proxy/worker_sandbox.h"

@@ -2,13 +2,7 @@
  * A peer's life: from a dial or the pool to an exchange and back.
  */
 
-#include "proxy/peer.h"
-
-#include "base/mem.h"
-#include "proxy/proxy_conf.h"
-#include "proxy/tx.h"
-
-#define OUT_LIMIT (64 * 1024)
+#include "wire/peer.h"
 
 struct peer *
 peer_of(struct pool_entry *e)
@@ -24,43 +18,36 @@ on_pool_close(struct pool_entry *e)
     peer_close(peer_of(e));
 }
 
-struct peer *
-peer_new(struct stream *s, const struct addr *a)
+void
+peer_init(struct peer *p, const struct peer_ops *ops, struct stream *s,
+    const struct addr *a, size_t in_max)
 {
-    struct peer *p = xcalloc(sizeof *p);
     p->magic = PEER_MAGIC;
-    p->ops = &up_h1_ops;
-    p->stream = s;
+    p->ops = ops;
     p->addr = *a;
     p->entry.close = on_pool_close;
-    buf_init(&p->in, H1_RESPONSE_HEAD_MAX);
-    bufq_init(&p->out, OUT_LIMIT);
-    return p;
+    wire_init(&p->wire, s, in_max);
 }
 
 void
 peer_begin(struct peer *p, struct task *t)
 {
     CHECK(p, PEER_MAGIC);
+    AZ(p->must_close);
     p->is_reused = p->requests != 0;
     p->requests++;
-    p->is_head_sent = p->is_end_sent = false;
-    p->is_head_done = p->is_body_done = false;
     p->has_sent = p->has_answered = false;
-    p->scanned = p->heads = 0;
-    stream_set_task(p->stream, t);
+    p->ops->begin(p);
+    stream_set_task(p->wire.stream, t);
 }
 
 void
 peer_close(struct peer *p)
 {
     CHECK(p, PEER_MAGIC);
-    stream_close(p->stream);
-    buf_fini(&p->in);
-    bufq_fini(&p->out);
-    h1_body_fini(&p->body);
+    wire_fini(&p->wire);
     p->magic = 0;
-    xfree(p);
+    p->ops->free(p);
 }
 
 bool
@@ -69,7 +56,7 @@ peer_is_quiet(struct peer *p)
     char byte;
     size_t got;
     CHECK(p, PEER_MAGIC);
-    return stream_read(p->stream, &byte, 1, &got) == IO_AGAIN;
+    return stream_read(p->wire.stream, &byte, 1, &got) == IO_AGAIN;
 }
 
 void
@@ -77,8 +64,9 @@ peer_park(struct peer *p, struct pool *pool, struct pool_host *host,
     double idle_timeout)
 {
     CHECK(p, PEER_MAGIC);
-    buf_fini(&p->in);
-    p->entry.stream = p->stream;
+    AZ(p->must_close);
+    buf_fini(&p->wire.in);
+    p->entry.stream = p->wire.stream;
     p->entry.addr = p->addr;
     pool_put(pool, host, &p->entry, idle_timeout);
 }

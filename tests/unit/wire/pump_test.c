@@ -3,7 +3,7 @@
  * comes and goes, what leaves is what the filters make of the whole.
  */
 
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,10 +30,10 @@ struct hold {
 static unsigned inits, finis;
 
 static void
-filter_init(struct tx *tx, void *state)
+filter_init(void *owner, void *state)
 {
     struct hold *h = state;
-    (void)tx;
+    (void)owner;
     assert_int_equal(h->n, 0);
     inits++;
 }

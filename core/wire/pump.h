@@ -11,8 +11,6 @@
 #include "base/mem.h"
 #include "net/task.h"
 
-struct tx;
-
 /* What a filter is told of its input. */
 enum need {
     MORE,  /* more will come in this turn */
@@ -43,20 +41,21 @@ enum flow {
  * byte on, where all that want it decoded are of this kind; what it has given
  * is what may leave. What the head says of a body stays, though of one in which
  * something was found its digest is not true any more; a part of a body, and
- * one that cannot be decoded, it gets as they come, unless tx->needs_whole says
+ * one that cannot be decoded, it gets as they come, unless its owner says
  * that they are to be refused. It may be made more than once for an exchange,
  * for texts that are whole; and it does not fail. */
 #define FILTER_LOOKS 4u
 
 /* Bytes in, bytes out; the core drives it, it never chains. `want` is asked
  * when the response's head has come, one of FILTER_IDENTITY before the request
- * leaves too. */
+ * leaves too. `owner` is given by whoever adds the filter: a module's is the
+ * struct tx. */
 struct filter {
     const char *name;
     size_t state_size; /* zeroed before init */
     unsigned flags;
-    bool (*want)(const struct tx *tx);
-    void (*init)(struct tx *tx, void *state);
+    bool (*want)(const void *owner);
+    void (*init)(void *owner, void *state);
     enum flow (*run)(
         void *state, struct bufq *in, struct bufq *out, enum need need);
     void (*fini)(void *state);
@@ -113,9 +112,9 @@ void pump_init(struct pump *p, struct task *source, struct task *sink);
 void pump_fini(struct pump *p);
 
 /* Adds a filter behind those there are; the source may have begun, the sink
- * may not. */
+ * may not. `owner` is for the filter's init(), which may be NULL. */
 void pump_add(
-    struct pump *p, struct tx *tx, struct arena *a, const struct filter *f);
+    struct pump *p, void *owner, struct arena *a, const struct filter *f);
 bool pump_keeps_length(const struct pump *p);
 
 /* For the source: the queue to fill; then how much it put there. */

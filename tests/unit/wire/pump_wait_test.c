@@ -3,7 +3,7 @@
  * to come again.
  */
 
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

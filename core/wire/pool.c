@@ -3,7 +3,7 @@
  * only work is to notice that the peer sent something.
  */
 
-#include "net/pool.h"
+#include "wire/pool.h"
 
 #include <limits.h>
 

@@ -2,7 +2,7 @@
  * What a sink took in vain: a request that is sent once more.
  */
 
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

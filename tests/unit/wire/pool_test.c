@@ -1,6 +1,6 @@
 /* Idle connections: for whom, for how long, and when they are no use. */
 
-#include "net/pool.h"
+#include "wire/pool.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "drive.h"
+#include "../net/drive.h"
 #include "net/tcp.h"
 
 static struct loop *loop;

@@ -3,7 +3,7 @@
  * queue until it came again, or the sink had to wait.
  */
 
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,9 @@
 #include <cmocka.h>
 
 static void
-filter_init(struct tx *tx, void *state)
+filter_init(void *owner, void *state)
 {
-    (void)tx, (void)state;
+    (void)owner, (void)state;
 }
 
 static void

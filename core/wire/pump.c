@@ -2,7 +2,7 @@
  * Driving filters between a source and a sink. Wakes both, knows neither.
  */
 
-#include "proxy/pump.h"
+#include "wire/pump.h"
 
 #include "base/clock.h"
 
@@ -29,7 +29,7 @@ pump_fini(struct pump *p)
 }
 
 void
-pump_add(struct pump *p, struct tx *tx, struct arena *a, const struct filter *f)
+pump_add(struct pump *p, void *owner, struct arena *a, const struct filter *f)
 {
     if (p->stages == NULL) {
         p->stages = arena_calloc(a, PUMP_STAGES_MAX * sizeof *p->stages);
@@ -41,7 +41,7 @@ pump_add(struct pump *p, struct tx *tx, struct arena *a, const struct filter *f)
     s->state = arena_calloc(a, f->state_size);
     bufq_init(&s->out, PUMP_LIMIT);
     if (f->init != NULL) {
-        f->init(tx, s->state);
+        f->init(owner, s->state);
     }
 }
 
