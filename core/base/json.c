@@ -1,6 +1,6 @@
 /*
- * JSON out of untrusted bytes. The access log, error pages and the control
- * API write through it; nobody reads JSON here.
+ * Writes JSON from untrusted bytes, for the access log and for error pages.
+ * Reads no JSON.
  */
 
 #include "base/json.h"
@@ -67,7 +67,7 @@ json_escape_byte(struct buf *b, unsigned char c)
     return buf_addf(b, "\\u%04x", c);
 }
 
-/* How many bytes at the start of `s` may stand as they are. */
+/* How many bytes at the start of `s` need no escape. */
 static size_t
 json_plain_length(struct str s)
 {
