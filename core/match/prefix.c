@@ -1,6 +1,7 @@
 /*
  * A radix tree with compressed paths, one for each address family. Used for
- * CIDR patterns and for the source addresses of sandboxes. Grows only.
+ * CIDR patterns and for the source addresses of sandboxes. Nothing is taken
+ * out.
  */
 
 #include "match/prefix.h"
@@ -11,7 +12,7 @@
 
 struct node {
     struct cidr prefix;
-    void *value; /* NULL: only joins two branches */
+    void *value; /* NULL: it only joins two branches */
     struct node *child[2];
 };
 
@@ -69,7 +70,7 @@ node_new(struct prefix_map *m, const struct cidr *c, unsigned bits)
     return n;
 }
 
-/* The node of that very range, made where it is missing. */
+/* The node of exactly this range; made if there is none. */
 static struct node *
 node_place(struct prefix_map *m, const struct cidr *c)
 {
@@ -109,8 +110,8 @@ prefix_map_add(struct prefix_map *m, const struct cidr *c, void *value)
     return true;
 }
 
-/* A joining node keeps the address it was made from: only its first bits
- * count, which is all that cidr_contains() looks at. */
+/* A joining node keeps the address that it was made from; only the first bits
+ * of it count, as in cidr_contains(). */
 void
 prefix_map_visit(const struct prefix_map *m, const struct addr *a,
     void (*fn)(void *arg, void *value), void *arg)
