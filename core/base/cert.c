@@ -41,7 +41,8 @@ bytes(const void *p, size_t n)
     return str_n(p, n);
 }
 
-void
+/* The identifier of a public key. */
+static void
 cert_key_id(const uint8_t key[CERT_KEY_SIZE], uint8_t out[CERT_KEY_ID_SIZE])
 {
     uint8_t hash[SHA256_SIZE];

@@ -65,7 +65,3 @@ void cert_tbs_ca(struct cert_tbs *t, const struct cert_issuer *issuer,
 /* Joins the signed part and the signature; the certificate's length. */
 size_t cert_join(
     const struct cert_tbs *t, struct str signature, uint8_t out[CERT_MAX]);
-
-/* The identifier of a public key. */
-void cert_key_id(
-    const uint8_t key[CERT_KEY_SIZE], uint8_t out[CERT_KEY_ID_SIZE]);

@@ -180,30 +180,6 @@ timer_is_active(const struct timer *t)
     return ev_is_active(&t->ev);
 }
 
-static void
-on_signal(struct ev_loop *ev, struct ev_signal *signal, int events)
-{
-    (void)ev, (void)events;
-    struct signal_watch *s = container_of(signal, struct signal_watch, ev);
-    s->on_signal(s, signal->signum);
-}
-
-void
-signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
-    void (*fn)(struct signal_watch *, int signo))
-{
-    ev_signal_init(&s->ev, on_signal, signo);
-    s->loop = l;
-    s->on_signal = fn;
-    ev_signal_start(l->ev, &s->ev);
-}
-
-void
-signal_watch_stop(struct signal_watch *s)
-{
-    ev_signal_stop(s->loop->ev, &s->ev);
-}
-
 const char *
 loop_library(char text[LOOP_LIBRARY_MAX])
 {

@@ -37,12 +37,6 @@ struct timer {
     void (*on_expire)(struct timer *);
 };
 
-struct signal_watch {
-    struct ev_signal ev;
-    struct loop *loop;
-    void (*on_signal)(struct signal_watch *, int signo);
-};
-
 struct loop *loop_new(void); /* by epoll; without it the process ends */
 void loop_free(struct loop *l);
 void loop_run(struct loop *l);  /* until loop_stop() */
@@ -61,10 +55,6 @@ void timer_init(
 void timer_start(struct timer *t, double seconds);
 void timer_stop(struct timer *t);
 bool timer_is_active(const struct timer *t);
-
-void signal_watch_start(struct signal_watch *s, struct loop *l, int signo,
-    void (*on_signal)(struct signal_watch *, int signo));
-void signal_watch_stop(struct signal_watch *s);
 
 /* The version of libev at run time, as "4.33". Returns `text`. */
 #define LOOP_LIBRARY_MAX 24
