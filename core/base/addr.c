@@ -107,7 +107,7 @@ prefix_eq(const uint8_t *a, const uint8_t *b, unsigned bits)
 
 enum cidr_form { CIDR_OK, CIDR_NO_ADDRESS, CIDR_NO_PREFIX, CIDR_HOST_BITS };
 
-/* Of ::ffff:10.0.0.0/104, which is 10.0.0.0/8, too. */
+/* The bits of a prefix; ::ffff:10.0.0.0/104 is 10.0.0.0/8. */
 static bool
 read_bits(struct str s, bool was_ipv6, struct cidr *out)
 {
@@ -120,7 +120,7 @@ read_bits(struct str s, bool was_ipv6, struct cidr *out)
     return true;
 }
 
-/* The address less the bits of the prefix. */
+/* The address with the bits of the prefix set to zero. */
 static struct addr
 host_part(const struct cidr *c)
 {
@@ -203,7 +203,7 @@ addr_eq(const struct addr *a, const struct addr *b)
     return a->port == b->port && addr_eq_ip(a, b);
 }
 
-/* The IPv4 address of four of its bytes. */
+/* Adds the IPv4 address that the four bytes at these indices are. */
 static void
 carry(struct addr_carried *c, const uint8_t *ip, const uint8_t at[4])
 {
@@ -225,8 +225,9 @@ addr_is_link_local(const struct addr *a)
 
 static const uint8_t last_four[4] = { 12, 13, 14, 15 };
 
-/* RFC 6052 2.2, for prefixes of 96, 64, 56 and 48 bits; byte 8 is skipped.
- * What no host has, 0.0.0.0/8, is a cut in the wrong place. */
+/* RFC 6052 2.2, for prefixes of 96, 64, 56 and 48 bits; byte 8 is skipped. An
+ * address in 0.0.0.0/8 belongs to no host, so its prefix length was a wrong
+ * guess. */
 static void
 carry_local_nat64(struct addr_carried *c, const uint8_t *ip)
 {
@@ -252,7 +253,7 @@ carry_teredo(struct addr_carried *c, const uint8_t *ip)
     }
 }
 
-/* Forms of which the prefix says that it is one. */
+/* Forms that their prefix identifies. */
 static void
 carry_by_prefix(struct addr_carried *c, const uint8_t *ip)
 {
@@ -271,7 +272,7 @@ carry_by_prefix(struct addr_carried *c, const uint8_t *ip)
     }
 }
 
-/* Forms that are out of use, or that anybody's address may have. */
+/* Forms that are out of use, or that an ordinary address may have by chance. */
 static void
 carry_by_look(struct addr_carried *c, const uint8_t *ip)
 {

@@ -31,8 +31,8 @@ struct cidr {
 /* A literal address without port; IPv6 without brackets, no zone. */
 must_check bool addr_parse(struct str s, struct addr *out);
 
-/* "1.2.3.4:80", "[::1]:80", with `default_port` where none stands; fails on
- * a port of 0 or above 65535, or if none stands and default_port is 0. */
+/* "1.2.3.4:80" or "[::1]:80"; without a port, `default_port` is used. False for
+ * a port of 0 or above 65535, or if there is no port and default_port is 0. */
 must_check bool addr_parse_port(
     struct str s, uint16_t default_port, struct addr *out);
 
@@ -40,8 +40,8 @@ must_check bool addr_parse_port(
  * the prefix must be zero. */
 must_check bool cidr_parse(struct str s, struct cidr *out);
 
-/* Why what stands there is refused, and what to write: ": host bits are set,
- * write …". Empty where it is no address at all. Returns `text`. */
+/* Why `s` is refused as a range, and what to write instead: ": host bits are
+ * set, write …". Empty if `s` is no address at all. Returns `text`. */
 #define CIDR_REFUSAL_MAX 256
 const char *cidr_refusal(struct str s, char text[CIDR_REFUSAL_MAX]);
 
@@ -58,15 +58,16 @@ bool addr_is_link_local(const struct addr *a);
 struct addr_carried {
     struct addr items[5];
     unsigned n;
-    bool is_sure; /* it leads to items[0] and nowhere else */
+    bool is_sure; /* it certainly leads to items[0] */
 };
 
-/* Of NAT64 (64:ff9b::/96), 6to4 (2002::/16) and Teredo (2001::/32, the
- * client's) the one that is in it. NAT64 of local use (64:ff9b:1::/48, RFC
- * 8215) may be cut by each prefix of RFC 6052 2.2, so that there may be four,
- * but none in 0.0.0.0/8 beside another. Those of IPv4-compatible (::/96) and
- * IPv4-translated (::ffff:0:0:0/96) addresses and of ISATAP, which may stand
- * in anybody's prefix, are not sure. n 0: it carries none. */
+/* Finds the IPv4 addresses that `a` may lead to. NAT64 (64:ff9b::/96), 6to4
+ * (2002::/16) and Teredo (2001::/32: the client's) carry one. NAT64 of local
+ * use (64:ff9b:1::/48, RFC 8215) may use any prefix length of RFC 6052 2.2: up
+ * to four addresses are possible; those in 0.0.0.0/8 are left out if another is
+ * possible. IPv4-compatible (::/96) and IPv4-translated (::ffff:0:0:0/96)
+ * addresses and those of ISATAP, whose form may stand in any prefix, are not
+ * sure. n 0: it carries none. */
 void addr_carries(const struct addr *a, struct addr_carried *out);
 
 /* Writes the text, NUL-terminated; `with_port` adds it (and brackets). */

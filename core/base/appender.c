@@ -1,7 +1,7 @@
 /*
- * Called by log.c and proxy/logfile.c. A write that is cut short leaves a
- * piece of a line at the end of a file; it is taken off while the disk, which
- * is full, keeps the others from appending behind it.
+ * Called by log.c and proxy/logfile.c. A write that was cut short leaves a
+ * piece of a line at the end of the file. It is removed at once: while the disk
+ * is full no other process can append after it.
  */
 
 #include "base/appender.h"
@@ -37,8 +37,8 @@ is_file(int fd)
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Whether all is there. What is left of a write that was cut short is written
- * after it, but not to a file. *n: bytes that are there. */
+/* Whether all was written. After a short write the rest is written too, but not
+ * to a regular file. *n: bytes that were written. */
 static bool
 write_all(int fd, struct str s, size_t *n)
 {
@@ -49,12 +49,12 @@ write_all(int fd, struct str s, size_t *n)
         *n += r > 0 ? (size_t)r : 0;
     } while ((r < 0 && errno == EINTR) || (r > 0 && *n < s.n && !is_file(fd)));
     if (r >= 0) {
-        errno = ENOSPC; /* the write that follows would say no more */
+        errno = ENOSPC; /* another write would fail by this error */
     }
     return *n == s.n;
 }
 
-/* Takes the last `n` bytes off a file, if nobody has appended to it since. */
+/* Removes the last `n` bytes of a file, if nobody has appended to it since. */
 static bool
 take_off(int fd, size_t n)
 {

@@ -1,14 +1,14 @@
 #pragma once
 
 /*
- * Sets of small numbers, a bit each, that pass between processes.
+ * Sets of small numbers, one bit for each, as processes send them.
  */
 
 #include "base/obj.h"
 
 #define BITS_BYTES(n) (((n) + 7) / 8) /* for the numbers below n */
 
-/* Whether `i` is in a set of `n` bytes; what lies beyond them is not. */
+/* Whether `i` is in a set of `n` bytes; a number beyond them is not. */
 static inline bool
 bits_has(const uint8_t *set, size_t n, unsigned i)
 {

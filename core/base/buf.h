@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * A growable run of bytes whose ceiling is fixed when it is made. Adding
- * beyond the ceiling changes nothing and fails.
+ * A growable run of bytes with a ceiling that is set when it is made. Adding
+ * beyond the ceiling fails and changes nothing.
  */
 
 #include "base/str.h"
@@ -14,8 +14,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_fini(struct buf *b);  /* the memory goes; the ceiling stays */
-void buf_clear(struct buf *b); /* the bytes go; the memory stays */
+void buf_fini(struct buf *b);  /* frees the memory; the ceiling stays */
+void buf_clear(struct buf *b); /* drops the bytes; the memory stays */
 
 must_check bool buf_add(struct buf *b, struct str s);
 must_check bool buf_addc(struct buf *b, char c);
@@ -25,8 +25,8 @@ must_check bool buf_addf(struct buf *b, const char *fmt, ...) printf_like(2, 3);
  * the caller adds what it wrote to b->n. */
 must_check char *buf_reserve(struct buf *b, size_t n);
 
-/* Drops the first n bytes; the others stay where they are until there is no
- * room behind them. */
+/* Drops the first n bytes. The others are moved only when room is needed after
+ * them. */
 void buf_consume(struct buf *b, size_t n);
 
 static inline struct str

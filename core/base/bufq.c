@@ -1,7 +1,7 @@
 /*
- * Chunk queues. A chunk's bytes lie at data[off..end); a fresh chunk starts
- * behind HEADROOM so that a chunk-size line can be put in front of it, and what
- * was left of the chunk before it.
+ * Queues of chunks. A chunk's bytes are data[off..end). A new chunk starts
+ * after HEADROOM, so that a chunk-size line and bytes left over from the chunk
+ * before it can be put in front.
  */
 
 #include "base/bufq.h"
@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 
-#define FRAMING 16               /* at either end, at most */
-#define HEADROOM (FRAMING + 240) /* and a few bytes that stand before */
+#define FRAMING 16               /* the most, in front and behind */
+#define HEADROOM (FRAMING + 240) /* and a few bytes before the body's */
 #define TAILROOM FRAMING
 #define FREE_CHUNKS_MAX 128
 #define SMALL_COPY 2048
@@ -44,7 +44,8 @@ static void
 chunk_free(struct chunk *c, bool is_secret)
 {
     if (is_secret) {
-        mem_wipe(c->data, c->end); /* what was consumed lies in front */
+        mem_wipe(
+            c->data, c->end); /* bytes that were consumed are still in front */
     }
     if (free_chunks_n >= FREE_CHUNKS_MAX) {
         xfree(c);
@@ -75,7 +76,7 @@ chunk_len(const struct chunk *c)
 static size_t
 chunk_room(const struct chunk *c)
 {
-    size_t end = HEADROOM + CHUNK_SIZE; /* the framing may lie behind it */
+    size_t end = HEADROOM + CHUNK_SIZE; /* framing may follow */
     return c->end < end ? end - c->end : 0;
 }
 
@@ -121,8 +122,8 @@ bufq_pop(struct bufq *q)
     return c;
 }
 
-/* The tail with at least `min` bytes of room, more than 0; a new one if need
- * be. */
+/* The tail chunk, with room for at least `min` bytes (1 or more); a new chunk
+ * if necessary. */
 static struct chunk *
 bufq_tail(struct bufq *q, size_t min)
 {
@@ -191,7 +192,8 @@ bufq_peek(const struct bufq *q)
     return c != NULL ? str_n(c->data + c->off, chunk_len(c)) : STR_NONE;
 }
 
-/* The chunk that has the byte at offset *at, which becomes the chunk's own. */
+/* The chunk with the byte at offset *at; *at becomes its offset in that
+ * chunk. */
 static struct chunk *
 chunk_at(const struct bufq *q, size_t *at)
 {
@@ -268,7 +270,8 @@ bufq_consume(struct bufq *q, size_t n)
     q->is_secret = q->is_secret && q->len != 0;
 }
 
-/* Puts bytes before a chunk's. False: there is no room but for framing. */
+/* Puts bytes in front of a chunk's. False: the only room left is for
+ * framing. */
 static bool
 chunk_put_front(struct chunk *c, const char *p, size_t n)
 {
@@ -280,8 +283,8 @@ chunk_put_front(struct chunk *c, const char *p, size_t n)
     return true;
 }
 
-/* Leaves `n` bytes in the head chunk; the rest goes into the next one, if that
- * has room in front, else into one of its own. */
+/* Cuts the head chunk after `n` bytes. The rest goes to the next chunk if that
+ * has room in front, else to a chunk of its own. */
 static void
 bufq_cut(struct bufq *q, size_t n)
 {
@@ -301,8 +304,8 @@ bufq_cut(struct bufq *q, size_t n)
     }
 }
 
-/* A chunk behind all; a few bytes that are all that there is go into it,
- * so that both are written from one place. */
+/* Appends a chunk. If the queue holds only a few bytes, they go into that
+ * chunk, so that all is written from one place. */
 static void
 bufq_join(struct bufq *q, struct chunk *c)
 {
@@ -314,8 +317,9 @@ bufq_join(struct bufq *q, struct chunk *c)
     bufq_push(q, c);
 }
 
-/* One piece from the front: the whole head chunk by pointer when it is large
- * and fits, or all but a small rest of it does; else a copy into the tail. */
+/* Moves one piece from the front. The head chunk moves by pointer if it is
+ * large and fits, wholly or all but a small rest. Otherwise bytes are copied to
+ * the tail. */
 static size_t
 bufq_move_piece(struct bufq *to, struct bufq *from, size_t max)
 {
@@ -348,12 +352,12 @@ bufq_move(struct bufq *to, struct bufq *from, size_t max)
         done += bufq_move_piece(to, from, want);
     }
     if (from->len == 0) {
-        bufq_fini(from); /* a chunk reserved and not written */
+        bufq_fini(from); /* a chunk that was reserved and never written */
     }
     return done;
 }
 
-/* Frames the head chunk where it lies: its size line in front, CRLF behind. */
+/* Frames the head chunk in place: its size line in front, CRLF behind. */
 static void
 bufq_move_framed(struct bufq *to, struct bufq *from, struct str size_line)
 {

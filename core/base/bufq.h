@@ -1,13 +1,13 @@
 #pragma once
 
 /*
- * A queue of bytes in chunks, with a hard limit: what every body and every
- * connection's pending output lies in. The limit is the backpressure: a
- * source stops at it, and whoever drains the queue wakes the source.
+ * A queue of bytes in chunks, with a hard limit. Every body and every
+ * connection's pending output is in one. The limit makes the backpressure: a
+ * source stops at the limit, and who drains the queue wakes the source.
  *
- * A chunk holds one TLS record (16 KiB) with room in front and behind for the
- * framing of a chunked body, and for a few bytes that were held back before it,
- * so that a body is read once and written from where it was read. Chunks come
+ * A chunk holds one TLS record (16 KiB). It has room in front and behind for
+ * the framing of a chunked body, and in front for a few bytes that were held
+ * back. So a body is read once and written from where it was read. Chunks come
  * from a bounded free list; an empty queue holds none.
  */
 
@@ -26,9 +26,9 @@ struct bufq {
 void bufq_init(struct bufq *q, size_t limit);
 void bufq_fini(struct bufq *q); /* frees the chunks; may be called twice */
 
-/* A secret is among its bytes, or will be: until it is empty, its chunks are
- * wiped when they are freed. Whatever bytes are moved to is marked too; who
- * copies them wipes the copy. */
+/* The queue holds a secret, or will: until it is empty, its chunks are wiped
+ * when they are freed. A queue that bytes are moved to is marked, too. Who
+ * copies bytes out wipes the copy. */
 static inline void
 bufq_mark_secret(struct bufq *q)
 {
@@ -56,13 +56,14 @@ bufq_room(const struct bufq *q)
 /* Copies as much of `s` as the limit allows; returns how much. */
 must_check size_t bufq_write(struct bufq *q, struct str s);
 
-/* Copies all of `s`, the limit notwithstanding: for framing and heads, whose
- * size the caller has bounded. */
+/* Copies all of `s`, even beyond the limit: for framing and heads, whose size
+ * the caller has bounded. */
 void bufq_append(struct bufq *q, struct str s);
 
-/* Writable room at the tail: up to CHUNK_SIZE bytes, never beyond the limit;
- * at least `min` contiguous bytes (1 to CHUNK_SIZE) where the limit allows.
- * NULL when full. Follow with bufq_commit() of what was written, 0 included. */
+/* Writable room at the tail: up to CHUNK_SIZE bytes, never beyond the limit; at
+ * least `min` bytes in one piece (1 to CHUNK_SIZE) if the limit allows. NULL:
+ * the queue is full. bufq_commit() must follow, with the number of bytes that
+ * were written, even 0. */
 char *bufq_reserve(struct bufq *q, size_t min, size_t *n);
 void bufq_commit(struct bufq *q, size_t n);
 
@@ -72,12 +73,12 @@ struct str bufq_peek(const struct bufq *q);
 /* As bufq_peek(), from offset `at` on, which is below q->len. */
 struct str bufq_peek_at(const struct bufq *q, size_t at);
 
-/* Makes the `n` bytes from offset `at` on that one; all are there. */
+/* Sets the `n` bytes from offset `at` on to `c`. The queue has them all. */
 void bufq_fill(struct bufq *q, size_t at, size_t n, char c);
 
-/* How many bytes of the front to write at once, at most `max`: whole runs, so
- * that what follows stays where it lies; a rest of framing alone takes along
- * what fits. */
+/* How many bytes from the front to write at once, at most `max`. Whole runs are
+ * taken, so that the rest stays where it is; if the first run is framing only,
+ * bytes that follow are taken with it. */
 size_t bufq_batch(const struct bufq *q, size_t max);
 
 /* Copies up to n bytes from the front without consuming; returns how many. */
@@ -86,15 +87,15 @@ size_t bufq_copy(const struct bufq *q, char *to, size_t n);
 /* Drops the first n bytes (at most q->len). */
 void bufq_consume(struct bufq *q, size_t n);
 
-/* Moves up to `max` bytes from `from`'s front to `to`'s tail within to's
- * limit, large chunks by pointer: a small rest that is not moved is copied
- * instead, and so are a few bytes before them. Returns how many. */
+/* Moves up to `max` bytes from the front of `from` to the tail of `to`, within
+ * the limit of `to`. Large chunks move by pointer; small pieces are copied.
+ * Returns how many bytes were moved. */
 size_t bufq_move(struct bufq *to, struct bufq *from, size_t max);
 
-/* As bufq_move, but each piece moved is framed as a chunk of a chunked body
- * (RFC 9112 7.1). A chunk is not cut for the limit's sake: the last one may
- * pass it, by a chunk and the framing at most. Returns body bytes moved. */
+/* As bufq_move(), but each moved piece becomes a chunk of a chunked body (RFC
+ * 9112 7.1). A piece is not cut to keep the limit: the last one may pass it by
+ * a chunk and its framing. Returns the bytes of body that were moved. */
 size_t bufq_move_chunked(struct bufq *to, struct bufq *from, size_t max);
 
-/* Gives the free list back to libc; for tests and a worker's end. */
+/* Frees the free list: for tests and for the end of a worker. */
 void bufq_trim(void);

@@ -1,7 +1,7 @@
 /*
- * Writes certificates with base/der.h, from their end to their front: what
- * stands last in the ASN.1 is put first. Object identifiers are spelled out in
- * DER, tag and length included.
+ * Writes certificates with base/der.h from the end to the front: the last
+ * element of the ASN.1 is put first. Object identifiers are given in DER, with
+ * tag and length.
  */
 
 #include "base/cert.h"
@@ -41,7 +41,8 @@ bytes(const void *p, size_t n)
     return str_n(p, n);
 }
 
-void
+/* The identifier of a public key. */
+static void
 cert_key_id(const uint8_t key[CERT_KEY_SIZE], uint8_t out[CERT_KEY_ID_SIZE])
 {
     uint8_t hash[SHA256_SIZE];
@@ -178,7 +179,7 @@ put_key_id(struct der *d, const uint8_t key[CERT_KEY_SIZE])
     wrap_extension(d, OID_KEY_ID, !CRITICAL, end);
 }
 
-/* By the key's id alone: [0] of AuthorityKeyIdentifier. */
+/* AuthorityKeyIdentifier with the key's id alone, which is [0]. */
 static void
 put_authority(struct der *d, const struct cert_issuer *issuer)
 {
@@ -188,8 +189,8 @@ put_authority(struct der *d, const struct cert_issuer *issuer)
     wrap_extension(d, OID_AUTHORITY, !CRITICAL, end);
 }
 
-/* dNSName is [2], iPAddress [7] of a GeneralName. Critical where it is all
- * that names the subject (RFC 5280 4.2.1.6). */
+/* dNSName is [2] of a GeneralName, iPAddress is [7]. The extension is critical
+ * if nothing else names the subject (RFC 5280 4.2.1.6). */
 static void
 put_alt_name(struct der *d, struct str name)
 {
@@ -250,7 +251,7 @@ put_time(struct der *d, int64_t seconds)
     der_put(d, is_utc ? DER_UTC_TIME : DER_GENERALIZED_TIME, str_n(text, n));
 }
 
-/* All that stands before the subject. */
+/* All fields before the subject. */
 static void
 put_front(struct der *d, const struct cert_issuer *issuer,
     const struct cert_fields *f)

@@ -2,9 +2,9 @@
 
 /*
  * The bytes of the X.509 certificates that weir makes (RFC 5280), written from
- * a few fields and nothing else: keeper and worker build the same ones, so
- * that only a signature has to go from one to the other. P-256 and
- * ecdsa-with-SHA256 throughout. Signs nothing, verifies nothing.
+ * a few fields alone. Keeper and worker build the same bytes, so that only a
+ * signature goes from one to the other. Always P-256 and ecdsa-with-SHA256.
+ * Neither signs nor verifies.
  */
 
 #include "base/str.h"
@@ -31,11 +31,11 @@ struct cert_issuer {
 void cert_issuer_make(struct cert_issuer *out, uint64_t serial, struct str id,
     const uint8_t key[CERT_KEY_SIZE]);
 
-/* The same, out of the CA's certificate; false if it is none of weir's. */
+/* Reads the same from the CA's certificate. False: it is not one of weir's. */
 must_check bool cert_issuer_read(struct cert_issuer *out, struct str der);
 
-/* Times are seconds since 1970. `number` is positive by its first byte: 0x40
- * to 0x7f. */
+/* Times are seconds since 1970. The first byte of `number` is 0x40 to 0x7f,
+ * which makes it positive. */
 struct cert_fields {
     struct str name; /* a leaf's; unused for a CA */
     const uint8_t *key;
@@ -49,22 +49,19 @@ struct cert_tbs {
     struct str der, subject, extensions;
 };
 
-/* Whether a leaf can be made for it: a canonical host name (lower case, no
- * trailing dot, no wildcard) or an address in canonical text. */
+/* Whether a leaf can be made for this name: a canonical host name (lower case,
+ * no trailing dot, no wildcard) or an address in canonical text. */
 must_check bool cert_name_is_valid(struct str name);
 
-/* A server's certificate. The name is valid. */
+/* Builds a leaf, the certificate of a server. The caller has checked the
+ * name. */
 void cert_tbs_leaf(struct cert_tbs *t, const struct cert_issuer *issuer,
     const struct cert_fields *f);
 
-/* A CA's own, with a path length of 0. */
+/* Builds a CA's own certificate, with a path length of 0. */
 void cert_tbs_ca(struct cert_tbs *t, const struct cert_issuer *issuer,
     const struct cert_fields *f);
 
-/* The whole certificate; its length. */
+/* Joins the signed part and the signature; the certificate's length. */
 size_t cert_join(
     const struct cert_tbs *t, struct str signature, uint8_t out[CERT_MAX]);
-
-/* What identifies a public key. */
-void cert_key_id(
-    const uint8_t key[CERT_KEY_SIZE], uint8_t out[CERT_KEY_ID_SIZE]);

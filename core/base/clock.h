@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * Cached time. The loop refreshes it once a turn; nothing else asks the
- * kernel.
+ * Cached time. The loop refreshes it once a turn; nobody else asks the kernel.
  */
 
 #include "base/str.h"

@@ -1,6 +1,6 @@
 /*
- * Writes and reads DER elements. Lengths up to 65535, which is far beyond any
- * certificate of weir's.
+ * Writes and reads DER elements. Lengths are at most 65535; no certificate of
+ * weir's comes near that.
  */
 
 #include "base/der.h"
@@ -58,8 +58,8 @@ der_since(const struct der *d, size_t end)
     return str_n((const char *)d->p + d->at, end - d->at);
 }
 
-/* The length behind a tag, in its shortest form (X.690 10.1), and how many
- * bytes tag and length take; 0 when it is not. */
+/* How many bytes tag and length take, and in *n the length, which must be in
+ * its shortest form (X.690 10.1). 0: it is not. */
 static size_t
 head_size(struct str in, size_t *n)
 {

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * DER (X.690) of a bounded size: a writer that goes from the end to the front,
- * so that a length is known when its header is written, and a reader that
- * takes one element off at a time. Holds no memory of its own.
+ * DER (X.690) of a bounded size. The writer goes from the end to the front, so
+ * that a length is known when its header is written. The reader takes one
+ * element at a time. Neither owns memory.
  */
 
 #include "base/str.h"
@@ -24,7 +24,7 @@ enum der_tag {
     DER_CONSTRUCTED = 0xa0, /* + number: a constructed one */
 };
 
-/* What is written stands at p + at, up to p's end. */
+/* The bytes that were written are those from p + at to the end. */
 struct der {
     uint8_t *p;
     size_t at;
@@ -32,10 +32,10 @@ struct der {
 
 void der_init(struct der *d, uint8_t *p, size_t size);
 
-/* Puts bytes before what is there. Too little room is our own bug. */
+/* Puts bytes in front. Too little room is our own bug. */
 void der_raw(struct der *d, struct str s);
 
-/* Puts a header before all that was written since d->at was `end`. */
+/* Puts a header in front of all that was written since d->at was `end`. */
 void der_wrap(struct der *d, enum der_tag tag, size_t end);
 
 /* Header and content. */
@@ -44,8 +44,8 @@ void der_put(struct der *d, enum der_tag tag, struct str s);
 /* What was written since d->at was `end`. */
 struct str der_since(const struct der *d, size_t end);
 
-/* Takes an element off the front of `in`: its content in `body`, header
- * included in `whole` (either may be NULL). False when another tag stands
- * there or the length is not that of DER. */
+/* Takes an element off the front of `in`: `body` is its content, `whole` is
+ * header and content (either may be NULL). False: another tag comes there, or
+ * the length is not valid in DER. */
 must_check bool der_take(
     struct str *in, enum der_tag tag, struct str *body, struct str *whole);

@@ -1,5 +1,5 @@
 /*
- * The form of an id. Called where one comes in: from the configuration, a
+ * The form of an id. Called wherever an id comes in: from the configuration, a
  * client's credentials, a directory of secrets, a message.
  */
 
@@ -8,7 +8,7 @@
 bool
 id_is_valid(struct str id)
 {
-    bool is_start = true; /* of a part between dots */
+    bool is_start = true; /* at the start of a part between dots */
     if (id.n == 0 || id.n > ID_MAX) {
         return false;
     }

@@ -1,11 +1,9 @@
 /*
- * JSON out of untrusted bytes. The access log, error pages and the control
- * API write through it; nobody reads JSON here.
+ * Writes JSON from untrusted bytes, for the access log and for error pages.
+ * Reads no JSON.
  */
 
 #include "base/json.h"
-
-#include <math.h>
 
 /* The range of the second byte, and how many follow the first. */
 struct lead {
@@ -67,7 +65,7 @@ json_escape_byte(struct buf *b, unsigned char c)
     return buf_addf(b, "\\u%04x", c);
 }
 
-/* How many bytes at the start of `s` may stand as they are. */
+/* How many bytes at the start of `s` need no escape. */
 static size_t
 json_plain_length(struct str s)
 {
@@ -111,44 +109,33 @@ json_escape(struct buf *b, struct str s)
     return true;
 }
 
-bool
+static bool
 json_string(struct buf *b, struct str s)
 {
     return buf_addc(b, '"') && json_escape(b, s) && buf_addc(b, '"');
 }
 
-bool
+static bool
 json_u64(struct buf *b, uint64_t v)
 {
     return buf_addf(b, "%llu", (unsigned long long)v);
 }
 
-bool
-json_i64(struct buf *b, int64_t v)
-{
-    return buf_addf(b, "%lld", (long long)v);
-}
-
-bool
-json_double(struct buf *b, double v)
-{
-    return isfinite(v) ? buf_addf(b, "%.15g", v) : buf_add(b, STR("null"));
-}
-
-bool
+static bool
 json_bool(struct buf *b, bool v)
 {
     return buf_add(b, v ? STR("true") : STR("false"));
 }
 
-bool
+/* A comma, unless the buf is empty or ends with `{`, `[`, `,` or `:`. */
+static bool
 json_sep(struct buf *b)
 {
     bool is_first = b->n == 0 || strchr("{[,:", b->p[b->n - 1]) != NULL;
     return is_first || buf_addc(b, ',');
 }
 
-bool
+static bool
 json_key(struct buf *b, const char *key)
 {
     return json_sep(b) && json_string(b, str_of(key)) && buf_addc(b, ':');

@@ -14,22 +14,8 @@
  * are escaped for the sake of readers that take them for line ends. */
 must_check bool json_escape(struct buf *b, struct str s);
 
-/* The same in quotes. */
-must_check bool json_string(struct buf *b, struct str s);
-
-must_check bool json_u64(struct buf *b, uint64_t v);
-must_check bool json_i64(struct buf *b, int64_t v);
-must_check bool json_double(struct buf *b, double v); /* null if not finite */
-must_check bool json_bool(struct buf *b, bool v);
-
-/* `"key":`, with a comma in front unless the buf ends with `{`, `[`, `,` or
- * `:` or is empty. */
-must_check bool json_key(struct buf *b, const char *key);
-
-/* A comma where json_key() would put one: before an array's element. */
-must_check bool json_sep(struct buf *b);
-
-/* json_key() with its value. */
+/* `"key":VALUE`, with a comma in front unless the buf is empty or ends with
+ * `{`, `[`, `,` or `:`. */
 must_check bool json_key_string(struct buf *b, const char *key, struct str s);
 must_check bool json_key_u64(struct buf *b, const char *key, uint64_t v);
 must_check bool json_key_bool(struct buf *b, const char *key, bool v);

@@ -23,7 +23,7 @@ list_is_empty(const struct list *l)
     return l->next == l;
 }
 
-/* For a node: whether it stands on a list. */
+/* Whether a node is on a list. */
 static inline bool
 list_is_linked(const struct list *l)
 {
@@ -65,7 +65,7 @@ list_pop(struct list *head)
     return node;
 }
 
-/* All nodes of `from` to the end of `to`. */
+/* Moves all nodes of `from` to the end of `to`. */
 static inline void
 list_splice_tail(struct list *to, struct list *from)
 {

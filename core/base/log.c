@@ -1,8 +1,8 @@
 /*
- * The error log of a process: one write(2) a line, and a ring of the last
- * lines for a panic. Lines that are lost are counted; the first goes to
- * standard error, and how many they were stands before the next that gets
- * there.
+ * The error log of a process: one write(2) for each line, and a ring of the
+ * last lines for a panic. Lost lines are counted. The first lost line goes to
+ * standard error; the number of lost lines is logged before the next line that
+ * is not lost.
  */
 
 #include "base/log.h"
@@ -30,8 +30,7 @@ static struct {
 static unsigned recent_next;
 
 static struct appender appender;
-static pid_t
-    appender_pid; /* whose losses it counts: a child tells of its own */
+static pid_t appender_pid; /* whose losses it counts: a child counts its own */
 
 void
 log_set(int fd, enum log_level level)
@@ -64,10 +63,11 @@ log_remember(const char *line, size_t n)
     unsigned i = recent_next++ % RECENT;
     recent[i].n = n < sizeof recent[i].text ? n : sizeof recent[i].text;
     memcpy(recent[i].text, line, recent[i].n);
-    recent[i].text[recent[i].n - 1] = '\n'; /* of a line that was cut, too */
+    recent[i].text[recent[i].n - 1] = '\n'; /* also for a line that was cut */
 }
 
-/* Copies `text` with anything but printable ASCII as \xHH; returns the end. */
+/* Copies `text`; bytes that are not printable ASCII become \xHH. Returns the
+ * end. */
 static char *
 log_escape(char *to, const char *end, const char *text)
 {
@@ -95,7 +95,7 @@ log_format(char *line, enum log_level level, const char *text, const char *why)
     return (size_t)(p - line);
 }
 
-/* False: not even that could be written. */
+/* Logs how many lines were lost. False: that could not be written either. */
 static bool
 log_tell_lost(void)
 {

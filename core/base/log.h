@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * The error log, in nginx's levels and line format. Bytes that are not
- * printable ASCII are written as \xHH, so that nothing a peer sends can forge
- * a line. Callers never pass a secret. Of what a full disk does not take no
- * piece is left; the log says how much that was when there is room again.
+ * The error log, with the levels and the line format of nginx. Bytes that are
+ * not printable ASCII are written as \xHH, so that a peer cannot forge a line.
+ * Callers never pass a secret. A line that a full disk does not take is lost
+ * whole; once there is room, the log says how many were lost.
  */
 
 #include "base/str.h"
@@ -20,8 +20,8 @@ enum log_level {
     LOG_DEBUG
 };
 
-/* Lines of `level` and more severe go to fd, which stays the caller's. Until
- * the first call lines go to standard error at LOG_NOTICE. */
+/* Lines of `level` and more severe ones go to `fd`, which stays the caller's.
+ * Before the first call lines of LOG_NOTICE go to standard error. */
 void log_set(int fd, enum log_level level);
 bool log_is_on(enum log_level level);
 
@@ -31,15 +31,15 @@ must_check bool log_level_parse(struct str word, enum log_level *out);
 /* One line, without its newline; cut at 2048 bytes. */
 void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 
-/* As log_at(), with " (err: strerror(err))" behind, which is not cut. */
+/* As log_at(), followed by " (err: strerror(err))", which is never cut. */
 void log_errno(enum log_level level, int err, const char *fmt, ...)
     printf_like(3, 4);
 
-/* " (2: No such file or directory)", as all messages have it; returns `text`.
- */
+/* " (2: No such file or directory)", the form of all messages; returns
+ * `text`. */
 #define LOG_ERRNO_MAX 96
 const char *log_errno_text(int err, char text[LOG_ERRNO_MAX]);
 
-/* Writes the last 16 lines again, cut at 256 bytes: for a panic. Warnings and
- * notices are there even where the level leaves them out. */
+/* For a panic: writes the last 16 lines again, each cut at 256 bytes, with
+ * warnings and notices that the level left out. */
 void log_dump_recent(void);

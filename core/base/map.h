@@ -24,15 +24,16 @@ void map_fini(struct map *m); /* frees the table, not the nodes */
 /* The node with that key, or NULL. */
 struct map_node *map_find(const struct map *m, struct str key);
 
-/* `node->key` is set by the caller and is not in the map yet. */
+/* The caller has set `node->key`, which is not in the map yet. */
 void map_add(struct map *m, struct map_node *node);
 void map_del(struct map *m, struct map_node *node);
 
-/* Walks in no order; `prev` NULL starts. The map may not change meanwhile. */
+/* The next node, in no order; `prev` NULL: the first. The map must not change
+ * during the walk. */
 struct map_node *map_next(const struct map *m, const struct map_node *prev);
 
-/* SipHash-1-3 of the process's seed. */
+/* SipHash-1-3 with the process's seed. */
 uint64_t map_hash(struct str key);
 
-/* The same of a seed of the caller's. */
+/* SipHash-1-3 with the caller's seed. */
 uint64_t map_siphash(const uint64_t seed[2], struct str key);

@@ -161,7 +161,8 @@ arena_free(struct arena *a)
     }
 }
 
-/* What does not fit well gets a block of its own behind the current one. */
+/* An allocation that does not fit well gets a block of its own, after the
+ * current one. */
 static void *
 arena_alloc_block(struct arena *a, size_t n)
 {

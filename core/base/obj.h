@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What every file leans on: object magics, assertions that stay in release
- * builds, the four kinds of result. Includes nothing of weir's.
+ * Used by every file: magics of objects, asserts that stay in release builds,
+ * the kinds of result. Includes nothing of weir's.
  */
 
 #include <stdbool.h>
@@ -16,19 +16,19 @@
 #define container_of(p, type, member)                                          \
     ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
-/* The outcome of one step of input or output. IO_AGAIN: nothing now, the
- * stream wakes its task; IO_EOF: the peer's orderly end. */
+/* The result of one read or write. IO_AGAIN: not now, the stream wakes its task
+ * later. IO_EOF: the other end has closed in order. */
 enum io { IO_OK, IO_AGAIN, IO_EOF, IO_ERR };
 
-/* What a module's hook decides. V_WAIT: the hook has arranged for a wake and
- * is called again then; V_REPLY: a reply was set with tx_reply(). */
+/* What a module's hook decides. V_WAIT: the hook will wake the task and is
+ * called again then. V_REPLY: it has set a reply by tx_reply(). */
 enum verdict { V_NEXT, V_WAIT, V_REPLY, V_ABORT };
 
-/* Ends the process: prints why, where, the step that ran and the last log
- * lines to the error log. Only for our own bugs, never on input. */
+/* Ends the process. Writes to the error log why and where, the step that ran,
+ * and the last log lines. Only for our own bugs, never on input. */
 _Noreturn void panic_at(const char *file, int line, const char *why);
 
-/* The step that runs now, for panic_at(); NULL between steps. */
+/* Tells panic_at() the step that runs now; NULL between steps. */
 void panic_set_step(const char *name);
 
 #define PANIC(why) panic_at(__FILE__, __LINE__, why)

@@ -1,6 +1,6 @@
 /*
- * The end of a process that met a bug of its own: file, line, step and the
- * last log lines go to the error log, then abort(). Never called on input.
+ * Ends a process that found a bug of its own: file, line, step and the last log
+ * lines go to the error log, then abort(). Never called on input.
  */
 
 #include "base/obj.h"

@@ -1,7 +1,7 @@
 /*
- * The owner of PCRE2: patterns are compiled at config time, with JIT where
- * the machine has it, and matched against one block of match data of the
- * process. Limits make a match that explodes fail instead of running on.
+ * The owner of PCRE2. Patterns are compiled when the configuration is read,
+ * with JIT if the machine has it. All matches of a process use one block of
+ * match data. A match that explodes fails at a limit.
  */
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -14,7 +14,7 @@
 
 #define REGEX_MAGIC 0x4e6e8e9eu
 
-/* Subjects are hosts and paths: what needs more is a pattern gone wrong. */
+/* Subjects are hosts and paths: a match that needs more is by a bad pattern. */
 #define MATCH_LIMIT 100000
 #define DEPTH_LIMIT 1000
 #define HEAP_LIMIT_KIB 1024
@@ -27,8 +27,8 @@ struct regex {
     const unsigned char *names;
 };
 
-/* Made with the first pattern, kept by the process: matching is never
- * re-entered. */
+/* Made with the first pattern and never freed. One is enough, as no match runs
+ * inside another. */
 static pcre2_match_data *match_data;
 static pcre2_match_context *match_context;
 
@@ -75,7 +75,7 @@ regex_new(struct str pattern, unsigned flags, char *err, size_t err_size)
         snprintf(err, err_size, "%s at offset %zu", (char *)why, (size_t)at);
         return NULL;
     }
-    /* Without JIT the interpreter does it, under the same limits. */
+    /* Without JIT the interpreter matches, under the same limits. */
     (void)pcre2_jit_compile(compiled, PCRE2_JIT_COMPLETE);
     struct regex *re = xcalloc(sizeof *re);
     re->magic = REGEX_MAGIC;
@@ -100,7 +100,7 @@ regex_free(struct regex *re)
     xfree(re);
 }
 
-/* PCRE2 fills only as many pairs as it says it set: `n`. */
+/* PCRE2 has filled only the first `n` pairs. */
 static void
 take_captures(struct str subject, unsigned n, struct regex_match *m)
 {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The owner of PCRE2: compiled once at config time, JIT where the machine has
- * it, matched without allocation.
+ * The owner of PCRE2. Patterns are compiled when the configuration is read,
+ * with JIT if the machine has it, and matched without allocation.
  */
 
 #include "base/str.h"
@@ -24,7 +24,8 @@ struct regex *regex_new(
     struct str pattern, unsigned flags, char *err, size_t err_size);
 void regex_free(struct regex *re);
 
-/* 1: matches; 0: does not; -1: failed to run (match limit), which denies. */
+/* 1: it matches; 0: it does not; -1: the match limit was reached, and the
+ * caller denies. */
 int regex_run(
     const struct regex *re, struct str subject, struct regex_match *m);
 
@@ -32,6 +33,6 @@ int regex_run(
 unsigned regex_names(const struct regex *re);
 struct str regex_name(const struct regex *re, unsigned i, unsigned *capture);
 
-/* "10.42 2022-12-11", of the PCRE2 that runs; returns `text`. */
+/* The version of PCRE2 at run time, as "10.42 2022-12-11". Returns `text`. */
 #define REGEX_LIBRARY_MAX 64
 const char *regex_library(char text[REGEX_LIBRARY_MAX]);

@@ -1,6 +1,7 @@
 /*
- * Holders by name, and in levels by how many they have: whoever gets or loses
- * one moves to the next level, so that the largest is always at hand.
+ * Holders by name, and in levels by how many shares they have. A holder that
+ * gets or loses a share moves to the next level, so that the largest is found
+ * at once.
  */
 
 #include "base/shares.h"
@@ -12,13 +13,13 @@
 
 struct holder {
     struct map_node node;
-    struct holder *prev, *next; /* of its level's */
+    struct holder *prev, *next; /* in its level */
     struct list all;
     unsigned n;
     char key[SHARE_KEY_MAX];
 };
 
-/* Those that have as many; who came first stands first. */
+/* Holders with the same number of shares, in the order in which they came. */
 struct level {
     struct holder *first, *last;
 };
@@ -26,10 +27,11 @@ struct level {
 struct shares {
     unsigned magic;
     struct map holders;
-    struct holder *spare; /* the last that had none left; NULL: it has gone */
-    struct level *levels; /* by how many: 0 to n_levels - 1 */
+    struct holder *spare; /* the last holder that lost all its shares, kept for
+                             reuse; NULL: none */
+    struct level *levels; /* by the number of shares: 0 to n_levels - 1 */
     unsigned n_levels;
-    unsigned top; /* the highest with a holder; 0: there is none */
+    unsigned top; /* the highest level with a holder; 0: none */
     unsigned total;
 };
 
@@ -91,7 +93,7 @@ holder_change(struct shares *s, struct holder *h, int by)
     } else {
         map_del(&s->holders, &h->node);
         xfree(s->spare);
-        s->spare = h; /* it may come again at once */
+        s->spare = h; /* it may come again soon */
     }
     while (s->top != 0 && s->levels[s->top].first == NULL) {
         s->top--;

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * Who holds how much of what many share and what is bounded: the entries of a
- * cache by sandbox, silent connections by where they come from. When one has
- * to go it is the largest holder's that was used longest ago, so that one who
- * takes much pushes out its own. All in constant time, but for the search
- * where some may not go.
+ * Who holds how much of a limited thing that many share: the entries of a cache
+ * by sandbox, silent connections by address. When there are too many, the
+ * holder with the most loses the share that was used longest ago: so who takes
+ * much pushes out its own. Everything takes constant time, except the search
+ * when some may not go.
  */
 
 #include "base/list.h"
@@ -14,27 +14,28 @@
 struct shares;
 struct holder;
 
-/* What the shared thing embeds; zeroed, it is nobody's. */
+/* Embedded by what is shared; zeroed, it has no holder. */
 struct share {
-    struct list node;      /* of its holder's; used longest ago first */
-    struct holder *holder; /* NULL: nobody's */
+    struct list node; /* in the list of its holder, which begins with the one
+                         that was used longest ago */
+    struct holder *holder; /* NULL: none */
 };
 
 struct shares *shares_new(void);
-void shares_free(struct shares *s); /* nothing is held any more */
+void shares_free(struct shares *s); /* no share has a holder any more */
 
-/* It is the holder's of that name (1 to SHARE_KEY_MAX bytes, copied) from here
- * on, as the most recently used; another's or its own before. */
+/* Gives the share to the holder of that name (1 to SHARE_KEY_MAX bytes,
+ * copied), as its most recently used. It may have had a holder before. */
 #define SHARE_KEY_MAX 32
 void shares_give(struct shares *s, struct share *e, struct str holder);
 
-/* It was used. */
+/* The share was used. */
 void shares_touch(struct share *e);
 
-/* It is nobody's; may be called twice. */
+/* Takes the share from its holder; may be called twice. */
 void shares_drop(struct shares *s, struct share *e);
 
-/* How many its holder has, this one included; 0: it is nobody's. */
+/* How many shares its holder has, with this one; 0: it has no holder. */
 unsigned shares_count(const struct share *e);
 
 /* Of all holders together. */
@@ -43,8 +44,9 @@ unsigned shares_total(const struct shares *s);
 /* The one of that holder's that was used longest ago; NULL: it has none. */
 struct share *shares_of(const struct shares *s, struct str holder);
 
-/* The largest holder's that was used longest ago, of holders with the same
- * number that of the one that has had so many for longest. `may_go` (NULL: all
- * may) says no to some: then the next one. NULL: there is none. */
+/* Of the holder with the most shares, the one that was used longest ago; of
+ * several such holders, that of the one that has had so many for longest.
+ * `may_go` (NULL: all may) may refuse one: then the next is taken. NULL: there
+ * is none. */
 struct share *shares_oldest(
     const struct shares *s, bool (*may_go)(const struct share *e));

@@ -39,7 +39,7 @@ bool
 str_ends(struct str s, struct str suffix)
 {
     if (suffix.n == 0) {
-        return true; /* of no bytes, which may lie nowhere */
+        return true; /* empty, and a pointer may be NULL */
     }
     return s.n >= suffix.n &&
            str_eq(str_n(s.p + s.n - suffix.n, suffix.n), suffix);

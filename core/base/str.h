@@ -89,6 +89,6 @@ bool str_cut(struct str *rest, char sep, struct str *part);
  * or an empty string. */
 must_check bool str_u64(struct str s, uint64_t *out);
 
-/* The other way; lies at the end of `room`. */
+/* A number as text, which lies at the end of `room`. */
 #define STR_U64_MAX 20
 struct str str_of_u64(uint64_t v, char room[STR_U64_MAX]);

@@ -1,7 +1,7 @@
 /*
- * Makes P-256 keys and signs what base/cert.h writes. A key that signs stays
- * set up (20 us a signature; setting it up costs twice that) in a table of one
- * entry for each hash of its index.
+ * Makes P-256 keys and signs what base/cert.h writes. A key in use stays set up
+ * in a table with one entry for each hash of an index: a signature costs 20 us,
+ * setting a key up twice that.
  */
 
 #include "keeper/ca.h"
@@ -20,7 +20,7 @@
 #define CACHE_SIZE 256
 #define HOUR 3600
 #define DAY 86400
-#define SKEW (DAY + HOUR) /* a guest's clock may be a day behind */
+#define SKEW (DAY + HOUR) /* the clock of a guest may be a day slow */
 
 /* A CA that can sign; `ctx` NULL: an empty entry. */
 struct ca {
@@ -46,7 +46,7 @@ ca_log_error(const char *what)
     return false;
 }
 
-/* The public point of a scalar. */
+/* The public key of a private one. */
 static bool
 public_of(const BIGNUM *scalar, uint8_t out[CERT_KEY_SIZE])
 {
@@ -90,7 +90,7 @@ key_of(const BIGNUM *scalar, uint8_t *public)
 static void
 ca_unload(struct ca *ca)
 {
-    EVP_PKEY_CTX_free(ca->ctx); /* and the key, which OpenSSL clears */
+    EVP_PKEY_CTX_free(ca->ctx); /* frees the key too, which OpenSSL clears */
     mem_wipe(ca, sizeof *ca);
 }
 
@@ -132,8 +132,8 @@ ca_sign_tbs(struct ca *ca, const struct cert_tbs *t, uint8_t *out, size_t *n)
     return true;
 }
 
-/* The certificate's own fields are functions of the record and its key, so
- * that it can be made again; the number is as random as the key. */
+/* The fields of the certificate follow from the record and its key, so that it
+ * can be built again. The number is as random as the key. */
 static void
 ca_tbs(const struct ca *ca, const struct vault_record *r, struct cert_tbs *t)
 {
@@ -223,8 +223,8 @@ ca_cache_forget(struct ca_cache *c, unsigned index)
     }
 }
 
-/* A serial is never used again, so it tells whether the record is still the
- * one that was loaded. */
+/* A serial is never used again: so it tells whether the record is still the one
+ * that was loaded. */
 static struct ca *
 cache_get(struct ca_cache *c, unsigned index, const struct vault_record *r)
 {

@@ -1,7 +1,7 @@
 /*
- * An Aho-Corasick automaton over one literal piece of each glob. The subject
- * is read as "^subject$", so that a piece at a glob's end is anchored. States
- * are small and sparse: children hang in a list, only the root has a table.
+ * An Aho-Corasick automaton over one literal piece of each glob. The subject is
+ * read as "^subject$", so that a piece at either end of a glob is anchored.
+ * States are small and sparse: children are a list, only the root has a table.
  */
 
 #include "match/glob.h"
@@ -16,14 +16,14 @@
 struct glob {
     struct str pattern, piece;
     uint32_t number;
-    uint32_t next; /* glob + 1 with the same piece */
+    uint32_t next; /* the next glob with the same piece, plus 1 */
 };
 
 struct state {
-    uint32_t child, sibling; /* 0: none; the root is nobody's child */
+    uint32_t child, sibling; /* 0: none, as the root is no child */
     uint32_t fail;
-    uint32_t dict;  /* nearest state along fail that has globs */
-    uint32_t globs; /* glob + 1 */
+    uint32_t dict;  /* the nearest state along `fail` that has globs */
+    uint32_t globs; /* the first glob, plus 1 */
     char c;
 };
 
@@ -32,14 +32,14 @@ struct glob_set {
     bool is_compiled;
     struct glob *globs;
     uint32_t n_globs;
-    uint32_t all; /* lowest number of a lone "*" */
+    uint32_t all; /* the lowest number of a glob "*" */
     struct state *states;
     uint32_t n_states;
     uint32_t root[256];
-    struct arena *arena; /* pieces with their anchors */
+    struct arena *arena; /* of the pieces with their anchors */
 };
 
-/* How many globs have a piece. */
+/* A piece, and how many globs have it. */
 struct piece_use {
     struct map_node node;
     unsigned n;
@@ -84,7 +84,7 @@ glob_set_add(struct glob_set *g, struct str pattern, uint32_t number)
         (struct glob){ .pattern = pattern, .number = number };
 }
 
-/* The next literal piece with its anchors, in `a`; false past the last.
+/* The next literal piece with its anchors, in `a`; false after the last one.
  * *at starts at 0. */
 static bool
 piece_next(struct arena *a, struct str pattern, size_t *at, struct str *out)
@@ -133,7 +133,7 @@ pieces_count(struct glob_set *g, struct map *uses, struct arena *a)
     }
 }
 
-/* The piece that the fewest globs have; the longest of equals. */
+/* The piece that the fewest globs have; of several such, the longest. */
 static struct str
 piece_choose(struct arena *a, const struct glob *glob, const struct map *uses)
 {
@@ -205,7 +205,7 @@ state_step(const struct glob_set *g, uint32_t s, char c)
     return k;
 }
 
-/* Breadth first, so that a state's fail is done before it is needed. */
+/* Breadth first, so that the `fail` of a state is set before others need it. */
 static void
 fails_set(struct glob_set *g)
 {
@@ -279,7 +279,7 @@ glob_match(struct str pattern, struct str subject)
     return true;
 }
 
-/* The globs whose piece ends in state `s`. */
+/* Compares the globs whose piece ends in state `s`. */
 static uint32_t
 state_try(
     const struct glob_set *g, uint32_t s, struct str subject, uint32_t best)

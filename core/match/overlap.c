@@ -1,6 +1,7 @@
 /*
- * One host is looked up as a request's is; a glob is held against the set's
- * patterns, one by one. sandbox/reach.c and policy_secret.c ask, once for a configuration.
+ * A single host is looked up as a request's host is. A glob is compared with
+ * each pattern of the set. Called by sandbox/reach.c and
+ * policy/policy_secret.c, once for each configuration.
  */
 
 #include "match/overlap.h"
@@ -21,8 +22,8 @@ is_glob(struct str name)
     return !is_regex(name) && str_find(name, '*') != name.n;
 }
 
-/* Of one name, or one address and the IPv4 address that it is sure to carry, as
- * decide.c has it. */
+/* Whether the set has this one name, or this address or the IPv4 address that
+ * it certainly carries, as in decide.c. */
 static bool
 matches(const struct pattern_set *s, struct str name)
 {
@@ -46,8 +47,8 @@ spend(unsigned *budget)
     return *budget != 0;
 }
 
-/* Whether one text matches both globs, read from their ends: can[j] says so of
- * what is left of `a` and of `b` from j on. */
+/* Whether a text exists that matches both globs. Read from their ends: can[j]
+ * is the answer for the rest of `a` and for `b` from j on. */
 static bool
 globs_meet(struct str a, struct str b)
 {
@@ -55,7 +56,7 @@ globs_meet(struct str a, struct str b)
     AN(b.n <= GLOB_MAX);
     for (size_t i = a.n + 1; i-- != 0;) {
         bool a_star = i < a.n && a.p[i] == '*';
-        below = false; /* can[j + 1] of the row before */
+        below = false; /* can[j + 1] of the previous row */
         for (size_t j = b.n + 1; j-- != 0;) {
             bool b_star = j < b.n && b.p[j] == '*';
             bool was = i < a.n && can[j];
@@ -97,7 +98,7 @@ overlap_covers(const struct pattern_set *s, struct str name, unsigned *budget)
     }
     for (unsigned i = 0; i < n; i++) {
         struct str other = pattern_set_nth(s, i);
-        /* a star of the name is a byte that only a star can match */
+        /* in `name`, a star is a byte that only a star matches */
         bool is_covered = is_regex(name)
                               ? str_eq(other, STR("*"))
                               : is_glob(other) && glob_match(other, name);

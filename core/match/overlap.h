@@ -1,16 +1,16 @@
 #pragma once
 
 /*
- * How the hosts of one pattern lie to those of a set: for warnings of what a
- * configuration can never do. In doubt (regexes, more comparisons than
- * `budget`, which is counted down) the answer is the one that warns of
- * nothing. `name` is canonical text as pattern_set_nth() gives it; sets are
- * compiled, NULL has no host.
+ * Compares the hosts of one pattern with those of a set, to warn of rules that
+ * can never have an effect. In doubt the answer is the one that causes no
+ * warning: doubt comes from regexes, or when `budget`, which counts comparisons
+ * down, is used up. `name` is canonical text as pattern_set_nth() gives it;
+ * sets are compiled; a NULL set has no hosts.
  */
 
 #include "match/pattern.h"
 
-/* For a question whose answer is worth a tenth of a second. */
+/* A budget for a question that may take a tenth of a second. */
 #define OVERLAP_BUDGET 250000
 
 /* Whether some host of `name` matches the set; in doubt, true. */

@@ -1,7 +1,6 @@
 /*
- * Host pattern sets: canonical text in, one entry a pattern, each in the
- * index that its form calls for. Never resolves a name and never decides what
- * a match means.
+ * Host pattern sets: each pattern is one entry, in the index for its form.
+ * Never resolves a name, and never decides what a match means.
  */
 
 #include "match/pattern.h"
@@ -20,7 +19,7 @@
 static const char no_range[] = "a range of addresses names no host block";
 
 struct entry {
-    struct map_node node; /* of exact, suffix or prefix */
+    struct map_node node; /* in `exact`, `suffix` or `prefix` */
     struct str text;      /* canonical */
     void *value;
     unsigned order;
@@ -34,10 +33,10 @@ struct pattern_set {
     enum pattern_kind kind;
     bool is_compiled;
     struct arena *arena;
-    struct entry **entries; /* by order */
+    struct entry **entries; /* in the order added */
     unsigned n, n_exact;
     struct map exact;  /* by name */
-    struct map suffix; /* "*.NAME" by NAME */
+    struct map suffix; /* "*.NAME", by NAME */
     struct map prefix; /* "NAME.*" by NAME; server names only */
     struct glob_set *globs;
     struct prefix_map *ranges;
@@ -111,8 +110,8 @@ entry_new(struct pattern_set *s, struct str text, void *value)
     return e;
 }
 
-/* What becomes of a second one: an error for server names, nothing for
- * lists. */
+/* A pattern that is there already: an error for server names; for lists it is
+ * ignored. */
 static bool
 duplicate(const struct pattern_set *s, const struct entry *first,
     struct pattern_error *err)
@@ -176,7 +175,7 @@ without_brackets(struct str s)
     return has ? str_n(s.p + 1, s.n - 2) : s;
 }
 
-/* An address or a range. 1: added; 0: is neither; -1: refused. */
+/* Adds an address or a range. 1: added; 0: it is neither; -1: refused. */
 static int
 add_address(struct pattern_set *s, struct str pattern, void *value,
     struct pattern_error *err)
@@ -265,7 +264,7 @@ add_regex(struct pattern_set *s, struct str pattern, void *value,
     return true;
 }
 
-/* ".NAME": the name and all below it. */
+/* Adds ".NAME": the name and all names below it. */
 static bool
 add_dotted(struct pattern_set *s, struct str text, void *value,
     struct pattern_error *err)
@@ -369,8 +368,8 @@ earlier(const struct entry *a, const struct entry *b)
     return a == NULL || (b != NULL && b->order < a->order) ? b : a;
 }
 
-/* The earliest "*.NAME" whose NAME the host ends in; or, as nginx has it, the
- * longest. */
+/* Of the "*.NAME" that match, the one that was added first; for server names,
+ * the longest. */
 static const struct entry *
 suffix_find(const struct pattern_set *s, struct str host)
 {

@@ -1,6 +1,6 @@
 /*
- * What a host pattern may look like, and its canonical text. pattern.c calls
- * it before it files a pattern; nothing here knows of sets.
+ * The form of host patterns, and their canonical text. Called by pattern.c
+ * before it adds a pattern. Knows nothing of sets.
  */
 
 #include "match/pattern_text.h"
@@ -116,8 +116,8 @@ is_range(struct str s)
     return has_digit && (is_open || (has_dash && has_dot));
 }
 
-/* "fd00::*", "fd00::1-fd00::9". A port has one colon, or is behind a bracket.
- */
+/* "fd00::*", "fd00::1-fd00::9". A port comes after a single colon, or after a
+ * bracket. */
 static bool
 is_range6(struct str s)
 {
@@ -126,8 +126,7 @@ is_range6(struct str s)
     return str_find(s, '[') == s.n && str_find(rest, ':') != rest.n;
 }
 
-/* How many octets stand before ".*" and nothing but stars; 0: it is not that
- * form. */
+/* How many octets come before ".*" and only stars; 0: another form. */
 static unsigned
 octets_before_star(struct str s, struct str *octets)
 {

@@ -7,23 +7,25 @@
 #include "base/mem.h"
 #include "match/pattern.h"
 
-/* Fills err->text; false. */
+/* Fills in err->text and returns false. */
 bool pattern_refuse(struct pattern_error *err, const char *why);
 
-/* Why a byte cannot stand in a pattern; the words name the usual slip. */
+/* Why a byte is not allowed in a pattern; names the usual mistake. */
 const char *pattern_byte_reason(unsigned char c);
 
-/* Whether labels are well formed; `with_star`: a `*` may stand anywhere. */
+/* Whether the labels are well formed; with `with_star` they may have stars. */
 must_check bool pattern_labels_check(
     struct str s, bool with_star, struct pattern_error *err);
 
-/* The last label is a number: what a resolver may take for an address. */
+/* Whether the last label is a number: a resolver may take such a name for an
+ * address. */
 bool pattern_ends_in_number(struct str s);
 
-/* Of what is neither an address nor a CIDR: "10.0.5.*", "10.0.5.1-9",
- * "10.0.5.1/24" are refused with what to write; names they would match, and no
- * resolved address. */
+/* Refuses "10.0.5.*", "10.0.5.1-9" and "10.0.5.1/24", and says what to write:
+ * they would match names and no resolved address. `s` is neither an address nor
+ * a CIDR range. */
 must_check bool pattern_range_check(struct str s, struct pattern_error *err);
 
-/* Lower case, without one trailing dot, runs of stars as one; in `a`. */
+/* The pattern in lower case, without a trailing dot, several stars in a row as
+ * one; in `a`. */
 struct str pattern_canonical(struct arena *a, struct str s);

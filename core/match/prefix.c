@@ -13,7 +13,7 @@
 
 struct node {
     struct cidr prefix;
-    void *value; /* NULL: only joins two branches */
+    void *value; /* NULL: it only joins two branches */
     struct node *child[2];
 };
 
@@ -77,14 +77,14 @@ node_new(struct prefix_map *m, const struct cidr *c, unsigned bits)
     return n;
 }
 
-/* Whether it is of that very range. */
+/* Whether its range is exactly this. */
 static bool
 node_is(const struct node *n, const struct cidr *c)
 {
     return n->prefix.bits == c->bits && common_bits(&n->prefix, c) == c->bits;
 }
 
-/* The node of that very range, made where it is missing. */
+/* The node of exactly this range; made if there is none. */
 static struct node *
 node_place(struct prefix_map *m, const struct cidr *c)
 {
@@ -159,8 +159,8 @@ prefix_map_remove(struct prefix_map *m, const struct cidr *c)
     return true;
 }
 
-/* A joining node keeps the address it was made from: only its first bits
- * count, which is all that cidr_contains() looks at. */
+/* A joining node keeps the address that it was made from; only the first bits
+ * of it count, as in cidr_contains(). */
 void
 prefix_map_visit(const struct prefix_map *m, const struct addr *a,
     void (*fn)(void *arg, void *value), void *arg)

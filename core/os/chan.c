@@ -48,8 +48,9 @@ chan_send(int sock, const struct chan_msg *m)
     return IO_OK;
 }
 
-/* Keeps the first descriptor that came in *fd and closes what is more; how
- * many there were. The control room holds two, by its alignment. */
+/* Keeps the first descriptor of a message in *fd, closes all others, and
+ * returns how many there were. By its alignment the room for control data holds
+ * two. */
 static unsigned
 take_fds(struct msghdr *msg, int *fd)
 {
@@ -74,8 +75,8 @@ take_fds(struct msghdr *msg, int *fd)
     return n;
 }
 
-/* A peer that ended with messages of ours unread is reported first, and once:
- * what it had sent is still there, and its end behind it. */
+/* If a peer ends before it has read our messages, the kernel reports that once,
+ * before the messages that the peer sent and before the end: so read again. */
 static ssize_t
 receive(int sock, struct msghdr *msg)
 {

@@ -1,37 +1,38 @@
 #pragma once
 
 /*
- * Typed messages between weir's own processes over a SEQPACKET pair, with at
- * most one descriptor each. A message that is not of the form is our own bug
- * or a process that was taken over: the channel is dead then.
+ * Typed messages between weir's own processes over a SEQPACKET pair, each with
+ * at most one descriptor. A malformed message is our own bug, or comes from a
+ * process that was taken over: the channel is not used any more then.
  */
 
 #include "base/str.h"
 
-#define CHAN_DATA_MAX 2048 /* bytes behind the header */
+#define CHAN_DATA_MAX 2048 /* bytes after the header */
 
 enum chan_type {
-    CHAN_READY = 1, /* child: initialised; a keeper serves, a worker can */
-    CHAN_SERVE,     /* master: accept; data: the set of the workers that do,
-                       each its share of the sockets */
-    CHAN_FULL,      /* worker: 1: it accepts no more; 0: it does again */
-    CHAN_QUIT,      /* master: finish what runs, idle connections close, for
-                       at most `number` seconds; 0: end at once. data: the set
-                       of listeners to accept from until they end, no others */
-    CHAN_DRAIN,     /* master: the same, but a successor serves: an idle
-                       connection has one last request */
-    CHAN_KEEPER,    /* master: the keeper is a new one, ask again */
-    CHAN_LOG,       /* master: fd replaces log `number`; -1: the error log, its
-                       level (enum log_level) in one byte of data */
-    CHAN_SECRET,    /* master: fd is a memory file with a secret's message of
-                       `number` bytes */
-    CHAN_WORKER,    /* master to keeper: fd is its end of a worker's pair */
-    CHAN_DECLARE,   /* master to keeper: sandbox `number` (serial), data: id;
-                       once more for the same serial makes no new key */
-    CHAN_CA,        /* keeper: `number` index, data: certificate (DER) */
-    CHAN_DROP,      /* master to keeper: sandbox `number` (serial) */
-    CHAN_DONE,      /* keeper: that was done */
-    CHAN_FAILED     /* keeper: it was not; data: why */
+    CHAN_READY =
+        1,      /* child: it is initialised; a keeper serves, a worker can */
+    CHAN_SERVE, /* master: accept; data: the set of workers that accept, each
+                   its share of the sockets */
+    CHAN_FULL, /* worker: 1: it accepts no more connections; 0: it does again */
+    CHAN_QUIT, /* master: finish what runs and close idle connections, within
+                  `number` seconds; 0: end at once. data: the set of the only
+                  listeners to accept from until they end */
+    CHAN_DRAIN,   /* master: as CHAN_QUIT, but a successor serves: an idle
+                     connection may send one last request */
+    CHAN_KEEPER,  /* master: there is a new keeper, ask it again */
+    CHAN_LOG,     /* master: fd replaces log `number`; -1: the error log, its
+                     level (enum log_level) in one byte of data */
+    CHAN_SECRET,  /* master: fd is a memory file with a secret's message of
+                     `number` bytes */
+    CHAN_WORKER,  /* master to keeper: fd is its end of a worker's pair */
+    CHAN_DECLARE, /* master to keeper: sandbox `number` (serial), data: id;
+                     once more for the same serial makes no new key */
+    CHAN_CA,      /* keeper: `number` index, data: certificate (DER) */
+    CHAN_DROP,    /* master to keeper: sandbox `number` (serial) */
+    CHAN_DONE,    /* keeper: it is done */
+    CHAN_FAILED   /* keeper: it is not done; data: why */
 };
 
 struct chan_msg {
@@ -41,15 +42,15 @@ struct chan_msg {
     int fd;          /* -1: none; received: the caller's to close */
 };
 
-/* IO_OK, IO_AGAIN when a non-blocking peer's queue is full, or IO_ERR. The fd
+/* IO_OK; IO_AGAIN: the queue of a non-blocking socket is full; IO_ERR. The fd
  * stays the caller's. */
 must_check enum io chan_send(int sock, const struct chan_msg *m);
 
-/* IO_EOF: the other process is gone, and what it had sent was received; IO_ERR:
- * a message that is not of the form, its descriptors closed. `buf` has
+/* IO_EOF: the other process has closed its end, and all that it sent was
+ * received. IO_ERR: a malformed message, its descriptors closed. `buf` has
  * CHAN_DATA_MAX bytes. */
 must_check enum io chan_recv(int sock, struct chan_msg *m, char *buf);
 
-/* As chan_recv(), waiting at most `seconds`; IO_AGAIN: nothing came. */
+/* As chan_recv(), but waits at most `seconds`; IO_AGAIN: nothing came. */
 must_check enum io chan_recv_wait(
     int sock, struct chan_msg *m, char *buf, double seconds);

@@ -1,6 +1,6 @@
 /*
- * Steers, closes off and looks into the queues of listening sockets. Called by
- * proc/listener.c; nothing here accepts.
+ * Steers, closes and reads the queues of listening sockets. Called by
+ * proc/listener.c. Accepts nothing.
  */
 
 #include "os/listenq.h"
@@ -21,7 +21,7 @@
 
 #define TTL_MAX 255
 
-/* For an answer of the kernel's own: milliseconds. */
+/* How long to wait for the kernel's answer, in milliseconds. */
 #define DIAG_TIMEOUT 1000
 
 int
@@ -34,7 +34,7 @@ static int
 attach(int fd, int option, struct sock_filter *code, unsigned short n)
 {
     struct sock_fprog program;
-    memset(&program, 0, sizeof program); /* its padding, for Valgrind */
+    memset(&program, 0, sizeof program); /* the padding too, for Valgrind */
     program.len = n;
     program.filter = code;
     return setsockopt(fd, SOL_SOCKET, option, &program, sizeof program);
@@ -76,7 +76,8 @@ listenq_refuse(int fd, bool on)
 void
 listenq_admit(int fd, int family)
 {
-    (void)set_least_ttl(fd, family, 0); /* where it fails, so did the other */
+    (void)set_least_ttl(
+        fd, family, 0); /* if this fails, the other call failed, too */
 }
 
 bool
@@ -104,8 +105,8 @@ diag_ask(int fd, const struct addr *a)
     return send(fd, &m, sizeof m, 0) == (ssize_t)sizeof m;
 }
 
-/* The first message of the answer says it: a socket, or the end of the list
- * (what is behind it is not read). */
+/* The first message of the answer tells: it is a socket, or the end of the
+ * list. Nothing after it is read. */
 static bool
 diag_is_empty(int fd)
 {

@@ -1,52 +1,53 @@
 #pragma once
 
 /*
- * The queues of sockets that listen: where the kernel puts new connections,
- * and how a socket goes away without one that waits in it.
+ * The queues of listening sockets, in which the kernel puts new connections,
+ * and how to close such a socket without losing one that waits in its queue.
  *
- * What is relied on, tried on Linux 6.18 over IPv4 and IPv6:
- * - a socket of an SO_REUSEPORT group joins it by listen(), not by bind(): one
- *   that is only bound is given nothing, and can be closed at no loss;
- * - the program that listenq_steer() attaches to any socket of the group holds
- *   for all, also for those that join later; it chooses by the order in which
- *   they began to listen;
- * - shutdown() ends the listening at once, whoever else has the descriptor,
- *   and resets what waits; the last of the group takes the freed place, so
- *   that ending the last ones first moves none;
- * - a least TTL (RFC 5082) of 255 drops the SYNs of all who send with less, as
- *   hosts do, but not the ACK that ends a handshake; the client sends its SYN
- *   again after a second. What is accepted inherits it. (A socket filter could
- *   do the same, but wants CAP_NET_ADMIN by now. Where the kernel answers by
- *   SYN cookies, that ACK is dropped, too.);
- * - a unix socket that is shut down refuses who connects, and what waits in it
+ * weir relies on the following, tried on Linux 6.18 over IPv4 and IPv6:
+ * - A socket joins its SO_REUSEPORT group by listen(), not by bind(). A socket
+ *   that is only bound gets no connections and can be closed without loss.
+ * - The program that listenq_steer() attaches to one socket of a group holds
+ *   for all, also for those that join later. It chooses by the order in which
+ *   the sockets began to listen.
+ * - shutdown() ends listening at once, whoever else has the descriptor, and
+ *   resets the connections in the queue. The last socket of the group takes the
+ *   free place; so if the last ones end first, none moves.
+ * - A least TTL (RFC 5082) of 255 drops the SYN of every client that sends with
+ *   less, as hosts do, but not the ACK that completes a handshake. The client
+ *   sends its SYN again after a second. Accepted sockets inherit the setting.
+ *   (A socket filter could do the same, but needs CAP_NET_ADMIN. If the kernel
+ *   answers by SYN cookies, that ACK is dropped, too.)
+ * - A unix socket after shutdown() refuses new connections; those in its queue
  *   can still be accepted.
  */
 
 #include "base/addr.h"
 
-/* From here on it takes connections, `backlog` at most in its queue; also for
- * one that does already. -1 with errno. */
+/* The socket takes connections from now on, at most `backlog` in its queue. May
+ * be called again. -1 with errno. */
 must_check int listenq_begin(int fd, int backlog);
 
 /* Spreads the group's new connections over its first `n` sockets. -1 with
- * errno where the kernel has no such thing. */
+ * errno: the kernel cannot. */
 must_check int listenq_steer(int fd, unsigned n);
 
-/* A TCP socket takes no new SYN any more, but completes the handshakes that
- * have begun; or it does again. -1 with errno. */
+/* on: a TCP socket takes no new SYN, but completes handshakes that have begun.
+ * Off: it takes SYNs again. -1 with errno. */
 must_check int listenq_refuse(int fd, bool on);
 
-/* What was accepted from such a socket gets its packets all the same; those
- * that came before are sent again. `family` is that of its address. */
+/* For a connection that was accepted from such a socket: takes the TTL limit
+ * off, or its packets would be dropped; those that were dropped are sent again.
+ * `family` is that of its address. */
 void listenq_admit(int fd, int family);
 
 /* Whether a connection waits to be accepted. */
 bool listenq_has_waiting(int fd);
 
-/* Whether the handshake of a connection to the port of `a` is under way, by
- * sock_diag(7); true where that cannot be known. */
+/* Whether a handshake to the port of `a` is under way, by sock_diag(7). True if
+ * that cannot be known. */
 bool listenq_has_half_open(const struct addr *a);
 
-/* No more connections: refused from here on. What waits is reset, but for a
- * unix socket. */
+/* Ends listening: new connections are refused. Those in the queue are reset; on
+ * a unix socket they stay. */
 void listenq_end(int fd);

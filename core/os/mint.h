@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * What a worker and the keeper say to each other over their SEQPACKET pair:
- * one struct a message, whole, as it lies in memory. The keeper chooses number
- * and times and builds the certificate (base/cert.h) from these fields alone,
- * so that nothing else can be had signed; the worker builds the same one and
- * needs no more than the signature. Layout; includes base alone.
+ * The messages of a worker and the keeper over their SEQPACKET pair: one struct
+ * each, as it lies in memory. The keeper chooses number and times and builds
+ * the certificate (base/cert.h) from these fields alone, so that it signs
+ * nothing else. The worker builds the same certificate and needs only the
+ * signature. Layout; includes base alone.
  */
 
 #include "base/cert.h"
@@ -19,12 +19,12 @@ struct mint_ask {
     uint64_t nonce;  /* repeated in the answer */
     uint8_t key[CERT_KEY_SIZE];
     uint8_t n_name;
-    char name[CERT_NAME_MAX]; /* zeroes behind */
+    char name[CERT_NAME_MAX]; /* zeroes after it */
 };
 
 enum mint_status {
     MINT_OK,
-    MINT_NO_CA, /* the sandbox ended, or never was */
+    MINT_NO_CA, /* the sandbox has ended, or never existed */
     MINT_BAD_ASK,
     MINT_STATUSES
 };

@@ -1,6 +1,6 @@
 /*
- * Opens by descriptors of directories, so that what was looked at is what is
- * opened. Called by proc/ and, for its logs, proxy/; and by sock.c.
+ * Opens files relative to descriptors of directories, so that what was checked
+ * is what is opened. Called by proc/, by proxy/ for its logs, and by sock.c.
  */
 
 #include "os/path.h"
@@ -44,7 +44,8 @@ path_is_foreign(const struct stat *st)
     return st->st_uid != 0 && st->st_uid != geteuid();
 }
 
-/* A user's own group has him alone as a rule; root has no such group but 0. */
+/* The group of this user has no other member as a rule. Root trusts no group
+ * but 0. */
 bool
 path_is_open(const struct stat *st)
 {
@@ -54,7 +55,7 @@ path_is_open(const struct stat *st)
            ((st->st_mode & S_IWGRP) != 0 && !is_own_group);
 }
 
-/* Bytes of the directory in front of the name, its slash included. */
+/* The length of the directory in a path, with its slash. */
 static size_t
 directory_length(const char *path)
 {
@@ -73,7 +74,7 @@ path_temporary(const char *path, char *to, size_t size)
     return n > 0 && (size_t)n < size;
 }
 
-/* Where the way to a log stands: a directory, held, and a name in it. */
+/* How far a path was followed: an open directory, and a name in it. */
 struct place {
     int dir;
     bool is_open; /* others may write it */
@@ -89,8 +90,8 @@ refuse(const char *path, const char *what)
     return -1;
 }
 
-/* Whether others may put something else in the place of what lies in it: where
- * it is sticky they may not, but for its owner. */
+/* Whether others may replace an entry of the directory. With the sticky bit
+ * only its owner may. */
 static bool
 is_swappable(int dir)
 {
@@ -99,8 +100,8 @@ is_swappable(int dir)
            (path_is_open(&st) && (st.st_mode & S_ISVTX) == 0);
 }
 
-/* The directory `name` in `dir`. A link is followed if it is ours, and nobody
- * else can have put it there (`follows`). */
+/* Opens the directory `name` in `dir`. With `follows` a link is followed if it
+ * is ours and nobody else can have made it. */
 static int
 open_step(int dir, const char *name, bool follows, const char *path)
 {
@@ -119,8 +120,8 @@ open_step(int dir, const char *name, bool follows, const char *path)
     return openat(dir, name, flags);
 }
 
-/* The directory of a path, one step after another: who may write one on the
- * way leads nowhere by a link there. */
+/* Opens the directory of a path, one step after another: who can write a
+ * directory on the way cannot lead elsewhere by a link there. */
 static int
 open_directory(const char *path)
 {
@@ -137,7 +138,7 @@ open_directory(const char *path)
         if (step.n == 0) {
             continue;
         }
-        AN(step.n < sizeof name); /* it bounds the whole path */
+        AN(step.n < sizeof name); /* `name` has room for the whole path */
         memcpy(name, step.p, step.n);
         name[step.n] = '\0';
         follows = follows && !is_swappable(dir);
@@ -150,7 +151,7 @@ open_directory(const char *path)
     return dir;
 }
 
-/* Writes all of it to a new file; -1 with errno. */
+/* Writes the text to a new file; -1 with errno. */
 static int
 write_new(int dir, const char *name, struct str text, mode_t mode)
 {
@@ -218,9 +219,9 @@ place_find(struct place *p, const char *path)
     return true;
 }
 
-/* Whether what is open is a file whose only name is this one. The name is
- * looked at last, and its links in the same look: whoever gave another's file
- * a name here, and took it away behind the open, is found out. */
+/* Whether `fd` is a file whose only name is this one. The name is looked up
+ * last, together with the number of links: this finds out who gave another's
+ * file a name here and removed the name after the open. */
 static bool
 is_only_name(const struct place *p, int fd)
 {
@@ -231,7 +232,7 @@ is_only_name(const struct place *p, int fd)
            S_ISREG(there.st_mode) && there.st_nlink == 1;
 }
 
-/* What is there; a pipe that nobody reads is not waited for. */
+/* Opens the name. Does not wait at a pipe that nobody reads. */
 static int
 open_there(const struct place *p, const char *path, int flags)
 {
@@ -250,8 +251,8 @@ open_there(const struct place *p, const char *path, int flags)
     return fd;
 }
 
-/* The kernel's own links (/dev/stdout leads to one) are followed as such: what
- * they say is not always a path. */
+/* Whether links in this directory are the kernel's own, as the one behind
+ * /dev/stdout. These are opened directly, as their text need not be a path. */
 static bool
 has_magic_links(int dir)
 {
@@ -259,7 +260,7 @@ has_magic_links(int dir)
     return fstatfs(dir, &st) == 0 && st.f_type == PROC_SUPER_MAGIC;
 }
 
-/* The path becomes that which its link leads to. */
+/* Sets the path to the target of its link. */
 static bool
 link_follow(const struct place *p, char path[PATH_MAX])
 {
@@ -278,7 +279,7 @@ link_follow(const struct place *p, char path[PATH_MAX])
     return true;
 }
 
-/* True: it is a link, and the path is now what that leads to. */
+/* True: it is a link, and the path is now its target. */
 static bool
 open_or_follow(char path[PATH_MAX], int *fd, bool *is_new)
 {

@@ -25,7 +25,7 @@
 
 static char *title_room;
 static size_t title_size;
-/* As long as the process; kept in sight of leak checkers. */
+/* Never freed; known here so that leak checkers find it. */
 static char **kept_argv __attribute__((used));
 static char **kept_environ __attribute__((used));
 
@@ -111,7 +111,7 @@ process_become(const struct process_role *r)
     if (drop_user(r) != 0 || process_seal() != 0) {
         return -1;
     }
-    /* after the drop, which clears the death signal */
+    /* after the change of user, which clears the death signal */
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
         log_errno(LOG_EMERG, errno, "cannot seal the process");
@@ -150,8 +150,8 @@ process_raise_memlock(size_t bytes)
     raise_limit(RLIMIT_MEMLOCK, bytes);
 }
 
-/* The end of the run of strings that begins at *end, as far as they follow one
- * another without a gap. */
+/* The end of the strings that follow one another in memory from *end on,
+ * without a gap. */
 static char *
 strings_end(char *const *strings, char *end)
 {
@@ -161,8 +161,8 @@ strings_end(char *const *strings, char *end)
     return end;
 }
 
-/* Pointers and strings in one piece, so that a variable that is taken out of
- * the environment is not lost. */
+/* Copies pointers and strings to one piece of memory, so that leak checkers see
+ * a variable that is taken out of the environment. */
 static char **
 strings_dup(char *const *strings)
 {
@@ -210,7 +210,7 @@ process_title(const char *title)
     snprintf(title_room, title_size, "weir: %s", title);
 }
 
-/* (uid_t)-1 means "leave it as it is" to the kernel. */
+/* The kernel takes (uid_t)-1 for "no change". */
 static bool
 id_parse(const char *text, uint32_t *id)
 {
@@ -262,7 +262,7 @@ process_memory_file(const char *name, size_t size)
 }
 
 #ifdef HAVE_MEMFD_SECRET
-/* The kernel lets its size be set once (it seals itself). */
+/* The kernel allows its size to be set once. */
 static int
 secret_memory_file(size_t size)
 {
@@ -289,7 +289,7 @@ process_secret_file(const char *name, size_t size)
     return fd >= 0 ? fd : process_memory_file(name, size);
 }
 
-/* Secret memory is locked by nature and refuses mlock(); it is told from an
+/* Secret memory is always locked and refuses mlock(). It is told from an
  * ordinary memory file by having no seals. */
 static int
 lock_secret(int fd, void *p, size_t n)

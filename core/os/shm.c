@@ -1,7 +1,7 @@
 /*
  * Shared maps and their lock: a futex whose word names the holder, so that
- * whoever buries a process knows what it held. A waiter sleeps a short while
- * at most, since the one that was to wake it may be killed in between.
+ * whoever reaps a process knows what it held. A waiter sleeps for a short while
+ * only, as the one who was to wake it may be killed.
  */
 
 #include "os/shm.h"
@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Somebody sleeps on the word. */
+/* In the word: somebody sleeps. */
 #define WAITED 0x80000000u
 
 #define SPINS 64
@@ -33,7 +33,7 @@ shm_map(int fd, size_t *size)
     if (p == MAP_FAILED) {
         return NULL;
     }
-    madvise(p, *size, MADV_DONTDUMP); /* a wish */
+    madvise(p, *size, MADV_DONTDUMP); /* it may fail */
     return p;
 }
 
@@ -58,7 +58,7 @@ now_seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Until the word is no longer `seen`, or a nap is over. */
+/* Sleeps until the word is not `seen` any more, or for a short while. */
 static void
 nap(struct shm_lock *l, uint32_t seen)
 {
@@ -66,7 +66,7 @@ nap(struct shm_lock *l, uint32_t seen)
     (void)!syscall(SYS_futex, &l->word, FUTEX_WAIT, seen, &t, NULL, 0);
 }
 
-/* Who slept once takes it as waited for: others may sleep on. */
+/* Who has slept marks the lock as waited for: others may still sleep. */
 static bool
 lock_slow(struct shm_lock *l, unsigned owner, double seconds)
 {

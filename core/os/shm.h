@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Memory that several processes map, and the lock that lies in it. The lock
- * is a word with the number of its holder: no pointer is read out of shared
- * memory, as a pthread mutex's would be by whoever unlocks it, so a process
- * that was taken over can spoil the figures there and nothing else.
+ * Memory that several processes map, and a lock in it. The lock is a word with
+ * the number of its holder. It has no pointers, which unlocking a pthread mutex
+ * would follow: so a process that was taken over can spoil values in that
+ * memory, but nothing else.
  */
 
 #include <stdatomic.h>
@@ -12,23 +12,23 @@
 
 #include "base/obj.h"
 
-/* Maps all of a memory file (process_memory_file()), shared and in no core; its
- * size in `size`. NULL with errno. */
+/* Maps a whole memory file (process_memory_file()), shared and in no core.
+ * *size is its size. NULL with errno. */
 must_check void *shm_map(int fd, size_t *size);
 void shm_unmap(void *p, size_t size);
 
-/* Zeroed is free. */
+/* A zeroed lock is free. */
 struct shm_lock {
     _Atomic uint32_t word;
 };
 
-#define SHM_OWNERS_MAX 65535u /* numbers of holders: 1 to that */
+#define SHM_OWNERS_MAX 65535u /* holders have the numbers 1 to this */
 
-/* Waits for the lock at most `seconds`. False: somebody has it still. */
+/* Takes the lock, waiting at most `seconds`. False: another holds it still. */
 must_check bool shm_lock(struct shm_lock *l, unsigned owner, double seconds);
 void shm_unlock(struct shm_lock *l, unsigned owner);
 
-/* Takes over what `dead`, whose process is gone, has locked. False: that is
- * not locked by it. What the lock protects may be half done. */
+/* Takes over a lock that `dead` holds, whose process has ended. What the lock
+ * protects may be half done. False: `dead` does not hold it. */
 must_check bool shm_lock_inherit(
     struct shm_lock *l, unsigned dead, unsigned owner);

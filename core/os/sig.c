@@ -37,8 +37,9 @@ sig_open(void)
     sigset_t set;
     sig_set(&set);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a log at the limit of its size ends nothing */
-    signal(SIGCHLD, SIG_DFL); /* ignored, children would end unseen */
+    signal(SIGXFSZ,
+        SIG_IGN); /* a log at its size limit must not end the process */
+    signal(SIGCHLD, SIG_DFL); /* if ignored, the end of a child is not seen */
     if (sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return -1;
     }

@@ -1,23 +1,24 @@
 #pragma once
 
 /*
- * The master's signals, as a descriptor to poll: no handler runs, no flag is
- * set behind anyone's back.
+ * The master's signals, read from a descriptor: no handler runs, and no flag
+ * changes in between.
  */
 
 #include "base/obj.h"
 
-/* Blocks the signals that the master obeys and gives the descriptor on which
- * they arrive; -1 with errno. SIGPIPE and SIGXFSZ are ignored from here on,
- * and SIGCHLD no longer, where the parent had it so. */
+/* Blocks the signals that the master obeys and returns the descriptor from
+ * which they are read; -1 with errno. SIGPIPE and SIGXFSZ are ignored from now
+ * on; SIGCHLD is not, even if the parent ignored it. */
 must_check int sig_open(void);
 
-/* The next one that came; 0: none. */
+/* The next signal; 0: none. */
 int sig_next(int fd);
 
-/* In a child: unblocks all; ignores what is the master's to obey, so that a
- * signal to the whole group (a terminal's, a service manager's) drains and
- * reloads in the master's order. SIGTERM ends the child. */
+/* In a child: unblocks all signals and ignores those that the master obeys. So
+ * after a signal to the whole group (by a terminal, by a service manager)
+ * children drain and reload when the master tells them. SIGTERM ends the
+ * child. */
 void sig_child(void);
 
 /* "SIGHUP", for the log. */

@@ -1,6 +1,6 @@
 /*
- * The vector instructions of x86, each behind the question whether this
- * processor has them, and what serves every other.
+ * Vector instructions of x86, each used only if this processor has it, and
+ * plain C for all others.
  */
 
 #include "os/simd.h"
@@ -21,7 +21,7 @@ classify_portable(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-/* The value of a hexadecimal digit; 16: it is none. */
+/* The value of a hexadecimal digit; 16: it is not one. */
 static unsigned
 hex(unsigned char c)
 {
@@ -49,8 +49,8 @@ escapes_portable(const struct simd_class *c, const unsigned char *p, size_t n,
     }
 }
 
-/* From its last byte on: where another than the last is none of the class, the
- * last is most often none either. */
+/* Begins at the last byte: if any byte is not of the class, that one is most
+ * often not either. */
 static bool
 is_all_of(const struct simd_class *c, const unsigned char *p)
 {
@@ -79,8 +79,8 @@ static const struct simd portable = { classify_portable, escapes_portable,
 
 #include <immintrin.h>
 
-/* A shuffle answers 0 for an index of 0x80 and above: none of these is of a
- * class. Twice a byte has its two special bits in the sign, or one of both. */
+/* A shuffle gives 0 for an index of 0x80 and above, which is in no class.
+ * Doubling a byte puts its special bits in the sign, or one of both. */
 __attribute__((target("ssse3"))) static void
 classify_ssse3(const struct simd_class *c, const unsigned char *p, size_t n,
     struct simd_masks *masks)
@@ -154,7 +154,7 @@ struct tables {
     __m256i low, high;
 };
 
-/* Of two samples: -1 for each byte that is not of the class. */
+/* For two samples: -1 for each byte that is not of the class. */
 __attribute__((target("avx2"))) static inline __m256i
 others_avx2(
     const struct tables *t, const unsigned char *one, const unsigned char *two)
@@ -168,7 +168,7 @@ others_avx2(
     return _mm256_cmpeq_epi8(x, _mm256_setzero_si256());
 }
 
-/* Of four samples, `step` bytes apart. */
+/* For four samples, `step` bytes apart. */
 __attribute__((target("avx2"))) static inline uint64_t
 samples_4(const struct tables *t, const unsigned char *p, size_t step)
 {
@@ -199,8 +199,8 @@ samples_avx2(
     return out;
 }
 
-/* Tables for the second digit: by the low half of 0x30 to 0x3f, and of letters.
- */
+/* Tables for the second digit, by the low half of 0x30 to 0x3f and of the
+ * letters. */
 struct digits {
     __m256i high, low, letters;
 };
@@ -227,7 +227,7 @@ of_table(__m256i table, __m256i x)
         table, _mm256_adds_epu8(x, _mm256_set1_epi8(0x70)));
 }
 
-/* Behind which of 32 bytes two digits of a byte of the class stand. */
+/* After which of 32 bytes two digits for a byte of the class follow. */
 __attribute__((target("avx2"))) static inline unsigned
 digits_32(const struct digits *d, const unsigned char *p)
 {
@@ -289,8 +289,8 @@ simd_has_aes(void)
     return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse2");
 }
 
-/* One step of FIPS 197's key expansion; `word` is its last column, rotated,
- * substituted and with the round's constant. */
+/* One step of the key expansion of FIPS 197. `word` is its last column,
+ * rotated, substituted and with the round's constant. */
 __attribute__((target("aes"))) static __m128i
 expand(__m128i key, __m128i word)
 {
@@ -320,7 +320,7 @@ simd_aes_init(struct simd_aes *a, const uint8_t key[16])
     }
 }
 
-/* Eight at once, in registers, keep the processor's units busy. */
+/* Eight blocks at once, in registers, keep the processor busy. */
 __attribute__((target("aes"))) static void
 encrypt_8(const struct simd_aes *a, const unsigned char *const *at,
     uint32_t (*out)[4])

@@ -1,7 +1,6 @@
 /*
- * Makes sockets, and a unix socket's file in the place of what lies there.
- * Called by proc/, and for its bells by ledger/ledger.c;
- * connections are net/tcp.c's.
+ * Makes sockets, and puts a unix socket's file in its place. Called by proc/,
+ * and by ledger/ledger.c for its bells. Connections are net/tcp.c's.
  */
 
 #include "os/sock.h"
@@ -19,7 +18,8 @@
 
 #define TRIES_MAX 8
 
-/* Of a bell, read at a time: more than lie there, unless somebody rings on. */
+/* The most rings that one call reads: more than the queue holds, unless
+ * somebody goes on ringing. */
 #define RINGS_MAX 64
 
 static int
@@ -72,8 +72,8 @@ sock_bind(const struct addr *a)
     return bind_tcp(a, true);
 }
 
-/* Whether nobody accepts on it, for certain: what has a full backlog, is of
- * another type or may not be asked is not ours to remove. */
+/* Whether certainly nobody serves the socket. One with a full backlog, of
+ * another type, or that we may not connect to is not ours to remove. */
 static bool
 unix_is_stale(const struct sockaddr_un *sa)
 {
@@ -88,8 +88,8 @@ unix_is_stale(const struct sockaddr_un *sa)
 }
 
 /* A listening socket under a name that nobody knows yet. Its file has its mode
- * from the start: between a bind() and a chmod() somebody could connect, or put
- * another file in the way of the chmod(). */
+ * from the start: between bind() and chmod() somebody could connect, or put
+ * another file where chmod() looks. */
 static int
 unix_listen(
     const char *path, int backlog, unsigned mode, struct sockaddr_un *sa)
@@ -117,8 +117,8 @@ unix_listen(
     return fd;
 }
 
-/* What lies there and is somebody else's, whatever it is, gets the new one's
- * temporary name, in one step with the new one getting its own. */
+/* Renames somebody else's file to the temporary name and the new socket to the
+ * final one, in one step. */
 static int
 unix_put_aside(const char *temporary, const char *path, unsigned uid)
 {
@@ -133,10 +133,9 @@ unix_put_aside(const char *temporary, const char *path, unsigned uid)
     return 0;
 }
 
-/* One look and what follows from it; -1 with errno. A socket of ours, or of
- * root's, that is served stays, as anything of ours that is no socket: another
- * weir, or a slip. Who else may write the directory cannot keep weir from its
- * place by what he puts there. */
+/* One attempt to take the place; -1 with errno. A served socket of ours or
+ * root's stays, and so does any other file of ours: it is another weir's or a
+ * mistake. Files of others in the directory do not keep weir from its place. */
 static int
 unix_take_place(const char *temporary, const char *path)
 {
@@ -170,7 +169,7 @@ sock_listen_unix(const char *path, int backlog, unsigned mode)
         return -1;
     }
     errno = ENOENT;
-    /* what was there went, or something else came, after the look */
+    /* something changed there after the look */
     for (int i = 0;
          i < TRIES_MAX && r != 0 && (errno == ENOENT || errno == EISDIR); i++) {
         r = unix_take_place(sa.sun_path, path);
@@ -193,20 +192,20 @@ sock_local(int fd, struct addr *out)
     addr_from_sockaddr((struct sockaddr *)&sa, out);
 }
 
-/* Connected to itself, so that it takes nobody else's datagrams. An eventfd
- * would do, but for who fills one and takes O_NONBLOCK off it: that flag is
- * shared by all who have it, and a write would then wait. */
+/* A datagram socket that is connected to itself, so that it takes no others'
+ * datagrams. An eventfd would not do: who fills it and removes O_NONBLOCK, a
+ * flag that all holders share, makes a write by others wait. */
 int
 sock_bell(void)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
     socklen_t n = sizeof sa;
-    int least = 1; /* the kernel makes some datagrams of it */
+    int least = 1; /* the kernel rounds it up to a few datagrams */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
     }
-    /* no name given: the kernel chooses an abstract one */
+    /* without a name the kernel chooses an abstract one */
     bool ok = bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)) == 0 &&
               getsockname(fd, (struct sockaddr *)&sa, &n) == 0 &&
               connect(fd, (struct sockaddr *)&sa, n) == 0 &&

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The keys of TLS session tickets: a memory file that the keeper writes and
- * every worker maps read-only, so that a ticket of one worker is good at all
- * (RFC 5077 4). Layout of the file; includes nothing.
+ * The keys of TLS session tickets (RFC 5077 4): a memory file that the keeper
+ * writes and every worker maps read-only, so that a ticket of one worker is
+ * valid at all. Layout of the file; includes nothing.
  */
 
 #include <stdatomic.h>
@@ -19,9 +19,9 @@ struct ticket_key {
     uint8_t hmac[32];
 };
 
-/* keys[0] encrypts; the others are accepted, and their tickets renewed. The
- * writer makes `sequence` odd, writes, and makes it even again; a reader
- * copies and tries again when it was odd or has changed. */
+/* keys[0] encrypts. The others are accepted, and their tickets renewed. The
+ * writer makes `sequence` odd, writes, and makes it even again. A reader
+ * copies, and tries again if it was odd or has changed. */
 struct ticket_keys {
     uint32_t magic, version;
     _Atomic uint32_t sequence;

@@ -4,7 +4,6 @@
 
 #include "base/json.h"
 
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -82,8 +81,7 @@ anything_gives_utf8(void **state)
                                              : 0x80 + random() % 80);
         }
         buf_clear(&b);
-        assert_true(json_string(&b, str_n(in, n)));
-        assert_true(b.n >= 2 && b.p[0] == '"' && b.p[b.n - 1] == '"');
+        assert_true(json_escape(&b, str_n(in, n)));
         size_t step = 0;
         for (size_t i = 0; i < b.n; i += step) {
             step = utf8_length(str_n(b.p + i, b.n - i));
@@ -102,17 +100,13 @@ documents(void **state)
     buf_init(&b, 4096);
     assert_true(buf_addc(&b, '{') && json_key_string(&b, "a\"", STR("x")) &&
                 json_key_u64(&b, "n", UINT64_MAX) &&
-                json_key_bool(&b, "t", true) && json_key(&b, "i") &&
-                json_i64(&b, INT64_MIN) && json_key(&b, "d") &&
-                json_double(&b, 1.5) && json_key(&b, "nan") &&
-                json_double(&b, (double)NAN) && json_key(&b, "l") &&
-                buf_addc(&b, '[') && json_sep(&b) && json_bool(&b, false) &&
-                json_sep(&b) && json_string(&b, STR_NONE) &&
-                buf_addc(&b, ']') && buf_addc(&b, '}') && buf_addc(&b, '\0'));
+                json_key_bool(&b, "t", true) && buf_addc(&b, ',') &&
+                json_key_bool(&b, "f", false) &&
+                json_key_string(&b, "e", STR_NONE) && buf_addc(&b, '}') &&
+                buf_addc(&b, '\0'));
     assert_string_equal(b.p,
         "{\"a\\\"\":\"x\",\"n\":18446744073709551615,\"t\":true,"
-        "\"i\":-9223372036854775808,\"d\":1.5,\"nan\":null,"
-        "\"l\":[false,\"\"]}");
+        "\"f\":false,\"e\":\"\"}");
     buf_fini(&b);
 }
 
