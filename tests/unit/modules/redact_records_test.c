@@ -26,7 +26,6 @@
 
 #include "../proc/whole_conf.h"
 #include "../proxy/live_end.h"
-#include "../proxy/live_seams.h"
 #include "../redact/near.h"
 #include "sandbox/secret_priv.h"
 
