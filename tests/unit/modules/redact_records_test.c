@@ -29,7 +29,7 @@
 #include "../redact/near.h"
 #include "sandbox/secret_priv.h"
 
-#define EPISODES (RUNNING_ON_VALGRIND ? 3 : 60)
+#define EPISODES (RUNNING_ON_VALGRIND ? 1 : 60)
 #define WIRE_MAX (1 << 18)
 #define EVENTS_MAX (1 << 16)
 #define BLANKS 8 /* pieces of a run, on average */
