@@ -2,7 +2,7 @@
 
 /*
  * Follows a form (application/x-www-form-urlencoded) as it streams and says
- * which bytes are in the values of the fields named. Called by fill.c.
+ * which bytes are in the values of the fields named. Called by substitute.c.
  */
 
 #include "http/body_scan.h"

@@ -58,8 +58,8 @@ struct substitution {
         struct form_scan form;
     } scan;
 
-    /* fill.c's own: the end of a field's text that is not decided, as it came
-     * and as characters. */
+    /* substitute.c's own: the end of a field's text that is not decided, as it
+     * came and as characters. */
     size_t longest; /* of the placeholders: room for its characters */
     char *raw;
     size_t n_raw;

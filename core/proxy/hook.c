@@ -32,6 +32,8 @@ enum hook {
     HOOKS
 };
 
+static const struct module *const *known;
+static unsigned n_known;
 static unsigned char hook_modules[HOOKS][MODULES_MAX];
 static unsigned hook_count[HOOKS];
 
@@ -57,13 +59,15 @@ hook_collect(enum hook h, unsigned module, bool has_it)
 }
 
 void
-hooks_init(void)
+hooks_init(const struct module *const *list, unsigned n)
 {
-    AN(modules_count <= MODULES_MAX);
+    AN(n <= MODULES_MAX);
+    known = list;
+    n_known = n;
     memset(hook_count, 0, sizeof hook_count);
     memset(state_bytes, 0, sizeof state_bytes);
-    for (unsigned i = 0; i < modules_count; i++) {
-        const struct module *m = modules[i];
+    for (unsigned i = 0; i < n_known; i++) {
+        const struct module *m = known[i];
         hook_collect(H_FRONT_END, i, m->on_front_end != NULL);
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_CLOSE, i, m->on_close != NULL);
@@ -86,7 +90,7 @@ hooks_init(void)
 static const struct module *
 hook_module(enum hook h, unsigned i)
 {
-    return modules[hook_modules[h][i]];
+    return known[hook_modules[h][i]];
 }
 
 unsigned
@@ -117,7 +121,7 @@ modules_state_size(enum life l)
 static void *
 state_of(void *block, enum life l, unsigned module_index)
 {
-    AN(module_index < modules_count);
+    AN(module_index < n_known);
     AN(block != NULL);
     return (char *)block + state_at[l][module_index];
 }
@@ -146,9 +150,8 @@ module_worker(const struct worker *w, unsigned module_index)
 int
 hooks_worker_init(struct worker *w)
 {
-    for (unsigned i = 0; i < modules_count; i++) {
-        if (modules[i]->worker_init != NULL &&
-            modules[i]->worker_init(w) != 0) {
+    for (unsigned i = 0; i < n_known; i++) {
+        if (known[i]->worker_init != NULL && known[i]->worker_init(w) != 0) {
             return -1;
         }
     }
@@ -158,9 +161,9 @@ hooks_worker_init(struct worker *w)
 void
 hooks_worker_exit(struct worker *w)
 {
-    for (unsigned i = modules_count; i-- > 0;) {
-        if (modules[i]->worker_exit != NULL) {
-            modules[i]->worker_exit(w);
+    for (unsigned i = n_known; i-- > 0;) {
+        if (known[i]->worker_exit != NULL) {
+            known[i]->worker_exit(w);
         }
     }
 }
@@ -343,13 +346,13 @@ hooks_sandbox_end(struct worker *w, uint64_t serial)
     }
 }
 
-/* The next module from i on whose filter wants the body; modules_count. */
+/* The next module from i on whose filter wants the body; n_known. */
 static unsigned
 next_filter(const struct tx *tx, bool is_request, unsigned i)
 {
-    while (i < modules_count) {
+    while (i < n_known) {
         const struct filter *f =
-            is_request ? modules[i]->request_body : modules[i]->response_body;
+            is_request ? known[i]->request_body : known[i]->response_body;
         if (f != NULL && f->want(tx)) {
             break;
         }
@@ -361,9 +364,9 @@ next_filter(const struct tx *tx, bool is_request, unsigned i)
 static void
 add_request_filters(struct tx *tx)
 {
-    for (unsigned i = next_filter(tx, true, 0); i < modules_count;
+    for (unsigned i = next_filter(tx, true, 0); i < n_known;
          i = next_filter(tx, true, i + 1)) {
-        pump_add(&tx->xfer.up, tx, tx->xfer.arena, modules[i]->request_body);
+        pump_add(&tx->xfer.up, tx, tx->xfer.arena, known[i]->request_body);
     }
 }
 
@@ -373,10 +376,10 @@ add_response_filters(struct tx *tx)
     bool only_looks = true;
     const struct filter *found[PUMP_STAGES_MAX];
     unsigned n = 0, first = PUMP_STAGES_MAX, last = PUMP_STAGES_MAX;
-    for (unsigned i = next_filter(tx, false, 0); i < modules_count;
+    for (unsigned i = next_filter(tx, false, 0); i < n_known;
          i = next_filter(tx, false, i + 1)) {
         AN(n < LEN(found));
-        found[n] = modules[i]->response_body;
+        found[n] = known[i]->response_body;
         if (found[n]->flags & FILTER_IDENTITY &&
             tx->coding != CODING_IDENTITY) {
             first = first < n ? first : n;
@@ -416,8 +419,8 @@ hooks_wishes(const struct tx *tx)
 {
     unsigned any = 0, all = FILTER_KEEPS_LENGTH | FILTER_LOOKS;
     bool is_early = tx->xfer.response.status == 0;
-    for (unsigned i = 0; i < modules_count; i++) {
-        const struct filter *f = modules[i]->response_body;
+    for (unsigned i = 0; i < n_known; i++) {
+        const struct filter *f = known[i]->response_body;
         bool can_tell =
             f != NULL && (!is_early || (f->flags & FILTER_IDENTITY));
         if (can_tell && f->want(tx)) {

@@ -212,7 +212,7 @@ worker_new(const struct worker_setup *setup)
     list_init(&w->conns);
     worker_sandbox_init(w);
     w->proxy_conf = scope_part(w->egress, PART_PROXY);
-    hooks_init();
+    hooks_init(modules, modules_count);
     w->module_state = xcalloc(modules_state_size(LIFE_WORKER));
     if (!worker_make(w)) {
         worker_free(w);

@@ -39,7 +39,7 @@ def example(tmp_path_factory):
     new = [f"{objs}/modules.o", f"{objs}/addon{mod}/example.o"]
     subprocess.run(["make", "-s", "-f", f"{objs}/Makefile", *new], check=True)
     with open(os.path.join(OBJS, "flags")) as f:
-        cc, cflags, ldflags, libs = [line.split() for line in f]
+        cc, cflags, _, ldflags, libs = [line.split() for line in f]
     own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
     command = [*cc, *cflags, *ldflags, "-o", f"{objs}/weir", *new, *own, *libs]
     subprocess.run(command, check=True)

@@ -12,7 +12,7 @@ from lib.weir import BINARY, ROOT
 
 MAN = os.path.join(ROOT, "man")
 OBJS = os.path.dirname(BINARY)
-TABLES = os.path.join(OBJS, "tests", "unit", "proc", "tables_test")
+UNITS = os.path.join(OBJS, "tests", "unit", "units")
 PAGES = sorted(os.listdir(MAN))
 
 # tree.c's, which knows no tables.
@@ -29,10 +29,13 @@ def page(name):
 
 @pytest.fixture(scope="module")
 def tables():
-    if not os.path.exists(TABLES):
-        pytest.fail(f"no {TABLES}: make unit")
+    if not os.path.exists(UNITS):
+        pytest.fail(f"no {UNITS}: make unit")
     text = subprocess.run(
-        [TABLES, "print"], capture_output=True, text=True, check=True
+        [UNITS, "tests/unit/proc/tables_test.c", "print"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     return [line.split("\t") for line in text.splitlines()]
 

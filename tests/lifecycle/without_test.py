@@ -19,7 +19,7 @@ def build(path, *options):
     new = f"{path}/modules.o"
     subprocess.run(["make", "-s", "-f", f"{path}/Makefile", new], check=True)
     with open(os.path.join(OBJS, "flags")) as f:
-        cc, cflags, ldflags, libs = [line.split() for line in f]
+        cc, cflags, _, ldflags, libs = [line.split() for line in f]
     own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
     command = [*cc, *cflags, *ldflags, "-o", f"{path}/weir", new, *own, *libs]
     subprocess.run(command, check=True)

@@ -1,6 +1,6 @@
 /*
  * The cached clock: it stands still between updates, and its forms say the
- * same moment. The kernel's clock is this program's.
+ * same moment. The kernel's clock is the test's.
  */
 
 #include "base/clock.h"
@@ -13,11 +13,13 @@
 
 #include <cmocka.h>
 
-/* The kernel's clocks, in this program. */
+#include "../seams.h"
+
+/* In the kernel's place. */
 static struct timespec kernel_mono, kernel_wall;
 
-int
-clock_gettime(clockid_t id, struct timespec *t)
+static int
+gettime(clockid_t id, struct timespec *t)
 {
     *t = id == CLOCK_REALTIME ? kernel_wall : kernel_mono;
     return 0;
@@ -90,6 +92,7 @@ main(void)
         cmocka_unit_test(forms),
         cmocka_unit_test(set_back),
     };
+    seam_clock(gettime);
     setenv("TZ", "TST3:30", 1);
     tzset();
     return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

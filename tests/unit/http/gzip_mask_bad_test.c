@@ -6,6 +6,10 @@
 
 #include "gzip_mask_pack.h"
 
+#include <valgrind/valgrind.h>
+
+#define BITS (RUNNING_ON_VALGRIND ? 5 : 1)
+
 static void
 truncated(void **state)
 {
@@ -59,8 +63,8 @@ one_corrupt(void)
     end(&d, &p);
 }
 
-/* Of each bit: what leaves is at most what could be read, and a check that is
- * wrong stays wrong, masked or not. */
+/* Of each bit (under Valgrind of some): what leaves is at most what could be
+ * read, and a check that is wrong stays wrong, masked or not. */
 static void
 corrupt(void **state)
 {
@@ -68,7 +72,7 @@ corrupt(void **state)
     srand(6);
     for (int is_masked = 0; is_masked < 2; is_masked++) {
         pack(&named_gzip, 700, is_masked ? 9 : 0);
-        for (size_t bit = 0; bit < 8 * body_n; bit++) {
+        for (size_t bit = 0; bit < 8 * body_n; bit += BITS) {
             body[bit / 8] ^= (char)(1 << bit % 8);
             one_corrupt();
             body[bit / 8] ^= (char)(1 << bit % 8);
@@ -221,5 +225,6 @@ main(void)
         cmocka_unit_test(large_blocks),
         cmocka_unit_test(held_for_a_slow_reader),
     };
+    pack_init();
     return cmocka_run_group_tests_name("gzip_mask_bad", tests, NULL, NULL);
 }

@@ -13,11 +13,22 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+
 #define BODY_MAX (8 * 1024 * 1024)
 
-static char body[BODY_MAX];
+#define TEXT_MAX (4 * 1024 * 1024)
+
+/* Of this file's process alone: see units.c. */
+static char *body, *text;
 static size_t body_n;
-static char text[4 * 1024 * 1024];
+
+static inline void
+pack_init(void)
+{
+    body = xcalloc(BODY_MAX);
+    text = xcalloc(TEXT_MAX);
+}
 
 static inline unsigned
 chance(unsigned n)
@@ -49,7 +60,7 @@ make_text(char *to, size_t n, unsigned odds)
 static inline void
 add(struct str s)
 {
-    assert_true(body_n + s.n <= sizeof body);
+    assert_true(body_n + s.n <= BODY_MAX);
     memcpy(body + body_n, s.p, s.n);
     body_n += s.n;
 }
@@ -60,7 +71,7 @@ struct kind {
     bool is_named;
 };
 
-/* One stream more of `n` bytes at `s`, in body[]. */
+/* One stream more of `n` bytes at `s`, in body. */
 static inline void
 add_packed(const struct kind *k, const char *s, size_t n)
 {
@@ -86,9 +97,9 @@ add_packed(const struct kind *k, const char *s, size_t n)
         int flush = i < k->pieces ? all[k->flush % 5] : Z_FINISH;
         do {
             z.next_out = (unsigned char *)body + body_n;
-            z.avail_out = (unsigned)(sizeof body - body_n);
+            z.avail_out = (unsigned)(BODY_MAX - body_n);
             r = deflate(&z, flush);
-            body_n = sizeof body - z.avail_out;
+            body_n = BODY_MAX - z.avail_out;
         } while (z.avail_in != 0 && r == Z_OK);
     }
     assert_int_equal(r, Z_STREAM_END);

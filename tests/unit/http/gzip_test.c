@@ -12,9 +12,11 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+
 #define OUT_MAX (4 * 1024 * 1024)
 
-static char out[OUT_MAX];
+static char *out, *packed; /* of this process alone: see units.c */
 
 /* printf hello | gzip -n */
 static const char hello[] =
@@ -31,12 +33,12 @@ static const char hello_raw[] = "\xcb\x48\xcd\xc9\xc9\x07\x00";
 static size_t
 drain(struct bufq *q, size_t n)
 {
-    size_t got = bufq_copy(q, out + n, sizeof out - n);
+    size_t got = bufq_copy(q, out + n, OUT_MAX - n);
     bufq_consume(q, got);
     return n + got;
 }
 
-/* Feeds `s` in pieces; out[] has what came, *n bytes. */
+/* Feeds `s` in pieces; `out` has what came, *n bytes. */
 static enum gzip_io
 inflated(struct gunzip *g, struct str s, size_t piece, size_t *n)
 {
@@ -190,11 +192,10 @@ chance(unsigned n)
     return (unsigned)rand() % n;
 }
 
-/* All of `s`, dry now and then; in a static buffer. */
+/* All of `s`, dry now and then; in `packed`. */
 static struct str
 deflated(enum coding coding, int level, struct str s, size_t piece)
 {
-    static char text[OUT_MAX];
     struct gzip *g = gzip_new(coding, level);
     struct bufq in, to;
     size_t n = 0;
@@ -209,14 +210,14 @@ deflated(enum coding coding, int level, struct str s, size_t piece)
         }
         r = gzip_run(g, &in, &to, chance(2) == 0, s.n == 0);
         assert_int_not_equal(r, GZIP_BAD);
-        size_t got = bufq_copy(&to, text + n, sizeof text - n);
+        size_t got = bufq_copy(&to, packed + n, OUT_MAX - n);
         bufq_consume(&to, got);
         n += got;
     }
     gzip_free(g);
     bufq_fini(&in);
     bufq_fini(&to);
-    return str_n(text, n);
+    return str_n(packed, n);
 }
 
 static void
@@ -284,12 +285,13 @@ flushed(void **state)
 static void
 a_bomb(void **state)
 {
-    static char zeros[3 * 1024 * 1024];
+    const size_t size = 3 * 1024 * 1024;
+    char *zeros = xcalloc(size);
     struct str z;
     size_t n;
     (void)state;
-    z = deflated(CODING_GZIP, 9, str_n(zeros, sizeof zeros), sizeof zeros);
-    assert_true(z.n < sizeof zeros / 900);
+    z = deflated(CODING_GZIP, 9, str_n(zeros, size), size);
+    assert_true(z.n < size / 900);
     struct gunzip *g = gunzip_new(CODING_GZIP, 100);
     assert_int_equal(inflated(g, z, 1000, &n), GZIP_BAD);
     assert_non_null(strstr(gunzip_why(g), "gunzip_ratio"));
@@ -297,12 +299,13 @@ a_bomb(void **state)
     gunzip_free(g);
     g = gunzip_new(CODING_GZIP, 0);
     assert_int_equal(inflated(g, z, 1000, &n), GZIP_DONE);
-    assert_int_equal(n, sizeof zeros);
+    assert_int_equal(n, size);
     gunzip_free(g);
     z = deflated(CODING_GZIP, 9, str_n(zeros, GUNZIP_FREE), GUNZIP_FREE);
     g = gunzip_new(CODING_GZIP, 1);
     assert_int_equal(inflated(g, z, 1000, &n), GZIP_DONE);
     gunzip_free(g);
+    xfree(zeros);
 }
 
 int
@@ -319,5 +322,7 @@ main(void)
         cmocka_unit_test(flushed),
         cmocka_unit_test(a_bomb),
     };
+    out = xcalloc(OUT_MAX);
+    packed = xcalloc(OUT_MAX);
     return cmocka_run_group_tests_name("gzip", tests, NULL, NULL);
 }

@@ -16,8 +16,8 @@
 #include "naive.h"
 
 /* Of what chance makes; the other passes run them all. */
-#define SEEDS (RUNNING_ON_VALGRIND ? 20 : 200)
-#define MANY (RUNNING_ON_VALGRIND ? 2000 : 10000)
+#define SEEDS (RUNNING_ON_VALGRIND ? 8 : 200)
+#define MANY (RUNNING_ON_VALGRIND ? 1000 : 10000)
 
 /* A compiled set of words; each one's value is its text as given. */
 static struct pattern_set *

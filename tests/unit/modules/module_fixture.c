@@ -185,7 +185,7 @@ module_request(struct fixture *f, const char *request)
     tx->sandbox = f->conn.sandbox;
     tx->where = f->worker.egress;
     tx_take_policy(tx);
-    hooks_init();
+    hooks_init(modules, modules_count);
     tx->module_state = arena_calloc(a, modules_state_size(LIFE_TX));
     pump_init(&tx->xfer.down, NULL, NULL);
     head_init(&tx->xfer.request, a);

@@ -26,11 +26,10 @@
 
 #include "../proc/whole_conf.h"
 #include "../proxy/live_end.h"
-#include "../proxy/live_seams.h"
 #include "../redact/near.h"
 #include "secret/secret_priv.h"
 
-#define EPISODES (RUNNING_ON_VALGRIND ? 3 : 60)
+#define EPISODES (RUNNING_ON_VALGRIND ? 1 : 60)
 #define WIRE_MAX (1 << 18)
 #define EVENTS_MAX (1 << 16)
 #define BLANKS 8 /* pieces of a run, on average */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../seams.h"
 #include "http/h1_parse.h"
 #include "module_fixture.h"
 
@@ -21,8 +22,8 @@ extern const struct module credential_module, redact_module;
 /* The clock is the test's. */
 static struct timespec now = { .tv_sec = 1000 };
 
-int
-clock_gettime(clockid_t id, struct timespec *ts)
+static int
+gettime(clockid_t id, struct timespec *ts)
 {
     (void)id;
     *ts = now;
@@ -423,5 +424,6 @@ main(void)
         T(another_time),
         T(a_small_rest),
     };
+    seam_clock(gettime);
     return cmocka_run_group_tests_name("redact", tests, NULL, NULL);
 }

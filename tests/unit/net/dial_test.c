@@ -351,7 +351,7 @@ test_a_result_that_is_not_taken_at_once(void **state)
     struct dial *d = dial_start(&args, &drive.task);
     assert_int_equal(finish(d)->error, DIAL_OK);
     int fd = accept(first, NULL, NULL);
-    time_shift += 5;
+    time_shift(5);
     assert_int_equal(send(fd, "xy", 2, 0), 2);
     for (unsigned i = 0; i < 4; i++) {
         drive_turn(&drive);

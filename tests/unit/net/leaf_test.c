@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <valgrind/valgrind.h>
 #include <openssl/ssl.h>
 
 #include "../keeper/chain.h"
@@ -107,7 +108,7 @@ signatures_of_all_sizes(void **state)
     (void)state;
     assert_true(cert_issuer_read(&issuer, fx.owner.ca_cert_der));
     memcpy(ask.key, leaf_key_public(k), sizeof ask.key);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < (RUNNING_ON_VALGRIND ? 8 : 50); i++) {
         struct mint_answer a = lf_sign(&ask);
         struct leaf *leaf = leaf_new(k, &issuer, STR("x"), &a);
         assert_non_null(leaf);

@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../units.h"
 #include "child.h"
 #include "fds.h"
 
@@ -320,7 +321,7 @@ slurp(const char *path, char *to, size_t size)
 
 /* What ps and /proc/PID/environ show, before and after. */
 static void
-title_child(int argc, char **argv)
+title_child(char **argv)
 {
     static char text[65536];
     char long_title[3000];
@@ -328,9 +329,9 @@ title_child(int argc, char **argv)
     long_title[sizeof long_title - 1] = '\0';
     slurp("/proc/self/environ", text, sizeof text);
     EXPECT(memmem(text, sizeof text, "hunter2", 7) != NULL);
-    process_title_init(argc, &argv);
-    EXPECT(strcmp(argv[1], "--title") == 0);
-    EXPECT(strcmp(argv[2], "argument") == 0 && argv[3] == NULL);
+    process_title_init(4, &argv);
+    EXPECT(strcmp(argv[2], "--title") == 0);
+    EXPECT(strcmp(argv[3], "argument") == 0 && argv[4] == NULL);
     EXPECT(strcmp(getenv("WEIR_TEST"), "hunter2") == 0);
     EXPECT(strcmp(getenv("LAST"), "x") == 0);
     size_t n = slurp("/proc/self/environ", text, sizeof text);
@@ -350,7 +351,7 @@ title_child(int argc, char **argv)
     process_title("x");
     slurp("/proc/self/cmdline", text, sizeof text);
     EXPECT(strcmp(text, "weir: x") == 0);
-    EXPECT(strcmp(argv[2], "argument") == 0);
+    EXPECT(strcmp(argv[3], "argument") == 0);
     EXPECT(strcmp(getenv("WEIR_TEST"), "hunter2") == 0);
     EXPECT(setenv("ANOTHER", "one", 1) == 0);
 }
@@ -360,11 +361,9 @@ title_child(int argc, char **argv)
 static void
 run_again(const char *how)
 {
-    char path[4096];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    EXPECT(n > 0);
-    path[n] = '\0';
-    char *argv[] = { path, (char *)how, (char *)"argument", NULL };
+    const char *path = unit_program();
+    char *argv[] = { (char *)path, (char *)__FILE__, (char *)how,
+        (char *)"argument", NULL };
     char *env[] = { (char *)"FIRST=", (char *)"WEIR_TEST=hunter2",
         (char *)"ASAN_OPTIONS=detect_leaks=0", (char *)"LAST=x", NULL };
     execve(path, argv, env);
@@ -407,11 +406,11 @@ limits(void **state)
 
 /* The part of a child that was executed; what is left is a test run. */
 static void
-play_child(int argc, char **argv)
+play_child(char **argv)
 {
-    const char *part = argc > 1 ? argv[1] : "";
+    const char *part = argv[1] != NULL ? argv[1] : "";
     if (strcmp(part, "--title") == 0) {
-        title_child(argc, argv);
+        title_child(argv - 1);
         exit(0);
     }
     if (strcmp(part, "--limits") == 0) {
@@ -492,7 +491,7 @@ looking_up_users(void **state)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(descriptors),
@@ -505,6 +504,6 @@ main(int argc, char **argv)
         cmocka_unit_test(memory_files_that_fail),
         cmocka_unit_test(looking_up_users),
     };
-    play_child(argc, argv);
+    play_child(unit_argv());
     return cmocka_run_group_tests_name("proc", tests, NULL, NULL);
 }

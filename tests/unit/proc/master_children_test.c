@@ -4,6 +4,7 @@
  */
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/wait.h>
@@ -125,7 +126,7 @@ test_ends(void **state)
     for (unsigned i = 0; i < MANY; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
-            _exit(0);
+            raise(SIGKILL); /* Valgrind looks for no leaks then */
         }
         assert_true(pids[i] > 0);
     }

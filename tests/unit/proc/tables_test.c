@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "../units.h"
 #include "conf/type.h"
 #include "conf/value.h"
 
@@ -159,13 +160,14 @@ every_variable_is_whole(void **state)
 }
 
 int
-main(int argc, char **argv)
+main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_directive_is_whole),
         cmocka_unit_test(every_variable_is_whole),
     };
-    if (argc == 2 && strcmp(argv[1], "print") == 0) {
+    const char *what = unit_argv()[1];
+    if (what != NULL && strcmp(what, "print") == 0) {
         return print_tables();
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

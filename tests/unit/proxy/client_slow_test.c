@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "live_seams.h"
 #include "proxy/worker.h"
 
 #define LIMIT 2000

@@ -13,7 +13,6 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/str.h"
-#include "live_seams.h"
 #include "proxy/worker.h"
 
 #define LIMIT 2000

@@ -64,14 +64,13 @@ static const struct module second = { .conf = { .name = "second" },
     .on_send = second_sends,
     .on_sandbox_end = second_ends };
 
-const struct module *const modules[] = { &first, &none, &second, NULL };
-const unsigned modules_count = 3;
+static const struct module *const three[] = { &first, &none, &second };
 
 static int
 set_up(void **state)
 {
     (void)state;
-    hooks_init();
+    hooks_init(three, LEN(three));
     ended[0] = ended[1] = 0;
     asked[0] = asked[1] = 0;
     first_says = second_says = V_NEXT;

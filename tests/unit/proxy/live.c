@@ -13,7 +13,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -22,6 +21,7 @@
 #include "../net/leaf_fixture.h"
 #include "../os/fds.h"
 #include "../proc/whole_conf.h"
+#include "../seams.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "live_end.h"
@@ -47,14 +47,13 @@ static int64_t passed; /* microseconds */
 
 /* The clock */
 
-int
-live_gettime(clockid_t id, struct timespec *ts)
+static int
+still_clock(clockid_t id, struct timespec *ts)
 {
     static struct timespec began[2];
     unsigned i = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
     if (began[i].tv_sec == 0) {
-        AZ(syscall(SYS_clock_gettime, i ? CLOCK_REALTIME : CLOCK_MONOTONIC,
-            &began[i]));
+        AZ(kernel_clock(i ? CLOCK_REALTIME : CLOCK_MONOTONIC, &began[i]));
         began[i].tv_nsec = 0;
     }
     ts->tv_sec = began[i].tv_sec + passed / 1000000;
@@ -262,14 +261,14 @@ leave_unanswered(int fd)
     return -1;
 }
 
-int
-live_connect(int fd, const struct sockaddr *sa, socklen_t n)
+static int
+reach(int fd, const struct sockaddr *sa, socklen_t n)
 {
     int type = 0;
     socklen_t size = sizeof type;
     AZ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size));
     if (current == NULL || sa->sa_family != AF_INET || type != SOCK_STREAM) {
-        return (int)syscall(SYS_connect, fd, sa, n);
+        return kernel_connect(fd, sa, n);
     }
     const struct sockaddr_in *in = (const struct sockaddr_in *)sa;
     return in->sin_addr.s_addr == inet_addr("10.9.0.2") ? leave_unanswered(fd)
@@ -293,6 +292,8 @@ live_set_up(void **state)
 {
     struct live *l = xcalloc(sizeof *l);
     *state = current = l;
+    seam_clock(still_clock);
+    seam_connect(reach);
     lf_setup(state);
     l->loop = fx.loop;
     l->resolver = open_resolver();

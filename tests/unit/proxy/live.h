@@ -9,9 +9,6 @@
  * when a call returns: no test waits, and none depends on how busy the machine
  * is. After each call of these files weir has done all that it can do at that
  * time.
- *
- * The test's program includes live_seams.h, too, where the clock and connect()
- * are taken over.
  */
 
 #include <sys/socket.h>
@@ -84,7 +81,3 @@ void live_says_why(struct live *l, const char *text);
  * is counted, the access log has no line that nobody looked at. The ends are
  * no more, either. */
 void live_is_back(struct live *l);
-
-/* For live_seams.h. */
-int live_gettime(clockid_t id, struct timespec *ts);
-int live_connect(int fd, const struct sockaddr *sa, socklen_t n);

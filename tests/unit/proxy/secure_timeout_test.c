@@ -13,7 +13,6 @@
 #include "../net/cert.h"
 #include "../proc/whole_conf.h"
 #include "base/addr.h"
-#include "live_seams.h"
 #include "proxy/worker.h"
 
 #define LIMIT 2000

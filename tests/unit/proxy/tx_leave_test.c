@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/str.h"
-#include "live_seams.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define CHUNKED "Transfer-Encoding: chunked\r\n\r\n"

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#include "live_seams.h"
 #include "net/leaf.h"
 #include "wire/pool.h"
 #include "policy/block.h"

@@ -17,6 +17,7 @@
 
 #define SECRET "s3cret-value/of+20by"
 #define ROUNDS (RUNNING_ON_VALGRIND ? 4 : 300)
+#define BODIES (RUNNING_ON_VALGRIND ? 10u : 200u)
 
 /* The text with what is found replaced by asterisks; of it in whole, in single
  * bytes, and as one text the same. */
@@ -300,7 +301,7 @@ what_is_seen(void **state)
     static struct record records[2];
     (void)state;
     srand(2);
-    for (unsigned round = 0; round < 200; round++) {
+    for (unsigned round = 0; round < BODIES; round++) {
         char bytes[2][41];
         for (size_t i = 0; i < sizeof bytes; i++) {
             (&bytes[0][0])[i] = any_token();

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../units.h"
 #include "secret/secret_memory.h"
 
 static struct fixture *
@@ -234,17 +235,16 @@ environ_alone(void **state)
     assert_true(is_in_environ("WEIR_TEST_OTHER=kept"));
 }
 
-static char *program;
-
 static bool
 run_environ_alone(struct fixture *f)
 {
-    char *argv[] = { program, (char *)"environ", NULL };
+    char *argv[] = { (char *)"units", (char *)__FILE__, (char *)"environ",
+        NULL };
     char *envp[] = { (char *)"WEIR_TEST_SECRET=envvalue-0123456789",
         (char *)"WEIR_TEST_OTHER=kept", NULL };
     (void)f;
     dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
-    execve(program, argv, envp);
+    execve(unit_program(), argv, envp);
     return false;
 }
 
@@ -568,7 +568,7 @@ many_sandboxes(void **state)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, sec_set_up, sec_tear_down)
 
 int
-main(int argc, char **argv)
+main(void)
 {
     const struct CMUnitTest tests[] = {
         T(environment_is_erased),
@@ -592,8 +592,7 @@ main(int argc, char **argv)
         T(many_sandboxes),
     };
     const struct CMUnitTest alone[] = { T(environ_alone) };
-    program = argv[0];
-    if (argc > 1) {
+    if (unit_argv()[1] != NULL) {
         return cmocka_run_group_tests_name("environ", alone, NULL, NULL);
     }
     return cmocka_run_group_tests_name("secret_store", tests, NULL, NULL);
