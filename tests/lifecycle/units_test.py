@@ -8,10 +8,15 @@ import pytest
 
 from lib.weir import BINARY, ROOT
 
-CHECKED = b"__asan_init" in open(BINARY, "rb").read()
 
 VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full "
             "--errors-for-leak-kinds=definite --show-leak-kinds=definite")
+
+
+def is_checked():
+    """Whether the program has sanitizers."""
+    with open(BINARY, "rb") as f:
+        return b"__asan_init" in f.read()
 
 
 def unit(how, *wrap):
@@ -55,12 +60,12 @@ def test_a_file_that_does_not_end_as_it_should(how, code):
     [("leak", "definitely lost"), ("unset", "uninitialised value")],
 )
 def test_what_valgrind_sees(how, text):
-    if CHECKED:
+    if is_checked():
         pytest.skip("the plain build's")
     assert_fails(unit(how, *VALGRIND.split()), 99, text)
 
 
 def test_what_a_sanitizer_sees():
-    if not CHECKED:
+    if not is_checked():
         pytest.skip("the checked build's")
     assert_fails(unit("freed"), 1, "heap-use-after-free")
