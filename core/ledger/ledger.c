@@ -29,9 +29,9 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ledger/ledger_slot.h"
 #include "os/process.h"
 #include "os/sock.h"
-#include "ledger/ledger_slot.h"
 
 #define LEDGER_MAGIC 0x1ed6e21du /* of struct ledger */
 #define FILE_MAGIC 0x51075107u

@@ -7,10 +7,10 @@
 
 #include "policy/block.h"
 
+#include "base/id.h"
 #include "http/field.h"
 #include "http/method.h"
 #include "policy/conf_priv.h"
-#include "base/id.h"
 
 #define BLOCK_CONTEXTS (CONF_HOST | CONF_HANDLER | CONF_LOCATION)
 

@@ -7,9 +7,9 @@
 #include "policy/policy_secret.h"
 
 #include "base/list.h"
+#include "match/overlap.h"
 #include "policy/block.h"
 #include "policy/class.h"
-#include "match/overlap.h"
 #include "policy/policy_secret_priv.h"
 #include "policy/stranger.h"
 

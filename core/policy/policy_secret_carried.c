@@ -1,9 +1,9 @@
 /*
  * Which secrets the requests that a block serves may carry: a list for each
- * block, made when the configuration is. Called by policy_secret.c when all of egress
- * is bound, and by modules/redact.c with each request, which looks for these
- * in the response and for no others: what is bound to the host and used by a
- * block of another class must not show in this one's responses.
+ * block, made when the configuration is. Called by policy_secret.c when all of
+ * egress is bound, and by modules/redact.c with each request, which looks for
+ * these in the response and for no others: what is bound to the host and used
+ * by a block of another class must not show in this one's responses.
  */
 
 #include "policy/policy_secret_priv.h"

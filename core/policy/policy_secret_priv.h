@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What policy_secret_conf.c and policy_secret_carried.c share: the uses of secrets that a
- * configuration has.
+ * What policy_secret_conf.c and policy_secret_carried.c share: the uses of
+ * secrets that a configuration has.
  */
 
 #include "policy/policy_secret.h"

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "keeper/keeper.h"
+#include "ledger/ledger.h"
 #include "os/process.h"
 #include "os/sig.h"
 #include "os/sock.h"
@@ -20,7 +21,6 @@
 #include "proc/daemon.h"
 #include "proc/main_conf.h"
 #include "proc/worker_process.h"
-#include "ledger/ledger.h"
 #include "secret/secret_store.h"
 
 /* Beyond what a child was given to end: then it is killed. */

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "net/tcp.h"
 #include "os/path.h"
+#include "policy/policy_secret.h"
 #include "proc/files.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
@@ -23,7 +24,6 @@
 #include "proxy/proxy_conf.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
-#include "policy/policy_secret.h"
 
 /* Seconds. */
 #define EARLY_DEATH 1.0

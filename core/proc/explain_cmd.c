@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "http/h1_parse.h"
 #include "net/guard.h"
+#include "policy/block.h"
+#include "policy/decide.h"
 #include "proc/explain_sandbox.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
@@ -19,8 +21,6 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/route.h"
 #include "proxy/upstream_proxy.h"
-#include "policy/block.h"
-#include "policy/decide.h"
 #include "sandbox/sandbox_conf.h"
 
 struct request {

@@ -9,12 +9,12 @@
 #include <stdio.h>
 
 #include "conf/bind.h"
-#include "proxy/parts.h"
-#include "proxy/proxy_conf.h"
 #include "policy/block.h"
 #include "policy/class.h"
-#include "sandbox/sandbox.h"
 #include "policy/policy_secret.h"
+#include "proxy/parts.h"
+#include "proxy/proxy_conf.h"
+#include "sandbox/sandbox.h"
 
 static void tell(unsigned indent, const char *label, const char *fmt, ...)
     printf_like(3, 4);

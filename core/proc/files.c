@@ -14,18 +14,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tls_store.h"
 #include "os/path.h"
+#include "policy/policy_secret.h"
 #include "proc/main_conf.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "sandbox/sandbox_conf.h"
-#include "policy/policy_secret.h"
-#include "base/id.h"
 
 #define GROUPS_MAX 64
 

@@ -10,13 +10,13 @@
 #include "conf/type.h"
 #include "os/path.h"
 #include "os/process.h"
+#include "policy/block.h"
+#include "policy/class.h"
+#include "policy/policy_secret.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
-#include "policy/block.h"
-#include "policy/class.h"
-#include "policy/policy_secret.h"
 #include "sandbox/sandbox_conf.h"
 
 #define PARTS_MAX (PART_ROOMS + 64)

@@ -14,14 +14,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ledger/ledger.h"
 #include "os/sig.h"
+#include "policy/policy_secret.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proc/master_priv.h"
-#include "ledger/ledger.h"
 #include "sandbox/sandbox.h"
 #include "secret/secret_store.h"
-#include "policy/policy_secret.h"
 
 /* A new generation's workers must be READY in that time. */
 #define START_TIMEOUT 60.0

@@ -15,16 +15,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "keeper/vault.h"
+#include "ledger/ledger.h"
 #include "os/process.h"
 #include "os/sig.h"
 #include "os/ticket_keys.h"
+#include "policy/class.h"
+#include "policy/policy_secret.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/parts.h"
-#include "policy/class.h"
-#include "policy/policy_secret.h"
-#include "ledger/ledger.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
 
@@ -485,7 +485,7 @@ send_secret_to(
         };
         memcpy(p, message.p, message.n);
         bool is_theirs = secret_message_readdress(
-            str_n(p, message.n), from, policy_secret_store(ch->cycle->conf));
+            p, message.n, from, policy_secret_store(ch->cycle->conf));
         if (is_theirs) {
             child_send(ch, &msg);
         } else {

@@ -14,19 +14,19 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/tcp.h"
+#include "ledger/ledger.h"
 #include "net/task.h"
+#include "net/tcp.h"
 #include "os/chan.h"
 #include "os/process.h"
 #include "os/sock.h"
+#include "policy/policy_secret.h"
 #include "proc/cycle.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
-#include "ledger/ledger.h"
 #include "secret/secret_store.h"
-#include "policy/policy_secret.h"
 
 /* Unless worker_rlimit_nofile says another number; the hard limit holds. */
 #define NOFILE_ENOUGH 1048576UL

@@ -19,8 +19,8 @@
 #include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
-#include "proxy/worker_sandbox.h"
 #include "proxy/worker.h"
+#include "proxy/worker_sandbox.h"
 
 /* What its client has sent already may be on its way. */
 #define LAST_SECONDS 1.0

@@ -8,10 +8,10 @@
 
 #include "base/json.h"
 #include "conf/value.h"
+#include "policy/block.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
-#include "policy/block.h"
 
 /* C0, DEL, and C1 as UTF-8 writes it. */
 static bool

@@ -122,7 +122,6 @@ static void *
 state_of(void *block, enum life l, unsigned module_index)
 {
     AN(module_index < n_known);
-    AN(block != NULL);
     return (char *)block + state_at[l][module_index];
 }
 
@@ -202,15 +201,16 @@ hook_ask(enum hook h, const struct module *m, const struct subject *s)
 static enum verdict
 hooks_ask(enum hook h, const struct subject *s, unsigned *at)
 {
+    unsigned i = *at, n = hook_count[h];
     enum verdict v = V_NEXT;
-    AN(*at <= hook_count[h]);
-    while (*at < hook_count[h] && v == V_NEXT) {
-        v = hook_ask(h, hook_module(h, *at), s);
-        *at += v == V_NEXT;
+    AN(i <= n);
+    for (; i < n; i++) {
+        v = hook_ask(h, hook_module(h, i), s);
+        if (v != V_NEXT) {
+            break;
+        }
     }
-    if (v != V_WAIT) {
-        *at = 0;
-    }
+    *at = v == V_WAIT ? i : 0;
     return v;
 }
 

@@ -101,8 +101,8 @@ void *module_worker(const struct worker *w, unsigned module_index);
 enum life { LIFE_TX, LIFE_CONN, LIFE_WORKER, LIVES };
 size_t modules_state_size(enum life l);
 
-/* Collects which of these modules (all: `modules`) have which hook; once, before
- * the first worker. The list is kept. */
+/* Collects which of these modules (all: `modules`) have which hook; once,
+ * before the first worker. The list is kept. */
 void hooks_init(const struct module *const *list, unsigned n);
 
 must_check int hooks_worker_init(struct worker *w);

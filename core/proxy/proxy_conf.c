@@ -9,12 +9,12 @@
 #include "conf/type.h"
 #include "http/url.h"
 #include "net/tls_ctx.h"
+#include "policy/block.h"
 #include "proxy/deny_message.h"
 #include "proxy/page.h"
 #include "proxy/parts.h"
 #include "proxy/upstream_proxy.h"
 #include "proxy/var.h"
-#include "policy/block.h"
 
 /* Bounds of a request head, in bytes. */
 #define HEAD_SIZE_MIN 1024

@@ -5,8 +5,8 @@
 
 #include "proxy/route.h"
 
-#include "proxy/proxy_conf.h"
 #include "policy/decide.h"
+#include "proxy/proxy_conf.h"
 #include "sandbox/sandbox.h"
 
 void

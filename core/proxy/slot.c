@@ -7,8 +7,8 @@
 #include "proxy/slot.h"
 
 #include "base/mem.h"
-#include "net/task.h"
 #include "ledger/ledger_slot.h"
+#include "net/task.h"
 
 #define SLOTS_MAGIC 0x5107500du
 #define LINE_MAGIC 0x51071e0du

@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
-#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
+#include "wire/peer.h"
 
 /* The end that a pump comes from: its bytes as they are, as far as there is
  * room, then its end. False when it broke off. */

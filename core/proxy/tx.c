@@ -14,8 +14,8 @@
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/tx_policy.h"
-#include "wire/peer.h"
 #include "proxy/worker.h"
+#include "wire/peer.h"
 
 static void
 on_tx_end(struct task *t)

@@ -12,8 +12,8 @@
 
 #include "base/addr.h"
 #include "http/gzip.h"
-#include "proxy/route.h"
 #include "policy/decide.h"
+#include "proxy/route.h"
 #include "wire/xfer.h"
 
 struct passthrough;

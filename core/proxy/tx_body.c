@@ -7,10 +7,10 @@
 #include "proxy/tx.h"
 
 #include "proxy/parts.h"
-#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
 #include "proxy/upstream.h"
+#include "wire/peer.h"
 
 double
 tx_body_wait(struct tx *tx)

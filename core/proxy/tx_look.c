@@ -5,9 +5,9 @@
 #include "proxy/tx_look.h"
 
 #include "base/log.h"
+#include "policy/policy_secret.h"
 #include "proxy/conn.h"
 #include "proxy/tx.h"
-#include "policy/policy_secret.h"
 
 void
 tx_look_begin(struct tx_look *l, struct tx *tx, const char *why)

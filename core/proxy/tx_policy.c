@@ -111,7 +111,6 @@ refuse_moved(struct tx *tx)
 const struct step *
 tx_judge_again(struct tx *tx)
 {
-    CHECK(tx, TX_MAGIC);
     if (!tx_is_outdated(tx)) {
         return NULL;
     }

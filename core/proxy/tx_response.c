@@ -12,9 +12,9 @@
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
-#include "wire/peer.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/upstream.h"
+#include "wire/peer.h"
 
 /* What is between weir and the origin stays there; framing is the conn's. That
  * a proxy keeps connections apart which clients authenticate it must say, or

@@ -5,8 +5,8 @@
  * copied from it is wiped when the exchange ends.
  */
 
-#include "proxy/tx.h"
 #include "policy/policy_secret.h"
+#include "proxy/tx.h"
 
 /* The value, a copy that is wiped with the exchange, which needs TLS from then
  * on (SPEC 7). False after tx_fail(): it is missing, or not bound to this

@@ -8,8 +8,8 @@
 #include "proxy/conn.h"
 #include "proxy/reply.h"
 #include "proxy/worker.h"
-#include "secret/secret_store.h"
 #include "sandbox/sandbox.h"
+#include "secret/secret_store.h"
 
 void
 tx_substitute_add(struct tx_substitute *f, const struct policy_secret *d,

@@ -9,12 +9,10 @@
 #include "http/auth.h"
 #include "net/dial.h"
 #include "net/guard.h"
-#include "wire/pool.h"
 #include "proxy/conn.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
-#include "wire/peer.h"
 #include "proxy/pinned.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
@@ -24,6 +22,8 @@
 #include "proxy/upstream_proxy.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
+#include "wire/peer.h"
+#include "wire/pool.h"
 #include "wire/up_h1.h"
 
 /* RFC 9110 15.2: any number may come; a storm may not. */
@@ -383,6 +383,7 @@ run_send(struct task *t)
         return ended;
     }
     if (tx_is_outdated(tx)) {
+        tx->hook_at = 0; /* the next try asks all modules */
         upstream_close(tx);
         return &step_connect;
     }

@@ -4,13 +4,13 @@
 
 #include "base/digest.h"
 #include "http/field.h"
+#include "match/pattern.h"
+#include "policy/policy_secret.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/tx_secret.h"
 #include "proxy/worker.h"
-#include "match/pattern.h"
-#include "policy/policy_secret.h"
 #include "sandbox/sandbox.h"
 
 static bool

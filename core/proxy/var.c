@@ -6,9 +6,9 @@
 #include "proxy/var.h"
 
 #include "base/clock.h"
+#include "policy/class.h"
 #include "proxy/conn.h"
 #include "proxy/tx.h"
-#include "policy/class.h"
 #include "sandbox/sandbox.h"
 
 static bool

@@ -13,8 +13,8 @@
 #include "net/dns.h"
 #include "net/guard.h"
 #include "net/leaf.h"
-#include "wire/pool.h"
 #include "net/tls_ctx.h"
+#include "policy/policy_secret.h"
 #include "proxy/accept.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
@@ -29,7 +29,7 @@
 #include "proxy/worker_sandbox.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
-#include "policy/policy_secret.h"
+#include "wire/pool.h"
 
 /* Idle upstream connections, in all and for one host of one sandbox. */
 #define POOL_MAX 2048

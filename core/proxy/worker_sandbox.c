@@ -8,7 +8,6 @@
 
 #include "base/mem.h"
 #include "net/leaf.h"
-#include "wire/pool.h"
 #include "net/tls_ctx.h"
 #include "net/tls_session.h"
 #include "proxy/conn.h"
@@ -21,6 +20,7 @@
 #include "proxy/tx_policy.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
+#include "wire/pool.h"
 
 /* Of all scopes, each once: there are as many as ways to speak to origins. */
 static void

@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "redact/worth.h"
-#include "secret/secret_spec.h"
 #include "secret/secret_priv.h"
+#include "secret/secret_spec.h"
 
 /* What is asked for, while it is sought. */
 struct wanted {

@@ -6,8 +6,8 @@
  * memory, and judges it.
  */
 
-#include "secret/secret_spec.h"
 #include "secret/secret_memory.h"
+#include "secret/secret_spec.h"
 
 enum secret_read {
     SECRET_READ,     /* `value` is it, owned by the caller */

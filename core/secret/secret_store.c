@@ -307,14 +307,14 @@ is_same_secret(const struct secret_spec *a, const struct secret_spec *b)
 }
 
 bool
-secret_message_readdress(struct str message, const struct secret_store *from,
-    const struct secret_store *to)
+secret_message_readdress(char *message, size_t n,
+    const struct secret_store *from, const struct secret_store *to)
 {
     struct message m;
     CHECK(from, SECRET_STORE_MAGIC);
     CHECK(to, SECRET_STORE_MAGIC);
-    AN(message.n >= sizeof m);
-    memcpy(&m, message.p, sizeof m);
+    AN(n >= sizeof m);
+    memcpy(&m, message, sizeof m);
     AN(m.magic == MESSAGE_MAGIC && m.index < from->n);
     const struct secret_spec *spec = from->slots[m.index].spec;
     unsigned i = 0;
@@ -322,7 +322,7 @@ secret_message_readdress(struct str message, const struct secret_store *from,
         i++;
     }
     m.index = i;
-    memcpy((char *)message.p, &m, sizeof m);
+    memcpy(message, &m, sizeof m);
     return i < to->n;
 }
 

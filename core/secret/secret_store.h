@@ -73,10 +73,10 @@ int secret_watch_fd(const struct secret_store *s);
 void secret_watch_run(struct secret_store *s,
     void (*on_change)(void *arg, struct str message), void *arg);
 
-/* A message of `from`, for a worker of another generation whose store is `to`:
- * it is addressed to the secret of the same name, scope and source there. False
- * where there is none: then the value is not that worker's. */
-must_check bool secret_message_readdress(struct str message,
+/* Changes a message of the store `from` for a worker of any generation, whose
+ * store is `to`: the message is then for the secret of the same name, scope and
+ * source there. False where there is none: the value is not for that worker. */
+must_check bool secret_message_readdress(char *message, size_t n,
     const struct secret_store *from, const struct secret_store *to);
 
 /* A worker: takes a message. False when it is malformed (our own bug or a

@@ -1,10 +1,9 @@
 #pragma once
 
 /*
- * One request and its response, whoever asks and whoever answers: the proxied
- * exchange (struct tx), a request to weir's own server (answer.h), one of
- * weir's own (fetch.h). Codecs fill and drain it and know nothing of what it is
- * embedded in. A codec of the client's side (h1_side.h) fills `request` and
+ * One request and its response, whoever asks and whoever answers; the proxied
+ * exchange (struct tx) embeds one. Codecs fill and drain it and know nothing of
+ * what it is embedded in. A codec of the client's side (h1_side.h) fills `request` and
  * `up` and drains `response` and `down`; one of the origin's side (peer.h) the
  * other way round.
  *

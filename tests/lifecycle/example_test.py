@@ -4,46 +4,31 @@ import gzip
 import os
 import re
 import shutil
-import subprocess
 import threading
 import time
 
 import pytest
 
 from lib.http import Truncated, reply
-from lib.weir import BINARY, ROOT
+from lib.program import configure, link
+from lib.weir import ROOT
 
 # In one process, which builds it once.
 pytestmark = pytest.mark.xdist_group("example")
 
-OBJS = os.path.dirname(BINARY)
-
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
-    """A weir with that module: what is new is compiled by configure's rules,
-    the rest comes from the build under test."""
+    """A weir with that module, which stands before access_log."""
     path = tmp_path_factory.mktemp("example")
     mod, objs = path / "mod", path / "objs"
     shutil.copytree(os.path.join(ROOT, "tests", "example"), mod)
-    done = subprocess.run(
-        ["./configure", f"--builddir={objs}", f"--add-module={mod}",
-         "--with-werror"],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert f"adding module example from {mod}" in done.stdout
+    said = configure(objs, f"--add-module={mod}")
+    assert f"adding module example from {mod}" in said
     text = (objs / "modules.c").read_text()
     found = re.findall(r"^    &(\w+)_module,$", text, re.M)
     assert found.index("example") + 1 == found.index("access_log")
-    new = [f"{objs}/modules.o", f"{objs}/addon{mod}/example.o"]
-    subprocess.run(["make", "-s", "-f", f"{objs}/Makefile", *new], check=True)
-    with open(os.path.join(OBJS, "flags")) as f:
-        cc, cflags, _, ldflags, libs = [line.split() for line in f]
-    own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
-    command = [*cc, *cflags, *ldflags, "-o", f"{objs}/weir", *new, *own, *libs]
-    subprocess.run(command, check=True)
-    return str(objs / "weir")
+    return link(objs, f"{objs}/addon{mod}/example.o")
 
 
 @pytest.fixture

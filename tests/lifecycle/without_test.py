@@ -1,39 +1,29 @@
 """A weir without one of its modules: what must still hold."""
 
-import os
-import subprocess
-
 import pytest
 
-from lib.weir import BINARY, ROOT
+from lib.program import configure, link
 
-OBJS = os.path.dirname(BINARY)
-
-
-def build(path, *options):
-    """The list of modules is compiled, the rest is the build under test."""
-    subprocess.run(
-        ["./configure", f"--builddir={path}", "--with-werror", *options],
-        cwd=ROOT, check=True, capture_output=True,
-    )  # fmt: skip
-    new = f"{path}/modules.o"
-    subprocess.run(["make", "-s", "-f", f"{path}/Makefile", new], check=True)
-    with open(os.path.join(OBJS, "flags")) as f:
-        cc, cflags, _, ldflags, libs = [line.split() for line in f]
-    own = [f"{OBJS}/core/weir.o", f"{OBJS}/libweir.a"]
-    command = [*cc, *cflags, *ldflags, "-o", f"{path}/weir", new, *own, *libs]
-    subprocess.run(command, check=True)
-    return f"{path}/weir"
+pytestmark = pytest.mark.builds
 
 
-@pytest.mark.parametrize("is_open", [False, True])
-def test_nobody_judges_requests(weir, origin, tmp_path, monkeypatch, is_open):
-    """What is allowed, too: nobody has said so."""
-    program = build(tmp_path, "--without-policy_module")
-    monkeypatch.setattr("lib.weir.BINARY", program)
-    intercept = "on" if is_open else "off"
-    w = weir(egress=f"host origin.test {{ intercept {intercept}; }}",
-             cls="allowed_hosts origin.test;")  # fmt: skip
+@pytest.fixture(scope="module")
+def without_policy(tmp_path_factory):
+    objs = tmp_path_factory.mktemp("without")
+    configure(objs, "--without-policy_module")
+    return link(objs)
+
+
+@pytest.mark.parametrize("intercept", ["on", "off"])
+def test_nobody_judges_requests(
+    weir, origin, without_policy, monkeypatch, intercept
+):
+    """What is allowed does not leave, since nobody has said so."""
+    monkeypatch.setattr("lib.weir.BINARY", without_policy)
+    w = weir(
+        egress=f"host origin.test {{ intercept {intercept}; }}",
+        cls="allowed_hosts origin.test;",
+    )
     name = f"origin.test:{origin.port}"
     with w.tunnel("origin.test", origin.port) as c:
         c.send(f"GET / HTTP/1.1\r\nHost: {name}\r\n\r\n")

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "http/h1_parse.h"
-#include "secret/secret_source.h"
 #include "sandbox/sandbox_conf.h"
+#include "secret/secret_source.h"
 
 static const struct cmd opener_cmds[] = {
     CMD_OPENS("egress", CONF_MAIN, 0, 0, CONF_EGRESS),

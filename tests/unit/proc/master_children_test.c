@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "ledger/ledger.h"
 #include "os/sock.h"
 #include "proc/master_priv.h"
-#include "ledger/ledger.h"
 
 #include <cmocka.h>
 

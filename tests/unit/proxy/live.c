@@ -25,14 +25,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "live_end.h"
-#include "wire/pool.h"
+#include "ledger/ledger.h"
 #include "net/tcp.h"
 #include "os/sock.h"
+#include "policy/policy_secret.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
-#include "ledger/ledger.h"
 #include "sandbox/sandbox_conf.h"
-#include "policy/policy_secret.h"
+#include "wire/pool.h"
 
 /* Milliseconds that pass at once. */
 #define STEP 10

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "proxy/proxy_conf.h"
 #include "policy/decide.h"
+#include "proxy/proxy_conf.h"
 #include "sandbox/sandbox.h"
 
 static struct arena *a;

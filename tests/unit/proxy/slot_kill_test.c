@@ -21,8 +21,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "net/task.h"
 #include "ledger/ledger_slot.h"
+#include "net/task.h"
 
 #define PROCESSES 6
 #define ACTORS 8 /* in each process */

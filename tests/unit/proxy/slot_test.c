@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "net/task.h"
 #include "ledger/ledger_slot.h"
+#include "net/task.h"
 
 #define WORKERS 3
 #define ACTORS 24

@@ -11,10 +11,10 @@
 #include <cmocka.h>
 
 #include "net/leaf.h"
-#include "wire/pool.h"
 #include "policy/block.h"
 #include "proxy/worker.h"
 #include "proxy/worker_sandbox.h"
+#include "wire/pool.h"
 
 #define LINE "header_slots 1; header_slots_queue 2; requests 2;"
 #define OTHER "resolve other.test 10.9.0.1;"
