@@ -3,8 +3,7 @@
 /*
  * HTTP/1.1 on the client's side of a connection: finds a request's head, feeds
  * its body into an xfer, writes the response out of it. Whoever serves has the
- * time-outs and says what follows: serve_h1.c of the proxy, answer.c of weir's
- * own server.
+ * time-outs and says what follows: serve_h1.c, for the proxy.
  */
 
 #include "http/h1_body.h"
