@@ -82,6 +82,16 @@ run_waiter(struct task *t)
 
 static const struct step step_waiter = { "test: drained", run_waiter };
 
+void
+af_listen(int fd, struct tls_server *tls)
+{
+    struct answer_listen l = {
+        .fd = fd, .tls = tls, .max = AF_CLIENTS, .place = &dir
+    };
+    assert_true(fd >= 0);
+    answer_server_listen(af.server, &l);
+}
+
 int
 af_set_up(void **state)
 {
@@ -102,12 +112,7 @@ af_set_up(void **state)
         .write_timeout = AF_WRITE_TIMEOUT,
         .linger_timeout = AF_LINGER_TIMEOUT };
     af.server = answer_server_new(&conf);
-    struct answer_listen l = { .fd = sock_listen_unix(
-                                   tmp_dir_path(&dir, "s"), 8, 0600),
-        .max = AF_CLIENTS,
-        .place = &dir };
-    assert_true(l.fd >= 0);
-    answer_server_listen(af.server, &l);
+    af_listen(sock_listen_unix(tmp_dir_path(&dir, "s"), 8, 0600), NULL);
     return 0;
 }
 

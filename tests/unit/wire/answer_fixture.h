@@ -52,6 +52,9 @@ int af_tear_down(void **state);
 #define AF_TEST_BYTES(f)                                                       \
     cmocka_unit_test_setup_teardown(f, af_set_up_one_byte, af_tear_down)
 
+/* Another socket, taken, with TLS unless `tls` is NULL. */
+void af_listen(int fd, struct tls_server *tls);
+
 /* A client that has connected; `af_leave` closes it. */
 void af_connect(struct af_client *c);
 void af_leave(struct af_client *c);
