@@ -26,9 +26,6 @@
 #include "wire/pool.h"
 #include "wire/up_h1.h"
 
-/* RFC 9110 15.2: any number may come; a storm may not. */
-#define INTERIMS_MAX 32
-
 static const struct step step_connect, step_dial, step_send, step_head;
 
 static const struct proxy_conf *
@@ -484,7 +481,7 @@ head_arrived(struct tx *tx)
     if (status == 101) {
         return switched(tx);
     }
-    if (++tx->xfer.interims > INTERIMS_MAX) {
+    if (++tx->xfer.interims > XFER_INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
             "the origin sent too many interim responses");
     }

@@ -47,6 +47,7 @@ send_head(struct up_h1 *u, struct xfer *x)
 {
     struct h1_framing f = { .kind = x->request.body,
         .length = x->request.length,
+        .close = u->peer.must_close,
         .te_trailers = x->request.accepts_trailers,
         .upgrade =
             xfer_asks_upgrade(&x->request) ? STR("websocket") : STR_NONE };
