@@ -219,10 +219,9 @@ ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k)
     }
 }
 
-/* Rows from here on have no share, and their memory is not read. The value is
- * read once: another process may change it at any time. */
-static unsigned
-reach_of(const struct ledger_record *r)
+/* The value is read once: another process may change it at any time. */
+unsigned
+ledger_record_reach(const struct ledger_record *r)
 {
     uint32_t n = r->reach;
     return n < LEDGER_ROWS ? n : LEDGER_ROWS;
@@ -247,7 +246,7 @@ recount(struct ledger_record *r)
 {
     uint32_t entries[LEDGER_ROWS] = { 0 };
     struct ledger_share t = { 0 };
-    unsigned reach = reach_of(r);
+    unsigned reach = ledger_record_reach(r);
     r->n_waiting = count_entries(r, entries);
     for (unsigned i = 1; i < reach; i++) {
         struct ledger_share *s = &r->rows[i];
@@ -267,7 +266,7 @@ ledger_record_is_used(const struct ledger_record *r, unsigned row)
 {
     AN(row != 0 && row < LEDGER_ROWS);
     static const struct ledger_share none;
-    return row < reach_of(r) &&
+    return row < ledger_record_reach(r) &&
            (r->n_waiting != 0 ||
                memcmp(&r->rows[row], &none, sizeof none) != 0);
 }

@@ -45,6 +45,10 @@ must_check unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
 /* Takes the k-th (from 0) of the row's entries out of the list. */
 void ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k);
 
+/* For ledger.c: rows from here on have no share, and their memory is not read.
+ */
+unsigned ledger_record_reach(const struct ledger_record *r);
+
 /* For ledger.c, of a row whose process is dead and which did not have the
  * record locked: whether it has a share or may have an entry here. */
 bool ledger_record_is_used(const struct ledger_record *r, unsigned row);
