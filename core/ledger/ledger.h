@@ -74,8 +74,8 @@ struct ledger_record {
     _Atomic uint32_t reach;    /* every row that has a share is below this */
     uint32_t n_waiting;        /* entries of the list in use, without zeroes */
     uint64_t serial;           /* of its sandbox; 0: no sandbox had it yet */
-    _Atomic uint64_t limit;    /* of header slots; the upper half is the
-                                  generation that set it */
+    _Atomic uint64_t limit;    /* of header slots, and the revision that set
+                                  it: ledger_slot.c */
     struct ledger_share total; /* the sum of `rows` */
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
@@ -114,8 +114,8 @@ unsigned ledger_segments(const struct ledger *l); /* how many there are */
  * They stay open in a process that counts, and pass through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
-/* A number for a new generation of the configuration, higher than all before.
- * The limits of the highest generation hold. */
+/* The revision of a new generation of the configuration, higher than all
+ * before. */
 uint32_t ledger_generation(struct ledger *l);
 
 /* Takes a row for this process. -1: all are taken. */

@@ -195,8 +195,7 @@ wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
 static struct ledger_slot_limits
 limits_of(const struct slot_ask *ask)
 {
-    return (
-        struct ledger_slot_limits){ ask->limit, ask->generation, ask->queue };
+    return (struct ledger_slot_limits){ ask->limit, ask->revision, ask->queue };
 }
 
 void

@@ -227,7 +227,7 @@ slots_after(
 {
     struct ledger_slot_limits l = { slots, generation, 0 };
     (void)!ledger_slot_take(r, row, &l, &wakes);
-    return (uint32_t)r->limit;
+    return ledger_slot_limit_of(r);
 }
 
 static void
@@ -242,7 +242,15 @@ test_the_newest_limit_holds(void **state)
     assert_int_equal(slots_after(r, 1, 3, first), 2);
     struct ledger_slot_limits lower = { 1, first, 0 };
     ledger_slot_limit(r, &lower, &wakes);
-    assert_int_equal((uint32_t)r->limit, 2);
+    assert_int_equal(ledger_slot_limit_of(r), 2);
+    assert_int_equal(slots_after(r, 1, 1, first + 1), 1); /* the last word */
+    assert_int_equal(slots_after(r, 1, 5, first + 1), 5);
+    struct ledger_slot_limits last = { LEDGER_SLOTS_MAX, LEDGER_REVISION_MAX,
+        0 };
+    ledger_slot_limit(r, &last, &wakes);
+    assert_int_equal(ledger_slot_limit_of(r), LEDGER_SLOTS_MAX);
+    ledger_slot_limit(r, &lower, &wakes);
+    assert_int_equal(ledger_slot_limit_of(r), LEDGER_SLOTS_MAX);
     ledger_unlock(ledger, 1, NULL);
 }
 

@@ -130,7 +130,7 @@ the_ask(unsigned limit, unsigned most)
     return (struct slot_ask){ .serial = 77,
         .index = 3,
         .limit = limit,
-        .generation = generation,
+        .revision = generation,
         .queue = most };
 }
 
