@@ -112,6 +112,19 @@ def test_no_directive_is_unknown(weir_without, builds):
         assert (name in left_out) == ("_module" in done.stderr), name
 
 
+def test_the_manual_says_whose_they_are(builds):
+    """Each module, in its order, with the directives that go with it."""
+    with open(os.path.join(ROOT, "man", "weir.conf.5")) as f:
+        part = re.search(r"^\.Ss Modules\n(.*?)^\.El", f.read(), re.M | re.S)[1]
+    told = re.findall(r"^\.It Li (\w+)\n(?:\.Ic (.*)\n)?", part, re.M)
+    assert [name for name, _ in told] == MODULES
+    text = (builds(*LEFT_OUT)[1] / "modules.c").read_text()
+    tables = re.findall(r"struct cmd (\w+)_names\[\] = \{(.*?)\};", text, re.S)
+    has = {name: set(re.findall(r'"(\w+)"', names)) for name, names in tables}
+    for name, directives in told:
+        assert set(directives.split(" , ")) - {""} == has.get(name, set()), name
+
+
 # host_match
 
 
