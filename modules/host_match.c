@@ -64,12 +64,19 @@ answer_return(struct tx *tx)
     return V_REPLY;
 }
 
+/* The tunnel is opened, and each request in it is denied. */
+static bool
+is_shown_inside(
+    const struct conn *c, const struct target *t, const struct decision *d)
+{
+    return t->kind != T_REQUEST && !c->is_passthrough &&
+           hooks_tunnel(c, d) == TUNNEL_OPEN;
+}
+
 static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
-    bool is_shown_inside = t->kind != T_REQUEST && !c->is_passthrough &&
-                           worker_conf(c->worker)->deny_inside;
-    if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
+    if (d->outcome == DECIDE_ALLOW || is_shown_inside(c, t, d)) {
         return V_NEXT;
     }
     if (t->tx == NULL) {

@@ -410,7 +410,10 @@ set_rate(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+/* The number of connections is in the policy: it may change at run time. */
 static const struct cmd cmds[] = {
+    CMD_LENT("connections", CONF_WHO, struct class_conf, connections, unsigned,
+        set_count, &class_part),
     CMD("requests", CONF_WHO, 1, 1, struct limit, requests, unsigned,
         set_requests),
     CMD("rate", CONF_WHO, 1, 2, struct limit, rate, double, set_rate),

@@ -31,6 +31,16 @@ struct target {
                       a newer policy: nothing is counted, and V_WAIT stops it */
 };
 
+/* What becomes of a tunnel. Where no module says, HTTP in it is served, and TLS
+ * is opened by the leaves of worker_make_leaves(), or without them passed
+ * through where tunnel_may_pass(). */
+enum tunnel {
+    TUNNEL_NEXT,  /* another module may say */
+    TUNNEL_OPEN,  /* HTTP in it is served, TLS is opened and what is in that */
+    TUNNEL_PASS,  /* TLS alone, as it is; each ClientHello is judged by SNI */
+    TUNNEL_REFUSE /* 403 */
+};
+
 /* What a module would do with a request that may leave (weir -E): told in
  * lines, of which none has a value. Nothing is rendered, no secret is read. */
 struct explanation {
@@ -59,6 +69,9 @@ struct module {
     enum verdict (*on_accept)(struct conn *c);
     void (*on_close)(struct conn *c); /* once, always, also if refused there */
     enum verdict (*on_target)(struct conn *c, const struct target *t);
+    /* Of a CONNECT, when it is decided. One that is denied is answered so,
+     * unless it is opened: then each request in it is. */
+    enum tunnel (*tunnel)(const struct conn *c, const struct decision *d);
     enum verdict (*on_request)(struct tx *tx, struct head *h);
     /* Before a request goes upstream, behind all of on_request; and once its
      * final head is there, or will not come: once after on_upstream has been
@@ -119,6 +132,15 @@ void hooks_close(struct conn *c);
 /* `at` keeps the place of a hook that waits; 0 to begin. */
 must_check enum verdict hooks_target(
     struct conn *c, const struct target *t, unsigned *at);
+
+/* What the modules say, but TUNNEL_REFUSE for what may not be passed through:
+ * whoever asks for that, no secret and no rule is left out. */
+must_check enum tunnel hooks_tunnel(
+    const struct conn *c, const struct decision *d);
+
+/* Whether a module may open one: else TLS is passed through or refused. Without
+ * a worker, and before hooks_init(). */
+bool hooks_open_tunnels(void);
 must_check enum verdict hooks_request(struct tx *tx);
 must_check enum verdict hooks_upstream(struct tx *tx);
 must_check enum verdict hooks_send(struct tx *tx);

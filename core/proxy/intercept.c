@@ -177,6 +177,7 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
 static const struct step *
 begin_tls(struct conn *c)
 {
+    AN(c->worker->leaves != NULL);
     struct tls_accept_args args = {
         .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
     };

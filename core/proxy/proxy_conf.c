@@ -262,9 +262,6 @@ static const struct cmd proxy_cmds[] = {
         set_resolver),
     CMD_LISTED("resolve", CONF_EGRESS, 2, 33, P, names, struct static_names,
         set_resolve),
-    CMD("leaf_cache", CONF_EGRESS, 1, 1, P, leaf_cache, unsigned, set_count),
-    CMD("mint_rate", CONF_EGRESS, 1, 1, P, mint_rate, unsigned, set_count),
-    CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
     CMD("deny_message", CONF_WHO | CONF_WHERE, 1, 1, P, deny_message,
         struct value *, deny_message_set),
     CMD("so_keepalive", CONF_EGRESS, 1, 1, P, so_keepalive,
@@ -283,7 +280,6 @@ static const struct cmd proxy_cmds[] = {
     CMD("gzip_comp_level", CONF_WHERE, 1, 1, P, gzip_comp_level, unsigned,
         set_level),
     CMD_FLAG("via", CONF_WHERE, P, via),
-    CMD_FLAG("intercept", CONF_HOST, P, intercept),
     CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
         set_ports),
     CMD_LISTED("allow_address", CONF_EGRESS | CONF_HOST, 1, 255, P,
@@ -310,8 +306,6 @@ static const struct proxy_conf proxy_defaults = {
     .lingering_time = 5,
     .keepalive_requests = 1000,
     .client_header_buffer_size = 32 * 1024,
-    .leaf_cache = 10000,
-    .mint_rate = 1000,
     .so_keepalive = KEEPALIVE_DEFAULT,
     .client_body_timeout = 60,
     .send_timeout = 60,
@@ -322,7 +316,6 @@ static const struct proxy_conf proxy_defaults = {
     .proxy_keepalive_timeout = 60,
     .gunzip_ratio = 1000,
     .gzip_comp_level = 1,
-    .intercept = true,
     .ports = { default_ports, LEN(default_ports) },
     .proxy_ssl = { .versions = TLS_ANY, .depth = TLS_DEPTH_MAX },
 };
@@ -349,25 +342,6 @@ proxy_free_tls(void *tls)
     tls_client_free(tls);
 }
 
-/* weir sees nothing inside a passthrough tunnel: no rule or secret can hold
- * there. */
-static int
-proxy_check_passthrough(struct conf *c, const struct scope *s)
-{
-    const struct block *b = block_of(s);
-    const char *what = b->uses_secret              ? "a secret"
-                       : s->children != NULL       ? "a location"
-                       : b->conf->methods.n != 0   ? "methods"
-                       : b->conf->return_code != 0 ? "return"
-                       : b->has_proxy_pass         ? "proxy_pass"
-                                                   : NULL;
-    if (what == NULL) {
-        return 0;
-    }
-    return conf_fail(c, &s->directive->name,
-        "%s cannot be used with \"intercept off\"", what);
-}
-
 static bool
 make_tls(struct conf *c, struct proxy_conf *p, char *err, size_t err_size)
 {
@@ -391,10 +365,6 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     bool ok = true;
     if (!(s->context & CONF_WHERE)) {
         return 0;
-    }
-    if (s->context == CONF_HOST && !p->intercept &&
-        proxy_check_passthrough(c, s) != 0) {
-        return -1;
     }
     if (s->context == CONF_EGRESS && !c->is_look) {
         struct str dir = conf_path(c, STR("html"));

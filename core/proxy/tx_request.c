@@ -13,6 +13,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
 
@@ -79,27 +80,21 @@ take_authority(struct tx *tx)
                          "connection was opened for");
 }
 
-/* Where the decision says so, and lets everything inside leave: nothing there
- * is judged again. */
-static bool
-is_passthrough(const struct tx *tx)
-{
-    const struct decision *d = &tx->decision;
-    const struct proxy_conf *pc =
-        d->where != NULL ? scope_part(d->where, PART_PROXY) : NULL;
-    return pc != NULL && !pc->intercept && d->outcome == DECIDE_ALLOW &&
-           d->may_leave;
-}
-
 static const struct step *
 open_tunnel(struct tx *tx)
 {
+    enum tunnel tunnel = hooks_tunnel(tx->conn, &tx->decision);
+    if (tunnel == TUNNEL_REFUSE) {
+        enum verdict v = tunnel_refuse(tx);
+        AN(v == V_REPLY);
+        return &tx_step_reply;
+    }
     head_init(&tx->xfer.response, tx->xfer.arena);
     tx->xfer.response.status = 200;
     tx->xfer.response.reason = STR("Connection Established");
     tx->xfer.response.minor = 1;
     tx->xfer.is_tunnel_open = true;
-    tx->is_passthrough = is_passthrough(tx);
+    tx->is_passthrough = tunnel == TUNNEL_PASS;
     pump_end(&tx->xfer.down);
     return &tx_step_reply;
 }

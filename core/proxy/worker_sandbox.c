@@ -157,7 +157,9 @@ worker_sandbox_end(struct worker *w, struct sandbox *sb)
     worker_sandbox_each(sb, cut, why);
     AN(list_is_empty(&sb->conns));
     pool_forget(w->pool, serial);
-    leaf_cache_forget(w->leaves, serial);
+    if (w->leaves != NULL) {
+        leaf_cache_forget(w->leaves, serial);
+    }
     for (unsigned i = 0; i < w->n_tls_clients; i++) {
         tls_sessions_forget(tls_client_sessions(w->tls_clients[i]), serial);
     }

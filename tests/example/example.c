@@ -110,6 +110,14 @@ on_target(struct conn *c, const struct target *t)
     return V_REPLY;
 }
 
+/* Of each CONNECT that may go on. Others may say more of it: TUNNEL_NEXT. */
+static enum tunnel
+tunnel(const struct conn *c, const struct decision *d)
+{
+    conn_log(c, LOG_INFO, "example: a tunnel to \"%.*s\"", STR_ARG(d->host));
+    return TUNNEL_NEXT;
+}
+
 /* Whoever waits has arranged for a wake and is called again. */
 static enum verdict
 on_request(struct tx *tx, struct head *h)
@@ -337,6 +345,7 @@ const struct module example_module = {
     .on_front_end = on_front_end,
     .on_accept = on_accept,
     .on_target = on_target,
+    .tunnel = tunnel,
     .on_request = on_request,
     .on_upstream = on_upstream,
     .on_send = on_send,
