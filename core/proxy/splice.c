@@ -1,6 +1,6 @@
 /*
  * Both sides of a spliced exchange. The client's steps follow serve_h1.c or
- * passthrough.c, the exchange's follow tx_response.c or tx_upstream.c.
+ * passthrough.c, the exchange's follow tx_response.c or upstream.c.
  */
 
 #include "proxy/splice.h"

@@ -2,7 +2,7 @@
 
 /*
  * An exchange: one request and its response, from the parsed head to the log
- * line. A task with a step for each stage (tx_request.c, tx_upstream.c,
+ * line. A task with a step for each stage (tx_request.c, upstream.c,
  * tx_response.c) and two pumps. It knows nothing of HTTP versions: the conn's
  * serve_* and the peer's up_* codecs fill and drain the same heads and pumps.
  *
@@ -159,10 +159,10 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
+extern const struct step tx_step_upstream; /* upstream.c: connects, sends,
                                               until the response's head */
 extern const struct step
-    tx_step_passthrough; /* tx_upstream.c: a passthrough tunnel's */
+    tx_step_passthrough; /* upstream.c: a passthrough tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */
