@@ -92,6 +92,7 @@ conn_free(struct conn *c)
         tx_free(c->tx);
     }
     pinned_close(c);
+    c->serve->free(c);
     wire_fini(&c->wire);
     if (c->leaf != NULL) {
         leaf_unref(c->leaf);

@@ -8,6 +8,7 @@
 #include "proxy/conn.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/auth.h"
 #include "net/tcp.h"
 #include "proxy/listen.h"
@@ -24,7 +25,35 @@
 /* How often a client is looked after that cannot be read from. */
 #define LOOK_EVERY 0.25
 
+/* Of the connection. `side` is there with c->tx: while an exchange goes on. */
+struct serve_h1 {
+    struct h1_reader reader; /* between exchanges */
+    struct h1_side *side;    /* in the tx's arena; NULL: none goes on */
+    unsigned long turn;      /* of the loop, in which the last one ended */
+    bool is_parked;          /* idle, without buffers */
+};
+
 static const struct step step_head, step_exchange, step_drain;
+
+static struct serve_h1 *
+h1_of(struct conn *c)
+{
+    if (c->serve_state == NULL) {
+        c->serve_state = xcalloc(sizeof(struct serve_h1));
+    }
+    AN(c->serve == &serve_h1);
+    return c->serve_state;
+}
+
+/* While an exchange goes on. */
+static struct h1_side *
+side_of(struct conn *c)
+{
+    struct h1_side *side = h1_of(c)->side;
+    CHECK(c->tx, TX_MAGIC);
+    AN(side != NULL && side->xfer == &c->tx->xfer);
+    return side;
+}
 
 static const struct step *
 wait_until(struct conn *c, double deadline)
@@ -39,9 +68,10 @@ wait_until(struct conn *c, double deadline)
 static const struct step *
 begin_head(struct conn *c)
 {
-    c->is_parked = false;
+    struct serve_h1 *h1 = h1_of(c);
+    h1->is_parked = false;
     c->since = clock_mono();
-    if (c->turn == c->task.loop->turns) {
+    if (h1->turn == c->task.loop->turns) {
         task_yield(&c->task);
         return wait_until(c, TASK_NEVER);
     }
@@ -63,7 +93,9 @@ static const struct step *
 run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
+    struct serve_h1 *h1 = h1_of(c);
     double wait = idle_seconds(c);
+    AZ(c->tx != NULL || h1->side != NULL);
     enum io r = c->wire.in.n != 0 ? IO_OK : wire_fill(&c->wire, c->wire.in.max);
     if (r == IO_OK) {
         return begin_head(c);
@@ -71,12 +103,12 @@ run_idle(struct task *t)
     if (r != IO_AGAIN || clock_mono() >= c->since + wait) {
         return &task_end;
     }
-    if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {
+    if (!h1->is_parked && clock_mono() >= c->since + PARK_AFTER) {
         buf_fini(&c->wire.in);
         stream_park(c->wire.stream);
-        c->is_parked = true;
+        h1->is_parked = true;
     }
-    double park = c->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
+    double park = h1->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
     double end = c->since + wait;
     return wait_until(c, park < end ? park : end);
 }
@@ -85,7 +117,7 @@ static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     AZ(c->tx);
-    c->side = h1_side_new(&tx->xfer, &c->wire);
+    h1_of(c)->side = h1_side_new(&tx->xfer, &c->wire);
     c->tx = tx;
     c->requests++;
     task_wake(&tx->xfer.task);
@@ -107,7 +139,7 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
     tx->xfer.task.step = &tx_step_reply;
     buf_clear(&c->wire.in);
     const struct step *next = begin_tx(c, tx);
-    c->side->is_refused = true;
+    side_of(c)->is_refused = true;
     return next;
 }
 
@@ -125,8 +157,8 @@ take_head(struct conn *c, size_t n)
     struct h1_error err = { 0 };
     tx->t_start = c->since;
     tx->head_bytes_in = n;
-    if (h1_reader_take(&c->reader, &c->wire, n, c->is_tls ? 443 : 80, &tx->xfer,
-            &err) != 0) {
+    if (h1_reader_take(&h1_of(c)->reader, &c->wire, n, c->is_tls ? 443 : 80,
+            &tx->xfer, &err) != 0) {
         return refuse_head(c, tx, err.status, err.text);
     }
     return begin_tx(c, tx);
@@ -140,7 +172,8 @@ run_head(struct task *t)
     double deadline = c->since + pc->client_header_timeout;
     struct h1_error err = { 0 };
     size_t n = 0;
-    switch (h1_reader_run(&c->reader, &c->wire, &n, &err)) {
+    AZ(c->tx);
+    switch (h1_reader_run(&h1_of(c)->reader, &c->wire, &n, &err)) {
     case H1_READ_HEAD:
         return take_head(c, n);
     case H1_READ_NONE:
@@ -353,11 +386,11 @@ end_tx(struct conn *c, const struct h1_side *side)
         tcp_abort_on_close(c->wire.stream);
     }
     bool may_send_more = !side->is_body_done || side->is_refused;
-    c->side = NULL;
+    h1_of(c)->side = NULL;
     c->tx = NULL;
     tx_free(tx);
     c->since = clock_mono();
-    c->turn = c->task.loop->turns;
+    h1_of(c)->turn = c->task.loop->turns;
     if (is_tunnel) {
         return &conn_step_sniff;
     }
@@ -372,7 +405,7 @@ run_exchange(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
-    struct h1_side *side = c->side;
+    struct h1_side *side = side_of(c);
     if (tx->is_over) {
         return end_tx(c, side);
     }
@@ -411,7 +444,7 @@ static const struct step *
 run_drain(struct task *t)
 {
     struct conn *c = conn_of(t);
-    struct h1_side *side = c->side;
+    struct h1_side *side = side_of(c);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = h1_side_drain(side);
     if (side->is_body_done) {
@@ -431,7 +464,26 @@ h1_interim(struct tx *tx, const struct head *head)
     task_wake(&c->task);
 }
 
-const struct serve serve_h1 = { h1_interim };
+/* One exchange at a time: the connection's task looks what it is. */
+static void
+h1_wake(struct tx *tx)
+{
+    task_wake(&tx->conn->task);
+}
+
+static void
+h1_free(struct conn *c)
+{
+    xfree(c->serve_state);
+    c->serve_state = NULL;
+}
+
+const struct serve serve_h1 = { .interim = h1_interim,
+    .head = h1_wake,
+    .deadline = h1_wake,
+    .reset = h1_wake,
+    .end = h1_wake,
+    .free = h1_free };
 
 const struct step conn_step_serve = { "conn: idle", run_idle };
 static const struct step step_head = { "conn: head", run_head };

@@ -22,7 +22,7 @@ on_tx_end(struct task *t)
 {
     struct tx *tx = tx_of(t);
     tx->is_over = true;
-    task_wake(&tx->conn->task);
+    tx->conn->serve->end(tx);
 }
 
 struct tx *
@@ -152,6 +152,13 @@ tx_client_at_fault(struct tx *tx, unsigned status)
     tx->body_fault = status;
     tx->xfer.must_close = true;
     task_wake(&tx->xfer.task);
+}
+
+void
+tx_deadline_changed(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->conn->serve->deadline(tx);
 }
 
 const struct step *

@@ -126,6 +126,9 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
+/* What the client's time goes by has changed: its block, or it has a slot. */
+void tx_deadline_changed(struct tx *tx);
+
 /* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
  * client, and its connection ends. Returns the step. */
 must_check const struct step *tx_break(struct tx *tx);

@@ -214,7 +214,7 @@ run_request(struct task *t)
         route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
         normalise_head(tx);
         if (!tx->xfer.up.is_ended) {
-            task_wake(&tx->conn->task); /* its time-out is this block's */
+            tx_deadline_changed(tx); /* its time-out is this block's */
         }
     }
     switch (hooks_request(tx)) {
