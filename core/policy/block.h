@@ -5,8 +5,8 @@
  * struct block for each, in scope->owner. Built by block_part when the
  * configuration is bound, const afterwards.
  *
- * Directives here: host, handler, location, allow, deny, return, methods,
- * classes.
+ * Directives here: handler, allow, deny, return, methods, classes. `host` and
+ * `location` are a module's, which asks for the decision too.
  */
 
 #include "conf/bind.h"
@@ -74,6 +74,11 @@ struct block {
 #define BLOCK_MAGIC 0xb10cb10cu
 
 extern const struct conf_part block_part;
+
+/* set() of the commands that open a host block or a location, whose `part` is
+ * block_part: makes the struct block. */
+bool block_set_host(struct bind *b, const struct directive *d, void *field);
+bool block_set_location(struct bind *b, const struct directive *d, void *field);
 
 /* The block of a scope: its own, of the host block or handler around a
  * location with `outermost`. NULL for other scopes. */

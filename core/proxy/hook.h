@@ -86,6 +86,11 @@ struct module {
 extern const struct module *const modules[];
 extern const unsigned modules_count;
 
+/* Of the modules that configure left out: a part for each, with the names of
+ * its directives, so that a configuration that has one is told. */
+extern const struct conf_part modules_left_out[];
+extern const unsigned modules_left_out_count;
+
 /* The place of module i's conf_part among the parts of a conf. */
 unsigned module_part(unsigned module_index);
 

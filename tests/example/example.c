@@ -88,7 +88,7 @@ on_accept(struct conn *c)
 }
 
 /* For a CONNECT, for the SNI inside (then without a tx) and for each request.
- * The policy module has had its say: `config` puts this one behind it. */
+ * The host_match module has had its say: `config` puts this one behind it. */
 static enum verdict
 on_target(struct conn *c, const struct target *t)
 {

@@ -42,6 +42,8 @@ def test_help():
 @pytest.mark.parametrize("option, what", [
     ("--frobnicate", 'invalid option "--frobnicate"'),
     ("--without-none_module", 'no module "none" to leave out'),
+    ("--without-identify_module",
+     'without the module "identify" no request has a sandbox'),
     ("--prefix=relative", "--prefix takes an absolute path"),
     ("--prefix=/a b", "blanks in paths are not taken"),
     ("--with-cc-opt='", "quotes and backslashes are not taken"),

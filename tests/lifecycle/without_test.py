@@ -10,7 +10,7 @@ pytestmark = pytest.mark.builds
 @pytest.fixture(scope="module")
 def without_policy(tmp_path_factory):
     objs = tmp_path_factory.mktemp("without")
-    configure(objs, "--without-policy_module")
+    configure(objs, "--without-host_match_module")
     return link(objs)
 
 

@@ -48,6 +48,7 @@ static void
 print_default(const struct conf_part *part, const struct cmd *cmd)
 {
     static const char zeroes[64];
+    part = cmd->part != NULL ? cmd->part : part;
     const char *field = part->defaults != NULL
                             ? (const char *)part->defaults + cmd->offset
                             : zeroes;

@@ -1,6 +1,8 @@
 /*
- * Asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
- * it into an answer. The rules themselves are in policy/decide.c.
+ * The `host` and `location` blocks, and the question which of them serves:
+ * asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
+ * it into an answer. The rules themselves are in policy/decide.c, which walks
+ * the blocks.
  */
 
 #include "module.h"
@@ -120,8 +122,28 @@ on_request(struct tx *tx, struct head *h)
     return V_NEXT;
 }
 
-const struct module policy_module = {
-    .conf = { .name = "policy" },
+static const struct cmd cmds[] = {
+    { .name = "host",
+        .contexts = CONF_EGRESS | CONF_CLASS,
+        .min_args = 1,
+        .max_args = 255,
+        .flags = CMD_BLOCK,
+        .block = CONF_HOST,
+        .set = block_set_host,
+        .part = &block_part },
+    { .name = "location",
+        .contexts = CONF_HOST | CONF_HANDLER,
+        .min_args = 1,
+        .max_args = 2,
+        .flags = CMD_BLOCK,
+        .block = CONF_LOCATION,
+        .set = block_set_location,
+        .part = &block_part },
+    { 0 },
+};
+
+const struct module host_match_module = {
+    .conf = { .name = "host_match", .cmds = cmds },
     .on_target = on_target,
     .on_request = on_request,
 };
