@@ -151,8 +151,7 @@ on_server_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
     struct passthrough *b = *(struct passthrough **)state;
     while (b->answer.answer == SERVER_UNKNOWN && !bufq_is_empty(in) &&
            !bufq_is_full(out)) {
-        struct str bytes = bufq_peek(in);
-        bytes.n = bytes.n < bufq_room(out) ? bytes.n : bufq_room(out);
+        struct str bytes = bufq_peek_for(in, out);
         enum server_answer answer = server_hello_read(&b->answer, bytes);
         b->is_over = b->is_over || answer == SERVER_HELLO;
         size_t n = bufq_move(out, in, bytes.n);
