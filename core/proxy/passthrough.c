@@ -220,7 +220,7 @@ run_passthrough(struct task *t)
     }
     c->tx = target.tx = passthrough_tx(c);
     if (!is_allowed(c, c->tx, &h, &target)) {
-        c->tx->is_client_done = true;
+        c->tx->client = TX_CLIENT_DONE; /* an alert is not the tx's */
         c->tx->xfer.task.step = &tx_step_done;
     }
     task_wake(&c->tx->xfer.task);
@@ -241,7 +241,8 @@ const struct step *
 passthrough_end(struct conn *c)
 {
     struct tx *tx = c->tx;
-    bool is_waiting = tx->xfer.response.status != 200 && !tx->is_client_gone;
+    bool is_waiting =
+        tx->xfer.response.status != 200 && tx->client != TX_CLIENT_GONE;
     enum tls_alert alert = alert_of(tx);
     c->tx = NULL;
     tx_free(tx);

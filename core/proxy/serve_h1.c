@@ -415,13 +415,13 @@ run_exchange(struct task *t)
     }
     if (!side->is_body_done && tx->body_fault == 0) {
         feed(c, side);
-    } else if (side->is_body_done && !tx->is_client_done) {
+    } else if (side->is_body_done && tx->client == TX_CLIENT_THERE) {
         watch_client(c, side);
     }
     if (has_left_out_of_sight(c, side)) {
         tx_client_gone(tx, STR("client closed the connection"));
     }
-    if (tx->is_client_done) {
+    if (tx->client != TX_CLIENT_THERE) {
         return wait_until(c, TASK_NEVER);
     }
     enum io r = write_response(c, side);
@@ -435,7 +435,7 @@ run_exchange(struct task *t)
         park_client(c, side);
     }
     return wait_until(
-        c, tx->is_client_done ? TASK_NEVER : exchange_wake(c, side));
+        c, tx->client != TX_CLIENT_THERE ? TASK_NEVER : exchange_wake(c, side));
 }
 
 /* The rest of a request that was answered before its end; what follows it is

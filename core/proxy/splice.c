@@ -107,7 +107,7 @@ run_client(struct task *t)
     if (tx->is_over) {
         return tx->passthrough != NULL ? passthrough_end(c) : &task_end;
     }
-    if (tx->is_client_done) {
+    if (tx->client != TX_CLIENT_THERE) {
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
@@ -159,7 +159,7 @@ run_origin(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct peer *p = tx->peer;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (!take_in(&p->wire, &tx->xfer.down, t) ||

@@ -37,6 +37,13 @@ enum tx_fault {
     FAULT_OWN
 };
 
+/* What the conn has still to do for it; only goes on. */
+enum tx_client {
+    TX_CLIENT_THERE, /* it reads and writes */
+    TX_CLIENT_DONE,  /* nothing: the client has all that it gets */
+    TX_CLIENT_GONE   /* nothing: the client has left; why is in `cause` */
+};
+
 struct tx {
     unsigned magic;
     struct xfer xfer; /* the tx lies in its arena */
@@ -68,8 +75,7 @@ struct tx {
 
     /* for the conn */
     bool is_passthrough; /* the tunnel that it opens, or that it carries */
-    bool is_client_done; /* the conn has written all, or gave up */
-    bool is_client_gone; /* ... gave up: why is in `cause` */
+    enum tx_client client;
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or
                                        in the arena; NULL: it does not say */

@@ -110,7 +110,7 @@ run_target(struct task *t)
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
     bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->path.p == NULL) {
@@ -200,7 +200,7 @@ static const struct step *
 run_request(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->t_request == 0) {

@@ -42,7 +42,7 @@ static const struct step *
 run_response(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (tx->hook_at == 0) {
@@ -127,7 +127,7 @@ static const struct step *
 run_body(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (tx->xfer.down.has_error || tx->xfer.up.has_error) {
@@ -164,7 +164,7 @@ run_reply(struct task *t)
     }
     bool is_final = !tx->xfer.is_broken;
     tx->xfer.is_head_ready = tx->xfer.is_head_ready || is_final;
-    if (tx->is_client_done) {
+    if (tx->client != TX_CLIENT_THERE) {
         return &tx_step_done;
     }
     const struct serve *serve = tx->conn->serve;
