@@ -41,6 +41,13 @@ struct serve {
     void (*free)(struct conn *c);
 };
 
+/* How long it stays; only goes on. */
+enum conn_life {
+    CONN_STAYS, /* as long as the client wants and keepalive_requests allow */
+    CONN_LAST,  /* the worker drains: for one more request */
+    CONN_CLOSES /* ... now: behind the response under way */
+};
+
 struct conn {
     unsigned magic;
     struct task task;
@@ -64,15 +71,13 @@ struct conn {
     unsigned requests;
     struct turn lingering; /* of what is thrown away at the end */
     double since;          /* clock_mono() when this state began */
-    bool is_tunnel;        /* a CONNECT was answered: target holds */
-    bool is_passthrough;   /* ... and what is inside is not opened */
+    enum conn_life life;
+    bool is_tunnel;      /* a CONNECT was answered: target holds */
+    bool is_passthrough; /* ... and what is inside is not opened */
     bool has_sni;
     bool is_tls;         /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
-    bool is_quitting;    /* the worker drains: one last request */
     bool has_client;     /* `client` is one */
-    bool is_half_closed; /* the client will say no more, and may yet read */
-    bool must_close;     /* after this response */
     void *module_state;  /* hook.c's block, behind this struct */
 };
 

@@ -31,6 +31,7 @@ struct serve_h1 {
     struct h1_side *side;    /* in the tx's arena; NULL: none goes on */
     unsigned long turn;      /* of the loop, in which the last one ended */
     bool is_parked;          /* idle, without buffers */
+    bool is_half_closed;     /* the client says no more, and may yet read */
 };
 
 static const struct step step_head, step_exchange, step_drain;
@@ -43,6 +44,14 @@ h1_of(struct conn *c)
     }
     AN(c->serve == &serve_h1);
     return c->serve_state;
+}
+
+static bool
+is_half_closed(const struct conn *c)
+{
+    const struct serve_h1 *h1 = c->serve_state;
+    AN(c->serve == &serve_h1 && h1 != NULL);
+    return h1->is_half_closed;
 }
 
 /* While an exchange goes on. */
@@ -83,7 +92,9 @@ static double
 idle_seconds(const struct conn *c)
 {
     if (c->requests != 0) {
-        return c->must_close ? 0 : worker_conf(c->worker)->keepalive_timeout;
+        return c->life == CONN_CLOSES
+                   ? 0
+                   : worker_conf(c->worker)->keepalive_timeout;
     }
     return conn_patience(c);
 }
@@ -204,12 +215,12 @@ has_tls(const struct conn *c)
 static void
 watch_client(struct conn *c, struct h1_side *side)
 {
-    enum io r = c->is_half_closed ? IO_AGAIN : IO_OK;
+    enum io r = is_half_closed(c) ? IO_AGAIN : IO_OK;
     while (r == IO_OK) { /* to the last: nobody calls for what was left */
         r = wire_fill(&c->wire, c->wire.in.max);
     }
     if (r == IO_EOF && !has_tls(c)) {
-        c->is_half_closed = true;
+        h1_of(c)->is_half_closed = true;
         side->progress = clock_mono();
     } else if (r != IO_AGAIN) {
         tx_client_gone(c->tx, STR("client closed the connection"));
@@ -264,7 +275,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (!bufq_is_empty(&c->wire.out)) {
         return side->progress + pc->send_timeout;
     }
-    if (c->is_half_closed) {
+    if (is_half_closed(c)) {
         return side->progress + pc->lingering_time;
     }
     if (!side->is_body_done && !c->tx->xfer.up.is_stopped &&
@@ -292,8 +303,8 @@ exchange_expired(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
     bool is_stuck = !bufq_is_empty(&c->wire.out);
-    if (is_stuck || c->is_half_closed || side->is_head_written) {
-        tx_client_gone(tx, c->is_half_closed && !is_stuck
+    if (is_stuck || is_half_closed(c) || side->is_head_written) {
+        tx_client_gone(tx, is_half_closed(c) && !is_stuck
                                ? STR("client closed the connection")
                                : STR("client timed out"));
         return;
@@ -343,10 +354,10 @@ is_handshake(const struct tx *tx)
 static void
 decide_close(const struct conn *c, struct tx *tx)
 {
-    bool is_last = c->is_quitting ||
+    bool is_last = c->life != CONN_STAYS ||
                    c->requests >= worker_conf(c->worker)->keepalive_requests;
     if (!tx->xfer.is_tunnel_open &&
-        (c->must_close || (is_last && !is_handshake(tx)))) {
+        (c->life == CONN_CLOSES || (is_last && !is_handshake(tx)))) {
         tx->xfer.must_close = true;
     }
 }
