@@ -82,7 +82,7 @@ on_upstream(struct tx *tx)
     if (slot->state == SLOT_HELD) {
         tx->t_slot = clock_mono();
         if (has_waited) {
-            task_wake(&tx->conn->task); /* the time for its body begins */
+            tx_deadline_changed(tx); /* the time for its body begins */
         }
         return V_NEXT;
     }

@@ -186,11 +186,10 @@ read_next(struct gzip_mask *g, struct bufq *in, bool is_end)
 static void
 read_plain(struct gzip_mask *g, struct bufq *in, struct bufq *to)
 {
-    struct str run = bufq_peek(in);
-    size_t room = bufq_room(to), n = run.n < room ? run.n : room;
-    bufq_append(&g->copy, str_n(run.p, n));
-    give(g, to, str_n(run.p, n));
-    bufq_consume(in, n);
+    struct str run = bufq_peek_for(in, to);
+    bufq_append(&g->copy, run);
+    give(g, to, run);
+    bufq_consume(in, run.n);
 }
 
 static void

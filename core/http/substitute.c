@@ -286,9 +286,7 @@ static void
 pass_rest(const struct substitution *f, struct bufq *in, struct bufq *out)
 {
     while (!bufq_is_empty(in) && !bufq_is_full(out)) {
-        struct str run = bufq_peek(in);
-        size_t room = bufq_room(out);
-        run.n = run.n < room ? run.n : room;
+        struct str run = bufq_peek_for(in, out);
         tell_raw(f, run);
         size_t moved = bufq_move(out, in, run.n);
         AN(moved == run.n);

@@ -2,7 +2,7 @@
 
 /*
  * An exchange: one request and its response, from the parsed head to the log
- * line. A task with a step for each stage (tx_request.c, tx_upstream.c,
+ * line. A task with a step for each stage (tx_request.c, upstream.c,
  * tx_response.c) and two pumps. It knows nothing of HTTP versions: the conn's
  * serve_* and the peer's up_* codecs fill and drain the same heads and pumps.
  *
@@ -37,6 +37,13 @@ enum tx_fault {
     FAULT_OWN
 };
 
+/* What the conn has still to do for it; only goes on. */
+enum tx_client {
+    TX_CLIENT_THERE, /* it reads and writes */
+    TX_CLIENT_DONE,  /* nothing: the client has all that it gets */
+    TX_CLIENT_GONE   /* nothing: the client has left; why is in `cause` */
+};
+
 struct tx {
     unsigned magic;
     struct xfer xfer; /* the tx lies in its arena */
@@ -68,8 +75,7 @@ struct tx {
 
     /* for the conn */
     bool is_passthrough; /* the tunnel that it opens, or that it carries */
-    bool is_client_done; /* the conn has written all, or gave up */
-    bool is_client_gone; /* ... gave up: why is in `cause` */
+    enum tx_client client;
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or
                                        in the arena; NULL: it does not say */
@@ -126,6 +132,9 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
+/* What the client's time goes by has changed: its block, or it has a slot. */
+void tx_deadline_changed(struct tx *tx);
+
 /* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
  * client, and its connection ends. Returns the step. */
 must_check const struct step *tx_break(struct tx *tx);
@@ -159,10 +168,10 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
+extern const struct step tx_step_upstream; /* upstream.c: connects, sends,
                                               until the response's head */
 extern const struct step
-    tx_step_passthrough; /* tx_upstream.c: a passthrough tunnel's */
+    tx_step_passthrough; /* upstream.c: a passthrough tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */

@@ -105,7 +105,7 @@ run_target(struct task *t)
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
     bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->path.p == NULL) {
@@ -195,7 +195,7 @@ static const struct step *
 run_request(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->t_request == 0) {
@@ -209,7 +209,7 @@ run_request(struct task *t)
         route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
         normalise_head(tx);
         if (!tx->xfer.up.is_ended) {
-            task_wake(&tx->conn->task); /* its time-out is this block's */
+            tx_deadline_changed(tx); /* its time-out is this block's */
         }
     }
     switch (hooks_request(tx)) {

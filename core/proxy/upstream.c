@@ -206,7 +206,8 @@ start_dial(struct tx *tx)
 static const struct step *
 ended_early(struct tx *tx)
 {
-    return tx->is_client_gone ? upstream_abandon(tx) : tx_body_failed(tx);
+    return tx->client == TX_CLIENT_GONE ? upstream_abandon(tx)
+                                        : tx_body_failed(tx);
 }
 
 /* The last word before the request leaves. */
@@ -266,7 +267,7 @@ run_connect(struct task *t)
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     const struct step *refused = NULL;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     refused = tx_judge_again(tx);
