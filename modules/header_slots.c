@@ -56,7 +56,7 @@ acquire(struct tx *tx, const struct policy *p)
     struct slot_ask ask = { .serial = tx->sandbox->serial,
         .index = tx->sandbox->index,
         .limit = p->header_slots,
-        .generation = tx->conn->worker->setup.generation,
+        .revision = worker_revision(tx->conn->worker, p),
         .queue = p->header_slots_queue,
         .task = &tx->xfer.task };
     struct slot *slot = slot_of(tx);

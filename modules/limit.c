@@ -84,9 +84,9 @@ lock_of(const struct worker *w, const struct sandbox *sb)
 }
 
 static void
-unlock_of(const struct worker *w, struct ledger_record *r)
+unlock_of(const struct worker *w, const struct sandbox *sb)
 {
-    ledger_unlock(w->setup.ledger, r, NULL);
+    ledger_unlock(w->setup.ledger, sb->index, NULL);
 }
 
 /* False: another sandbox has its place, and this one is no more. */
@@ -99,7 +99,7 @@ count_more(const struct worker *w, const struct sandbox *sb,
         return false;
     }
     *n = ledger_count_more(r, ledger_row(w->setup.ledger), what);
-    unlock_of(w, r);
+    unlock_of(w, sb);
     return true;
 }
 
@@ -110,7 +110,7 @@ count_less(
     struct ledger_record *r = lock_of(w, sb);
     if (r != NULL) {
         ledger_count_less(r, ledger_row(w->setup.ledger), what);
-        unlock_of(w, r);
+        unlock_of(w, sb);
     }
 }
 
@@ -277,7 +277,7 @@ limit_rate(struct tx *tx, const struct limit *l)
     }
     double wait = ledger_bucket_take(
         &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
-    unlock_of(w, r);
+    unlock_of(w, tx->sandbox);
     return wait <= 0 ? V_NEXT
                      : refuse(tx, "rate", wait,
                            STR("rate: this sandbox begins requests faster than "

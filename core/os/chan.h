@@ -27,10 +27,13 @@ enum chan_type {
     CHAN_SECRET,  /* master: fd is a memory file with a secret's message of
                      `number` bytes */
     CHAN_WORKER,  /* master to keeper: fd is its end of a worker's pair */
-    CHAN_DECLARE, /* master to keeper: sandbox `number` (serial), data: id;
-                     once more for the same serial makes no new key */
-    CHAN_CA,      /* keeper: `number` index, data: certificate (DER) */
-    CHAN_DROP,    /* master to keeper: sandbox `number` (serial) */
+    CHAN_SEGMENT, /* master: fd is segment `number` of the vault to the keeper,
+                     of the ledger to a worker, after those that it has */
+    CHAN_DECLARE, /* master to keeper: sandbox `number` (serial), data: struct
+                     declare; once more for the same makes no new key */
+    CHAN_CA,      /* keeper: of `number` (serial), data: certificate (DER) */
+    CHAN_DROP,    /* master to keeper: sandbox `number` (serial), data: struct
+                     declare without the id */
     CHAN_DONE,    /* keeper: it is done */
     CHAN_FAILED   /* keeper: it is not done; data: why */
 };

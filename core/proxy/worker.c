@@ -72,6 +72,18 @@ worker_check_drained(struct worker *w)
     }
 }
 
+/* A sandbox's policy may be older than the configuration that it is served
+ * under, or newer. A worker that drains does not go by the changes that its
+ * successor knows as well: for that its configuration is too old. */
+uint64_t
+worker_revision(const struct worker *w, const struct policy *p)
+{
+    CHECK(w, WORKER_MAGIC);
+    bool has_successor = w->is_quitting && !w->is_hard;
+    uint64_t own = w->setup.generation;
+    return p->revision > own && !has_successor ? p->revision : own;
+}
+
 /* Of all sandboxes: more slots than before are there for those, too, that
  * wait in workers that drain. */
 static void
@@ -82,7 +94,7 @@ set_slot_limits(struct worker *w)
         struct slot_ask ask = { .serial = sb->serial,
             .index = sb->index,
             .limit = sb->policy->header_slots,
-            .generation = w->setup.generation };
+            .revision = worker_revision(w, sb->policy) };
         slots_set_limit(w->slots, &ask);
     }
 }

@@ -16,6 +16,7 @@ struct proxy_conf;
 struct guard;
 struct leaf_cache;
 struct ledger;
+struct policy;
 struct pool;
 struct sandbox_set;
 struct slots;
@@ -87,6 +88,9 @@ struct worker {
 
 /* The egress block's own directives. */
 const struct proxy_conf *worker_conf(const struct worker *w);
+
+/* The revision of the limits that this worker knows by that policy. */
+uint64_t worker_revision(const struct worker *w, const struct policy *p);
 
 /* The HTML page for a status; n 0: none. */
 struct str worker_page(const struct worker *w, unsigned status);

@@ -127,7 +127,7 @@ set_slots(struct worker *w, const struct sandbox *sb)
     struct slot_ask ask = { .serial = sb->serial,
         .index = sb->index,
         .limit = sb->policy->header_slots,
-        .generation = w->setup.generation };
+        .revision = worker_revision(w, sb->policy) };
     slots_set_limit(w->slots, &ask);
 }
 
