@@ -19,6 +19,7 @@
 #include "conf/value.h"
 #include "http/auth.h"
 #include "http/credential_text.h"
+#include "http/gzip_mask.h"
 #include "http/head.h"
 #include "http/media.h"
 #include "http/placeholder.h"

@@ -275,15 +275,15 @@ static enum outcome
 judge_body(const struct tx *tx, const struct head *h)
 {
     const struct state *st = module_state(tx, redact_module_index);
-    enum coding coding = coding_of(h);
+    const struct transcoder *coding;
+    bool is_read = coding_of(h, &coding);
     if (st->mode == REDACT_ON) {
         return LOOKED_AT; /* what cannot be read is refused */
     }
     if (!media_is_text(h)) {
         return PASSED;
     }
-    bool is_unread = coding == CODING_UNREAD ||
-                     (h->status == 206 && coding != CODING_IDENTITY);
+    bool is_unread = !is_read || (h->status == 206 && coding != NULL);
     return is_unread ? UNREAD : LOOKED_AT;
 }
 
@@ -333,7 +333,7 @@ body_init(void *owner, void *state)
     struct body *b = state;
     b->tx = tx;
     b->set = scan_set_ref(current_state(tx)->now);
-    b->is_sent = tx->coding == CODING_IDENTITY;
+    b->is_sent = tx->transcoder == NULL;
     redact_scan_init(&b->scan, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
     const struct redact *rc = module_where(tx, redact_module_index);

@@ -75,8 +75,6 @@ struct proxy_conf {
     double proxy_read_timeout;     /* between two reads of a body;
                                       TASK_NEVER: off */
     double proxy_keepalive_timeout;
-    unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
-    unsigned gzip_comp_level; /* 1 to 9 */
     bool via;
     bool intercept; /* host: off makes a passthrough tunnel */
     struct port_list ports;
