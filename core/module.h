@@ -31,6 +31,7 @@
 #include "policy/policy_secret.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/listen.h"
