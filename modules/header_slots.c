@@ -25,6 +25,7 @@ refuse(struct tx *tx, const char *rule, struct str detail)
         .rule = rule,
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    finding(tx->conn, FINDING_LIMIT, tx->authority.host, rule);
     tx_reply(tx, &r);
     head_add(&tx->xfer.response, STR("Retry-After"), STR(RETRY_AFTER));
     return V_REPLY;

@@ -19,6 +19,7 @@ answer(struct tx *tx, unsigned status)
         .reason = decision_reason(d, tx->xfer.arena),
         .detail = decision_explain(d, tx->xfer.arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
+    finding(tx->conn, FINDING_DENIED, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     if (d->outcome == DECIDE_METHOD) {
         head_add(&tx->xfer.response, STR("Allow"),
@@ -80,6 +81,7 @@ act(struct conn *c, const struct target *t, const struct decision *d)
         return V_NEXT;
     }
     if (t->tx == NULL) {
+        finding(c, FINDING_DENIED, t->authority.host, decision_rule_name(d));
         return V_ABORT;
     }
     return d->outcome == DECIDE_RETURN ? answer_return(t->tx)

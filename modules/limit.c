@@ -180,6 +180,7 @@ count_connection(struct conn *c)
     cl->is_beyond = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
         conn_log(c, LOG_WARN, "connections: more than %u", limit);
+        finding(c, FINDING_LIMIT, STR_NONE, "connections");
         return V_ABORT;
     }
     if (is_alone(w) || make_room(c, n.own)) {
@@ -251,6 +252,7 @@ refuse(struct tx *tx, const char *rule, double seconds, struct str detail)
         .rule = rule,
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    finding(tx->conn, FINDING_LIMIT, tx->authority.host, rule);
     tx_reply(tx, &r);
     head_add(&tx->xfer.response, STR("Retry-After"),
         arena_printf(tx->xfer.arena, "%u", round_up(seconds)));

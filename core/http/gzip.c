@@ -48,18 +48,6 @@ struct gzip {
 
 #define GZIP_MAGIC 0x6712de7au
 
-enum coding
-coding_lookup(struct str name)
-{
-    if (str_ieq(name, STR("gzip")) || str_ieq(name, STR("x-gzip"))) {
-        return CODING_GZIP;
-    }
-    if (str_ieq(name, STR("deflate"))) {
-        return CODING_DEFLATE;
-    }
-    return str_ieq(name, STR("identity")) ? CODING_IDENTITY : CODING_UNREAD;
-}
-
 void *
 gzip_zalloc(void *opaque, unsigned n, unsigned size)
 {

@@ -6,23 +6,14 @@
  * that could be given. Memory is bounded whatever comes: about 40 KiB for each
  * gunzip, GZIP_MEMORY for each gzip.
  *
- * The owner of zlib, with gzip_*.c beside it; knows nothing of HTTP but the
+ * The owner of zlib, with gzip_*.c beside it; knows nothing of HTTP, nor the
  * codings' names.
  */
 
 #include "base/bufq.h"
 
 /* What a body is wrapped in. */
-enum coding {
-    CODING_IDENTITY,
-    CODING_GZIP,
-    CODING_DEFLATE,
-    CODING_UNREAD /* one that is not read here, or several */
-};
-
-/* By one member of Content-Encoding or Accept-Encoding, without parameters, in
- * any case; "x-gzip" is gzip. */
-enum coding coding_lookup(struct str name);
+enum coding { CODING_GZIP, CODING_DEFLATE };
 
 enum gzip_io {
     GZIP_NEED, /* took all; more input, please */

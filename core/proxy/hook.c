@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 
-#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
 #include "proxy/tunnel.h"
@@ -31,6 +30,7 @@ enum hook {
     H_TRAILERS,
     H_LOG,
     H_SANDBOX_END,
+    H_TRANSCODER,
     HOOKS
 };
 
@@ -84,6 +84,7 @@ hooks_init(const struct module *const *list, unsigned n)
         hook_collect(H_TRAILERS, i, m->on_trailers != NULL);
         hook_collect(H_LOG, i, m->on_log != NULL);
         hook_collect(H_SANDBOX_END, i, m->on_sandbox_end != NULL);
+        hook_collect(H_TRANSCODER, i, m->transcoders != NULL);
         state_collect(LIFE_TX, i, m->tx_size);
         state_collect(LIFE_CONN, i, m->conn_size);
         state_collect(LIFE_WORKER, i, m->worker_size);
@@ -406,9 +407,34 @@ add_request_filters(struct tx *tx)
     }
 }
 
+static bool
+has_name(const struct transcoder *t, struct str name)
+{
+    const char *const *n = t->names;
+    while (*n != NULL && !str_ieq(str_of(*n), name)) {
+        n++;
+    }
+    return *n != NULL;
+}
+
+const struct transcoder *
+hooks_transcoder(struct str name)
+{
+    for (unsigned i = 0; i < hook_count[H_TRANSCODER]; i++) {
+        const struct transcoder *t = hook_module(H_TRANSCODER, i)->transcoders;
+        for (; t->names != NULL; t++) {
+            if (has_name(t, name)) {
+                return t;
+            }
+        }
+    }
+    return NULL;
+}
+
 static void
 add_response_filters(struct tx *tx)
 {
+    const struct transcoder *t = tx->transcoder;
     bool only_looks = true;
     const struct filter *found[PUMP_STAGES_MAX];
     unsigned n = 0, first = PUMP_STAGES_MAX, last = PUMP_STAGES_MAX;
@@ -416,8 +442,7 @@ add_response_filters(struct tx *tx)
          i = next_filter(tx, false, i + 1)) {
         AN(n < LEN(found));
         found[n] = known[i]->response_body;
-        if (found[n]->flags & FILTER_IDENTITY &&
-            tx->coding != CODING_IDENTITY) {
+        if (found[n]->flags & FILTER_IDENTITY && t != NULL) {
             first = first < n ? first : n;
             last = n;
         }
@@ -429,12 +454,12 @@ add_response_filters(struct tx *tx)
     for (unsigned i = 0; i < n; i++) {
         if (i == first) {
             pump_add(&tx->xfer.down, tx, tx->xfer.arena,
-                only_looks ? &mask_read_filter : &gunzip_filter);
+                only_looks ? t->look : t->decode);
         }
         pump_add(&tx->xfer.down, tx, tx->xfer.arena, found[i]);
         if (i == last) {
             pump_add(&tx->xfer.down, tx, tx->xfer.arena,
-                only_looks ? &mask_write_filter : &gzip_filter);
+                only_looks ? t->leave : t->encode);
         }
     }
 }

@@ -10,6 +10,7 @@
 #include "net/server_hello.h"
 #include "net/tls_record.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
@@ -51,6 +52,7 @@ hello_refusal(
     if (authority_eq(au, &c->target)) {
         return NULL;
     }
+    finding(c, FINDING_SNI, au->host, "sni");
     return h->has_ech ? &ech : &other;
 }
 

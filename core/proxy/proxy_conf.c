@@ -136,18 +136,6 @@ set_head_size(struct bind *b, const struct directive *d, void *field)
                STR_ARG(d->name.text));
 }
 
-static bool
-set_level(struct bind *b, const struct directive *d, void *field)
-{
-    unsigned *n = field;
-    if (!set_uint(b, d, n)) {
-        return false;
-    }
-    return (*n >= 1 && *n <= 9) ||
-           conf_error(b, &d->args[0], "\"%.*s\" must be 1 to 9",
-               STR_ARG(d->name.text));
-}
-
 /* The peer that died is found in two minutes. */
 #define KEEPALIVE_DEFAULT                                                      \
     {                                                                          \
@@ -276,9 +264,6 @@ static const struct cmd proxy_cmds[] = {
         set_time_or_off),
     CMD_SECONDS(
         "proxy_keepalive_timeout", CONF_WHERE, P, proxy_keepalive_timeout),
-    CMD_UINT("gunzip_ratio", CONF_WHERE, P, gunzip_ratio),
-    CMD("gzip_comp_level", CONF_WHERE, 1, 1, P, gzip_comp_level, unsigned,
-        set_level),
     CMD_FLAG("via", CONF_WHERE, P, via),
     CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
         set_ports),
@@ -314,8 +299,6 @@ static const struct proxy_conf proxy_defaults = {
     .proxy_header_timeout = -1,
     .proxy_read_timeout = 60,
     .proxy_keepalive_timeout = 60,
-    .gunzip_ratio = 1000,
-    .gzip_comp_level = 1,
     .ports = { default_ports, LEN(default_ports) },
     .proxy_ssl = { .versions = TLS_ANY, .depth = TLS_DEPTH_MAX },
 };

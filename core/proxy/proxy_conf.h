@@ -72,8 +72,6 @@ struct proxy_conf {
     double proxy_read_timeout;     /* between two reads of a body;
                                       TASK_NEVER: off */
     double proxy_keepalive_timeout;
-    unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
-    unsigned gzip_comp_level; /* 1 to 9 */
     bool via;
     struct port_list ports;
     struct cidr_list allow_address;

@@ -11,7 +11,6 @@
  */
 
 #include "base/addr.h"
-#include "http/gzip.h"
 #include "policy/decide.h"
 #include "proxy/route.h"
 #include "wire/xfer.h"
@@ -20,12 +19,12 @@ struct passthrough;
 struct conn;
 struct peer;
 struct dial;
-struct gzip_mask;
 struct scope;
 struct policy;
 struct sandbox;
 struct pool_host;
 struct reply;
+struct transcoder;
 struct upstream_proxy;
 
 /* Where a failure lies; for the log. */
@@ -52,10 +51,10 @@ struct tx {
     struct policy *policy;   /* that it was decided under: tx_policy.h */
     uint64_t id;
 
-    enum coding coding;          /* that a filter of `down` wants undone */
-    struct gzip_mask *gzip_mask; /* of the stages around it, or NULL */
-    bool needs_whole;            /* FILTER_LOOKS must see all of `down` */
-    struct authority authority;  /* canonical; where the client wants to go */
+    const struct transcoder *transcoder; /* whose coding a filter of `down`
+                                            wants undone; NULL: none */
+    bool needs_whole;           /* FILTER_LOOKS must see all of `down` */
+    struct authority authority; /* canonical; where the client wants to go */
     struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */
 

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -149,6 +150,7 @@ keep_secret_safe(struct tx *tx)
         return NULL;
     }
     tx_fail(tx, FAULT_POLICY, "credential on a plain port");
+    finding(tx->conn, FINDING_CREDENTIAL, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     return &tx_step_reply;
 }

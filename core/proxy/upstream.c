@@ -10,6 +10,7 @@
 #include "net/dial.h"
 #include "net/guard.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
@@ -302,6 +303,9 @@ led_nowhere(struct tx *tx, const struct dial_result *r)
         .reason = decision_blocked(&tx->decision, tx->xfer.arena) };
     reply.rule = judge_nowhere(
         &tx->decision, &tx->route, r->why, tx->xfer.arena, &reply.detail);
+    if (r->error == DIAL_DENIED) {
+        finding(tx->conn, FINDING_ADDRESS, tx->authority.host, reply.rule);
+    }
     return give_up(tx, &reply);
 }
 

@@ -18,6 +18,7 @@
 #include "proxy/accept.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
@@ -210,6 +211,7 @@ worker_make(struct worker *w)
     w->dns = make_dns(w);
     w->guard = listen_guard(w->conf, w->loop);
     w->distrust = distrust_new();
+    w->findings = findings_new();
     if (w->tls == NULL || w->dns == NULL || w->guard == NULL) {
         return false;
     }
@@ -284,6 +286,7 @@ worker_free(struct worker *w)
         dns_free(w->dns);
     }
     distrust_free(w->distrust);
+    findings_free(w->findings);
     if (w->guard != NULL) {
         guard_free(w->guard);
     }

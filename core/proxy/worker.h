@@ -12,6 +12,7 @@
 struct distrust;
 struct dns;
 struct dns_static;
+struct findings;
 struct proxy_conf;
 struct guard;
 struct leaf_cache;
@@ -75,6 +76,7 @@ struct worker {
     struct pool *pool;
     struct slots *slots;
     struct distrust *distrust;
+    struct findings *findings;
     struct acceptor *acceptors;
     void *module_state; /* hook.c's block */
     struct list conns;

@@ -12,6 +12,7 @@
 #include "net/tls_session.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -164,6 +165,7 @@ worker_sandbox_end(struct worker *w, struct sandbox *sb)
         tls_sessions_forget(tls_client_sessions(w->tls_clients[i]), serial);
     }
     distrust_forget(w->distrust, serial);
+    findings_forget(w->findings, serial);
     hooks_sandbox_end(w, serial);
     sandbox_unref(sb);
 }

@@ -1,6 +1,7 @@
 """Weirs without one of their modules: each starts, serves what it still can,
 and refuses what it cannot hold."""
 
+import gzip
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 import lib.weir
 from lib.client import ACCESS_DENIED, UNRECOGNIZED_NAME, client_hello
+from lib.http import reply
 from lib.program import OBJS, link_without
 from lib.weir import ROOT
 
@@ -206,3 +208,75 @@ def test_http_in_a_tunnel_is_served(weir_without, plain_origin):
         assert c.get("/no", name).status == 404
         assert c.get("/yes", name).status == 200
     assert [r.target for r in plain_origin.requests] == ["/yes"]
+
+
+SECRET = "s3cret-0123456789-value"
+TEXT = f"x {SECRET} y"
+MASKED = TEXT.replace(SECRET, "*" * len(SECRET)).encode()
+PACKED = gzip.compress(TEXT.encode())
+
+
+@pytest.fixture
+def coded_origin(origin):
+    fields = [("Content-Type", "text/plain")]
+    origin.on("/plain", reply(TEXT, headers=fields))
+    fields.append(("Content-Encoding", "gzip"))
+    origin.on("/packed", reply(PACKED, headers=fields))
+    return origin
+
+
+def fetch_both(weir, origin, redact, sent):
+    """The answers for a body as it is, and for a compressed one; the log."""
+    w = weir(
+        egress="secret token env:TOKEN; host origin.test "
+        f"{{ bearer $secret_token; redact {redact}; }}",
+        env={"TOKEN": SECRET},
+    )
+    name = f"origin.test:{origin.port}"
+    with w.tunnel("origin.test", origin.port) as c:
+        both = [
+            c.request("GET", path, name, [("Accept-Encoding", sent)])
+            for path in ("/plain", "/packed")
+        ]
+    w.stop()
+    return *both, w.error_log()
+
+
+def asked_for(origin):
+    return [r.get("accept-encoding") for r in origin.requests]
+
+
+def test_no_coding_is_read(weir_without, coded_origin):
+    """A body that must be seen is asked for as it is; one that comes
+    compressed all the same does not arrive."""
+    weir = weir_without("gzip_stream")
+    plain, packed, log = fetch_both(weir, coded_origin, "on", "gzip, deflate")
+    assert asked_for(coded_origin) == ["identity", "identity"]
+    assert (plain.status, plain.body) == (200, MASKED)
+    assert packed.status == 502
+    assert packed.get("proxy-status").startswith(
+        "weir; error=http_response_content_coding; details="
+    )
+    assert PACKED not in packed.body and SECRET.encode() not in packed.body
+    assert "content coding that cannot be read" in log
+
+
+def test_a_coding_that_is_not_read_passes_as_it_comes(
+    weir_without, coded_origin
+):
+    """Where bodies are looked through as far as they can be: and the log says
+    that this one could not be."""
+    weir = weir_without("gzip_stream")
+    plain, packed, log = fetch_both(weir, coded_origin, "text", "x-gzip;q=0.5")
+    assert asked_for(coded_origin) == ["identity", "identity"]
+    assert (plain.status, plain.body) == (200, MASKED)
+    assert (packed.status, packed.body) == (200, PACKED)
+    assert "is looked through as it comes" in log
+
+
+def test_it_is_the_module_that_reads_them(weir, coded_origin):
+    """The same in the whole build."""
+    plain, packed, _ = fetch_both(weir, coded_origin, "on", "gzip, deflate")
+    assert asked_for(coded_origin) == ["gzip, deflate", "gzip, deflate"]
+    assert (plain.status, packed.status) == (200, 200)
+    assert gzip.decompress(packed.body) == MASKED
