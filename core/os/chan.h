@@ -2,13 +2,15 @@
 
 /*
  * Typed messages between weir's own processes over a SEQPACKET pair, each with
- * at most one descriptor. A malformed message is our own bug, or comes from a
- * process that was taken over: the channel is not used any more then.
+ * at most one descriptor. A message is one packet, or several when its data is
+ * long (link.h sends and gathers those). A malformed one is our own bug, or
+ * comes from a process that was taken over: the channel is not used any more
+ * then.
  */
 
 #include "base/str.h"
 
-#define CHAN_DATA_MAX 2048 /* bytes after the header */
+#define CHAN_DATA_MAX 2048 /* bytes of data in one packet */
 
 enum chan_type {
     CHAN_READY =
@@ -45,14 +47,25 @@ struct chan_msg {
     int fd;          /* -1: none; received: the caller's to close */
 };
 
-/* IO_OK; IO_AGAIN: the queue of a non-blocking socket is full; IO_ERR. The fd
- * stays the caller's. */
+/* Sends a message of one packet. IO_OK; IO_AGAIN: the queue of a non-blocking
+ * socket is full; IO_ERR. The fd stays the caller's. */
 must_check enum io chan_send(int sock, const struct chan_msg *m);
 
-/* IO_EOF: the other process has closed its end, and all that it sent was
- * received. IO_ERR: a malformed message, its descriptors closed. `buf` has
- * CHAN_DATA_MAX bytes. */
+/* Sends one packet of a message of any size, from byte *at of its data on, and
+ * moves *at; the fd goes with the first one. To be called until *at is
+ * m->data.n, at least once. As chan_send(). */
+must_check enum io chan_send_part(
+    int sock, const struct chan_msg *m, size_t *at);
+
+/* Receives a message of one packet. IO_EOF: the other process has closed its
+ * end, and all that it sent was received. IO_ERR: a malformed or longer
+ * message, its descriptors closed. `buf` has CHAN_DATA_MAX bytes. */
 must_check enum io chan_recv(int sock, struct chan_msg *m, char *buf);
+
+/* Receives one packet. `*more`: so many bytes of its message are in packets
+ * that follow, each with the same type and number. As chan_recv(). */
+must_check enum io chan_recv_part(
+    int sock, struct chan_msg *m, char *buf, size_t *more);
 
 /* As chan_recv(), but waits at most `seconds`; IO_AGAIN: nothing came. */
 must_check enum io chan_recv_wait(
