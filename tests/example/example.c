@@ -1,7 +1,7 @@
 /*
  * A module from outside the tree, to begin one's own from: it has every hook,
- * in the order in which they are called, a filter for bodies, a directive of
- * each chain and a variable. Built by
+ * in the order in which they are called, a filter for bodies, a content coding,
+ * a directive of each chain and a variable. Built by
  *     ./configure --add-module=tests/example
  * and by tests/lifecycle/example_test.py, which shows what each part does.
  */
@@ -297,6 +297,43 @@ static const struct filter shout = { .name = "shout",
     .wait = wait,
     .why = why };
 
+static char
+rotated(char ch)
+{
+    char first = ch >= 'a' && ch <= 'z' ? 'a' : 'A';
+    return ch >= first && ch < first + 26
+               ? (char)((ch - first + 13) % 26 + first)
+               : ch;
+}
+
+/* What undoes rot13 does it again. */
+static enum flow
+rotate(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    char ch;
+    (void)state;
+    while (!bufq_is_full(out) && bufq_copy(in, &ch, 1) == 1) {
+        bufq_consume(in, 1);
+        ch = rotated(ch);
+        bufq_append(out, str_n(&ch, 1));
+    }
+    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
+}
+
+static const struct filter rot13 = { .name = "rot13", .run = rotate };
+
+static const char *const rot13_names[] = { "rot13", NULL };
+
+/* The content codings that it reads. */
+static const struct transcoder transcoders[] = {
+    { .names = rot13_names,
+        .decode = &rot13,
+        .encode = &rot13,
+        .look = &rot13,
+        .leave = &rot13 },
+    { 0 },
+};
+
 static bool
 get_interims(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
@@ -360,4 +397,5 @@ const struct module example_module = {
     .explain = explain,
     .request_body = &shout,
     .response_body = &shout,
+    .transcoders = transcoders,
 };
