@@ -19,6 +19,7 @@ answer(struct tx *tx, unsigned status)
         .reason = decision_reason(d, tx->xfer.arena),
         .detail = decision_explain(d, tx->xfer.arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
+    finding(tx->conn, FINDING_DENIED, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     if (d->outcome == DECIDE_METHOD) {
         head_add(&tx->xfer.response, STR("Allow"),
@@ -64,15 +65,23 @@ answer_return(struct tx *tx)
     return V_REPLY;
 }
 
+/* The tunnel is opened, and each request in it is denied. */
+static bool
+is_shown_inside(
+    const struct conn *c, const struct target *t, const struct decision *d)
+{
+    return t->kind != T_REQUEST && !c->is_passthrough &&
+           hooks_tunnel(c, d) == TUNNEL_OPEN;
+}
+
 static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
-    bool is_shown_inside = t->kind != T_REQUEST && !c->is_passthrough &&
-                           worker_conf(c->worker)->deny_inside;
-    if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
+    if (d->outcome == DECIDE_ALLOW || is_shown_inside(c, t, d)) {
         return V_NEXT;
     }
     if (t->tx == NULL) {
+        finding(c, FINDING_DENIED, t->authority.host, decision_rule_name(d));
         return V_ABORT;
     }
     return d->outcome == DECIDE_RETURN ? answer_return(t->tx)

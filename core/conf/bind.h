@@ -74,6 +74,14 @@ struct cmd {
         .size = sizeof(((T *)0)->F), .set = (SET)                              \
     }
 
+/* A field of another part's struct. */
+#define CMD_LENT(NAME, CTX, T, F, C, SET, PART)                                \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = 1, .max_args = 1,       \
+        .offset = CMD_AT(T, F, C), .size = sizeof(((T *)0)->F), .set = (SET),  \
+        .part = (PART)                                                         \
+    }
+
 #define CMD_LISTED(NAME, CTX, MIN, MAX, T, F, C, SET)                          \
     {                                                                          \
         .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \

@@ -68,6 +68,19 @@ block_allows_method(const struct block *b, struct str method)
     return l->n == 0;
 }
 
+const char *
+block_needs_requests(const struct block *b)
+{
+    CHECK(b, BLOCK_MAGIC);
+    AZ(b->outer);
+    return b->uses_secret               ? "a secret"
+           : b->scope->children != NULL ? "a location"
+           : b->conf->methods.n != 0    ? "methods"
+           : b->conf->return_code != 0  ? "return"
+           : b->has_proxy_pass          ? "proxy_pass"
+                                        : NULL;
+}
+
 /* The binder copied all of the outer block's struct; of that the location
  * keeps `methods` alone. */
 static struct block *

@@ -97,6 +97,10 @@ void block_mark_proxy_pass(const struct scope *s);
  * sent in canonical form, as where there are locations. */
 void block_mark_path(const struct scope *s);
 
+/* What of it, or of a location in it, can hold only where requests are seen:
+ * "a secret", "methods", …; NULL: nothing, so TLS to it may stay unopened. */
+const char *block_needs_requests(const struct block *b);
+
 /* What the block's own allow and deny rules say of a host. */
 enum access { ACCESS_NONE, ACCESS_ALLOW, ACCESS_DENY };
 

@@ -38,8 +38,9 @@ static void
 reply_end(struct tx *tx, struct str body)
 {
     struct head *h = &tx->xfer.response;
+    struct task *sink = tx->xfer.down.sink;
     pump_fini(&tx->xfer.down);
-    pump_init(&tx->xfer.down, NULL, &tx->conn->task);
+    pump_init(&tx->xfer.down, NULL, sink);
     h->body = BODY_LENGTH;
     h->length = body.n;
     bufq_append(pump_in(&tx->xfer.down), body);

@@ -18,6 +18,7 @@
 #include "proxy/accept.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
@@ -158,7 +159,9 @@ void
 worker_keeper_changed(struct worker *w)
 {
     CHECK(w, WORKER_MAGIC);
-    leaf_cache_ask_again(w->leaves);
+    if (w->leaves != NULL) {
+        leaf_cache_ask_again(w->leaves);
+    }
 }
 
 void
@@ -189,19 +192,27 @@ make_dns(struct worker *w)
     return dns_new(w->loop, &c);
 }
 
+int
+worker_make_leaves(struct worker *w, unsigned max, unsigned rate)
+{
+    CHECK(w, WORKER_MAGIC);
+    AZ(w->leaves);
+    w->leaves = leaf_cache_new(w->loop, w->setup.keeper, max, rate);
+    w->setup.keeper = -1; /* it has it */
+    return w->leaves != NULL ? 0 : -1;
+}
+
 static bool
 worker_make(struct worker *w)
 {
     const struct proxy_conf *pc = w->proxy_conf;
     tcp_set_keepalive(&pc->so_keepalive);
     w->tls = tls_server_new(w->setup.tickets);
-    w->leaves =
-        leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);
     w->dns = make_dns(w);
     w->guard = listen_guard(w->conf, w->loop);
     w->distrust = distrust_new();
-    if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
-        w->guard == NULL) {
+    w->findings = findings_new();
+    if (w->tls == NULL || w->dns == NULL || w->guard == NULL) {
         return false;
     }
     w->pool = pool_new(w->loop, w->guard, POOL_MAX, POOL_HOST_MAX);
@@ -268,10 +279,14 @@ worker_free(struct worker *w)
     if (w->leaves != NULL) {
         leaf_cache_free(w->leaves);
     }
+    if (w->setup.keeper >= 0) {
+        close(w->setup.keeper);
+    }
     if (w->dns != NULL) {
         dns_free(w->dns);
     }
     distrust_free(w->distrust);
+    findings_free(w->findings);
     if (w->guard != NULL) {
         guard_free(w->guard);
     }

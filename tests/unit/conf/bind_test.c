@@ -163,29 +163,8 @@ static const struct conf_part second_part = {
 
 static const struct conf_part empty_part = { .name = "empty" };
 
-/* It has no struct of its own, and a name that another part has elsewhere. */
-static const struct cmd lent_cmds[] = {
-    { .name = "lent",
-        .contexts = CONF_WHERE,
-        .min_args = 1,
-        .max_args = 1,
-        .offset = CMD_AT(struct first, number, unsigned),
-        .set = set_uint,
-        .part = &first_part },
-    { 0 },
-};
-
-static const struct conf_part lent_part = { .name = "lent", .cmds = lent_cmds };
-
-static const struct cmd gone_cmds[] = { { .name = "away" }, { .name = "token" },
-    { 0 } };
-
-static const struct conf_part gone_part = {
-    .name = "gone", .cmds = gone_cmds, .is_left_out = true
-};
-
 static const struct conf_part *const parts[] = { &first_part, &second_part,
-    &empty_part, &lent_part, &gone_part };
+    &empty_part };
 
 struct fixture {
     struct tmp_dir dir;
@@ -508,42 +487,6 @@ parts_may_not_collide(void **state)
 }
 
 static void
-a_field_of_another_part(void **state)
-{
-    struct conf *c = binds(state, "egress { lent 3; host a { number 4; } }");
-    struct scope *egress = conf_scope(c, CONF_EGRESS);
-    assert_int_equal(part_of(egress)->number, 3);
-    assert_int_equal(part_of(egress->children)->number, 4);
-    assert_true(scope_has(c, egress, "lent"));
-    refuses(state, "egress { lent x; }",
-        "invalid value \"x\" in \"lent\" directive", 1);
-}
-
-/* Where the name means nothing else. */
-static void
-a_module_that_is_left_out(void **state)
-{
-    refuses(state, "egress {\naway 1; }",
-        "the \"away\" directive requires gone_module, which this build is "
-        "without",
-        2);
-    refuses(state, "away { }",
-        "the \"away\" directive requires gone_module, which this build is "
-        "without",
-        1);
-    refuses(state, "token 1;",
-        "the \"token\" directive requires gone_module, which this build is "
-        "without",
-        1);
-    binds(state, "egress { class a { token 1; } }");
-    refuses(state, "egress { number 1\naway 1; }",
-        "\"away\" begins a line among the arguments of \"number\" of line "
-        "1: a \";\" is missing before it, or it is a value and must be in "
-        "quotes",
-        2);
-}
-
-static void
 files(void **state)
 {
     struct fixture *f = *state;
@@ -646,8 +589,6 @@ main(void)
         T(checks_refuse),
         T(errors_do_not_show_long_tokens),
         T(parts_may_not_collide),
-        T(a_field_of_another_part),
-        T(a_module_that_is_left_out),
         T(files),
         T(prefix_and_file),
         T(many_blocks_load_fast),

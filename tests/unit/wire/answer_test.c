@@ -13,6 +13,7 @@
 #include "../net/time_shift.h"
 #include "base/mem.h"
 
+#define REQUEST_LARGE 40000
 #define HOST "Host: weir\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define POST(path, fields) "POST " path " HTTP/1.1\r\n" HOST fields "\r\n"
@@ -171,11 +172,12 @@ test_what_is_no_request(void **state)
 static void
 assert_large_refused(const char *before, unsigned status)
 {
-    static char request[40000];
     size_t n = strlen(before);
+    char *request = xcalloc(REQUEST_LARGE + 1);
+    memset(request, 'x', REQUEST_LARGE);
     memcpy(request, before, n);
-    memset(request + n, 'x', sizeof request - 1 - n);
     assert_refused(request, status);
+    xfree(request);
 }
 
 static void

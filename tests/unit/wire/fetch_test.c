@@ -18,10 +18,12 @@
 #include "../net/time_shift.h"
 #include "../os/fds.h"
 #include "answer_fixture.h"
+#include "base/mem.h"
 #include "net/tls.h"
 
 #define TIMEOUT 30
 #define LARGE 200000
+#define BODY_LARGE (8 << 20) /* more than sockets take */
 
 static struct tmp_dir dir;
 static struct dns *dns;
@@ -497,7 +499,6 @@ assert_cancelled(struct fetch *f, const struct origin *o)
 static void
 test_it_is_cancelled(void **state)
 {
-    static char large[8 << 20];
     static const char *const said[] = { "", "HTTP/1.1 200 OK\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc" };
     struct origin o;
@@ -509,10 +510,12 @@ test_it_is_cancelled(void **state)
     origin_hears(&o, "\x16"); /* in its handshake */
     assert_cancelled(f, &o);
     args = args_of("http://a.example:%u/", origin_port);
-    args.body = str_n(large, sizeof large); /* more than is taken */
+    char *large = xcalloc(BODY_LARGE);
+    args.body = str_n(large, BODY_LARGE);
     f = fetch_start(&args, &af.drive.task);
     origin_hears(&o, "\r\n\r\n");
     assert_cancelled(f, &o);
+    xfree(large);
     args.body = STR_NONE;
     for (size_t i = 0; i < LEN(said); i++) {
         f = fetch_start(&args, &af.drive.task);

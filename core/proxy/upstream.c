@@ -10,6 +10,7 @@
 #include "net/dial.h"
 #include "net/guard.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
@@ -206,7 +207,8 @@ start_dial(struct tx *tx)
 static const struct step *
 ended_early(struct tx *tx)
 {
-    return tx->is_client_gone ? upstream_abandon(tx) : tx_body_failed(tx);
+    return tx->client == TX_CLIENT_GONE ? upstream_abandon(tx)
+                                        : tx_body_failed(tx);
 }
 
 /* The last word before the request leaves. */
@@ -266,7 +268,7 @@ run_connect(struct task *t)
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     const struct step *refused = NULL;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     refused = tx_judge_again(tx);
@@ -301,6 +303,9 @@ led_nowhere(struct tx *tx, const struct dial_result *r)
         .reason = decision_blocked(&tx->decision, tx->xfer.arena) };
     reply.rule = judge_nowhere(
         &tx->decision, &tx->route, r->why, tx->xfer.arena, &reply.detail);
+    if (r->error == DIAL_DENIED) {
+        finding(tx->conn, FINDING_ADDRESS, tx->authority.host, reply.rule);
+    }
     return give_up(tx, &reply);
 }
 
