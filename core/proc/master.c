@@ -154,24 +154,26 @@ master_wait(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
     unsigned n = 0;
-    struct pollfd *p = xcalloc((2 + m->n_children) * sizeof *p);
+    struct pollfd *p = xcalloc((3 + m->n_children) * sizeof *p);
     struct secret_store *store =
         m->current != NULL ? policy_secret_store(m->current->conf) : NULL;
     int secrets = store != NULL ? secret_watch_fd(store) : -1;
     p[n++] = (struct pollfd){ m->sig, POLLIN, 0 };
     p[n++] = (struct pollfd){ secrets, POLLIN, 0 };
+    p[n++] = (struct pollfd){ m->notify.fd, POLLOUT, 0 };
     struct list *k = m->children.next;
     for (; k != &m->children; k = k->next) {
         const struct link *l = &container_of(k, struct child, node)->link;
         short events = link_is_waiting(l) ? POLLIN | POLLOUT : POLLIN;
         p[n++] = (struct pollfd){ l->sock, events, 0 };
     }
-    AN(n == 2 + m->n_children);
+    AN(n == 3 + m->n_children);
     int r = poll(p, n, master_timeout(m));
     bool has_secrets = r > 0 && p[1].revents != 0;
     xfree(p);
     clock_update();
     master_flush(m);
+    notify_flush(&m->notify);
     if (has_secrets) {
         secret_watch_run(store, on_secret, m);
     }

@@ -73,7 +73,7 @@ must_check int master_make_room(struct master *m, const struct cycle *c);
 void master_end(struct master *m);
 
 /* For the service manager: the end of a reload that changed nothing. */
-void master_reload_failed(const struct master *m);
+void master_reload_failed(struct master *m);
 
 /* Ends all children; `how` only ever grows. */
 void master_stop(struct master *m, enum stop how);

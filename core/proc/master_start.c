@@ -77,7 +77,7 @@ commit(struct master *m)
 }
 
 void
-master_reload_failed(const struct master *m)
+master_reload_failed(struct master *m)
 {
     notify_ready(&m->notify, getpid(),
         "serving; the last reload failed, see the error log");
