@@ -158,7 +158,7 @@ begin(struct master *m, struct cycle *c)
         cycle_free(c);
         return -1;
     }
-    c->generation = ledger_generation(m->ledger);
+    c->revision = ledger_new_revision(m->ledger);
     m->next = c;
     m->start_deadline = clock_mono() + START_TIMEOUT;
     for (unsigned i = 0; i < c->main->worker_processes; i++) {

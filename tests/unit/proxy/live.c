@@ -398,7 +398,7 @@ live_start(void **state, const char *egress, const char *more)
     AZ(ledger_claim(l->ledger));
     struct worker_setup setup = { .loop = l->loop,
         .conf = w->conf,
-        .generation = ledger_generation(l->ledger),
+        .revision = ledger_new_revision(l->ledger),
         .count = 1,
         .keeper = pair[0],
         .tickets = -1,

@@ -279,6 +279,33 @@ count(struct conn *c, void *arg)
 }
 
 static void
+set_connections(struct live *l, unsigned n)
+{
+    struct policy values = *box(l)->policy;
+    values.connections = n;
+    change_to(l, &values);
+}
+
+/* No shared word keeps the limit of connections: what is there goes on, and
+ * what comes is judged by the policy that holds then. */
+static void
+test_connections_are_lowered(void **state)
+{
+    struct live *l = live_start(state, "", "connections 2;");
+    struct live_end *c = live_asks(l, false, "GET", "\r\n");
+    struct live_end *o = live_is_asked(l, false, "GET", "\r\n");
+    set_connections(l, 1);
+    live_send(o, OK);
+    live_answers(c, 200, "");
+    live_answers(sends(l, GET_OTHER), 503, "");
+    live_says_why(l, "connections exceeded");
+    set_connections(l, 2);
+    live_is_open(live_client(l));
+    live_asks_more(c, "GET", "\r\n");
+    live_gets(o, "GET / HTTP/1.1\r\nHost: up.test\r\n");
+}
+
+static void
 test_the_end(void **state)
 {
     struct line n = form(state, OTHER);
@@ -318,6 +345,7 @@ main(void)
         LIVE_TEST(test_refused_in_a_dial),
         LIVE_TEST(test_a_tunnel_in_its_dial),
         LIVE_TEST(test_running),
+        LIVE_TEST(test_connections_are_lowered),
         LIVE_TEST(test_the_end),
     };
     return cmocka_run_group_tests_name("tx_policy", tests, NULL, NULL);
