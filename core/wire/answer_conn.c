@@ -191,6 +191,7 @@ run_head(struct task *t)
 static bool
 feed(struct answer_conn *c)
 {
+    bufq_mark_secret(pump_in(&c->answer->xfer.up)); /* until it is empty */
     switch (h1_side_feed(c->side)) {
     case H1_FED:
         break;
@@ -367,6 +368,7 @@ answer_conn_new(struct answer_listener *l, int fd)
         s = tls_accept_own(tls, s, &c->task);
     }
     wire_init(&c->wire, s, H1_REQUEST_HEAD_MAX);
+    buf_mark_secret(&c->wire.in);
     task_wake(&c->task);
 }
 
