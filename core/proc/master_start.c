@@ -139,7 +139,7 @@ static void
 start_workers(struct master *m)
 {
     struct cycle *c = m->next;
-    c->generation = ledger_generation(m->ledger);
+    c->revision = ledger_new_revision(m->ledger);
     step_begin(m, NEXT_READY, READY_TIMEOUT);
     for (unsigned i = 0; i < c->main->worker_processes; i++) {
         if (master_start_worker(m, c, i) != 0) {

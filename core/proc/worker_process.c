@@ -233,7 +233,7 @@ start(struct state *s)
     const struct cycle *c = p->cycle;
     struct secret_store *store = policy_secret_store(c->conf);
     struct worker_setup setup = { .conf = c->conf,
-        .generation = c->generation,
+        .revision = c->revision,
         .index = p->index,
         .count = c->main->worker_processes,
         .keeper = p->links[0],
