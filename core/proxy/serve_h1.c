@@ -147,7 +147,7 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
     tx->xfer.task.step = &tx_step_reply;
     buf_clear(&c->wire.in);
     const struct step *next = begin_tx(c, tx);
-    side_of(c)->is_refused = true;
+    h1_side_refuse(side_of(c));
     return next;
 }
 
@@ -236,8 +236,8 @@ later(double a, double b)
 static bool
 is_out_of_sight(const struct conn *c, const struct h1_side *side)
 {
-    bool is_held_up = !side->is_body_done && c->tx->xfer.up.is_stopped;
-    return !side->is_head_written &&
+    bool is_held_up = side->in == H1_IN_BODY && c->tx->xfer.up.is_stopped;
+    return side->out == H1_OUT_NOTHING &&
            (is_held_up || c->wire.in.n == c->wire.in.max);
 }
 
@@ -260,7 +260,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (is_half_closed(c)) {
         return side->progress + pc->lingering_time;
     }
-    if (!side->is_body_done && !c->tx->xfer.up.is_stopped &&
+    if (side->in == H1_IN_BODY && !c->tx->xfer.up.is_stopped &&
         !tx_is_queued(c->tx)) {
         return later(side->progress, c->tx->t_slot) + pc->client_body_timeout;
     }
@@ -285,7 +285,7 @@ exchange_expired(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
     bool is_stuck = !bufq_is_empty(&c->wire.out);
-    if (is_stuck || is_half_closed(c) || side->is_head_written) {
+    if (is_stuck || is_half_closed(c) || side->out != H1_OUT_NOTHING) {
         tx_client_gone(tx, is_half_closed(c) && !is_stuck
                                ? STR("client closed the connection")
                                : STR("client timed out"));
@@ -299,7 +299,7 @@ exchange_expired(struct conn *c, struct h1_side *side)
 static void
 park_client(struct conn *c, const struct h1_side *side)
 {
-    if (side->is_head_written && bufq_is_empty(&c->wire.out)) {
+    if (side->out != H1_OUT_NOTHING && bufq_is_empty(&c->wire.out)) {
         wire_park(&c->wire);
     }
 }
@@ -347,7 +347,7 @@ decide_close(const struct conn *c, struct tx *tx)
 static enum io
 write_response(struct conn *c, struct h1_side *side)
 {
-    if (c->tx->xfer.is_head_ready && !side->is_head_written) {
+    if (c->tx->xfer.is_head_ready && side->out == H1_OUT_NOTHING) {
         decide_close(c, c->tx);
     }
     return h1_side_write(side);
@@ -366,19 +366,20 @@ static const struct step *
 end_tx(struct conn *c, const struct h1_side *side)
 {
     struct tx *tx = c->tx;
-    bool is_complete = side->is_end_written && bufq_is_empty(&c->wire.out);
+    bool is_complete = side->out == H1_OUT_END && bufq_is_empty(&c->wire.out);
     bool must_close = tx->xfer.must_close || !is_complete;
     bool is_tunnel = tx->xfer.is_tunnel_open && is_complete;
-    if (!must_close && !side->is_body_done) {
+    if (!must_close && side->in == H1_IN_BODY) {
         return begin_drain(c);
     }
     if (is_tunnel) {
         conn_open_tunnel(c, &tx->authority, tx->is_passthrough);
     }
-    if (!is_complete && side->is_head_written && !side->is_chunked) {
+    if (!is_complete && side->out != H1_OUT_NOTHING &&
+        side->framing != BODY_CHUNKED) {
         tcp_abort_on_close(c->wire.stream);
     }
-    bool may_send_more = !side->is_body_done || side->is_refused;
+    bool may_send_more = side->in != H1_IN_END;
     h1_of(c)->side = NULL;
     c->tx = NULL;
     tx_free(tx);
@@ -406,9 +407,9 @@ run_exchange(struct task *t)
         h1_side_write_head(side);
         return &conn_step_splice;
     }
-    if (!side->is_body_done && tx->body_fault == 0) {
+    if (side->in == H1_IN_BODY && tx->body_fault == 0) {
         feed(c, side);
-    } else if (side->is_body_done && tx->client == TX_CLIENT_THERE) {
+    } else if (side->in != H1_IN_BODY && tx->client == TX_CLIENT_THERE) {
         watch_client(c, side);
     }
     if (has_left_out_of_sight(c, side)) {
@@ -420,7 +421,7 @@ run_exchange(struct task *t)
     enum io r = write_response(c, side);
     if (r == IO_ERR || r == IO_EOF) {
         tx_client_gone(tx, STR("client closed in the response"));
-    } else if (r == IO_OK && (side->is_end_written || tx->xfer.is_broken)) {
+    } else if (r == IO_OK && (side->out == H1_OUT_END || tx->xfer.is_broken)) {
         tx_client_done(tx);
     } else if (clock_mono() >= exchange_deadline(c, side)) {
         exchange_expired(c, side);
@@ -440,7 +441,7 @@ run_drain(struct task *t)
     struct h1_side *side = side_of(c);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = h1_side_drain(side);
-    if (side->is_body_done) {
+    if (side->in != H1_IN_BODY) {
         return end_tx(c, side);
     }
     if (r != IO_AGAIN || clock_mono() >= end) {

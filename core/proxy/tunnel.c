@@ -9,6 +9,7 @@
 
 #include "policy/block.h"
 #include "policy/decide.h"
+#include "proxy/finding.h"
 #include "proxy/reply.h"
 #include "proxy/tx.h"
 
@@ -47,6 +48,7 @@ tunnel_refuse(struct tx *tx)
         .reason = decision_blocked(&tx->decision, tx->xfer.arena),
         .detail = tunnel_refusal(&tx->decision, tx->xfer.arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
+    finding(tx->conn, FINDING_DENIED, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     return V_REPLY;
 }

@@ -9,6 +9,7 @@
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/reply.h"
+#include "proxy/tunnel.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
@@ -150,5 +151,6 @@ tx_is_denied(struct tx *tx)
         q.path = path_received(tx);
     }
     judge(&q, &tx->authority, tx->conn->worker->egress, &d);
-    return d.outcome != DECIDE_ALLOW;
+    return d.outcome != DECIDE_ALLOW ||
+           (tx->is_passthrough && !tunnel_may_pass(&d));
 }

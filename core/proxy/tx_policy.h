@@ -38,6 +38,6 @@ bool tx_is_outdated(const struct tx *tx);
  * undone. */
 must_check const struct step *tx_judge_again(struct tx *tx);
 
-/* Whether the newest policy refuses it; for what runs, which only a refusal
- * ends. Changes nothing. */
+/* Whether the newest policy refuses it, or wants to see the requests inside a
+ * passthrough tunnel; for what runs, which only that ends. Changes nothing. */
 bool tx_is_denied(struct tx *tx);

@@ -135,7 +135,7 @@ run_body(struct task *t)
     }
     uint64_t had = tx->xfer.down.bytes_in;
     upstream_send(tx);
-    enum peer_io r = tx->peer->ops->recv_body(tx->peer, &tx->xfer);
+    enum peer_io r = tx->peer->ops->body(tx->peer, &tx->xfer);
     switch (r) {
     case P_OK:
         return body_ended(tx);

@@ -130,7 +130,7 @@ use_peer(struct tx *tx, struct peer *p)
     }
     tx->peer = p;
     tx->peer_addr = p->addr;
-    peer_begin(p, &tx->xfer.task);
+    peer_begin(p, &tx->xfer.task, false);
     tx->t_connected = clock_mono();
     tx->xfer.up.last_progress = tx->t_connected; /* it could not, before */
 }
@@ -161,7 +161,7 @@ upstream_release(struct tx *tx)
     CHECK(tx, TX_MAGIC);
     struct peer *p = tx->peer;
     tx->peer = NULL;
-    if (!p->ops->is_reusable(p) || !peer_is_quiet(p)) {
+    if (!p->ops->end(p)) {
         peer_close(p);
         return;
     }
@@ -380,7 +380,7 @@ run_send(struct task *t)
     struct tx *tx = tx_of(t);
     const struct step *ended = ended_early(tx);
     AN(tx->peer != NULL);
-    AZ(tx->peer->has_sent || tx->xfer.is_request_sent);
+    AZ(tx->peer->ops->may_have_reached(tx->peer) || tx->xfer.is_request_sent);
     if (ended != NULL) {
         return ended;
     }
@@ -413,9 +413,9 @@ may_retry(const struct tx *tx)
 {
     bool is_harmless =
         method_is_idempotent(tx->xfer.request.method_id) && !authenticates(tx);
-    return tx->peer->is_reused && !tx->xfer.is_retried &&
-           !tx->peer->has_answered && !tx->xfer.is_held_short &&
-           (!tx->peer->has_sent || is_harmless);
+    return peer_is_reused(tx->peer) && !tx->xfer.is_retried &&
+           !tx->xfer.is_held_short &&
+           (is_harmless || !tx->peer->ops->may_have_reached(tx->peer));
 }
 
 /* The client sees what it would see without weir, the end of the connection
@@ -440,7 +440,7 @@ peer_lost(struct tx *tx, enum peer_io r)
         pump_give_back(&tx->xfer.up, &tx->xfer.held);
         return &step_connect;
     }
-    if (r == P_CLOSED && tx->peer->is_reused && authenticates(tx)) {
+    if (r == P_CLOSED && peer_is_reused(tx->peer) && authenticates(tx)) {
         return end_with_origin(tx);
     }
     if (r == P_BAD) {
@@ -541,7 +541,7 @@ run_head(struct task *t)
         return ended;
     }
     for (;;) {
-        enum peer_io r = tx->peer->ops->recv_head(tx->peer, &tx->xfer);
+        enum peer_io r = tx->peer->ops->head(tx->peer, &tx->xfer);
         if (r == P_AGAIN) {
             return head_wait(tx);
         }

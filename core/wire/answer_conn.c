@@ -105,7 +105,7 @@ static void
 say_continue(struct answer_conn *c, struct answer *a)
 {
     struct head h;
-    if (!a->request->expects_continue || c->side->is_body_done ||
+    if (!a->request->expects_continue || c->side->in != H1_IN_BODY ||
         c->wire.in.n != 0) {
         return;
     }
@@ -134,7 +134,7 @@ refuse_head(
     a->xfer.request.body = BODY_NONE;
     buf_clear(&c->wire.in);
     const struct step *next = begin_exchange(c, a);
-    c->side->is_refused = true;
+    h1_side_refuse(c->side);
     answer_refuse(a, status, why);
     return next;
 }
@@ -211,7 +211,7 @@ feed(struct answer_conn *c)
 static bool
 is_out_of_sight(const struct answer_conn *c)
 {
-    return !c->side->is_head_written && c->side->is_body_done &&
+    return c->side->out == H1_OUT_NOTHING && c->side->in != H1_IN_BODY &&
            c->wire.in.n == c->wire.in.max;
 }
 
@@ -239,7 +239,7 @@ watch_client(struct answer_conn *c)
 static bool
 hear_client(struct answer_conn *c)
 {
-    if (c->side->is_body_done) {
+    if (c->side->in != H1_IN_BODY) {
         return watch_client(c);
     }
     return c->answer->state != ANSWER_REQUEST || feed(c);
@@ -256,7 +256,7 @@ exchange_deadline(const struct answer_conn *c)
         return c->side->progress + conf->linger_timeout;
     }
     bool has_body_to_come =
-        c->answer->state == ANSWER_REQUEST && !c->side->is_body_done;
+        c->answer->state == ANSWER_REQUEST && c->side->in == H1_IN_BODY;
     if (has_body_to_come) {
         return c->since + conf->body_timeout;
     }
@@ -267,7 +267,7 @@ exchange_deadline(const struct answer_conn *c)
 static const struct step *
 cut(struct answer_conn *c)
 {
-    if (c->side->is_head_written && !c->side->is_chunked) {
+    if (c->side->out != H1_OUT_NOTHING && c->side->framing != BODY_CHUNKED) {
         tcp_abort_on_close(c->wire.stream);
     }
     return &task_end;
@@ -278,12 +278,12 @@ end_exchange(struct answer_conn *c)
 {
     struct answer *a = c->answer;
     bool must_close = a->xfer.must_close || is_draining(c);
-    bool may_send_more = !c->side->is_body_done || c->side->is_refused;
-    if (!c->side->is_end_written) {
+    bool may_send_more = c->side->in != H1_IN_END;
+    if (c->side->out != H1_OUT_END) {
         AN(a->xfer.is_broken);
         return cut(c);
     }
-    AN(must_close || c->side->is_body_done);
+    AN(must_close || c->side->in != H1_IN_BODY);
     c->answer = NULL;
     c->side = NULL;
     answer_free(a);
@@ -333,7 +333,8 @@ run_exchange(struct task *t)
     if (r == IO_ERR || r == IO_EOF) {
         return cut(c);
     }
-    if (r == IO_OK && (c->side->is_end_written || c->answer->xfer.is_broken)) {
+    if (r == IO_OK &&
+        (c->side->out == H1_OUT_END || c->answer->xfer.is_broken)) {
         return end_exchange(c);
     }
     double end = exchange_deadline(c);

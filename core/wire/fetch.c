@@ -207,8 +207,7 @@ run_dial(struct task *t)
     f->peer = up_h1_new(dial_take(f->dial, t), &r->addr);
     dial_free(f->dial);
     f->dial = NULL;
-    peer_begin(f->peer, t);
-    f->peer->must_close = true; /* the origin is told */
+    peer_begin(f->peer, t, true);
     add_body(f);
     return &step_head;
 }
@@ -263,7 +262,7 @@ run_head(struct task *t)
     AN(f->peer != NULL && f->dial == NULL);
     send_request(f);
     while (next == NULL) {
-        enum peer_io r = f->peer->ops->recv_head(f->peer, &f->xfer);
+        enum peer_io r = f->peer->ops->head(f->peer, &f->xfer);
         if (r == P_AGAIN) {
             return wait_or_fail(f);
         }
@@ -307,7 +306,7 @@ run_body(struct task *t)
     uint64_t had = x->down.bytes_in;
     AN(f->peer != NULL && f->result.head != NULL);
     send_request(f);
-    enum peer_io r = f->peer->ops->recv_body(f->peer, x);
+    enum peer_io r = f->peer->ops->body(f->peer, x);
     if (!collect(f)) {
         return fail(f, FETCH_LARGE, "the response is too large");
     }

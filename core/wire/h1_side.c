@@ -112,11 +112,27 @@ h1_side_new(struct xfer *x, struct wire *w)
     side->wire = w;
     side->progress = clock_mono();
     h1_body_init(&side->body, H1_REQUEST, x->request.body, x->request.length);
-    side->is_body_done = x->request.body == BODY_NONE;
-    if (side->is_body_done) {
+    if (x->request.body == BODY_NONE) {
+        side->in = H1_IN_END;
         pump_end(&x->up);
     }
     return side;
+}
+
+void
+h1_side_refuse(struct h1_side *side)
+{
+    AN(side->in == H1_IN_END && side->out == H1_OUT_NOTHING);
+    side->in = H1_IN_UNKNOWN;
+}
+
+static void
+look_for_end(struct h1_side *side)
+{
+    AN(side->in == H1_IN_BODY);
+    if (h1_body_is_done(&side->body)) {
+        side->in = H1_IN_END;
+    }
 }
 
 /* What of the body lies in w->in already. */
@@ -161,7 +177,7 @@ feed_once(struct h1_side *side)
     size_t direct = h1_body_direct(&side->body);
     if (w->in.n == 0 && direct != 0) {
         enum io r = feed_direct(side, direct);
-        side->is_body_done = h1_body_is_done(&side->body);
+        look_for_end(side);
         return r;
     }
     enum io r = w->in.n == 0 ? wire_fill(w, w->in.max) : IO_OK;
@@ -170,7 +186,7 @@ feed_once(struct h1_side *side)
     }
     size_t had = w->in.n;
     enum h1_result h = feed_buffered(side);
-    side->is_body_done = h1_body_is_done(&side->body);
+    look_for_end(side);
     if (h == H1_BAD) {
         return IO_ERR;
     }
@@ -182,7 +198,7 @@ static enum h1_fed
 feed_body(struct h1_side *side)
 {
     struct xfer *x = side->xfer;
-    while (!side->is_body_done && !pump_stop_if_full(&x->up)) {
+    while (side->in == H1_IN_BODY && !pump_stop_if_full(&x->up)) {
         enum io r = feed_once(side);
         if (xfer_is_too_large(x)) {
             return H1_FED_LARGE;
@@ -190,14 +206,14 @@ feed_body(struct h1_side *side)
         if (r == IO_AGAIN) {
             return H1_FED;
         }
-        if (h1_body_is_bad(&side->body) && !side->is_head_written) {
+        if (h1_body_is_bad(&side->body) && side->out == H1_OUT_NOTHING) {
             return H1_FED_BAD;
         }
         if (r != IO_OK) {
             return H1_FED_BROKEN;
         }
     }
-    if (side->is_body_done && !x->up.is_ended) {
+    if (side->in != H1_IN_BODY && !x->up.is_ended) {
         h1_body_trailers(&side->body, &x->request);
         pump_end(&x->up);
     }
@@ -208,7 +224,7 @@ enum h1_fed
 h1_side_feed(struct h1_side *side)
 {
     struct pump *up = &side->xfer->up;
-    AN(!side->is_body_done);
+    AN(side->in == H1_IN_BODY);
     uint64_t had = up->bytes_in;
     enum h1_fed r = feed_body(side);
     turn_spend(&side->turn, up->source, up->bytes_in - had, WIRE_TURN_BYTES);
@@ -258,7 +274,7 @@ static bool
 may_keep_alive(const struct h1_side *side)
 {
     return side->xfer->request.keep_alive &&
-           (side->is_body_done || may_drain(side));
+           (side->in != H1_IN_BODY || may_drain(side));
 }
 
 enum io
@@ -266,7 +282,7 @@ h1_side_drain(struct h1_side *side)
 {
     struct wire *w = side->wire;
     enum io r = IO_OK;
-    while (r == IO_OK && !side->is_body_done) {
+    while (r == IO_OK && side->in == H1_IN_BODY) {
         struct bufq waste;
         size_t used = 0;
         bufq_init(&waste, SIZE_MAX);
@@ -275,7 +291,7 @@ h1_side_drain(struct h1_side *side)
         bufq_fini(&waste);
         AN(h == H1_OK || h == H1_MORE); /* there is no framing in it */
         buf_consume(&w->in, used);
-        side->is_body_done = h == H1_OK;
+        look_for_end(side);
         r = h == H1_MORE ? wire_fill(w, w->in.max) : IO_OK;
     }
     return r;
@@ -312,7 +328,7 @@ h1_side_write_interim(struct xfer *x, struct wire *w, const struct head *head)
 void
 h1_side_write_head(struct h1_side *side)
 {
-    AZ(side->is_head_written);
+    AN(side->out == H1_OUT_NOTHING);
     struct wire *w = side->wire;
     struct xfer *x = side->xfer;
     enum body_kind kind = response_framing(x);
@@ -330,9 +346,8 @@ h1_side_write_head(struct h1_side *side)
     size_t had = w->out.len;
     h1_write_response(&x->response, &f, &w->out);
     x->bytes_sent += w->out.len - had;
-    side->is_head_written = true;
-    side->is_chunked = kind == BODY_CHUNKED;
-    side->is_bare = kind == BODY_NONE;
+    side->out = H1_OUT_HEAD;
+    side->framing = kind;
     side->progress = clock_mono();
 }
 
@@ -343,19 +358,20 @@ write_body(struct h1_side *side)
     struct xfer *x = side->xfer;
     struct bufq *from = pump_out(&x->down);
     size_t had = w->out.len;
-    if (side->is_bare) { /* weir's own answers always have one */
+    if (side->framing == BODY_NONE) { /* weir's own answers always have one */
         bufq_consume(from, from->len);
     }
-    size_t n = side->is_chunked ? bufq_move_chunked(&w->out, from, SIZE_MAX)
-                                : bufq_move(&w->out, from, SIZE_MAX);
+    size_t n = side->framing == BODY_CHUNKED
+                   ? bufq_move_chunked(&w->out, from, SIZE_MAX)
+                   : bufq_move(&w->out, from, SIZE_MAX);
     if (n != 0) {
         pump_took(&x->down, n);
     }
-    if (pump_is_done(&x->down) && !side->is_end_written && !x->is_broken) {
-        if (side->is_chunked) {
+    if (pump_is_done(&x->down) && side->out != H1_OUT_END && !x->is_broken) {
+        if (side->framing == BODY_CHUNKED) {
             h1_write_last_chunk(&x->response, &w->out);
         }
-        side->is_end_written = true;
+        side->out = H1_OUT_END;
     }
     x->bytes_sent += w->out.len - had;
 }
@@ -382,13 +398,13 @@ h1_side_write(struct h1_side *side)
 {
     struct wire *w = side->wire;
     struct xfer *x = side->xfer;
-    if (x->is_head_ready && !side->is_head_written) {
+    if (x->is_head_ready && side->out == H1_OUT_NOTHING) {
         h1_side_write_head(side);
     }
     enum io r = IO_OK;
     size_t before = SIZE_MAX;
     while (r == IO_OK && w->out.len != before) {
-        if (side->is_head_written && pump_run(&x->down)) {
+        if (side->out != H1_OUT_NOTHING && pump_run(&x->down)) {
             write_body(side);
         }
         before = w->out.len;

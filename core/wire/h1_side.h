@@ -26,15 +26,25 @@ enum h1_read {
     H1_READ_END    /* the client has left */
 };
 
+/* What of the request is still to come; only goes on. */
+enum h1_in {
+    H1_IN_BODY,   /* its body, or the rest of that */
+    H1_IN_END,    /* nothing: what follows is another request */
+    H1_IN_UNKNOWN /* its head could not be read, nor can what follows */
+};
+
+/* How much of the response is in wire->out, or was; only goes on. */
+enum h1_out { H1_OUT_NOTHING, H1_OUT_HEAD, H1_OUT_END };
+
 /* Of an exchange, in the xfer's arena. */
 struct h1_side {
     struct wire *wire;
     struct xfer *xfer;
     struct h1_body body; /* of the request */
-    bool is_body_done, is_head_written, is_end_written, is_chunked;
-    bool is_bare;     /* no body goes with this head: it answers HEAD */
-    bool is_refused;  /* the head: what follows it is thrown away */
-    bool has_unsent;  /* the client did not take all of wire->out */
+    enum h1_in in;
+    enum h1_out out;
+    enum body_kind framing; /* of the response, once its head is written */
+    bool has_unsent;        /* the client did not take all of wire->out */
     double progress;  /* clock_mono() of the last body byte in or byte out, or
                          when there was something to send again */
     double looked;    /* clock_mono() when the end of the connection was looked
@@ -62,6 +72,9 @@ must_check int h1_reader_take(struct h1_reader *r, struct wire *w, size_t n,
 
 /* For an exchange whose request's head is there. */
 struct h1_side *h1_side_new(struct xfer *x, struct wire *w);
+
+/* The request's head could not be read: what follows it cannot be, either. */
+void h1_side_refuse(struct h1_side *side);
 
 /* What there is of the request's body, as far as the pump has room; one client
  * that sends fast has its share of a turn. */

@@ -30,33 +30,18 @@ peer_init(struct peer *p, const struct peer_ops *ops, struct stream *s,
 }
 
 void
-peer_begin(struct peer *p, struct task *t)
+peer_begin(struct peer *p, struct task *t, bool is_last)
 {
     CHECK(p, PEER_MAGIC);
-    AZ(p->must_close);
-    p->is_reused = p->requests != 0;
     p->requests++;
-    p->has_sent = p->has_answered = false;
-    p->ops->begin(p);
-    stream_set_task(p->wire.stream, t);
+    p->ops->begin(p, t, is_last);
 }
 
 void
 peer_close(struct peer *p)
 {
     CHECK(p, PEER_MAGIC);
-    wire_fini(&p->wire);
-    p->magic = 0;
-    p->ops->free(p);
-}
-
-bool
-peer_is_quiet(struct peer *p)
-{
-    char byte;
-    size_t got;
-    CHECK(p, PEER_MAGIC);
-    return stream_read(p->wire.stream, &byte, 1, &got) == IO_AGAIN;
+    p->ops->close(p);
 }
 
 void
@@ -64,7 +49,8 @@ peer_park(struct peer *p, struct pool *pool, struct pool_host *host,
     double idle_timeout)
 {
     CHECK(p, PEER_MAGIC);
-    AZ(p->must_close);
+    AZ(p->wire.in.n);
+    AN(bufq_is_empty(&p->wire.out));
     buf_fini(&p->wire.in);
     p->entry.stream = p->wire.stream;
     p->entry.addr = p->addr;

@@ -21,24 +21,31 @@ enum peer_io {
     P_BAD     /* what it sent breaks the protocol: xfer->why says how */
 };
 
-/* One codec: up_h1.c; HTTP/2 will be another. */
+/* What an exchange asks of the origin's side: one for each version (up_h1.c),
+ * which keeps in its own struct how far request and response are. In the order
+ * of an exchange. */
 struct peer_ops {
-    /* For a new exchange. */
-    void (*begin)(struct peer *p);
+    /* A new one, of `t`. `is_last`: no other follows on this connection, and
+     * the origin is told. */
+    void (*begin)(struct peer *p, struct task *t, bool is_last);
     /* Sends the request's head, then what the up pump holds. P_OK: all sent. */
     enum peer_io (*send)(struct peer *p, struct xfer *x);
-    /* Reads a response head into x->response. */
-    enum peer_io (*recv_head)(struct peer *p, struct xfer *x);
+    /* Reads the next head into x->response, an interim or the final one. */
+    enum peer_io (*head)(struct peer *p, struct xfer *x);
     /* Fills the down pump. P_OK: the body is complete. */
-    enum peer_io (*recv_body)(struct peer *p, struct xfer *x);
+    enum peer_io (*body)(struct peer *p, struct xfer *x);
     /* clock_mono() when the origin last took of what waits to be sent, or when
      * that began to wait; a client's bytes do not count. TASK_NEVER: nothing
      * waits. */
     double (*stalled_since)(const struct peer *p);
-    /* Whether another request may follow. */
-    bool (*is_reusable)(const struct peer *p);
-    /* Frees the codec, the peer in it too; the wire is closed. */
-    void (*free)(struct peer *p);
+    /* Whether the origin may have seen some of this request. False: it may be
+     * sent on another connection, whatever it asks for. */
+    bool (*may_have_reached)(const struct peer *p);
+    /* The response is complete: whether another request may follow. */
+    bool (*end)(struct peer *p);
+    /* Whatever goes on is given up, and the peer is freed, with all that was
+     * its own: the connection, in HTTP/1. */
+    void (*close)(struct peer *p);
 };
 
 struct peer {
@@ -47,11 +54,7 @@ struct peer {
     struct pool_entry entry;
     struct wire wire;
     struct addr addr;
-    unsigned requests;
-    bool is_reused;
-    bool has_sent;     /* a byte of this request has left */
-    bool has_answered; /* a byte of this response has come */
-    bool must_close;   /* no request follows; before the head: it says so */
+    unsigned requests; /* that were begun, this one too */
     bool is_pinned;    /* one client connection's, from here to its end */
     const void *place; /* of the configuration, where the secret is that may
                           have told the origin whose it is; NULL: none has */
@@ -64,16 +67,20 @@ struct peer {
 void peer_init(struct peer *p, const struct peer_ops *ops, struct stream *s,
     const struct addr *a, size_t in_max);
 
-/* For a new exchange of `t`. */
-void peer_begin(struct peer *p, struct task *t);
+/* For a new exchange of `t`; see peer_ops. */
+void peer_begin(struct peer *p, struct task *t, bool is_last);
+
+/* It had a request before this one, and may have died since. */
+static inline bool
+peer_is_reused(const struct peer *p)
+{
+    return p->requests > 1;
+}
 
 void peer_close(struct peer *p);
 
-/* Whether the origin has said nothing more. Bytes behind a response may lie in
- * the TLS layer, of which no event tells, or have come in this turn. */
-bool peer_is_quiet(struct peer *p);
-
-/* Gives a reusable peer to the pool, for at most `idle_timeout` seconds. */
+/* Gives a peer, which end() said may be used again, to the pool, for at most
+ * `idle_timeout` seconds. */
 void peer_park(struct peer *p, struct pool *pool, struct pool_host *host,
     double idle_timeout);
 

@@ -16,16 +16,25 @@
 
 #define READ_MIN 16384
 
-/* Of the exchange, but for the peer. */
+/* How much of the request is in wire.out, or was; only goes on. */
+enum up_sent { UP_SENT_NOTHING, UP_SENT_HEAD, UP_SENT_END };
+
+/* How much of the response was read; only goes on. An interim head counts as
+ * bytes alone. */
+enum up_got { UP_GOT_NOTHING, UP_GOT_BYTES, UP_GOT_HEAD, UP_GOT_END };
+
+/* Of the exchange, but for the peer and `is_last`. */
 struct up_h1 {
     struct peer peer;
+    bool is_last;  /* no request follows on this connection; never taken back */
+    bool has_left; /* a byte of the request has, to the origin */
+    enum up_sent sent;
+    enum up_got got;
     struct h1_body body; /* of the response */
     size_t scanned;      /* of what came: searched for a head's end */
     size_t heads;        /* bytes of this response's heads, interim ones too */
     double progress; /* clock_mono() when the origin last took of what is to be
                         sent, or when that was nothing */
-    bool is_head_sent, is_end_sent;
-    bool is_head_done, is_body_done;
 };
 
 static struct up_h1 *
@@ -47,7 +56,7 @@ send_head(struct up_h1 *u, struct xfer *x)
 {
     struct h1_framing f = { .kind = x->request.body,
         .length = x->request.length,
-        .close = u->peer.must_close,
+        .close = u->is_last,
         .te_trailers = x->request.accepts_trailers,
         .upgrade =
             xfer_asks_upgrade(&x->request) ? STR("websocket") : STR_NONE };
@@ -55,7 +64,7 @@ send_head(struct up_h1 *u, struct xfer *x)
     if (x->is_secret) {
         bufq_mark_secret(&u->peer.wire.out);
     }
-    u->is_head_sent = true;
+    u->sent = UP_SENT_HEAD;
 }
 
 /* An old connection may have died meanwhile; then the request is sent again, if
@@ -63,8 +72,8 @@ send_head(struct up_h1 *u, struct xfer *x)
 static bool
 is_holding(const struct up_h1 *u, const struct xfer *x)
 {
-    return u->peer.is_reused && !u->peer.has_answered && !x->is_retried &&
-           !x->is_held_short;
+    return peer_is_reused(&u->peer) && u->got == UP_GOT_NOTHING &&
+           !x->is_retried && !x->is_held_short;
 }
 
 static void
@@ -112,8 +121,16 @@ send_body(struct up_h1 *u, struct xfer *x)
         if (x->request.body == BODY_CHUNKED) {
             h1_write_last_chunk(&x->request, &u->peer.wire.out);
         }
-        u->is_end_sent = true;
+        u->sent = UP_SENT_END;
     }
+}
+
+/* The connection has ended. */
+static enum peer_io
+lost(struct up_h1 *u)
+{
+    u->is_last = true;
+    return u->got != UP_GOT_NOTHING ? P_BROKEN : P_CLOSED;
 }
 
 static enum peer_io
@@ -123,12 +140,12 @@ h1_send(struct peer *p, struct xfer *x)
     if (bufq_is_empty(&u->peer.wire.out)) {
         u->progress = clock_mono();
     }
-    if (!u->is_head_sent) {
+    if (u->sent == UP_SENT_NOTHING) {
         send_head(u, x);
     }
     size_t before = SIZE_MAX;
     while (u->peer.wire.out.len != before) {
-        if (!u->is_end_sent) {
+        if (u->sent != UP_SENT_END) {
             send_body(u, x);
         }
         before = u->peer.wire.out.len;
@@ -136,18 +153,17 @@ h1_send(struct peer *p, struct xfer *x)
                         ? stream_flush(u->peer.wire.stream, &u->peer.wire.out)
                         : IO_OK;
         if (u->peer.wire.out.len != before) {
-            u->peer.has_sent = true;
+            u->has_left = true;
             u->progress = clock_mono();
         }
         if (r == IO_AGAIN) {
             return P_AGAIN;
         }
         if (r != IO_OK) {
-            u->peer.must_close = true;
-            return u->peer.has_answered ? P_BROKEN : P_CLOSED;
+            return lost(u);
         }
     }
-    return u->is_end_sent ? P_OK : P_AGAIN;
+    return u->sent == UP_SENT_END ? P_OK : P_AGAIN;
 }
 
 static enum peer_io
@@ -162,7 +178,7 @@ up_h1_fill(struct up_h1 *u)
     switch (r) {
     case IO_OK:
         u->peer.wire.in.n += got;
-        u->peer.has_answered = true;
+        u->got = u->got == UP_GOT_NOTHING ? UP_GOT_BYTES : u->got;
         return P_OK;
     case IO_AGAIN:
         return P_AGAIN;
@@ -170,14 +186,13 @@ up_h1_fill(struct up_h1 *u)
     case IO_ERR:
         break;
     }
-    u->peer.must_close = true;
-    return u->peer.has_answered ? P_BROKEN : P_CLOSED;
+    return lost(u);
 }
 
 static enum peer_io
 h1_bad(struct up_h1 *u, struct xfer *x, const char *why)
 {
-    u->peer.must_close = true;
+    u->is_last = true;
     x->why = x->why != NULL ? x->why : why;
     return P_BAD;
 }
@@ -201,8 +216,8 @@ parse_head(struct up_h1 *u, struct xfer *x, size_t n)
     if (x->response.status >= 200) {
         h1_body_init(
             &u->body, H1_RESPONSE, x->response.body, x->response.length);
-        u->is_head_done = true;
-        u->peer.must_close = u->peer.must_close || !x->response.keep_alive;
+        u->got = UP_GOT_HEAD;
+        u->is_last = u->is_last || !x->response.keep_alive;
     }
     return P_OK;
 }
@@ -271,13 +286,13 @@ read_direct(struct up_h1 *u, struct xfer *x, size_t direct)
 static enum peer_io
 body_eof(struct up_h1 *u, struct xfer *x, enum io r)
 {
-    u->peer.must_close = true;
+    u->is_last = true;
     if ((r != IO_EOF && !u->peer.wire.stream->is_over) ||
         !h1_body_eof(&u->body)) {
         return P_BROKEN;
     }
     x->may_be_cut = r != IO_EOF;
-    u->is_body_done = true;
+    u->got = UP_GOT_END;
     return P_OK;
 }
 
@@ -308,13 +323,14 @@ h1_recv_body(struct peer *p, struct xfer *x)
 {
     struct up_h1 *u = up_h1_of(p);
     enum peer_io r = P_OK;
-    while (!u->is_body_done && r == P_OK && !pump_stop_if_full(&x->down)) {
-        u->is_body_done = h1_body_is_done(&u->body);
-        if (!u->is_body_done) {
+    while (u->got != UP_GOT_END && r == P_OK && !pump_stop_if_full(&x->down)) {
+        if (h1_body_is_done(&u->body)) {
+            u->got = UP_GOT_END;
+        } else {
             r = recv_some(u, x);
         }
     }
-    if (u->is_body_done) {
+    if (u->got == UP_GOT_END) {
         h1_body_trailers(&u->body, &x->response);
         return P_OK;
     }
@@ -324,13 +340,31 @@ h1_recv_body(struct peer *p, struct xfer *x)
     return r == P_OK ? P_AGAIN : r;
 }
 
+/* Whether the origin has said nothing more. Bytes behind a response may lie in
+ * the TLS layer, of which no event tells, or have come in this turn. */
+static bool
+is_quiet(struct wire *w)
+{
+    char byte;
+    size_t got;
+    return w->in.n == 0 && stream_read(w->stream, &byte, 1, &got) == IO_AGAIN;
+}
+
 /* Bytes behind a complete response belong to nobody (SPEC 9). */
 static bool
-h1_is_reusable(const struct peer *p)
+h1_end(struct peer *p)
 {
-    const struct up_h1 *u = up_h1_of_const(p);
-    return u->is_head_done && u->is_body_done && u->is_end_sent &&
-           !p->must_close && p->wire.in.n == 0 && bufq_is_empty(&p->wire.out);
+    struct up_h1 *u = up_h1_of(p);
+    AN(u->got == UP_GOT_END);
+    u->is_last = u->is_last || u->sent != UP_SENT_END ||
+                 !bufq_is_empty(&p->wire.out) || !is_quiet(&p->wire);
+    return !u->is_last;
+}
+
+static bool
+h1_may_have_reached(const struct peer *p)
+{
+    return up_h1_of_const(p)->has_left;
 }
 
 static double
@@ -341,30 +375,39 @@ h1_stalled_since(const struct peer *p)
 }
 
 static void
-h1_begin(struct peer *p)
+h1_begin(struct peer *p, struct task *t, bool is_last)
 {
     struct up_h1 *u = up_h1_of(p);
-    u->is_head_sent = u->is_end_sent = false;
-    u->is_head_done = u->is_body_done = false;
+    AZ(u->is_last);
+    AZ(p->wire.in.n);
+    AN(bufq_is_empty(&p->wire.out));
+    u->is_last = is_last;
+    u->has_left = false;
+    u->sent = UP_SENT_NOTHING;
+    u->got = UP_GOT_NOTHING;
     u->scanned = u->heads = 0;
+    stream_set_task(p->wire.stream, t);
 }
 
 static void
-h1_free(struct peer *p)
+h1_close(struct peer *p)
 {
-    struct up_h1 *u = container_of(p, struct up_h1, peer);
+    struct up_h1 *u = up_h1_of(p);
+    wire_fini(&p->wire);
     h1_body_fini(&u->body);
+    p->magic = 0;
     xfree(u);
 }
 
 static const struct peer_ops h1_ops = {
     .begin = h1_begin,
     .send = h1_send,
-    .recv_head = h1_recv_head,
-    .recv_body = h1_recv_body,
+    .head = h1_recv_head,
+    .body = h1_recv_body,
     .stalled_since = h1_stalled_since,
-    .is_reusable = h1_is_reusable,
-    .free = h1_free,
+    .may_have_reached = h1_may_have_reached,
+    .end = h1_end,
+    .close = h1_close,
 };
 
 struct peer *

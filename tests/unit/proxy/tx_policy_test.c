@@ -12,6 +12,7 @@
 
 #include "net/leaf.h"
 #include "policy/block.h"
+#include "proxy/finding.h"
 #include "proxy/worker.h"
 #include "proxy/worker_sandbox.h"
 #include "wire/pool.h"
@@ -136,7 +137,7 @@ test_slots_are_lowered(void **state)
     live_is_back(l);
 }
 
-static const struct block *
+static struct block *
 handler_of(const struct live *l)
 {
     const struct scope *s = l->worker->egress->children;
@@ -231,6 +232,59 @@ test_running(void **state)
     live_is_back(l);
 }
 
+/* Handler h serves that host from here on. */
+static void
+change_block(struct live *l, const char *host)
+{
+    struct pattern_error err;
+    struct policy values = *live_sandbox(l)->policy;
+    values.outbound_by_host = pattern_set_new(PATTERN_LIST);
+    AN(pattern_set_add(
+        values.outbound_by_host, str_of(host), handler_of(l), &err));
+    pattern_set_compile(values.outbound_by_host);
+    live_change(l, &values);
+    pattern_set_unref(values.outbound_by_host);
+}
+
+#define SEES_REQUESTS                                                          \
+    "host up.test { intercept off; } handler h { methods GET; }"
+
+/* A passthrough tunnel shows no method: it may not stay open. */
+static void
+test_a_running_tunnel(void **state)
+{
+    struct live *l = live_start(state, SEES_REQUESTS, "");
+    struct live_end *c = live_connected(l, "up.test:443");
+    live_tls_client(c, "up.test");
+    live_flush(c, SIZE_MAX);
+    struct live_end *o = live_origin(l);
+    assert_int_not_equal(live_waste(o, SIZE_MAX), 0);
+    change_block(l, "other.test");
+    live_is_open(c);
+    change_block(l, "up.test");
+    live_logs(l, "refused by a newer policy");
+    live_is_closed(c);
+    live_is_closed(o);
+    live_is_back(l);
+}
+
+static void
+test_a_tunnel_before_its_hello(void **state)
+{
+    struct live *l = live_start(state, SEES_REQUESTS, "");
+    struct live_end *c = live_connected(l, "up.test:443");
+    change_block(l, "up.test");
+    live_tls_client(c, "up.test");
+    live_flush(c, SIZE_MAX);
+    live_logs(l, "\"status\":403");
+    live_is_cut(c);
+    const uint64_t *counts =
+        findings_counts(l->worker->findings, live_sandbox(l)->serial);
+    assert_non_null(counts);
+    assert_int_equal(counts[FINDING_DENIED], 1);
+    live_is_back(l);
+}
+
 static unsigned n_conns;
 
 static void
@@ -308,6 +362,8 @@ main(void)
         LIVE_TEST(test_a_tunnel_in_its_dial),
         LIVE_TEST(test_running),
         LIVE_TEST(test_connections_are_lowered),
+        LIVE_TEST(test_a_running_tunnel),
+        LIVE_TEST(test_a_tunnel_before_its_hello),
         LIVE_TEST(test_the_end),
     };
     return cmocka_run_group_tests_name("tx_policy", tests, NULL, NULL);
