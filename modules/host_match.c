@@ -70,7 +70,7 @@ static bool
 is_shown_inside(
     const struct conn *c, const struct target *t, const struct decision *d)
 {
-    return t->kind != T_REQUEST && !c->is_passthrough &&
+    return t->kind != T_REQUEST && c->tunnel != CONN_TUNNEL_PASSTHROUGH &&
            hooks_tunnel(c, d) == TUNNEL_OPEN;
 }
 

@@ -89,7 +89,7 @@ on_target(struct conn *c, const struct target *t)
 {
     struct credentials cr;
     struct sandbox *sb = NULL;
-    if (t->kind == T_SNI || c->is_tunnel) {
+    if (t->kind == T_SNI || c->tunnel != CONN_NO_TUNNEL) {
         return c->sandbox != NULL ? V_NEXT : V_ABORT;
     }
     read_credentials(t->head, &cr);

@@ -135,12 +135,12 @@ conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_passthrough)
 {
     CHECK(c, CONN_MAGIC);
-    AN(c->arena == NULL);
+    AZ(c->arena);
+    AN(c->tunnel == CONN_NO_TUNNEL);
     c->arena = arena_new(512);
     c->target = *au;
     c->target.host = arena_dup(c->arena, au->host);
-    c->is_tunnel = true;
-    c->is_passthrough = is_passthrough;
+    c->tunnel = is_passthrough ? CONN_TUNNEL_PASSTHROUGH : CONN_TUNNEL;
     c->since = clock_mono();
 }
 

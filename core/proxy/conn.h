@@ -48,6 +48,16 @@ enum conn_life {
     CONN_CLOSES /* ... now: behind the response under way */
 };
 
+/* What is inside; only goes on. `target` holds from a CONNECT's answer on. */
+enum conn_tunnel {
+    CONN_NO_TUNNEL,          /* requests name their own target */
+    CONN_TUNNEL,             /* nothing was seen yet, or it is HTTP */
+    CONN_TUNNEL_PASSTHROUGH, /* what is not opened */
+    CONN_TUNNEL_TLS,         /* opened by a leaf: `sni` holds, too */
+    CONN_TUNNEL_MISDIRECTED  /* ... whose SNI is not the target: each request
+                                gets 421 */
+};
+
 struct conn {
     unsigned magic;
     struct task task;
@@ -67,18 +77,14 @@ struct conn {
     struct leaf *leaf;
     struct pool_host *pinned; /* pinned.c's; NULL: none */
     struct authority target;  /* of the tunnel */
-    struct str sni;           /* the name of the handshake; in arena */
+    struct str sni;           /* that a leaf is for; in arena */
     unsigned requests;
     struct turn lingering; /* of what is thrown away at the end */
     double since;          /* clock_mono() when this state began */
     enum conn_life life;
-    bool is_tunnel;      /* a CONNECT was answered: target holds */
-    bool is_passthrough; /* ... and what is inside is not opened */
-    bool has_sni;
-    bool is_tls;         /* intercepted */
-    bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
-    bool has_client;     /* `client` is one */
-    void *module_state;  /* hook.c's block, behind this struct */
+    enum conn_tunnel tunnel;
+    bool has_client;    /* `client` is one */
+    void *module_state; /* hook.c's block, behind this struct */
 };
 
 #define CONN_MAGIC 0xc0220c22u
@@ -90,6 +96,13 @@ conn_of(struct task *t)
     struct conn *c = container_of(t, struct conn, task);
     CHECK(c, CONN_MAGIC);
     return c;
+}
+
+/* Whether its requests come out of TLS that weir opened. */
+static inline bool
+conn_has_tls_inside(const struct conn *c)
+{
+    return c->tunnel >= CONN_TUNNEL_TLS;
 }
 
 /* Takes `fd`. The conn frees itself when it ends. */

@@ -92,7 +92,6 @@ run_handshake(struct task *t)
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     switch (stream_handshake(c->wire.stream)) {
     case IO_OK:
-        c->is_tls = true;
         c->since = clock_mono();
         c->requests = 0;
         if (c->leaf != NULL) {
@@ -178,12 +177,12 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
 }
 
 static const struct step *
-begin_tls(struct conn *c)
+begin_tls(struct conn *c, const struct hello *h)
 {
     AN(c->worker->leaves != NULL);
-    struct tls_accept_args args = {
-        .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
-    };
+    struct tls_accept_args args = { .name = h->sni_len != 0 ? c->sni : STR_NONE,
+        .use_cert = use_leaf,
+        .arg = c };
     leaf_sid_ctx(c->sandbox->ca_digest, c->sni, args.sid_ctx);
     c->wire.stream =
         tls_accept(c->worker->tls, c->wire.stream, &args, &c->task);
@@ -203,17 +202,17 @@ run_intercept(struct task *t)
         return next;
     }
     c->sni = target.authority.host;
-    c->has_sni = h.sni_len != 0;
-    c->is_misdirected = !authority_eq(&target.authority, &c->target);
-    if (c->is_misdirected) {
+    c->tunnel = CONN_TUNNEL_TLS;
+    if (!authority_eq(&target.authority, &c->target)) {
+        c->tunnel = CONN_TUNNEL_MISDIRECTED;
         conn_log(c, LOG_WARN, "SNI \"%.*s\" in a tunnel for \"%.*s\"",
             STR_ARG(c->sni), STR_ARG(c->target.host));
         finding(c, FINDING_SNI, c->sni, "sni");
-        return begin_tls(c);
+        return begin_tls(c, &h);
     }
     unsigned at = 0;
     return hooks_target(c, &target, &at) == V_NEXT
-               ? begin_tls(c)
+               ? begin_tls(c, &h)
                : conn_alert(c, ALERT_ACCESS_DENIED);
 }
 

@@ -177,7 +177,7 @@ static struct tx *
 passthrough_tx(struct conn *c)
 {
     struct tx *tx = tx_new(c);
-    tx->is_passthrough = true;
+    tx->kind = TX_PASSTHROUGH;
     tx->xfer.must_close = true;
     tx->xfer.request.method = STR("CONNECT");
     tx->xfer.request.method_id = METHOD_CONNECT;

@@ -165,8 +165,8 @@ take_head(struct conn *c, size_t n)
     struct h1_error err = { 0 };
     tx->t_start = c->since;
     tx->head_bytes_in = n;
-    if (h1_reader_take(&h1_of(c)->reader, &c->wire, n, c->is_tls ? 443 : 80,
-            &tx->xfer, &err) != 0) {
+    if (h1_reader_take(&h1_of(c)->reader, &c->wire, n,
+            conn_has_tls_inside(c) ? 443 : 80, &tx->xfer, &err) != 0) {
         return refuse_head(c, tx, err.status, err.text);
     }
     return begin_tx(c, tx);
@@ -203,7 +203,7 @@ run_head(struct task *t)
 static bool
 has_tls(const struct conn *c)
 {
-    return c->is_tls || c->listen->ssl;
+    return conn_has_tls_inside(c) || c->listen->ssl;
 }
 
 /* While it waits for the response a client only leaves or pipelines. One that
@@ -338,7 +338,7 @@ decide_close(const struct conn *c, struct tx *tx)
 {
     bool is_last = c->life != CONN_STAYS ||
                    c->requests >= worker_conf(c->worker)->keepalive_requests;
-    if (!tx->xfer.is_tunnel_open &&
+    if (tx->xfer.follows != XFER_TUNNEL &&
         (c->life == CONN_CLOSES || (is_last && !is_handshake(tx)))) {
         tx->xfer.must_close = true;
     }
@@ -368,12 +368,12 @@ end_tx(struct conn *c, const struct h1_side *side)
     struct tx *tx = c->tx;
     bool is_complete = side->out == H1_OUT_END && bufq_is_empty(&c->wire.out);
     bool must_close = tx->xfer.must_close || !is_complete;
-    bool is_tunnel = tx->xfer.is_tunnel_open && is_complete;
+    bool is_tunnel = tx->xfer.follows == XFER_TUNNEL && is_complete;
     if (!must_close && side->in == H1_IN_BODY) {
         return begin_drain(c);
     }
     if (is_tunnel) {
-        conn_open_tunnel(c, &tx->authority, tx->is_passthrough);
+        conn_open_tunnel(c, &tx->authority, tx->kind == TX_CONNECT_PASSTHROUGH);
     }
     if (!is_complete && side->out != H1_OUT_NOTHING &&
         side->framing != BODY_CHUNKED) {
@@ -403,7 +403,7 @@ run_exchange(struct task *t)
     if (tx->is_over) {
         return end_tx(c, side);
     }
-    if (tx->xfer.is_upgraded && tx->xfer.is_head_ready) {
+    if (tx->xfer.follows == XFER_UPGRADED && tx->xfer.is_head_ready) {
         h1_side_write_head(side);
         return &conn_step_splice;
     }

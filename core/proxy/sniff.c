@@ -16,10 +16,13 @@ static const struct step *
 step_for(struct conn *c)
 {
     bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
-    c->is_passthrough |= is_tls && c->worker->leaves == NULL;
-    return c->is_passthrough ? &conn_step_passthrough
-           : is_tls          ? &conn_step_intercept
-                             : &conn_step_serve;
+    if (is_tls && c->worker->leaves == NULL) {
+        c->tunnel = CONN_TUNNEL_PASSTHROUGH;
+    }
+    if (c->tunnel == CONN_TUNNEL_PASSTHROUGH) {
+        return &conn_step_passthrough;
+    }
+    return is_tls ? &conn_step_intercept : &conn_step_serve;
 }
 
 static const struct step *

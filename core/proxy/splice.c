@@ -187,7 +187,7 @@ splice_begin(struct tx *tx)
 {
     struct conn *c = tx->conn;
     AN(tx->peer != NULL);
-    tx->xfer.is_upgraded = true;
+    tx->xfer.follows = XFER_UPGRADED;
     tx->xfer.must_close = true;
     pump_fini(&tx->xfer.up);
     pump_init(&tx->xfer.up, &c->task, &tx->xfer.task);

@@ -36,6 +36,14 @@ enum tx_fault {
     FAULT_OWN
 };
 
+/* What is asked for. */
+enum tx_kind {
+    TX_REQUEST,             /* a resource */
+    TX_CONNECT,             /* a tunnel, which weir opens */
+    TX_CONNECT_PASSTHROUGH, /* ... or passes through */
+    TX_PASSTHROUGH          /* what is in the latter, from its first byte */
+};
+
 /* What the conn has still to do for it; only goes on. */
 enum tx_client {
     TX_CLIENT_THERE, /* it reads and writes */
@@ -50,6 +58,7 @@ struct tx {
     struct sandbox *sandbox; /* the conn's; NULL until identified */
     struct policy *policy;   /* that it was decided under: tx_policy.h */
     uint64_t id;
+    enum tx_kind kind; /* known with the request's head */
 
     const struct transcoder *transcoder; /* whose coding a filter of `down`
                                             wants undone; NULL: none */
@@ -73,7 +82,6 @@ struct tx {
     bool owes_upstream_end; /* on_upstream was asked, on_upstream_end not */
 
     /* for the conn */
-    bool is_passthrough; /* the tunnel that it opens, or that it carries */
     enum tx_client client;
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or

@@ -59,14 +59,14 @@ static enum verdict
 ask_again(struct tx *tx)
 {
     struct conn *c = tx->conn;
-    struct target t = { .kind = tx->is_passthrough ? T_SNI : T_REQUEST,
+    struct target t = { .kind = tx->kind == TX_PASSTHROUGH ? T_SNI : T_REQUEST,
         .authority = tx->authority,
         .head = &tx->xfer.request,
         .tx = tx,
         .is_again = true };
     unsigned at = 0;
     tx->where = c->worker->egress;
-    if (!tx->is_passthrough) {
+    if (tx->kind != TX_PASSTHROUGH) {
         tx->path = path_received(tx);
     }
     return hooks_target(c, &t, &at);
@@ -85,7 +85,7 @@ static const struct step *
 end_refused(struct tx *tx)
 {
     upstream_give_up(tx);
-    if (!tx->is_passthrough) {
+    if (tx->kind != TX_PASSTHROUGH) {
         return &tx_step_reply;
     }
     tx->xfer.is_broken = true; /* it is logged; the client gets an alert */
@@ -131,7 +131,7 @@ tx_judge_again(struct tx *tx)
         return end_refused(tx);
     case V_ABORT:
         upstream_give_up(tx);
-        return tx->is_passthrough ? end_refused(tx) : tx_break(tx);
+        return tx->kind == TX_PASSTHROUGH ? end_refused(tx) : tx_break(tx);
     case V_WAIT:
         break;
     }
@@ -144,7 +144,7 @@ tx_is_denied(struct tx *tx)
     CHECK(tx, TX_MAGIC);
     struct decision d;
     struct decide_query q = { .policy = tx->sandbox->policy,
-        .is_request = !tx->is_passthrough,
+        .is_request = tx->kind != TX_PASSTHROUGH,
         .method = tx->xfer.request.method,
         .arena = tx->xfer.arena };
     if (q.is_request) {
@@ -152,5 +152,5 @@ tx_is_denied(struct tx *tx)
     }
     judge(&q, &tx->authority, tx->conn->worker->egress, &d);
     return d.outcome != DECIDE_ALLOW ||
-           (tx->is_passthrough && !tunnel_may_pass(&d));
+           (tx->kind == TX_PASSTHROUGH && !tunnel_may_pass(&d));
 }

@@ -55,8 +55,8 @@ take_authority(struct tx *tx)
 {
     const struct conn *c = tx->conn;
     const struct head *h = &tx->xfer.request;
-    bool is_connect = h->method_id == METHOD_CONNECT;
-    if (!c->is_tunnel) {
+    bool is_connect = tx->kind == TX_CONNECT;
+    if (c->tunnel == CONN_NO_TUNNEL) {
         tx->authority = h->authority;
         if (is_connect || h->form == TARGET_ABSOLUTE) {
             bool is_https = !is_connect && str_eq(h->scheme, STR("https"));
@@ -71,8 +71,8 @@ take_authority(struct tx *tx)
     if (is_connect) {
         return refuse(tx, 405, "method", "CONNECT inside a tunnel");
     }
-    struct str scheme = c->is_tls ? STR("https") : STR("http");
-    bool is_same = !c->is_misdirected &&
+    struct str scheme = conn_has_tls_inside(c) ? STR("https") : STR("http");
+    bool is_same = c->tunnel != CONN_TUNNEL_MISDIRECTED &&
                    authority_eq(&h->authority, &c->target) &&
                    (h->form != TARGET_ABSOLUTE || str_eq(h->scheme, scheme));
     return is_same ? NULL
@@ -94,8 +94,8 @@ open_tunnel(struct tx *tx)
     tx->xfer.response.status = 200;
     tx->xfer.response.reason = STR("Connection Established");
     tx->xfer.response.minor = 1;
-    tx->xfer.is_tunnel_open = true;
-    tx->is_passthrough = tunnel == TUNNEL_PASS;
+    tx->xfer.follows = XFER_TUNNEL;
+    tx->kind = tunnel == TUNNEL_PASS ? TX_CONNECT_PASSTHROUGH : TX_CONNECT;
     pump_end(&tx->xfer.down);
     return &tx_step_reply;
 }
@@ -105,12 +105,13 @@ run_target(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
-    bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
     if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->path.p == NULL) {
         take_path(tx);
+        tx->kind = tx->xfer.request.method_id == METHOD_CONNECT ? TX_CONNECT
+                                                                : TX_REQUEST;
         const struct step *refused = take_authority(tx);
         if (refused != NULL) {
             return refused;
@@ -119,6 +120,7 @@ run_target(struct task *t)
             return refuse(tx, 405, "method", "TRACE is not forwarded");
         }
     }
+    bool is_connect = tx->kind == TX_CONNECT;
     struct target target = { .kind = is_connect ? T_CONNECT : T_REQUEST,
         .authority = tx->authority,
         .head = &tx->xfer.request,
@@ -165,8 +167,8 @@ normalise_head(struct tx *tx)
     head_remove_prefix(h, STR("Proxy-"));
     head_remove(h, STR("Host"));
     head_add_first(h, STR("Host"),
-        authority_format(
-            tx->xfer.arena, &tx->authority, tx->conn->is_tls ? 443 : 80));
+        authority_format(tx->xfer.arena, &tx->authority,
+            conn_has_tls_inside(tx->conn) ? 443 : 80));
     if (pc->via) {
         head_add(h, STR("Via"), STR("1.1 weir"));
     }
@@ -208,7 +210,8 @@ run_request(struct task *t)
             return refuse(tx, 413, "client_max_body_size",
                 "the request body is larger than client_max_body_size");
         }
-        route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
+        route_init(&tx->route, &tx->authority, conn_has_tls_inside(tx->conn),
+            tx->path);
         normalise_head(tx);
         if (!tx->xfer.up.is_ended) {
             tx_deadline_changed(tx); /* its time-out is this block's */

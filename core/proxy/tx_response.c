@@ -23,7 +23,7 @@ static void
 normalise_response(const struct tx *tx, struct head *h)
 {
     head_remove_hop_by_hop(h);
-    if (!tx->conn->is_tunnel &&
+    if (tx->conn->tunnel == CONN_NO_TUNNEL &&
         auth_is_of_connection(h, FIELD_WWW_AUTHENTICATE)) {
         head_set(h, STR("Proxy-Support"), STR("Session-Based-Authentication"));
     }
@@ -59,7 +59,7 @@ run_response(struct task *t)
     case V_ABORT:
         return upstream_abandon(tx);
     }
-    if (tx->xfer.is_upgraded) {
+    if (tx->xfer.follows == XFER_UPGRADED) {
         head_is_final(tx);
         return &tx_step_splice;
     }

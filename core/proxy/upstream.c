@@ -88,7 +88,7 @@ static const struct step *
 give_up(struct tx *tx, const struct reply *r)
 {
     upstream_give_up(tx);
-    if (tx->is_passthrough) {
+    if (tx->kind == TX_PASSTHROUGH) {
         tx->xfer.response.status = r->status; /* logged; nobody could read it */
         tx->xfer.is_broken = true;
         return &tx_step_done;
@@ -277,7 +277,7 @@ run_connect(struct task *t)
     }
     tx->t_connect = clock_mono();
     tx->via = upstream_proxy_for(conf_of(tx)->upstream_proxy, &tx->route);
-    if (tx->is_passthrough) {
+    if (tx->kind == TX_PASSTHROUGH) {
         return start_dial(tx);
     }
     if (tx->pool_host == NULL) {
@@ -370,7 +370,7 @@ run_dial(struct task *t)
     dial_free(tx->dial);
     tx->dial = NULL;
     use_peer(tx, p);
-    return tx->is_passthrough ? &tx_step_splice : &step_send;
+    return tx->kind == TX_PASSTHROUGH ? &tx_step_splice : &step_send;
 }
 
 /* The last word on a head, of which no byte has left on this connection. */

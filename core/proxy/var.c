@@ -73,7 +73,7 @@ var_scheme(
 {
     const struct tx *tx = ctx;
     (void)a, (void)name, (void)arg;
-    *out = tx->conn->is_tls ? STR("https") : STR("http");
+    *out = conn_has_tls_inside(tx->conn) ? STR("https") : STR("http");
     return true;
 }
 

@@ -301,7 +301,7 @@ h1_side_drain(struct h1_side *side)
 static enum body_kind
 response_framing(const struct xfer *x)
 {
-    if (x->is_tunnel_open) {
+    if (x->follows == XFER_TUNNEL) {
         return BODY_NONE;
     }
     if (!head_response_has_body(&x->response, x->request.method_id)) {
@@ -335,14 +335,14 @@ h1_side_write_head(struct h1_side *side)
     if (kind == BODY_UNTIL_CLOSE) {
         x->must_close = true;
     }
-    if (!x->is_tunnel_open && !may_keep_alive(side)) {
+    if (x->follows != XFER_TUNNEL && !may_keep_alive(side)) {
         x->must_close = true;
     }
     struct h1_framing f = { .kind = kind,
         .length = x->response.length,
-        .close = x->must_close && !x->is_upgraded,
+        .close = x->must_close && x->follows != XFER_UPGRADED,
         .keep_alive = !x->must_close && x->request.minor == 0,
-        .upgrade = x->is_upgraded ? STR("websocket") : STR_NONE };
+        .upgrade = x->follows == XFER_UPGRADED ? STR("websocket") : STR_NONE };
     size_t had = w->out.len;
     h1_write_response(&x->response, &f, &w->out);
     x->bytes_sent += w->out.len - had;

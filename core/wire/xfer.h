@@ -8,7 +8,7 @@
  * (peer.h) the other way round.
  *
  * Who changes what: is_head_ready, is_broken and the kind of what follows the
- * head (is_tunnel_open, is_upgraded) are the owner's, must_close is set by
+ * head (follows) are the owner's, must_close is set by
  * either and never taken back; held, is_held_short and why are the origin's
  * codec's, until the owner takes them.
  */
@@ -19,6 +19,13 @@
 /* 1xx heads before a response. RFC 9110 15.2: any number may come; a storm may
  * not. */
 #define XFER_INTERIMS_MAX 32
+
+/* What stands behind the response's head. */
+enum xfer_follows {
+    XFER_BODY,    /* the body that the head tells of, or none */
+    XFER_TUNNEL,  /* a 200 to CONNECT: the connection is a tunnel now */
+    XFER_UPGRADED /* a 101 that was asked for: another protocol */
+};
 
 struct xfer {
     struct task task; /* the owner's, woken by the upstream's stream */
@@ -41,9 +48,8 @@ struct xfer {
     const char *why;      /* after P_BAD: the first cause; static */
 
     /* for the client's codec */
-    bool is_head_ready;  /* response is final and may be written */
-    bool is_tunnel_open; /* a 200 to CONNECT: the connection is a tunnel now */
-    bool is_upgraded;    /* a 101 that was asked for */
+    bool is_head_ready; /* response is final and may be written */
+    enum xfer_follows follows;
     bool is_broken;      /* the response cannot be completed */
     bool must_close;     /* the client's connection ends with this */
     uint64_t body_max;   /* of the request's body, in bytes; 0: no limit */

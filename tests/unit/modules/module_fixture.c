@@ -144,7 +144,7 @@ module_start(void **state, const char *text)
     f->conn = (struct conn){ .magic = CONN_MAGIC,
         .worker = &f->worker,
         .sandbox = sandbox_set_next(f->worker.sandboxes, NULL),
-        .is_tls = true };
+        .tunnel = CONN_TUNNEL_TLS };
     task_init(&f->conn.task, f->loop, &step_idle, NULL);
     return f;
 }
