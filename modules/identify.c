@@ -141,6 +141,7 @@ check(struct conf *c, struct scope *s, void *part)
 
 const struct module identify_module = {
     .conf = { .name = "identify", .check = check },
+    .identifies = true,
     .on_accept = on_accept,
     .on_target = on_target,
 };

@@ -276,12 +276,14 @@ static enum verdict
 limit_rate(struct tx *tx, const struct limit *l)
 {
     const struct worker *w = tx->conn->worker;
+    struct ledger_rate rate = { l->rate, l->burst,
+        worker_revision(w, tx->policy) };
     struct ledger_record *r = lock_of(w, tx->sandbox);
     if (r == NULL) {
         return V_ABORT;
     }
-    double wait = ledger_bucket_take(
-        &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
+    double wait =
+        ledger_bucket_take(&r->buckets[LEDGER_RATE], &rate, clock_mono());
     unlock_of(w, tx->sandbox);
     return wait <= 0 ? V_NEXT
                      : refuse(tx, "rate", wait,

@@ -38,14 +38,48 @@ void
 buf_fini(struct buf *b)
 {
     rewind_empty(b);
+    if (b->is_secret && b->p != NULL) {
+        mem_wipe(b->p, b->cap);
+    }
     xfree(b->p);
-    buf_init(b, b->max);
+    *b = (struct buf){ .max = b->max, .is_secret = b->is_secret };
 }
 
 void
 buf_clear(struct buf *b)
 {
     rewind_empty(b);
+}
+
+/* realloc() would leave a copy where it moves. */
+static void
+grow_secret(struct buf *b, size_t cap)
+{
+    AZ(b->gone);
+    char *p = xalloc(cap);
+    if (b->p != NULL) {
+        memcpy(p, b->p, b->n);
+        mem_wipe(b->p, b->cap);
+        xfree(b->p);
+    }
+    b->p = p;
+    b->cap = cap;
+}
+
+static void
+grow(struct buf *b, size_t n)
+{
+    size_t cap = b->cap < 256 ? 256 : b->cap * 2;
+    while (cap - b->n < n) {
+        cap *= 2;
+    }
+    cap = cap < b->max ? cap : b->max;
+    if (b->is_secret) {
+        grow_secret(b, cap);
+        return;
+    }
+    b->cap = cap;
+    b->p = xrealloc(b->p, b->cap);
 }
 
 char *
@@ -58,12 +92,7 @@ buf_reserve(struct buf *b, size_t n)
         move_to_front(b);
     }
     if (b->p == NULL || b->cap - b->gone - b->n < n) {
-        size_t cap = b->cap < 256 ? 256 : b->cap * 2;
-        while (cap - b->n < n) {
-            cap *= 2;
-        }
-        b->cap = cap < b->max ? cap : b->max;
-        b->p = xrealloc(b->p, b->cap);
+        grow(b, n);
     }
     return b->p + b->n;
 }

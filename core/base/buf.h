@@ -11,11 +11,20 @@ struct buf {
     char *p;
     size_t n, cap, max;
     size_t gone; /* bytes consumed, before p */
+    bool is_secret;
 };
 
 void buf_init(struct buf *b, size_t max);
-void buf_fini(struct buf *b);  /* frees the memory; the ceiling stays */
+void buf_fini(struct buf *b);  /* frees the memory; ceiling and mark stay */
 void buf_clear(struct buf *b); /* drops the bytes; the memory stays */
+
+/* It holds secrets, or will: memory that it gives back is wiped before. Bytes
+ * that were dropped stay until then. */
+static inline void
+buf_mark_secret(struct buf *b)
+{
+    b->is_secret = true;
+}
 
 must_check bool buf_add(struct buf *b, struct str s);
 must_check bool buf_addc(struct buf *b, char c);

@@ -29,6 +29,7 @@ struct cleanup {
 struct arena {
     unsigned magic;
     size_t block_size, size;
+    bool is_secret;
     struct block *blocks;
     struct cleanup *cleanups;
 };
@@ -144,6 +145,13 @@ arena_new(size_t block)
 }
 
 void
+arena_mark_secret(struct arena *a)
+{
+    CHECK(a, ARENA_MAGIC);
+    a->is_secret = true;
+}
+
+void
 arena_free(struct arena *a)
 {
     CHECK(a, ARENA_MAGIC);
@@ -153,9 +161,13 @@ arena_free(struct arena *a)
         c->fn(c->arg);
     }
     struct block *b = a->blocks;
+    bool is_secret = a->is_secret;
     a->magic = 0; /* the arena itself lies in one of its blocks */
     while (b != NULL) {
         struct block *next = b->next;
+        if (is_secret) {
+            mem_wipe(b->data, b->used);
+        }
         block_free(b);
         b = next;
     }

@@ -27,6 +27,7 @@ struct arena;
  * a free list. */
 struct arena *arena_new(size_t block);
 void arena_free(struct arena *a); /* runs cleanups, last added first */
+void arena_mark_secret(struct arena *a); /* its memory is wiped at its end */
 void *arena_alloc(struct arena *a, size_t n);  /* not zeroed; 16-aligned */
 void *arena_calloc(struct arena *a, size_t n); /* zeroed */
 struct str arena_dup(struct arena *a, struct str s); /* NUL-terminated too */

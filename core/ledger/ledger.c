@@ -339,11 +339,13 @@ row_change(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
     return atomic_compare_exchange_strong(&l->base->rows[row], &from, to);
 }
 
-uint32_t
-ledger_generation(struct ledger *l)
+/* Bounded, not asserted: a worker can write what it likes into the file. */
+uint64_t
+ledger_new_revision(struct ledger *l)
 {
     CHECK(l, LEDGER_MAGIC);
-    return atomic_fetch_add(&l->base->generation, 1) + 1;
+    uint64_t last = atomic_fetch_add(&l->base->revision, 1);
+    return last < LEDGER_REVISION_MAX ? last + 1 : LEDGER_REVISION_MAX;
 }
 
 int

@@ -14,10 +14,10 @@
  * requests have waited for slots. The end of the sandbox gives them back.
  *
  * Who calls what, and when:
- * - the master calls ledger_new() at its start, ledger_generation() for each
- *   configuration that is to serve, ledger_grow() before an index beyond the
- *   last segment is used, ledger_reap() for each worker whose end it has waited
- *   for, and ledger_forget() for a sandbox that has ended;
+ * - the master calls ledger_new() at its start, ledger_new_revision() for
+ *   each configuration that is to serve, ledger_grow() before an index beyond
+ * the last segment is used, ledger_reap() for each worker whose end it has
+ * waited for, and ledger_forget() for a sandbox that has ended;
  * - after the fork a worker calls ledger_claim(), and ledger_extend() with
  *   segments that are made later; every other child calls ledger_free();
  * - a worker calls ledger_lock() before it changes a record and
@@ -58,10 +58,11 @@ struct ledger_share {
     uint32_t unused;
 };
 
-/* A token bucket: its level, and the time of that level by clock_mono(), which
- * is the same in all processes. */
+/* A token bucket: its level, the time of that level by clock_mono(), which is
+ * the same in all processes, and the revision of the rate that it went by. */
 struct ledger_bucket {
     double level, at;
+    uint64_t revision;
 };
 
 /* All of it is read and written under `lock`, except where a comment says
@@ -81,7 +82,7 @@ struct ledger_record {
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
     _Atomic uint64_t ends[2]; /* for each list: the index of its first entry;
                                  in the upper half, of the end */
-    uint64_t spare[10];
+    uint64_t spare[6];
     struct ledger_share rows[LEDGER_ROWS];
     _Alignas(4096) uint8_t lists[2][LEDGER_LIST];
 };
@@ -114,9 +115,11 @@ unsigned ledger_segments(const struct ledger *l); /* how many there are */
  * They stay open in a process that counts, and pass through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
-/* The revision of a new generation of the configuration, higher than all
- * before. */
-uint32_t ledger_generation(struct ledger *l);
+#define LEDGER_REVISION_MAX ((1ull << 44) - 1)
+
+/* The next number of the one order in which policies and limits change, higher
+ * than all before: from 1 to LEDGER_REVISION_MAX. */
+must_check uint64_t ledger_new_revision(struct ledger *l);
 
 /* Takes a row for this process. -1: all are taken. */
 must_check int ledger_claim(struct ledger *l);

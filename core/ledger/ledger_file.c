@@ -11,7 +11,7 @@
 
 #define BASE_MAGIC 0x51075107u
 #define SEGMENT_MAGIC 0x5e65e651u
-#define FILE_VERSION 3u
+#define FILE_VERSION 4u
 
 _Static_assert(sizeof(struct ledger_record) == 6 * 4096, "ledger.h says so");
 

@@ -23,8 +23,7 @@ struct ledger_header {
 
 struct ledger_base {
     struct ledger_header header;
-    _Atomic uint32_t generation; /* the last that was given out */
-    uint32_t unused;
+    _Atomic uint64_t revision; /* the last that was given out */
     _Atomic uint64_t rows[LEDGER_ROWS];
     _Atomic uint64_t pending[LEDGER_ROWS][LEDGER_PENDING / 64];
 };

@@ -35,22 +35,32 @@ ledger_count_less(struct ledger_record *r, unsigned row, enum ledger_count what)
 }
 
 /* `level` counts the tokens that are missing, so that a zeroed bucket is a full
- * one. */
+ * one. This is the level by that rate, now. */
+static double
+level_of(const struct ledger_bucket *b, const struct ledger_rate *r, double now)
+{
+    double back = now > b->at ? (now - b->at) * r->rate : 0;
+    double level = b->level > back ? b->level - back : 0;
+    bool is_sound = level <= r->burst; /* else the burst was larger, or the
+                                          value is spoilt */
+    return is_sound ? level : r->burst;
+}
+
+/* An older rate may be higher and its burst smaller: if it were written back
+ * it would give tokens that the newer one does not. */
 double
 ledger_bucket_take(
-    struct ledger_bucket *b, double rate, double burst, double now)
+    struct ledger_bucket *b, const struct ledger_rate *r, double now)
 {
-    AN(rate > 0 && burst >= 1);
-    double back = now > b->at ? (now - b->at) * rate : 0;
-    double level = b->level > back ? b->level - back : 0;
-    if (!(level <= burst)) { /* the burst was larger, or the value is spoilt */
-        level = burst;
+    AN(r->rate > 0 && r->burst >= 1);
+    AN(r->revision <= LEDGER_REVISION_MAX);
+    double level = level_of(b, r, now);
+    if (r->revision >= b->revision) {
+        *b = (struct ledger_bucket){ level, now, r->revision };
     }
-    b->at = now;
-    b->level = level;
-    if (level + 1 > burst) {
-        return (level + 1 - burst) / rate;
+    if (level + 1 > r->burst) {
+        return (level + 1 - r->burst) / r->rate;
     }
-    b->level = level + 1;
+    b->level += 1;
     return 0;
 }

@@ -35,6 +35,7 @@
 #define LIMIT_BITS 20
 
 _Static_assert(LEDGER_SLOTS_MAX < 1 << LIMIT_BITS, "a limit has its bits");
+_Static_assert(LEDGER_REVISION_MAX <= UINT64_MAX >> LIMIT_BITS, "a revision");
 
 /* Who looks at what a dead process left sees no store behind this call without
  * those before it. */

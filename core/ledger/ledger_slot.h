@@ -13,7 +13,6 @@
  * full list without its zeroes always makes room. */
 #define LEDGER_WAITERS_MAX (LEDGER_LIST / 2)
 #define LEDGER_SLOTS_MAX 1000000
-#define LEDGER_REVISION_MAX ((1ull << 44) - 1)
 
 struct ledger_slot_limits {
     unsigned slots;    /* at a time, of all rows; 1 to LEDGER_SLOTS_MAX */

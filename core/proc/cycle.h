@@ -32,7 +32,7 @@ struct cycle {
     struct list node; /* of the master's */
     struct conf *conf;
     const struct main_conf *main;
-    uint32_t generation;         /* ledger_generation() */
+    uint64_t revision;           /* ledger_new_revision() */
     struct listener **listeners; /* by number of the conf's listen */
     unsigned n_listeners;        /* 0: given back */
     uint8_t *leaving;            /* set of them, by number: ended with this
@@ -41,7 +41,6 @@ struct cycle {
     unsigned n_workers;          /* that run, of any state */
     unsigned n_ready;
     struct respawn *respawns; /* by worker */
-    bool has_failed;          /* a worker ended before it was ready */
     bool has_served;
     bool is_undone;  /* did not start, and its workers are ending */
     bool is_drained; /* WINCH: its workers are not started again */

@@ -7,8 +7,10 @@
 
 #include <stddef.h>
 
+#include "base/log.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
+#include "proxy/reply.h"
 #include "proxy/tunnel.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
@@ -39,6 +41,9 @@ static unsigned n_known;
 static unsigned char hook_modules[HOOKS][MODULES_MAX];
 static unsigned hook_count[HOOKS];
 
+/* So many of H_TARGET say whose a request is: they come first. */
+static unsigned n_identify;
+
 /* Where each module's state lies in the one block that a life has for all, and
  * how large that block is. */
 static size_t state_at[LIVES][MODULES_MAX], state_bytes[LIVES];
@@ -60,6 +65,16 @@ hook_collect(enum hook h, unsigned module, bool has_it)
     }
 }
 
+static void
+collect_target(bool identifies)
+{
+    for (unsigned i = 0; i < n_known; i++) {
+        const struct module *m = known[i];
+        hook_collect(
+            H_TARGET, i, m->on_target != NULL && m->identifies == identifies);
+    }
+}
+
 void
 hooks_init(const struct module *const *list, unsigned n)
 {
@@ -68,12 +83,14 @@ hooks_init(const struct module *const *list, unsigned n)
     n_known = n;
     memset(hook_count, 0, sizeof hook_count);
     memset(state_bytes, 0, sizeof state_bytes);
+    collect_target(true);
+    n_identify = hook_count[H_TARGET];
+    collect_target(false);
     for (unsigned i = 0; i < n_known; i++) {
         const struct module *m = known[i];
         hook_collect(H_FRONT_END, i, m->on_front_end != NULL);
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_CLOSE, i, m->on_close != NULL);
-        hook_collect(H_TARGET, i, m->on_target != NULL);
         hook_collect(H_TUNNEL, i, m->tunnel != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
         hook_collect(H_UPSTREAM, i, m->on_upstream != NULL);
@@ -201,13 +218,14 @@ hook_ask(enum hook h, const struct module *m, const struct subject *s)
     }
 }
 
-/* From the module that waited, *at, on; until one says other than V_NEXT. */
+/* From the module that waited, *at, up to the n-th; until one says other than
+ * V_NEXT. */
 static enum verdict
-hooks_ask(enum hook h, const struct subject *s, unsigned *at)
+hooks_ask_some(enum hook h, const struct subject *s, unsigned *at, unsigned n)
 {
-    unsigned i = *at, n = hook_count[h];
+    unsigned i = *at;
     enum verdict v = V_NEXT;
-    AN(i <= n);
+    AN(i <= n && n <= hook_count[h]);
     for (; i < n; i++) {
         v = hook_ask(h, hook_module(h, i), s);
         if (v != V_NEXT) {
@@ -216,6 +234,12 @@ hooks_ask(enum hook h, const struct subject *s, unsigned *at)
     }
     *at = v == V_WAIT ? i : 0;
     return v;
+}
+
+static enum verdict
+hooks_ask(enum hook h, const struct subject *s, unsigned *at)
+{
+    return hooks_ask_some(h, s, at, hook_count[h]);
 }
 
 /* Nobody would ask again. */
@@ -276,12 +300,53 @@ may_pass(const struct target *t)
            tunnel_may_pass(&t->tx->decision);
 }
 
+static bool
+is_nobodys(const struct conn *c, const struct target *t)
+{
+    return c->sandbox == NULL ||
+           (t->tx != NULL && (t->tx->sandbox == NULL || t->tx->policy == NULL));
+}
+
+/* A module that is to say whose it is did not: no rule can be asked. */
+static enum verdict
+refuse_nobodys(const struct conn *c, struct tx *tx)
+{
+    static const char why[] = "no module has said whose the request is";
+    struct reply r = { .status = 500,
+        .error = "proxy_internal_error",
+        .rule = "identity",
+        .detail = STR("this proxy does not know whose the request is") };
+    if (tx == NULL) {
+        conn_log(c, LOG_ERR, "%s", why);
+        return V_ABORT;
+    }
+    tx->xfer.must_close = true;
+    tx_fail(tx, FAULT_OWN, "%s", why);
+    tx_reply(tx, &r);
+    return V_REPLY;
+}
+
+/* Those that identify, and then the others. */
+static enum verdict
+ask_target(struct conn *c, const struct target *t, unsigned *at)
+{
+    struct subject s = { .conn = c, .target = t };
+    if (*at < n_identify) {
+        enum verdict v = hooks_ask_some(H_TARGET, &s, at, n_identify);
+        if (v != V_NEXT) {
+            return v;
+        }
+        *at = n_identify;
+    }
+    return is_nobodys(c, t) ? refuse_nobodys(c, t->tx)
+                            : hooks_ask(H_TARGET, &s, at);
+}
+
 enum verdict
 hooks_target(struct conn *c, const struct target *t, unsigned *at)
 {
-    struct subject s = { .conn = c, .target = t };
     CHECK(c, CONN_MAGIC);
-    enum verdict v = hooks_ask(H_TARGET, &s, at);
+    enum verdict v = ask_target(c, t, at);
     if (v == V_NEXT && !was_judged(t)) {
         tx_fail(t->tx, FAULT_POLICY, "no module has judged the request");
         v = V_ABORT;
@@ -300,6 +365,16 @@ hooks_tunnel(const struct conn *c, const struct decision *d)
     }
     return answer == TUNNEL_PASS && !tunnel_may_pass(d) ? TUNNEL_REFUSE
                                                         : answer;
+}
+
+bool
+hooks_identify(void)
+{
+    bool is_any = false;
+    for (unsigned i = 0; i < modules_count; i++) {
+        is_any = is_any || modules[i]->identifies;
+    }
+    return is_any;
 }
 
 bool

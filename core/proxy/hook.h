@@ -69,6 +69,11 @@ struct transcoder {
 
 struct module {
     struct conf_part conf; /* its name is the module's */
+    /* It says whose connections or requests are: by conn_join(), and of a
+     * request by tx->sandbox and tx_take_policy(). Its on_target is asked before
+     * those of all others, which are asked only of what is a sandbox's: another
+     * request is refused. A build without such a module refuses to start. */
+    bool identifies;
     /* State of each exchange, connection and worker: zeroed, freed with its
      * owner; module_state(), module_conn(), module_worker(). */
     size_t tx_size, conn_size, worker_size;
@@ -149,6 +154,10 @@ must_check enum verdict hooks_target(
  * whoever asks for that, no secret and no rule is left out. */
 must_check enum tunnel hooks_tunnel(
     const struct conn *c, const struct decision *d);
+
+/* Whether a module says whose requests are. Without a worker, and before
+ * hooks_init(). */
+bool hooks_identify(void);
 
 /* Whether a module may open one: else TLS is passed through or refused. Without
  * a worker, and before hooks_init(). */

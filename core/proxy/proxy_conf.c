@@ -11,6 +11,7 @@
 #include "net/tls_ctx.h"
 #include "policy/block.h"
 #include "proxy/deny_message.h"
+#include "proxy/hook.h"
 #include "proxy/page.h"
 #include "proxy/parts.h"
 #include "proxy/upstream_proxy.h"
@@ -348,6 +349,11 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     bool ok = true;
     if (!(s->context & CONF_WHERE)) {
         return 0;
+    }
+    if (s->context == CONF_EGRESS && !hooks_identify()) {
+        return conf_fail(c, &s->directive->name,
+            "no module of this build says whose a request is: it needs "
+            "identify_module, or another that does");
     }
     if (s->context == CONF_EGRESS && !c->is_look) {
         struct str dir = conf_path(c, STR("html"));

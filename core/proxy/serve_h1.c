@@ -22,9 +22,6 @@
 /* Idle this long, a connection gives its buffers back. */
 #define PARK_AFTER 0.05
 
-/* How often a client is looked after that cannot be read from. */
-#define LOOK_EVERY 0.25
-
 /* Of the connection. `side` is there with c->tx: while an exchange goes on. */
 struct serve_h1 {
     struct h1_reader reader; /* between exchanges */
@@ -244,28 +241,13 @@ is_out_of_sight(const struct conn *c, const struct h1_side *side)
            (is_held_up || c->wire.in.n == c->wire.in.max);
 }
 
-static double
-next_look(const struct h1_side *side)
-{
-    return later(side->progress, side->looked) + LOOK_EVERY;
-}
-
 /* With the patience that a half-closed client has, where that may be one. */
 static bool
 has_left_out_of_sight(const struct conn *c, struct h1_side *side)
 {
     const struct proxy_conf *pc = tx_where(c->tx, PART_PROXY);
-    double now = clock_mono();
-    if (!is_out_of_sight(c, side) || now < next_look(side)) {
-        return false;
-    }
-    side->looked = now;
-    enum tcp_end end = tcp_other_end(c->wire.stream);
-    if (end != TCP_ENDED || has_tls(c)) {
-        return end != TCP_OPEN;
-    }
-    side->ended = side->ended != 0 ? side->ended : now;
-    return now >= later(side->ended, side->progress) + pc->lingering_time;
+    return is_out_of_sight(c, side) &&
+           h1_side_has_left(side, has_tls(c) ? 0 : pc->lingering_time);
 }
 
 static double
@@ -282,7 +264,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
         !tx_is_queued(c->tx)) {
         return later(side->progress, c->tx->t_slot) + pc->client_body_timeout;
     }
-    return is_out_of_sight(c, side) ? next_look(side) : TASK_NEVER;
+    return is_out_of_sight(c, side) ? h1_side_next_look(side) : TASK_NEVER;
 }
 
 /* Of a client that is slow to read: what it took is to be seen when it took it,

@@ -81,7 +81,7 @@ worker_revision(const struct worker *w, const struct policy *p)
 {
     CHECK(w, WORKER_MAGIC);
     bool has_successor = w->is_quitting && !w->is_hard;
-    uint64_t own = w->setup.generation;
+    uint64_t own = w->setup.revision;
     return p->revision > own && !has_successor ? p->revision : own;
 }
 

@@ -36,7 +36,7 @@ struct worker_socket {
 struct worker_setup {
     struct loop *loop;
     const struct conf *conf; /* outlives the worker */
-    uint32_t generation;     /* of conf */
+    uint64_t revision;       /* of conf */
     unsigned index, count;   /* this worker, of how many */
     int keeper;              /* SEQPACKET socket to the keeper; taken */
     int tickets;             /* memory file of ticket keys */

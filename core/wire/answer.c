@@ -98,6 +98,7 @@ struct answer *
 answer_new(struct answer_conn *c)
 {
     struct arena *arena = arena_new(4096);
+    arena_mark_secret(arena); /* a head may have a token */
     struct answer *a = arena_calloc(arena, sizeof *a);
     const struct answer_conf *conf = &c->listener->server->conf;
     a->magic = ANSWER_MAGIC;
@@ -108,6 +109,7 @@ answer_new(struct answer_conn *c)
     xfer_init(&a->xfer, arena, &c->task);
     a->xfer.body_max = conf->body_max;
     buf_init(&a->collected, conf->body_max);
+    buf_mark_secret(&a->collected);
     head_add(&a->xfer.response, STR("Server"), STR("weir"));
     return a;
 }

@@ -191,6 +191,7 @@ run_head(struct task *t)
 static bool
 feed(struct answer_conn *c)
 {
+    bufq_mark_secret(pump_in(&c->answer->xfer.up)); /* until it is empty */
     switch (h1_side_feed(c->side)) {
     case H1_FED:
         break;
@@ -206,6 +207,14 @@ feed(struct answer_conn *c)
     return true;
 }
 
+/* It pipelines more than there is room for, and its end lies behind that. */
+static bool
+is_out_of_sight(const struct answer_conn *c)
+{
+    return !c->side->is_head_written && c->side->is_body_done &&
+           c->wire.in.n == c->wire.in.max;
+}
+
 /* While it waits for the answer: it pipelines, or leaves. One that ends its
  * side may wait for the answer yet, but not for long without a byte of it.
  * False: it has left. */
@@ -219,6 +228,9 @@ watch_client(struct answer_conn *c)
     if (r == IO_EOF && tcp_other_end(c->wire.stream) == TCP_ENDED) {
         c->is_half_closed = true;
         c->side->progress = clock_mono();
+    }
+    if (is_out_of_sight(c)) {
+        return !h1_side_has_left(c->side, conf_of(c)->linger_timeout);
     }
     return r == IO_AGAIN || c->is_half_closed;
 }
@@ -245,7 +257,10 @@ exchange_deadline(const struct answer_conn *c)
     }
     bool has_body_to_come =
         c->answer->state == ANSWER_REQUEST && !c->side->is_body_done;
-    return has_body_to_come ? c->since + conf->body_timeout : TASK_NEVER;
+    if (has_body_to_come) {
+        return c->since + conf->body_timeout;
+    }
+    return is_out_of_sight(c) ? h1_side_next_look(c->side) : TASK_NEVER;
 }
 
 /* The client has left, or is taken to have. */
@@ -367,6 +382,7 @@ answer_conn_new(struct answer_listener *l, int fd)
         s = tls_accept_own(tls, s, &c->task);
     }
     wire_init(&c->wire, s, H1_REQUEST_HEAD_MAX);
+    buf_mark_secret(&c->wire.in);
     task_wake(&c->task);
 }
 

@@ -9,6 +9,10 @@
 
 #include "base/clock.h"
 #include "http/h1_write.h"
+#include "net/tcp.h"
+
+/* How often a client is looked after that cannot be read from. */
+#define LOOK_EVERY 0.25
 
 /* One empty line before a request is ignored (RFC 9112 2.2): some clients end
  * a body with one. */
@@ -209,6 +213,34 @@ h1_side_feed(struct h1_side *side)
     enum h1_fed r = feed_body(side);
     turn_spend(&side->turn, up->source, up->bytes_in - had, WIRE_TURN_BYTES);
     return r;
+}
+
+static double
+later(double a, double b)
+{
+    return a > b ? a : b;
+}
+
+double
+h1_side_next_look(const struct h1_side *side)
+{
+    return later(side->progress, side->looked) + LOOK_EVERY;
+}
+
+bool
+h1_side_has_left(struct h1_side *side, double patience)
+{
+    double now = clock_mono();
+    if (now < h1_side_next_look(side)) {
+        return false;
+    }
+    side->looked = now;
+    enum tcp_end end = tcp_other_end(side->wire->stream);
+    if (end != TCP_ENDED) {
+        return end == TCP_GONE;
+    }
+    side->ended = side->ended != 0 ? side->ended : now;
+    return now >= later(side->ended, side->progress) + patience;
 }
 
 /* An answer that came before the request's end: whether the rest is little

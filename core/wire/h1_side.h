@@ -79,6 +79,13 @@ void h1_side_write_head(struct h1_side *side);
  * all; IO_AGAIN: some is in wire->out. */
 must_check enum io h1_side_write(struct h1_side *side);
 
+/* Of a client whose end cannot be read, since it lies behind bytes that there
+ * is no room for: whether it has left, as far as TCP knows. One that has ended
+ * its side may read yet, and has `patience` seconds. It is looked for from
+ * h1_side_next_look() on, by clock_mono(), and then again. */
+must_check bool h1_side_has_left(struct h1_side *side, double patience);
+double h1_side_next_look(const struct h1_side *side);
+
 /* The rest of a request that was answered before its end is thrown away; what
  * follows it is another. IO_OK: it has ended. */
 must_check enum io h1_side_drain(struct h1_side *side);

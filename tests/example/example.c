@@ -375,6 +375,7 @@ const struct module example_module = {
         .vars = vars,
         .size = sizeof(struct example),
         .check = check },
+    .identifies = false, /* whose a request is it leaves to others */
     .tx_size = sizeof(struct state),
     .conn_size = sizeof(struct conn_state),
     .worker_size = sizeof(struct worker_state),

@@ -143,6 +143,30 @@ def test_connections_outlive_a_reload(weir, plain_origin):
         c.close()
 
 
+def test_no_limit_is_set_back_by_a_worker_that_drains(weir, plain_origin, held):
+    """It goes by its own configuration, the new one by the new."""
+    w = weir(cls="requests 3; rate 1000000r/s;")
+    name = host(plain_origin)
+    text = f"GET http://{name}/ HTTP/1.1\r\nHost: {name}\r\n\r\n"
+    late, old = w.client(), w.client()  # accepted in that order
+    late.send(text[:-2])
+    old.send(text)
+    plain_origin.wait_requests(1)
+    w.configure(w.config(cls="requests 1; rate 1r/m burst=4;"))
+    w.signal("HUP")
+    w.wait_log("serves(?s:.*)serves")
+    with w.client() as c:
+        refusal(get(c, plain_origin), "requests")
+        late.send(text[-2:])
+        plain_origin.wait_requests(2)
+        refusal(get(c, plain_origin), "requests")
+        refusal(get(c, plain_origin), "rate")
+    held.set()
+    for c in (old, late):
+        assert c.read_response().status == 200
+        c.close()
+
+
 def test_rate(weir, plain_origin):
     w = weir(cls="rate 6r/m burst=2;", egress=TWO)
     with w.client() as c:

@@ -127,6 +127,58 @@ def test_the_manual_says_whose_they_are(builds):
         assert set(directives.split(" , ")) - {""} == has.get(name, set()), name
 
 
+# identify
+
+NOBODY = """
+#include "module.h"
+
+static enum verdict
+on_target(struct conn *c, const struct target *t)
+{
+    (void)c, (void)t;
+    return V_NEXT;
+}
+
+const struct module nobody_module = {
+    .conf = { .name = "nobody" },
+    .identifies = true,
+    .on_target = on_target,
+};
+"""
+
+
+def test_no_module_identifies(weir_without):
+    """One from elsewhere that does something else: it does not start."""
+    w = weir_without("identify", add=EXAMPLE)(start=False)
+    for args in (), ("-t",):
+        done = w.run(*args)
+        assert done.returncode == 1
+        assert "no module of this build says whose a request is" in done.stderr
+
+
+@pytest.mark.parametrize("without", [(), ("limit",), ("limit", "host_match")])
+def test_the_module_that_identifies_says_nothing(
+    weir_without, plain_origin, tmp_path, without
+):
+    """Each request is refused, and the worker goes on."""
+    (tmp_path / "nobody.c").write_text(NOBODY)
+    (tmp_path / "config").write_text(
+        "module_name=nobody\nmodule_srcs=nobody.c\n"
+        f"module_before={'tls_intercept' if without else 'limit'}\n"
+    )
+    w = weir_without("identify", *without, add=str(tmp_path))()
+    (worker,) = w.children("worker")
+    name = f"plain.test:{plain_origin.port}"
+    for request in f"GET http://{name}/", f"CONNECT {name}":
+        with w.client() as c:
+            c.send(f"{request} HTTP/1.1\r\nHost: {name}\r\n\r\n")
+            r = c.read_response()
+            assert r.status == 500 and b"whose the request is" in r.body
+            assert c.is_closed()
+    w.wait_log(r"\[error\].*no module has said whose the request is")
+    assert w.children("worker") == [worker] and plain_origin.conns == []
+
+
 # host_match
 
 

@@ -67,36 +67,78 @@ the_dead_give_back(void **state)
     ledger_free(l);
 }
 
+/* By two tokens a second, at most three. */
+static double
+take(struct ledger_bucket *b, double now)
+{
+    struct ledger_rate r = { 2, 3, 0 };
+    return ledger_bucket_take(b, &r, now);
+}
+
 static void
 bucket(void **state)
 {
     (void)state;
     struct ledger_bucket b = { 0 };
-    assert_true(ledger_bucket_take(&b, 2, 3, 100) == 0);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100) == 0);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100) == 0);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100) == 0.5);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100.25) == 0.25);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100.5) == 0);
-    assert_true(ledger_bucket_take(&b, 2, 3, 100.5) > 0);
+    assert_true(take(&b, 100) == 0);
+    assert_true(take(&b, 100) == 0);
+    assert_true(take(&b, 100) == 0);
+    assert_true(take(&b, 100) == 0.5);
+    assert_true(take(&b, 100.25) == 0.25);
+    assert_true(take(&b, 100.5) == 0);
+    assert_true(take(&b, 100.5) > 0);
     /* what was saved up is the burst and no more */
     for (int i = 0; i < 3; i++) {
-        assert_true(ledger_bucket_take(&b, 2, 3, 1000) == 0);
+        assert_true(take(&b, 1000) == 0);
     }
-    assert_true(ledger_bucket_take(&b, 2, 3, 1000) > 0);
+    assert_true(take(&b, 1000) > 0);
+}
+
+/* A worker that drains goes by its own rate; of the newer one's tokens it gives
+ * none back, by a shorter burst or by a higher rate. */
+static void
+older_rate_only_takes(void **state)
+{
+    (void)state;
+    struct ledger_bucket b = { 0 };
+    struct ledger_rate older = { 100, 1, 7 }, newer = { 1, 8, 8 };
+    assert_true(ledger_bucket_take(&b, &older, 100) == 0);
+    for (int i = 0; i < 3; i++) {
+        assert_true(ledger_bucket_take(&b, &newer, 100) == 0);
+    }
+    assert_true(ledger_bucket_take(&b, &older, 100) > 0);
+    assert_true(ledger_bucket_take(&b, &older, 100.5) == 0);
+    for (int i = 0; i < 3; i++) { /* 5 were taken, and half a one is back */
+        assert_true(ledger_bucket_take(&b, &newer, 100.5) == 0);
+    }
+    assert_true(ledger_bucket_take(&b, &newer, 100.5) == 0.5);
+}
+
+static void
+newer_rate_holds_at_once(void **state)
+{
+    (void)state;
+    struct ledger_bucket b = { 0 };
+    struct ledger_rate older = { 1, 5, 7 }, newer = { 10, 1, 8 };
+    for (int i = 0; i < 5; i++) {
+        assert_true(ledger_bucket_take(&b, &older, 100) == 0);
+    }
+    assert_true(ledger_bucket_take(&b, &newer, 100) == 0.1);
+    assert_true(ledger_bucket_take(&b, &newer, 100.125) == 0);
 }
 
 static void
 spoilt_bucket_heals(void **state)
 {
     (void)state;
-    struct ledger_bucket later = { 0, 5000 };
-    assert_true(ledger_bucket_take(&later, 1, 1, 100) == 0);
-    assert_true(ledger_bucket_take(&later, 1, 1, 101) == 0);
-    struct ledger_bucket full = { 1e300, 0 }, none = { 0.0 / 0.0, 100 };
-    assert_true(ledger_bucket_take(&full, 1, 2, 100) <= 1);
-    assert_true(ledger_bucket_take(&none, 1, 2, 100) <= 1);
-    assert_true(ledger_bucket_take(&full, 1, 2, 101) == 0);
+    struct ledger_rate r = { 1, 1, 0 }, two = { 1, 2, 0 };
+    struct ledger_bucket later = { 0, 5000, 0 };
+    assert_true(ledger_bucket_take(&later, &r, 100) == 0);
+    assert_true(ledger_bucket_take(&later, &r, 101) == 0);
+    struct ledger_bucket full = { 1e300, 0, 0 }, none = { 0.0 / 0.0, 100, 0 };
+    assert_true(ledger_bucket_take(&full, &two, 100) <= 1);
+    assert_true(ledger_bucket_take(&none, &two, 100) <= 1);
+    assert_true(ledger_bucket_take(&full, &two, 101) == 0);
 }
 
 int
@@ -106,6 +148,8 @@ main(void)
         cmocka_unit_test(counts),
         cmocka_unit_test(the_dead_give_back),
         cmocka_unit_test(bucket),
+        cmocka_unit_test(older_rate_only_takes),
+        cmocka_unit_test(newer_rate_holds_at_once),
         cmocka_unit_test(spoilt_bucket_heals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,8 +50,8 @@ static enum ledger_slot
 take(struct ledger_record *r, unsigned row, unsigned slots)
 {
     r->reach = r->reach > row ? r->reach : row + 1;
-    static uint32_t generation;
-    struct ledger_slot_limits l = { slots, ++generation, 1000 };
+    static uint64_t revision;
+    struct ledger_slot_limits l = { slots, ++revision, 1000 };
     return ledger_slot_take(r, row, &l, &wakes);
 }
 
@@ -223,9 +223,9 @@ test_limits_change(void **state)
 
 static unsigned
 slots_after(
-    struct ledger_record *r, unsigned row, unsigned slots, uint32_t generation)
+    struct ledger_record *r, unsigned row, unsigned slots, uint64_t revision)
 {
-    struct ledger_slot_limits l = { slots, generation, 0 };
+    struct ledger_slot_limits l = { slots, revision, 0 };
     (void)!ledger_slot_take(r, row, &l, &wakes);
     return ledger_slot_limit_of(r);
 }
@@ -234,8 +234,8 @@ static void
 test_the_newest_limit_holds(void **state)
 {
     (void)state;
-    uint32_t first = ledger_generation(ledger);
-    assert_int_equal(ledger_generation(ledger), first + 1);
+    uint64_t first = ledger_new_revision(ledger);
+    assert_int_equal(ledger_new_revision(ledger), first + 1);
     struct ledger_record *r = locked(1, 1);
     assert_int_equal(slots_after(r, 1, 3, first), 3);
     assert_int_equal(slots_after(r, 2, 2, first + 1), 2);

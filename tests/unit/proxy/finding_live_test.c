@@ -17,6 +17,7 @@
 #include "proxy/worker.h"
 
 #define SECRET "a-secret-value-0123456789"
+#define GUESS "A-secret-value-0123456789"
 #define BEARER "secret t file:token; host up.test { bearer $secret_t; }"
 
 static unsigned n_seen;
@@ -106,6 +107,19 @@ test_limit_of_requests(void **state)
     is_found(l, FINDING_LIMIT, "up.test", "requests");
 }
 
+/* So many more than it may have are told so; one more is not. */
+static void
+test_limit_of_connections(void **state)
+{
+    struct live *l = start(state, "", "connections 1;");
+    for (unsigned i = 0; i < 17; i++) {
+        live_client(l);
+    }
+    assert_int_equal(n_seen, 0);
+    live_is_closed(live_client(l));
+    is_found(l, FINDING_LIMIT, "", "connections");
+}
+
 static void
 test_limit_of_slots(void **state)
 {
@@ -127,6 +141,32 @@ test_echoed_secret(void **state)
         o, "HTTP/1.1 200 OK\r\nX: " SECRET "\r\nContent-Length: 0\r\n\r\n");
     live_answers(c, 200, "X: ****");
     is_found(l, FINDING_SECRET_ECHOED, "up.test", "redact");
+}
+
+static void
+test_guessed_secret(void **state)
+{
+    struct live *l = start(state, BEARER, "");
+    struct live_end *c = live_asks(l, true, "GET", "\r\n");
+    struct live_end *o = live_origin(l);
+    live_tls_origin(o);
+    live_shake(o);
+    live_send(
+        o, "HTTP/1.1 200 OK\r\nX: " GUESS "\r\nContent-Length: 0\r\n\r\n");
+    live_answers(c, 200, "X: " GUESS);
+    is_found(l, FINDING_SECRET_PROBED, "up.test", "redact");
+}
+
+static void
+test_credential_of_another_host(void **state)
+{
+    struct live *l = start(state,
+        "secret t file:token hosts=b.test;"
+        "host *.test { bearer $secret_t; }",
+        "");
+    live_answers(asks_plainly(l, "up.test"), 502, "");
+    is_found(l, FINDING_CREDENTIAL, "up.test", "secret");
+    live_says_why(l, "is not bound to this host");
 }
 
 static void
@@ -172,6 +212,33 @@ test_sni_of_another_host_passed_through(void **state)
     is_found(l, FINDING_SNI, "other.test", "sni");
 }
 
+/* A server may ask for another hello; nothing of this one reaches it. */
+static void
+test_sni_of_a_second_hello(void **state)
+{
+    struct live *l = start(state, "host up.test { intercept off; }", "");
+    struct live_end *c = says_hello(l, "up.test:443", "up.test");
+    live_origin(l);
+    assert_int_equal(n_seen, 0);
+    live_end_tls(c);
+    live_tls_client(c, "other.test");
+    live_flush(c, SIZE_MAX);
+    is_found(l, FINDING_SNI, "other.test", "sni");
+}
+
+/* The policy has changed since the CONNECT, which was allowed. */
+static void
+test_denied_sni(void **state)
+{
+    struct live *l = start(state, "", "");
+    struct live_end *c = live_connected(l, "up.test:443");
+    live_deny(l, "up.test", NULL);
+    assert_int_equal(n_seen, 0);
+    live_tls_client(c, "up.test");
+    live_flush(c, SIZE_MAX);
+    is_found(l, FINDING_DENIED, "up.test", "denied_hosts");
+}
+
 static void
 test_too_many_names(void **state)
 {
@@ -204,12 +271,17 @@ main(void)
         LIVE_TEST(test_denial),
         LIVE_TEST(test_address),
         LIVE_TEST(test_limit_of_requests),
+        LIVE_TEST(test_limit_of_connections),
         LIVE_TEST(test_limit_of_slots),
         LIVE_TEST(test_echoed_secret),
+        LIVE_TEST(test_guessed_secret),
+        LIVE_TEST(test_credential_of_another_host),
         LIVE_TEST(test_credential_on_a_plain_port),
         LIVE_TEST(test_missing_credential),
         LIVE_TEST(test_sni_of_another_host),
         LIVE_TEST(test_sni_of_another_host_passed_through),
+        LIVE_TEST(test_sni_of_a_second_hello),
+        LIVE_TEST(test_denied_sni),
         LIVE_TEST(test_too_many_names),
         LIVE_TEST(test_distrust),
     };

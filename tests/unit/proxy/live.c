@@ -31,6 +31,7 @@
 #include "policy/policy_secret.h"
 #include "proxy/logfile.h"
 #include "proxy/worker.h"
+#include "proxy/worker_sandbox.h"
 #include "sandbox/sandbox_conf.h"
 #include "wire/pool.h"
 
@@ -398,7 +399,7 @@ live_start(void **state, const char *egress, const char *more)
     AZ(ledger_claim(l->ledger));
     struct worker_setup setup = { .loop = l->loop,
         .conf = w->conf,
-        .generation = ledger_generation(l->ledger),
+        .revision = ledger_new_revision(l->ledger),
         .count = 1,
         .keeper = pair[0],
         .tickets = -1,
@@ -412,4 +413,42 @@ live_start(void **state, const char *egress, const char *more)
     AZ(lseek(w->log, 0, SEEK_SET));
     l->fds = fds_open();
     return l;
+}
+
+/* Changes at run time */
+
+struct sandbox *
+live_sandbox(const struct live *l)
+{
+    return sandbox_set_next(l->worker->sandboxes, NULL);
+}
+
+void
+live_change(struct live *l, struct policy *values)
+{
+    struct sandbox_clash clash;
+    struct sandbox *sb = live_sandbox(l);
+    values->revision++;
+    struct sandbox_spec spec = { .id = sb->id,
+        .policy = policy_new(values),
+        .scope = sb->scope,
+        .addresses = sb->addresses,
+        .n_addresses = sb->n_addresses,
+        .at = sb->at };
+    AN(worker_sandbox_change(l->worker, sb, &spec, &clash));
+    policy_unref(spec.policy);
+    live_settle(l);
+}
+
+void
+live_deny(struct live *l, const char *denied, const struct block *outbound)
+{
+    struct pattern_error err;
+    struct policy values = *live_sandbox(l)->policy;
+    values.outbound = outbound;
+    values.own_denied = pattern_set_new(PATTERN_LIST);
+    AN(pattern_set_add(values.own_denied, str_of(denied), NULL, &err));
+    pattern_set_compile(values.own_denied);
+    live_change(l, &values);
+    pattern_set_unref(values.own_denied);
 }

@@ -16,7 +16,10 @@
 
 #include "net/loop.h"
 
+struct block;
 struct live_end;
+struct policy;
+struct sandbox;
 
 #define LIVE_ENDS 64
 #define LIVE_ARRIVED 32
@@ -57,6 +60,14 @@ int live_set_up_one_byte(void **state);
  * live_origin(), "silent.test" does not answer a connect(), and of all other
  * names the resolver says nothing. The file "token" has a secret. */
 struct live *live_start(void **state, const char *egress, const char *more);
+
+/* The one that is configured. Its policy is a new one from here on, which has
+ * those values and the next revision; so that its own denied_hosts is that
+ * pattern, and what serves it `outbound` (NULL: what did). */
+struct sandbox *live_sandbox(const struct live *l);
+void live_change(struct live *l, struct policy *values);
+void live_deny(
+    struct live *l, const char *denied, const struct block *outbound);
 
 /* What weir can do now, until nothing is left. */
 void live_settle(struct live *l);

@@ -123,14 +123,14 @@ teardown(void **state)
 static struct slot_ask
 the_ask(unsigned limit, unsigned most)
 {
-    static uint32_t generation;
+    static uint32_t revision;
     static unsigned was;
-    generation += limit != was;
+    revision += limit != was;
     was = limit;
     return (struct slot_ask){ .serial = 77,
         .index = 3,
         .limit = limit,
-        .revision = generation,
+        .revision = revision,
         .queue = most };
 }
 

@@ -21,44 +21,6 @@
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 #define GET_OTHER "GET http://other.test/ HTTP/1.1\r\nHost: other.test\r\n\r\n"
 
-static struct sandbox *
-box(const struct live *l)
-{
-    return sandbox_set_next(l->worker->sandboxes, NULL);
-}
-
-/* The sandbox's policy from here on. */
-static void
-change_to(struct live *l, struct policy *values)
-{
-    struct sandbox_clash clash;
-    struct sandbox *sb = box(l);
-    values->revision++;
-    struct sandbox_spec spec = { .id = sb->id,
-        .policy = policy_new(values),
-        .scope = sb->scope,
-        .addresses = sb->addresses,
-        .n_addresses = sb->n_addresses,
-        .at = sb->at };
-    AN(worker_sandbox_change(l->worker, sb, &spec, &clash));
-    policy_unref(spec.policy);
-    live_settle(l);
-}
-
-/* The sandbox's own denied_hosts is that one from here on. */
-static void
-change(struct live *l, const char *denied, const struct block *outbound)
-{
-    struct pattern_error err;
-    struct policy values = *box(l)->policy;
-    values.outbound = outbound;
-    values.own_denied = pattern_set_new(PATTERN_LIST);
-    AN(pattern_set_add(values.own_denied, str_of(denied), NULL, &err));
-    pattern_set_compile(values.own_denied);
-    change_to(l, &values);
-    pattern_set_unref(values.own_denied);
-}
-
 static struct live_end *
 sends(struct live *l, const char *text)
 {
@@ -105,7 +67,7 @@ static void
 test_refused_in_the_line(void **state)
 {
     struct line n = form(state, OTHER);
-    change(n.live, "other.test", NULL);
+    live_deny(n.live, "other.test", NULL);
     live_answers(n.waiter, 403, "denied_hosts has");
     live_logs(n.live, "\"status\":403");
     first_is_served(&n); /* it goes on as if nothing had been */
@@ -118,12 +80,12 @@ static void
 test_allowed_in_the_line(void **state)
 {
     struct line n = form(state, OTHER);
-    change(n.live, "third.test", NULL);
-    change(n.live, "fourth.test", NULL);
+    live_deny(n.live, "third.test", NULL);
+    live_deny(n.live, "fourth.test", NULL);
     first_is_served(&n);
     struct live_end *o = live_origin(n.live);
     live_gets(o, "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n");
-    change(n.live, "fifth.test", NULL); /* it runs: it is not touched */
+    live_deny(n.live, "fifth.test", NULL); /* it runs: it is not touched */
     live_send(o, OK);
     live_answers(n.waiter, 200, "");
     live_logs(n.live, "\"status\":200");
@@ -134,9 +96,9 @@ test_allowed_in_the_line(void **state)
 static void
 change_slots(struct live *l, unsigned n)
 {
-    struct policy values = *box(l)->policy;
+    struct policy values = *live_sandbox(l)->policy;
     values.header_slots = n;
-    change_to(l, &values);
+    live_change(l, &values);
 }
 
 /* Those that have a slot keep it; nobody gets one until there are fewer than
@@ -189,7 +151,7 @@ static void
 test_served_otherwise(void **state)
 {
     struct line n = form(state, OTHER "handler h { }");
-    change(n.live, "third.test", handler_of(n.live));
+    live_deny(n.live, "third.test", handler_of(n.live));
     live_answers(n.waiter, 503, "Retry-After: 0");
     live_logs(n.live, "\"status\":503");
     live_send(n.waiter, GET_OTHER);
@@ -211,9 +173,9 @@ refused_in_a_dial(void **state, const char *name, const char *request)
     struct live *l = live_start(state, "", "");
     struct live_end *c = sends(l, request);
     live_nothing(l, 1);
-    change(l, "third.test", NULL);
+    live_deny(l, "third.test", NULL);
     live_is_open(c); /* it is dialled anew */
-    change(l, name, NULL);
+    live_deny(l, name, NULL);
     live_gets_head(c, 403, "denied_hosts has");
     AN(memmem(c->got.p, c->got.n, "\"revision\":2,", 13) != NULL);
     live_logs(l, "\"status\":403");
@@ -242,7 +204,7 @@ test_a_tunnel_in_its_dial(void **state)
     live_tls_client(c, "silent.test");
     live_flush(c, SIZE_MAX);
     live_is_open(c);
-    change(l, "silent.test", NULL);
+    live_deny(l, "silent.test", NULL);
     live_logs(l, "\"status\":403");
     live_is_cut(c);
     live_is_back(l);
@@ -258,11 +220,11 @@ test_running(void **state)
     live_send(o, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
     live_gets_head(c, 200, "");
     live_gets(c, "ab");
-    change(l, "other.test", NULL);
+    live_deny(l, "other.test", NULL);
     live_is_open(c);
     live_send(o, "c");
     live_gets(c, "c");
-    change(l, "up.test", NULL);
+    live_deny(l, "up.test", NULL);
     live_logs(l, "refused by a newer policy");
     live_is_closed(c);
     live_is_closed(o);
@@ -279,11 +241,38 @@ count(struct conn *c, void *arg)
 }
 
 static void
+set_connections(struct live *l, unsigned n)
+{
+    struct policy values = *live_sandbox(l)->policy;
+    values.connections = n;
+    live_change(l, &values);
+}
+
+/* No shared word keeps the limit of connections: what is there goes on, and
+ * what comes is judged by the policy that holds then. */
+static void
+test_connections_are_lowered(void **state)
+{
+    struct live *l = live_start(state, "", "connections 2;");
+    struct live_end *c = live_asks(l, false, "GET", "\r\n");
+    struct live_end *o = live_is_asked(l, false, "GET", "\r\n");
+    set_connections(l, 1);
+    live_send(o, OK);
+    live_answers(c, 200, "");
+    live_answers(sends(l, GET_OTHER), 503, "");
+    live_says_why(l, "connections exceeded");
+    set_connections(l, 2);
+    live_is_open(live_client(l));
+    live_asks_more(c, "GET", "\r\n");
+    live_gets(o, "GET / HTTP/1.1\r\nHost: up.test\r\n");
+}
+
+static void
 test_the_end(void **state)
 {
     struct line n = form(state, OTHER);
     struct live *l = n.live;
-    struct sandbox *sb = sandbox_ref(box(l));
+    struct sandbox *sb = sandbox_ref(live_sandbox(l));
     struct live_end *idle = live_client(l);
     first_is_served(&n);
     live_origin(l);
@@ -318,6 +307,7 @@ main(void)
         LIVE_TEST(test_refused_in_a_dial),
         LIVE_TEST(test_a_tunnel_in_its_dial),
         LIVE_TEST(test_running),
+        LIVE_TEST(test_connections_are_lowered),
         LIVE_TEST(test_the_end),
     };
     return cmocka_run_group_tests_name("tx_policy", tests, NULL, NULL);

@@ -175,6 +175,7 @@ af_say_n(struct af_client *c, const char *p, size_t n)
     struct bufq q;
     void *args[2] = { c->stream, &q };
     bufq_init(&q, SIZE_MAX);
+    bufq_mark_secret(&q);
     bufq_append(&q, str_n(p, n));
     drive_until(&af.drive, has_left, args);
 }

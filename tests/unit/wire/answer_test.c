@@ -238,6 +238,52 @@ test_a_client_that_leaves(void **state)
     assert_int_equal(answer_server_conns(af.server), 0);
 }
 
+/* Its end lies behind more requests than there is room for: nothing is read to
+ * see it. */
+static void
+test_a_client_that_pipelines_and_leaves(void **state)
+{
+    struct af_client c;
+    char more[REQUEST_LARGE];
+    (void)state;
+    memset(more, 'x', sizeof more);
+    af_connect(&c);
+    af_say(&c, GET("/later"));
+    af_asked(1);
+    af_say_n(&c, more, sizeof more);
+    af_is_quiet(&c);
+    time_shift(1);
+    af_is_quiet(&c);
+    af_leave(&c);
+    drive_turn(&af.drive);
+    time_shift(1);
+    af_ended(1);
+    assert_null(af.held);
+}
+
+static void
+test_a_client_that_pipelines_and_ends_its_side(void **state)
+{
+    struct af_client c;
+    char more[REQUEST_LARGE];
+    (void)state;
+    memset(more, 'x', sizeof more);
+    af_connect(&c);
+    af_say(&c, GET("/later"));
+    af_asked(1);
+    af_say_n(&c, more, sizeof more);
+    stream_shutdown(c.stream);
+    af_is_quiet(&c);
+    time_shift(1); /* it is seen from here on */
+    af_is_quiet(&c);
+    time_shift(AF_LINGER_TIMEOUT - 1);
+    af_is_quiet(&c);
+    assert_int_equal(af.ended, 0);
+    time_shift(2);
+    af_ended(1);
+    af_is_cut(&c);
+}
+
 /* For `seconds` but one nothing happens. */
 static void
 pass_until(struct af_client *c, time_t seconds)
@@ -458,6 +504,8 @@ main(void)
         AF_TEST(test_a_client_that_breaks_off),
         AF_TEST(test_a_half_closed_client),
         AF_TEST(test_a_client_that_leaves),
+        AF_TEST(test_a_client_that_pipelines_and_leaves),
+        AF_TEST(test_a_client_that_pipelines_and_ends_its_side),
         AF_TEST(test_times_of_a_request),
         AF_TEST(test_a_slow_body),
         AF_TEST(test_a_client_that_does_not_read),
