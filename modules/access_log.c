@@ -1,7 +1,7 @@
 /*
- * The access log: one line an exchange, in a format of the operator's or as
- * JSON. Lines leave through a logfile; values are escaped, so that nothing a
- * sandbox sends can forge a line.
+ * The access log: one line for each exchange, in a format of the operator's or
+ * as JSON. Lines are written through a logfile. Values are escaped, so that a
+ * sandbox cannot forge a line.
  */
 
 #include "module.h"
@@ -10,8 +10,8 @@
 #define FORMAT_MAX 16384
 #define PIECES_MAX 128
 
-/* Of one value, before escapes make up to six bytes of each: a client that
- * sends more shortens its value, and cannot keep its request out of the log.
+/* The most bytes of one value; an escape makes up to six of each. A longer
+ * value is cut: a client cannot keep its request out of the log by a long line.
  */
 #define VALUE_MAX 4096
 
@@ -19,7 +19,7 @@ extern const unsigned access_log_module_index;
 
 enum escape { ESCAPE_DEFAULT, ESCAPE_JSON };
 
-/* A format in pieces: a literal, then a variable (or none at the end). */
+/* A piece of a format: a literal, then a variable; the last may have none. */
 struct piece {
     struct str literal;
     struct value *value;
@@ -64,7 +64,7 @@ is_name_byte(char ch)
            ascii_is_digit((unsigned char)ch) || ch == '_';
 }
 
-/* How long the reference at the start of `s` is: "$name" or "${name}". */
+/* The length of the reference at the start of `s`: "$name" or "${name}". */
 static size_t
 reference_length(struct str s)
 {
@@ -143,7 +143,8 @@ parse_escape(struct bind *b, const struct token *t, enum escape *out)
                STR_ARG(word));
 }
 
-/* The strings from argument `i` on are one format, with its newline. */
+/* Compiles the arguments from `i` on, which are one format, and adds a newline.
+ */
 static bool
 format_read(
     struct bind *b, const struct directive *d, unsigned i, struct log_format *f)
@@ -244,7 +245,8 @@ add_value(struct buf *line, const struct log_format *f, struct str s)
     return s.n != 0 ? add_escaped(line, s) : buf_addc(line, '-');
 }
 
-/* With at most `value_max` bytes of each value. */
+/* Writes the line with at most `value_max` bytes of each value; false: it is
+ * too long. */
 static bool
 format_line(const struct log_format *f, const struct tx *tx, size_t value_max,
     struct buf *line)
@@ -281,7 +283,7 @@ on_log(const struct tx *tx)
         value_max /= 4;
         ok = format_line(log->format, tx, value_max, &line);
     }
-    AN(ok); /* the format alone always fits */
+    AN(ok); /* the literals alone always fit */
     logfile_write(log->file, buf_str(&line));
     buf_fini(&line);
 }

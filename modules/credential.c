@@ -1,7 +1,8 @@
 /*
- * Attaches what the sandbox never sees (SPEC 7): headers, bearer and basic
- * credentials, query parameters. A secret leaves only to a host that it is
- * bound to, and only over TLS; what the client sent of that name goes first.
+ * Attaches credentials that the sandbox never sees (SPEC 7): headers, bearer
+ * and basic credentials, query parameters. A secret leaves only to a host that
+ * it is bound to, and only over TLS. What the client sent under the same name
+ * is removed.
  */
 
 #include "module.h"
@@ -24,9 +25,9 @@ struct credential {
     struct value *basic_user;
 };
 
-/* A header as it goes upstream. */
+/* A header that is sent upstream. */
 struct attached {
-    struct str name, value; /* n 0: the client's is removed, no more */
+    struct str name, value; /* value.n 0: only removes the client's */
     bool is_secret;
 };
 
@@ -36,7 +37,7 @@ struct state {
     unsigned n;
 };
 
-/* What a rendering that failed is answered with. */
+/* The result of a rendering; each failure has its answer. */
 enum render { RENDER_OK, RENDER_MISSING, RENDER_INVALID, RENDER_NO_QUERY };
 
 static bool
@@ -124,7 +125,7 @@ render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
         r = render(tx, cc->basic, &s);
     }
     if (r == RENDER_OK && str_find(user, ':') != user.n) {
-        r = RENDER_INVALID; /* the password would begin in it */
+        r = RENDER_INVALID; /* ":" ends the user (RFC 7617) */
     }
     if (r != RENDER_OK) {
         return r;
@@ -138,8 +139,8 @@ render_basic(struct tx *tx, const struct credential *cc, struct attached *at)
     return RENDER_OK;
 }
 
-/* All of them from the request as the client sent it: what one rule attaches
- * is no variable for the next. */
+/* Renders all values from the request as the client sent it: no rule sees what
+ * another one attaches. */
 static enum render
 render_headers(struct tx *tx, const struct credential *cc, struct state *st)
 {
@@ -179,7 +180,7 @@ apply_headers(struct state *st, struct head *h)
     st->head = h;
 }
 
-/* The query without the client's parameters of that name. */
+/* The query without the parameters of that name. */
 static struct str
 query_without(struct tx *tx, struct str query, struct str name)
 {
@@ -257,8 +258,8 @@ on_request(struct tx *tx, struct head *h)
     return V_NEXT;
 }
 
-/* Before anything is logged: `$http_authorization` is the client's, never what
- * was attached in its place. */
+/* Puts the client's headers back before anything is logged:
+ * `$http_authorization` must not be what was attached. */
 static void
 on_log(const struct tx *tx)
 {
@@ -270,7 +271,7 @@ on_log(const struct tx *tx)
     }
 }
 
-/* The names of the secrets in a value, and whether each may go there. */
+/* Notes the names of the secrets in a value, and whether each may go there. */
 static void
 explain_value(struct explanation *e, const char *directive, struct str name,
     const struct value *v)
@@ -328,8 +329,8 @@ explain(struct explanation *e)
     }
 }
 
-/* SPEC 7: a credential is what it looks like, so only `secret` makes one. The
- * message has nothing of the value. */
+/* SPEC 7: what looks like a credential is one, and must come from a `secret`.
+ * The message shows nothing of the value. */
 static bool
 is_written_out(struct bind *b, const struct directive *d)
 {
@@ -373,14 +374,14 @@ add_rule(struct bind *b, const struct directive *d, struct rule **list)
            is_written_out(b, d);
 }
 
-/* Names are no values: "$secret_x" would be sent as it stands here. */
+/* Names have no variables: "$secret_x" would be sent as it is written. */
 static bool
 has_variable(struct str s)
 {
     return str_find(s, '$') != s.n;
 }
 
-/* Two that would set one header. */
+/* Fails if the block has the other directive, too: both set Authorization. */
 static bool
 excludes(struct bind *b, const struct directive *d, const char *other)
 {
@@ -402,8 +403,8 @@ sets_authorization(const struct credential *cc)
     return k != NULL;
 }
 
-/* The nearest of the three holds: what was inherited of the others goes. In
- * one block they exclude each other. */
+/* Of bearer, basic_auth and a header Authorization the nearest holds: the
+ * others, if inherited, are dropped. In one block they exclude each other. */
 static bool
 set_headers(struct bind *b, const struct directive *d, void *field)
 {
@@ -463,8 +464,8 @@ set_query_rule(struct bind *b, const struct directive *d, void *field)
     return add_rule(b, d, field);
 }
 
-/* A key may stand alone, as the user with no password, or with one that is a
- * constant of the service's. */
+/* The user may be the secret: some services take a key as the user, with no
+ * password or with a constant one. */
 static bool
 is_basic_written_out(const struct credential *cc, const struct directive *d)
 {

@@ -1,12 +1,12 @@
 /*
- * Lets filters look through bodies in gzip and deflate: brings the two
- * transcoders, which core puts around the filters. Where all of them only look,
- * its stages are the two ends of one gzip_mask, so that what holds nothing to
- * mask leaves as it came. Else the body is decompressed before the first of
- * them and compressed behind the last, flushed when the input is dry.
+ * Lets filters read bodies in gzip and deflate. It brings two pairs of
+ * transcoders, which core puts around the filters. If all filters only mask,
+ * the pair is the two ends of one gzip_mask: a body with nothing to mask leaves
+ * byte for byte. Otherwise the body is decompressed before the first filter and
+ * compressed behind the last, and flushed when no more input is there.
  *
- * The codecs are http/gzip.h and http/gzip_mask.h; which body needs them is
- * proxy/coding.c's to say.
+ * The codecs are http/gzip.h and http/gzip_mask.h; proxy/coding.c decides which
+ * body needs them.
  */
 
 #include "module.h"
@@ -17,13 +17,13 @@ static const char *const gzip_names[] = { "gzip", "x-gzip", NULL };
 static const char *const deflate_names[] = { "deflate", NULL };
 
 struct gzip_stream {
-    unsigned ratio; /* bytes out of each in; 0: no limit */
+    unsigned ratio; /* the most bytes out for each in; 0: no limit */
     unsigned level; /* 1 to 9 */
 };
 
-/* Of an exchange. */
+/* For each exchange. */
 struct state {
-    struct gzip_mask *mask; /* of the two ends, or NULL */
+    struct gzip_mask *mask; /* that the two ends share; NULL: none */
 };
 
 static struct state *
@@ -38,7 +38,7 @@ conf_of(const struct tx *tx)
     return module_where(tx, gzip_stream_module_index);
 }
 
-/* The response body's, which one of these transcoders was chosen for. */
+/* The coding of the response's body, gzip or deflate. */
 static enum coding
 coding_of_body(const struct tx *tx)
 {
@@ -92,8 +92,8 @@ gunzip_cause(const void *state)
     return gunzip_why(st->gunzip);
 }
 
-/* The codec is made when there is something for it: a stream that is silent
- * for hours costs nothing. */
+/* The codec is made at the first byte: a stream that is silent for hours costs
+ * nothing. */
 struct gzip_state {
     struct gzip *gzip;
     enum coding coding;
@@ -142,13 +142,14 @@ static const struct filter gzip_filter = { .name = "gzip",
     .run = gzip_filter_run,
     .fini = gzip_fini };
 
-/* Both ends are the exchange's; the first stage makes it and frees it. */
+/* The gzip_mask belongs to the exchange; the first end makes it and frees it.
+ */
 struct mask_state {
     struct tx *tx;
-    bool has_told; /* that it is compressed anew for no mask */
+    bool has_told; /* logged: it is compressed anew though nothing was masked */
 };
 
-/* A text of its own through one filter. */
+/* Runs one filter over a separate text. */
 static void
 mask_text(struct tx *tx, const struct filter *f, char *text, size_t n)
 {
@@ -174,7 +175,7 @@ mask_text(struct tx *tx, const struct filter *f, char *text, size_t n)
     xfree(state);
 }
 
-/* What stands in plain text in a gzip member's header. */
+/* Masks the plain texts in the header of a gzip member. */
 static void
 on_look(void *arg, char *text, size_t n)
 {
@@ -254,7 +255,7 @@ static const struct filter mask_read_filter = { .name = "gunzip",
     .run = read_run,
     .fini = read_fini };
 
-/* What it gives up on is what the other one read. */
+/* Its failures are those of the reading end, which says why. */
 static const struct filter mask_write_filter = { .name = "gunzip",
     .state_size = sizeof(struct mask_state),
     .init = write_init,

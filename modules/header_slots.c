@@ -1,14 +1,15 @@
 /*
- * So many requests of a sandbox wait for response headers at a time (SPEC 8):
- * takes a slot before a request goes upstream, and gives it back when its head
- * is there or will not come. Beyond the queue or the time: 503.
+ * Limits how many requests of a sandbox wait for response headers at a time
+ * (SPEC 8). A request takes a slot before it goes upstream, and gives it back
+ * when the head of the response has come or cannot come any more. A request
+ * that finds the queue full, or that waits too long, is answered with 503.
  */
 
 #include "module.h"
 
 extern const unsigned header_slots_module_index;
 
-/* Seconds, for Retry-After: heads come at any time, a guess as good as any. */
+/* Seconds, for Retry-After: a guess, as a head may come at any time. */
 #define RETRY_AFTER "5"
 
 static struct slot *
@@ -83,7 +84,7 @@ on_upstream(struct tx *tx)
     if (slot->state == SLOT_HELD) {
         tx->t_slot = clock_mono();
         if (has_waited) {
-            tx_deadline_changed(tx); /* the time for its body begins */
+            tx_deadline_changed(tx); /* the time for the body begins now */
         }
         return V_NEXT;
     }
@@ -110,7 +111,7 @@ explain(struct explanation *e)
         p->header_slots, p->header_slots_queue, p->header_slots_timeout);
 }
 
-/* What the ledger has room for. */
+/* Checks the limits of the ledger. */
 static bool
 set_slots(struct bind *b, const struct directive *d, void *field)
 {
@@ -132,7 +133,7 @@ set_slots_queue(struct bind *b, const struct directive *d, void *field)
                    LEDGER_WAITERS_MAX));
 }
 
-/* In the policy: it may change at run time. */
+/* The values are in the policy, as they may change at run time. */
 static const struct cmd cmds[] = {
     CMD_LENT("header_slots", CONF_WHO, struct class_conf, header_slots,
         unsigned, set_slots, &class_part),

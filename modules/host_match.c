@@ -1,8 +1,7 @@
 /*
- * The `host` and `location` blocks, and the question which of them serves:
- * asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
- * it into an answer. The rules themselves are in policy/decide.c, which walks
- * the blocks.
+ * The `host` and `location` blocks, and which of them serves a request. Asks
+ * for the decision (SPEC 5) on every CONNECT, SNI and request, and answers what
+ * is not allowed. The rules are in policy/decide.c, which walks the blocks.
  */
 
 #include "module.h"
@@ -28,7 +27,8 @@ answer(struct tx *tx, unsigned status)
     return V_REPLY;
 }
 
-/* The operator's own text, or the place of a redirect, cannot be sent. */
+/* Answers that the operator's text, or the target of a redirect, cannot be
+ * sent. */
 static enum verdict
 refuse_return(struct tx *tx)
 {
@@ -65,7 +65,8 @@ answer_return(struct tx *tx)
     return V_REPLY;
 }
 
-/* The tunnel is opened, and each request in it is denied. */
+/* Whether a denial is shown inside TLS: the tunnel is opened, and each request
+ * in it is denied. */
 static bool
 is_shown_inside(
     const struct conn *c, const struct target *t, const struct decision *d)
@@ -109,7 +110,8 @@ on_target(struct conn *c, const struct target *t)
     return act(c, t, d);
 }
 
-/* What could choose otherwise behind weir than it chose here (SPEC 5). */
+/* Removes the fields by which an origin could take another method or another
+ * path than those by which weir chose (SPEC 5). */
 static enum verdict
 on_request(struct tx *tx, struct head *h)
 {

@@ -1,6 +1,7 @@
 /*
- * Whose a connection is (SPEC 4): by its listener, its source address, or the
- * Proxy-Authorization of a head. What the sandbox presents goes no further.
+ * Identifies the sandbox of a connection (SPEC 4): by its listener, by its
+ * source address, or by the Proxy-Authorization of a head. That field is not
+ * sent on.
  */
 
 #include "module.h"
@@ -12,7 +13,8 @@ listener_sandbox(const struct conn *c)
     return id.n != 0 ? sandbox_by_id(c->worker->sandboxes, id) : NULL;
 }
 
-/* A front end's own address is no sandbox's, whatever range it lies in. */
+/* The address of a PROXY protocol's sender identifies no sandbox, whatever
+ * range it lies in. */
 static const struct addr *
 source(const struct conn *c)
 {
@@ -34,7 +36,7 @@ on_accept(struct conn *c)
         conn_join(c, sb);
         return V_NEXT;
     case IDENTITY_NEEDED:
-        return V_NEXT; /* a head may bring it */
+        return V_NEXT; /* a head may bring credentials */
     case IDENTITY_CONFLICT:
     case IDENTITY_REFUSED:
         break;
@@ -43,8 +45,8 @@ on_accept(struct conn *c)
     return V_ABORT;
 }
 
-/* A client that has not shown anything yet may do so when it is asked: git
- * begins each connection like that. */
+/* Answers 407. A client that sent no credentials may send them when it is
+ * asked: git begins each connection like that. */
 static enum verdict
 demand(struct tx *tx, enum tx_fault fault, const char *why)
 {
@@ -59,7 +61,8 @@ demand(struct tx *tx, enum tx_fault fault, const char *why)
     return V_REPLY;
 }
 
-/* Two fields could be read in two ways; they prove nothing. */
+/* Reads the credentials. Two fields could be read in two ways: they prove
+ * nothing. */
 static void
 read_credentials(const struct head *h, struct credentials *out)
 {
@@ -116,7 +119,8 @@ on_target(struct conn *c, const struct target *t)
     return V_ABORT;
 }
 
-/* A listener's sandbox must be there: without it nobody could use it. */
+/* Checks that the sandbox of a listener exists; without it nobody could use the
+ * listener. */
 static int
 check(struct conf *c, struct scope *s, void *part)
 {

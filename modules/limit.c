@@ -1,26 +1,28 @@
 /*
- * What a sandbox may have at a time, over all workers: connections, requests
- * in progress, new requests a second (SPEC 14). Where a worker's connections,
- * or the descriptors for them, run short, whoever holds the most is refused
- * first. Denied requests count as well: they are work.
+ * Limits what a sandbox may have in all workers together: connections, requests
+ * in progress, new requests a second (SPEC 14). Denied requests count, too:
+ * they are work. If a worker's connections, or descriptors for them, run short,
+ * the sandboxes that have the most are refused first.
  *
- * A connection that has not said whose it is counts for where it comes from
- * (SPEC 4): an IPv4 address, the /64 of an IPv6 one, a unix listener; a front
- * end's for the front end until its header names the client. When there is no
- * room the oldest of these from where most come is closed, for a new one from
- * anywhere: who says soon who he is gets in, however many others say nothing.
+ * A connection whose sandbox is not known yet is silent. Silent connections are
+ * counted by their source (SPEC 4): an IPv4 address, the /64 of an IPv6
+ * address, a unix listener; with the PROXY protocol the sender, until its
+ * header names the client. If there is no room for a new connection, the oldest
+ * one is closed of the source that has the most silent ones: so a client that
+ * soon says who it is gets in, however many others say nothing.
  */
 
 #include "module.h"
 
 extern const unsigned limit_module_index;
 
-/* A connection beyond the limit is told so, unless so many are being told. */
+/* A connection beyond the limit is answered; at most so many at a time, others
+ * are closed without an answer. */
 #define TOLD_MAX 16
 
-/* One sandbox may have so many times the connections that are free still in a
- * worker: alone it comes to 8/9 of all, and there is always room for one that
- * has few. */
+/* A sandbox may have at most so many times the connections that are still free
+ * in a worker. Alone it gets 8/9 of all; so there is always room for a sandbox
+ * that has few. */
 #define SHARE 8
 
 struct limit {
@@ -29,19 +31,19 @@ struct limit {
 };
 
 struct state {
-    bool is_counted; /* among the requests in progress */
+    bool is_counted; /* in the requests in progress */
 };
 
-/* Of a connection: nobody's yet, in `silent`; or its sandbox's, counted. */
+/* For each connection: it is silent, or is counted for its sandbox. */
 struct client {
     struct conn *conn;
-    struct share silent; /* in worker_state's */
-    bool is_counted;     /* among its sandbox's */
-    bool is_beyond;      /* more than those may be: told so, and closed */
+    struct share silent; /* in worker_state.silent, while it is silent */
+    bool is_counted;     /* in its sandbox's connections */
+    bool is_beyond;      /* beyond their limit: answered, and closed */
 };
 
 struct worker_state {
-    struct shares *silent; /* clients that are nobody's yet, by their source */
+    struct shares *silent; /* silent connections, by their source */
 };
 
 static struct client *
@@ -89,7 +91,7 @@ unlock_of(const struct worker *w, const struct sandbox *sb)
     ledger_unlock(w->setup.ledger, sb->index, NULL);
 }
 
-/* False: another sandbox has its place, and this one is no more. */
+/* False: the sandbox has ended, and another one has its record. */
 must_check static bool
 count_more(const struct worker *w, const struct sandbox *sb,
     enum ledger_count what, struct ledger_counted *n)
@@ -124,7 +126,7 @@ log_short(const struct conn *c, unsigned own, const char *whose)
         c->worker->n_conns, s->shared_conns, own, whose);
 }
 
-/* Whether one who has `own` connections may have them. */
+/* Whether a sandbox that has `own` connections may have so many. */
 static bool
 has_room(const struct worker *w, unsigned own)
 {
@@ -133,8 +135,9 @@ has_room(const struct worker *w, unsigned own)
     return own <= SHARE * left;
 }
 
-/* The same, at the cost of silent ones, for this one, which is new. Those are
- * closed where one source has as many as it, and it stays itself. */
+/* Makes room for this connection, which is new and one of `own` of its sandbox
+ * or source: closes silent ones of a source that has as many or more. False:
+ * the next to be closed would be this one itself, or there is none. */
 static bool
 make_room(const struct conn *c, unsigned own)
 {
@@ -156,14 +159,14 @@ make_room(const struct conn *c, unsigned own)
     return true;
 }
 
-/* With one sandbox there is nobody to keep room for. */
+/* With a single sandbox there is no other to keep room for. */
 static bool
 is_alone(const struct worker *w)
 {
     return sandbox_set_count(w->sandboxes) < 2;
 }
 
-/* Once for each connection, when it is known whose it is. */
+/* Counts a connection, once, when its sandbox is known. */
 static enum verdict
 count_connection(struct conn *c)
 {
@@ -190,8 +193,8 @@ count_connection(struct conn *c)
     return V_ABORT;
 }
 
-/* Where a connection comes from; processes at a unix socket are not told
- * apart, since who has a user namespace has as many uids as he likes. */
+/* The source of a connection. Processes at a unix socket are one source: with a
+ * user namespace a process could have any number of uids. */
 static struct str
 source_of(const struct conn *c, char key[SHARE_KEY_MAX])
 {
@@ -364,7 +367,7 @@ set_requests(struct bind *b, const struct directive *d, void *field)
     return set_count(b, d, field);
 }
 
-/* NUMBERr/s or NUMBERr/m, as limit_req_zone's. */
+/* Reads NUMBERr/s or NUMBERr/m, like nginx's limit_req_zone. */
 static bool
 rate_parse(struct str s, double *rate)
 {
@@ -414,7 +417,7 @@ set_rate(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* The number of connections is in the policy: it may change at run time. */
+/* `connections` is in the policy, as it may change at run time. */
 static const struct cmd cmds[] = {
     CMD_LENT("connections", CONF_WHO, struct class_conf, connections, unsigned,
         set_count, &class_part),

@@ -1,8 +1,8 @@
 /*
- * `proxy_pass URL;`: the block's requests go to a service of the operator's
- * (SPEC 9). The URL is read when the configuration is: nothing in it comes
- * from a request. With a path, that stands in place of what was matched: the
- * location's prefix, or "/" of a host block or handler.
+ * `proxy_pass URL;`: the block's requests go to a service of the operator
+ * (SPEC 9). The URL is read with the configuration; nothing in it comes from a
+ * request. If it has a path, that replaces what was matched: the prefix of a
+ * location, or "/" for a host block or handler.
  */
 
 #include "module.h"
@@ -10,9 +10,9 @@
 extern const unsigned proxy_pass_module_index;
 
 struct pass {
-    struct route route;    /* its path is put together for each request */
-    struct str host_field; /* what Host says */
-    struct str from, to;   /* prefixes; `to` empty: the path goes as it is */
+    struct route route;    /* without its path, which each request makes */
+    struct str host_field; /* the value of Host */
+    struct str from, to;   /* prefixes; `to` empty: the path is sent as it is */
     const struct token *at;
 };
 
@@ -20,7 +20,7 @@ struct proxy_pass {
     const struct pass *pass; /* NULL: none */
 };
 
-/* A location's prefix, where the path stands behind another upstream. */
+/* The path of a request, with the location's prefix replaced. */
 static struct str
 path_of(const struct pass *p, struct arena *a, struct str path)
 {
@@ -40,7 +40,8 @@ apply(const struct pass *p, struct arena *a, struct route *r)
     r->path = path;
 }
 
-/* What an origin could read as another path than that one goes. */
+/* Routes the request, and removes the fields by which the service could take
+ * another path than the one that is sent. */
 static enum verdict
 on_request(struct tx *tx, struct head *h)
 {
@@ -75,7 +76,7 @@ invalid(struct bind *b, const struct token *t, const char *why)
         STR_ARG(t->text), why);
 }
 
-/* http://unix:PATH, or http://unix:PATH:/path. */
+/* Reads http://unix:PATH or http://unix:PATH:/path. */
 static bool
 read_unix(struct bind *b, struct pass *p, struct str rest, struct str *path)
 {
@@ -116,8 +117,8 @@ read_host(struct bind *b, struct pass *p, struct str rest, struct str *path)
     return true;
 }
 
-/* A prefix and what stands in its place end alike, or "/api" by "/v1/" would
- * make "/v1/../x" of "/api../x". */
+/* A prefix and what replaces it must both end with a slash, or neither: "/api"
+ * replaced by "/v1/" would make "/v1/../x" of "/api../x". */
 static bool
 read_path(struct bind *b, struct pass *p, struct str path)
 {
@@ -150,7 +151,8 @@ read_path(struct bind *b, struct pass *p, struct str path)
                "slash, or neither");
 }
 
-/* No variable, and nothing that would end up in a place of its own. */
+/* Why a URL is refused: it has a variable, a query or a fragment; NULL: it has
+ * none. */
 static const char *
 stray_byte(struct str url)
 {
@@ -202,8 +204,8 @@ pass_in(const struct scope *s)
     return pp->pass;
 }
 
-/* Whether what goes there leaves this host without TLS, for certain: where a
- * name leads is seen when it is resolved. */
+/* Whether requests surely leave this host without TLS. Where a name leads is
+ * only known when it is resolved. */
 static bool
 is_in_the_clear(const struct scope *s)
 {
@@ -212,7 +214,8 @@ is_in_the_clear(const struct scope *s)
            !guard_is_loopback(&p->route.addr);
 }
 
-/* A request would come back to weir for ever. The guard sees to addresses. */
+/* Refuses a unix socket that weir listens on: requests would come back for
+ * ever. The guard refuses the addresses that weir listens on. */
 static int
 check_loop(struct conf *c, const struct pass *p)
 {

@@ -1,22 +1,22 @@
 /*
- * Takes out of a response what the origin echoes of a secret that the sandbox's
- * requests to it may carry (SPEC 7), in every form that redact/scan.h finds:
- * heads, body, trailers; and says so in the log. Against accidents: what an
- * origin splits or transforms in its own way passes.
+ * Masks secrets that an origin echoes in its response: those that the sandbox's
+ * requests to it may carry (SPEC 7), in every form that redact/scan.h finds, in
+ * heads, body and trailers. The log names each. This is against accidents: a
+ * secret that the origin splits or transforms in its own way passes.
  *
- * What is looked for are the values that there were when the request left, and
- * the newest: a body may come for hours. They are held in the store's locked
- * memory; what scan_set.h keeps of them beside it is wiped with them.
+ * It looks for the values at the time when the request left, and for the newest
+ * values, as a body may come for hours. They are held in the store's locked
+ * memory; the keys that scan_set.h makes of them are wiped with them.
  */
 
 #include "module.h"
 
 extern const unsigned redact_module_index;
 
-/* Bytes that are not worth a TLS record of their own when more come at once. */
+/* Fewer bytes than these are not worth a TLS record if more come at once. */
 #define SMALL_REST 1024
 
-/* Bodies of text, or all. */
+/* REDACT_TEXT: bodies of text; REDACT_ON: all bodies. */
 enum mode { REDACT_OFF, REDACT_TEXT, REDACT_ON };
 
 static const char *const modes[] = { "off", "text", "on" };
@@ -26,12 +26,12 @@ struct redact {
     double hold; /* seconds */
 };
 
-/* What became of a response's body, for $redact. */
+/* What was done with a response's body, for $redact. */
 enum outcome { NOT_LOOKED_AT, PASSED, UNREAD, LOOKED_AT };
 
 static const char *const outcomes[] = { "-", "passed", "unread", "clean" };
 
-/* What the log says of a secret in a response. */
+/* What the log says about a secret in a response. */
 static const struct {
     const char *how, *then;
 } tellings[] = {
@@ -40,7 +40,7 @@ static const struct {
         "and is left there: it may be guessed" },
 };
 
-/* A secret that this exchange's log has named. */
+/* A secret that the log has named for this exchange. */
 struct told {
     enum finding_kind kind;
     const struct secret_spec *secret;
@@ -48,26 +48,26 @@ struct told {
 };
 
 struct state {
-    const struct secret_spec **secrets; /* whose echo is looked for */
+    const struct secret_spec **secrets; /* to be looked for */
     unsigned n;
-    unsigned changes;       /* of the store, when `now` was made */
-    struct scan_set *first; /* the values when the request left, and ... */
-    struct scan_set *now;   /* ... with the newest behind them; NULL: none */
+    unsigned changes;       /* secret_changes() when `now` was made */
+    struct scan_set *first; /* the values when the request left */
+    struct scan_set *now;   /* these and the newest; both NULL: no secrets */
     struct told *told;
     enum mode mode;
     enum outcome outcome;
 };
 
-/* The work on one head. */
+/* The work on one head or its trailers. */
 struct work {
     struct tx *tx;
     struct redact_scan scan;
     const char *where;
-    struct str *text; /* the value that is looked through, and ... */
-    char *copy;       /* NULL: nothing was found in it yet */
+    struct str *text; /* the text that is searched */
+    char *copy;       /* of the text, to be masked; NULL: nothing was found */
 };
 
-/* Offsets in a body: bytes to be masked. */
+/* Bytes to be masked: offsets in a body. */
 struct range {
     uint64_t from, to;
 };
@@ -77,12 +77,12 @@ struct body {
     struct tx *tx;
     struct scan_set *set; /* what is looked for */
     struct redact_scan scan;
-    struct bufq kept;    /* looked through, and not given on */
-    struct hold hold;    /* ... while it may begin a secret */
-    struct range *found; /* by this run, and not masked yet */
+    struct bufq kept;    /* bytes that were searched and are not given on yet */
+    struct hold hold;    /* how long those are kept that may begin a secret */
+    struct range *found; /* in this run of the filter, not masked yet */
     unsigned n_found;
-    enum need need; /* of the last run */
-    bool is_sent;   /* what it gives is what leaves, not compressed */
+    enum need need; /* in the last run of the filter */
+    bool is_sent;   /* what it gives is sent as it is, not compressed */
     bool has_masked;
     uint64_t given;
 };
@@ -95,7 +95,7 @@ end_state(void *arg)
     scan_set_put(st->now);
 }
 
-/* Where a secret has changed since, with its newest value. */
+/* The state; `now` is made anew if a secret has changed. */
 static struct state *
 current_state(struct tx *tx)
 {
@@ -110,8 +110,9 @@ current_state(struct tx *tx)
     return st;
 }
 
-/* Whether this response is looked through: not a plain one, on whose connection
- * no secret may go. Before the origin was dialled: whether it may be. */
+/* Whether this response is searched: if there is something to look for, and the
+ * connection is one on which a secret may be sent. Before the origin is
+ * dialled: whether it may be such a one. */
 static bool
 is_looked_through(const struct tx *tx)
 {
@@ -132,7 +133,7 @@ was_told(
     return t != NULL;
 }
 
-/* Once for each secret, however often a response has it. */
+/* Logs and counts a finding, once for each secret and kind in a response. */
 static void
 tell(struct tx *tx, enum finding_kind kind, unsigned i, const char *where)
 {
@@ -152,7 +153,7 @@ tell(struct tx *tx, enum finding_kind kind, unsigned i, const char *where)
     finding(tx->conn, kind, tx->authority.host, "redact");
 }
 
-/* The finding for what the scan reports. */
+/* The kind of finding for an event of the scan. */
 static enum finding_kind
 finding_of(enum redact_event event)
 {
@@ -189,8 +190,8 @@ mask(struct work *w, struct str *text)
     redact_scan_text(&w->scan, bytes, on_report, w);
 }
 
-/* A length has too few digits to be worth looking for, and stays a number. In
- * a name asterisks are as good as letters (RFC 9110 5.6.2). */
+/* Content-Length stays a number: it has too few digits for any secret. A name
+ * may have asterisks (RFC 9110 5.6.2). */
 static void
 mask_fields(struct work *w, struct field *fields, unsigned n)
 {
@@ -220,8 +221,8 @@ redact(struct tx *tx, struct head *h, bool is_trailers, const char *where)
     redact_scan_fini(&w.scan);
 }
 
-/* Those that this sandbox's requests to the host may carry, by the block that
- * serves them; not all that are bound to it (SPEC 7). */
+/* Lists the secrets that requests of this sandbox to the host may carry by the
+ * block that serves them; not all that are bound to the host (SPEC 7). */
 static void
 list_secrets(struct tx *tx, struct state *st)
 {
@@ -246,8 +247,8 @@ list_secrets(struct tx *tx, struct state *st)
     }
 }
 
-/* Behind credential and substitute, in the step in which they read what they
- * send: what is held is that. */
+/* Runs behind credential and substitute, in the same step: so the values that
+ * are held are those that these two send. */
 static enum verdict
 on_request(struct tx *tx, struct head *h)
 {
@@ -279,7 +280,7 @@ judge_body(const struct tx *tx, const struct head *h)
     const struct transcoder *coding;
     bool is_read = coding_of(h, &coding);
     if (st->mode == REDACT_ON) {
-        return LOOKED_AT; /* what cannot be read is refused */
+        return LOOKED_AT; /* a body that cannot be read is refused */
     }
     if (!media_is_text(h)) {
         return PASSED;
@@ -297,7 +298,7 @@ on_response(struct tx *tx, struct head *h)
     }
     st->outcome = judge_body(tx, h); /* by the head as it came */
     if (st->outcome == UNREAD) {
-        /* not its name, which is the origin's and may be anything */
+        /* the name of the coding is the origin's, and is not logged */
         conn_log(tx->conn, LOG_INFO,
             "a body in a content coding that cannot be read is looked through "
             "as it comes, host: \"%.*s\"",
@@ -336,12 +337,12 @@ body_init(void *owner, void *state)
     b->set = scan_set_ref(current_state(tx)->now);
     b->is_sent = tx->transcoder == NULL;
     redact_scan_init(&b->scan, &b->set->keys);
-    bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
+    bufq_init(&b->kept, SIZE_MAX); /* bounded by what one run takes */
     const struct redact *rc = module_where(tx, redact_module_index);
     hold_init(&b->hold, rc->hold);
 }
 
-/* A secret has changed: what began of the first values goes on. */
+/* A secret has changed: the scan goes on with the newest values, too. */
 static void
 body_change(struct body *b, const struct state *st)
 {
@@ -370,15 +371,16 @@ body_report(void *arg, enum redact_event event, unsigned secret, uint64_t from,
     b->found[b->n_found++] = (struct range){ from, to };
 }
 
-/* Not while the text is looked through: what is found may overlap, and would
- * not be found in asterisks. */
+/* Masks what was found. Not done during the search: secrets may overlap, and
+ * one would not be found in the asterisks of another. */
 static void
 body_mask(struct body *b)
 {
     for (unsigned i = 0; i < b->n_found; i++) {
         struct range r = b->found[i];
         if (r.from < b->given) {
-            r.from = b->given; /* it was held for so long that it went */
+            r.from =
+                b->given; /* the bytes before it left when the hold ended */
         }
         if (r.to > r.from) {
             bufq_fill(&b->kept, (size_t)(r.from - b->given),
@@ -408,8 +410,8 @@ body_take(struct body *b, struct bufq *in, bool is_end)
     hold_feed(&b->hold, clock_mono(), n, redact_scan_open(&b->scan));
 }
 
-/* Each record's bytes by themselves, so that they are written from where they
- * lie. */
+/* Moves the bytes of each TLS record by themselves, so that they are written
+ * from where they lie. False: there is no room for all. */
 static bool
 body_move(struct body *b, struct bufq *out, size_t n)
 {
@@ -423,7 +425,8 @@ body_move(struct body *b, struct bufq *out, size_t n)
     return n == 0;
 }
 
-/* What is decided; at the end, all. False: there is no room for it. */
+/* Gives on the bytes that are not held; at the end all bytes. False: there is
+ * no room for all. */
 static bool
 body_give(struct body *b, struct bufq *out, enum need need)
 {
@@ -447,15 +450,15 @@ body_run(void *state, struct bufq *in, struct bufq *out, enum need need)
     }
     b->need = need;
     if (b->kept.len != 0 && !body_give(b, out, MORE)) {
-        return F_FULL; /* before more is taken, so that it stays bounded */
+        return F_FULL; /* nothing more is taken, so that `kept` stays bounded */
     }
     body_take(b, in, need == END);
     if (!body_give(b, out, need)) {
         return F_FULL;
     }
     if (need == END && b->has_masked) {
-        head_remove_digests(&b->tx->xfer.response); /* of its trailers; its
-                                                  fields have been sent */
+        head_remove_digests(&b->tx->xfer.response); /* in its trailers: the head
+                                                  has been sent */
     }
     return need == END ? F_DONE : F_NEED;
 }
@@ -466,7 +469,7 @@ body_wait(void *state)
     struct body *b = state;
     double now = clock_mono(), until = hold_wait(&b->hold, now);
     if (b->is_sent && b->need == MORE) {
-        return now; /* the source had none after all */
+        return now; /* no more came at once: the small rest leaves */
     }
     return b->kept.len != 0 ? until : TASK_NEVER;
 }
@@ -522,7 +525,7 @@ has_masked(const struct state *st)
     return t != NULL;
 }
 
-/* "masked" where a secret was found, be it in the head. */
+/* $redact: "masked" if a secret was found, also in the head. */
 static bool
 var_redact(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)

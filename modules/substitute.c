@@ -1,17 +1,17 @@
 /*
- * Replaces the placeholder that a sandbox was given by the real value (SPEC
- * 7), in the headers, query parameters and body fields that the block names,
- * or in the path, and nowhere else. A request without a placeholder gets no
- * secret; if its body is read it goes over TLS all the same, for its head
- * leaves first.
+ * Replaces the placeholder that a sandbox has by the real value (SPEC 7): in
+ * the headers, query parameters and body fields that the block names, or in the
+ * path, and nowhere else. A request without a placeholder gets no secret. But
+ * if its body is read, it must go over TLS all the same: its head leaves before
+ * it is known what the body has.
  *
- * After `credential`: what that attached from the client's own values stands
- * in the head by now, and its values never see what is put in here.
+ * Runs after `credential`: what that attached from the client's values is in
+ * the head by now, and `credential` never sees a value that is put in here.
  */
 
 #include "module.h"
 
-/* Of all that is put into one request: placeholders may come often. */
+/* The most bytes of values in one request: a placeholder may come often. */
 #define VALUES_MAX 131072
 
 extern const unsigned substitute_module_index;
@@ -24,8 +24,8 @@ struct rule {
     const struct policy_secret *secret;
     enum place place;
     struct str name;
-    const struct json_pointer *pointer; /* of a body's field that begins with
-                                           "/"; NULL: a form's */
+    const struct json_pointer *pointer; /* of a field of JSON, which begins with
+                                           "/"; NULL: it is of a form */
     unsigned index;
     struct rule *next;
 };
@@ -34,7 +34,7 @@ struct substitute {
     struct rule *rules;
 };
 
-/* A header's value before and after. */
+/* The value of a header before and after. */
 struct change {
     struct str before, after;
     struct change *next;
@@ -42,21 +42,21 @@ struct change {
 
 struct state {
     struct change *changes;
-    enum media media; /* of the body, where it is read */
+    enum media media; /* of the body, if it is read */
 };
 
 enum outcome { DONE, MISSING, INVALID };
 
-/* One request's work. */
+/* The work on one request. */
 struct work {
     struct tx *tx;
     const struct rule *rules;
-    struct str *values; /* of each rule's secret, p NULL: not needed yet */
+    struct str *values; /* for each rule; p NULL: not needed yet */
     size_t total;
     enum outcome outcome;
 };
 
-/* One value's work. */
+/* The work on one value. */
 struct text {
     enum place place;
     struct str name, value;
@@ -81,7 +81,7 @@ is_for(const struct rule *k, const struct text *t)
                                   : query_name_is(t->name, k->name));
 }
 
-/* The rule whose placeholder stands at `at`, the longest one's. */
+/* The rule whose placeholder stands at `at`; of several the longest. */
 static const struct rule *
 find_at(const struct work *w, const struct text *t, size_t at, size_t *n)
 {
@@ -107,8 +107,8 @@ fetch(struct work *w, const struct rule *k)
     return ok;
 }
 
-/* Writes the value with what stands for its placeholders, or measures it;
- * returns how many there are. What is put in is not looked at again. */
+/* Writes the value with its placeholders replaced, or only measures it. Returns
+ * how many it has. What is put in is not searched again. */
 static unsigned
 rewrite(struct work *w, const struct text *t, struct placeholder_sink *to)
 {
@@ -132,7 +132,7 @@ rewrite(struct work *w, const struct text *t, struct placeholder_sink *to)
     return n_found;
 }
 
-/* False: nothing to replace, or it failed. */
+/* False: there is nothing to replace, or it failed. */
 static bool
 replace(struct work *w, const struct text *t, struct str *out)
 {
@@ -152,8 +152,7 @@ replace(struct work *w, const struct text *t, struct str *out)
     return true;
 }
 
-/* Basic credentials (RFC 7617): what is encoded is looked at, and encoded
- * again. */
+/* Basic credentials (RFC 7617) are decoded, replaced and encoded again. */
 static bool
 replace_basic(struct work *w, const struct text *t, struct str *out)
 {
@@ -220,8 +219,8 @@ replace_headers(struct work *w, struct head *h, struct state *st)
     }
 }
 
-/* The query with its parameters' values replaced; all other bytes as they
- * came. False: as it was. */
+/* Replaces in the values of the query's parameters; all other bytes stay.
+ * False: it has not changed. */
 static bool
 rewrite_query(struct work *w, struct str query, struct placeholder_sink *to)
 {
@@ -245,7 +244,7 @@ rewrite_query(struct work *w, struct str query, struct placeholder_sink *to)
     return has_changed && w->outcome == DONE;
 }
 
-/* "PATH?QUERY"; false: as it was. */
+/* Replaces in "PATH?QUERY". False: it has not changed. */
 static bool
 rewrite_target(struct work *w, struct str path, struct str query,
     struct placeholder_sink *to)
@@ -264,7 +263,7 @@ rewrite_target(struct work *w, struct str path, struct str query,
     return has_changed && w->outcome == DONE;
 }
 
-/* As `credential` left the target, or as it came. */
+/* Replaces in the target as `credential` left it, or as it came. */
 static void
 replace_target(struct work *w)
 {
@@ -308,7 +307,7 @@ is_for_body(const struct rule *k, enum media media)
            (k->pointer != NULL) == (media == MEDIA_JSON);
 }
 
-/* Nothing is put into it, though the block may name fields of bodies. */
+/* The body is sent as it is, though the block may name fields of bodies. */
 static void
 look_at_body(struct tx *tx, const struct rule *k)
 {
@@ -323,8 +322,8 @@ look_at_body(struct tx *tx, const struct rule *k)
     }
 }
 
-/* A body that is read may change: it has no digest that weir could vouch for,
- * and it needs TLS before it is known what it has. */
+/* A body that is read may change: so its digests are removed, and it needs TLS,
+ * before it is known whether it has a placeholder. */
 static void
 begin_body(struct tx *tx, struct head *h, const struct rule *rules)
 {
@@ -398,7 +397,8 @@ on_request(struct tx *tx, struct head *h)
     return w.outcome == DONE ? V_NEXT : refuse(tx, w.outcome);
 }
 
-/* Before anything is logged: `$http_NAME` is what the client sent. */
+/* Puts the client's values back before anything is logged: `$http_NAME` is what
+ * the client sent. */
 static void
 on_log(const struct tx *tx)
 {
@@ -413,7 +413,8 @@ on_log(const struct tx *tx)
     }
 }
 
-/* It is no fault where one is not bound: a placeholder may never come. */
+/* A secret that is not bound to the host is no error: its placeholder may never
+ * come. */
 static void
 explain(struct explanation *e)
 {
@@ -454,7 +455,7 @@ check_other(struct bind *b, const struct token *t, const struct rule *rule,
                STR_ARG(rule->secret->spec.name), STR_ARG(t->text));
 }
 
-/* False: nothing can be substituted there. */
+/* False: nothing can be replaced there. */
 static bool
 take_name(struct bind *b, struct rule *rule)
 {
@@ -477,7 +478,7 @@ take_name(struct bind *b, struct rule *rule)
     return true;
 }
 
-/* What a body's filter can hold. */
+/* Checks the limits of the filter of bodies. */
 static bool
 check_body(struct bind *b, const struct token *t, const struct rule *rule,
     const struct rule *list)
@@ -539,7 +540,7 @@ parse_place(struct bind *b, const struct token *t, enum place *place)
         STR_ARG(t->text));
 }
 
-/* A path has no names, all else one or more. */
+/* `path` has no names; the other places have one or more. */
 static bool
 check_names(struct bind *b, const struct directive *d, enum place place)
 {

@@ -1,8 +1,9 @@
 /*
- * Whether the TLS in a tunnel is opened with a certificate of the sandbox's own
- * CA, or passed through as it is (`intercept off`). How that is done is in
- * proxy/intercept.c and proxy/passthrough.c. A build without this module opens
- * none: it passes through what proxy/tunnel.c lets it, and judges that by SNI.
+ * Decides whether the TLS in a tunnel is opened, with a certificate of the
+ * sandbox's own CA, or passed through as it is (`intercept off`).
+ * proxy/intercept.c and proxy/passthrough.c do it. A build without this module
+ * opens no tunnel: it judges them by SNI, and passes through those that
+ * proxy/tunnel.c allows.
  */
 
 #include "module.h"
@@ -11,12 +12,12 @@ extern const unsigned tls_intercept_module_index;
 
 struct tls_intercept {
     unsigned leaf_cache; /* leaves that a worker keeps */
-    unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
-    bool deny_inside;    /* a denial is shown inside of TLS */
-    bool intercept;      /* host: off passes tunnels through */
+    unsigned mint_rate;  /* new leaves that a sandbox may ask for a second */
+    bool deny_inside;    /* a denial is shown inside TLS */
+    bool intercept;      /* of a host block; false passes tunnels through */
 };
 
-/* Of the scope that rules; egress has what stands nowhere else. */
+/* The values of the scope that decided, or of egress. */
 static const struct tls_intercept *
 conf_of(const struct worker *w, const struct scope *where)
 {
@@ -31,7 +32,8 @@ worker_init(struct worker *w)
     return worker_make_leaves(w, ti->leaf_cache, ti->mint_rate);
 }
 
-/* One that lets all inside leave: nothing there is judged again. */
+/* What becomes of a tunnel. It is passed through only if its requests may
+ * leave, as none of them is judged again. */
 static enum tunnel
 tunnel(const struct conn *c, const struct decision *d)
 {
@@ -43,8 +45,8 @@ tunnel(const struct conn *c, const struct decision *d)
     return is_passed ? TUNNEL_PASS : TUNNEL_OPEN;
 }
 
-/* weir sees nothing inside a passthrough tunnel: no rule or secret can hold
- * there. */
+/* weir sees nothing inside a passthrough tunnel: so the block may have no rule
+ * and no secret that needs to. */
 static int
 check(struct conf *c, struct scope *s, void *part)
 {

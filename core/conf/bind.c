@@ -144,6 +144,8 @@ mark_set(struct scope *s, unsigned bit)
 bool
 scope_has(const struct conf *c, const struct scope *s, const char *name)
 {
+    CHECK(c, CONF_MAGIC);
+    CHECK(s, SCOPE_MAGIC);
     bool is_known;
     const struct cmd_ref *r =
         table_find(c->table, str_of(name), s->context, &is_known);
@@ -153,6 +155,7 @@ scope_has(const struct conf *c, const struct scope *s, const char *name)
 static void
 scope_fill(struct conf *c, struct scope *s, unsigned part)
 {
+    AN(part < c->n_parts);
     const struct conf_part *p = c->parts[part];
     const void *from = s->parent != NULL ? s->parent->parts[part] : p->defaults;
     s->parts[part] = arena_calloc(c->arena, p->size);
@@ -166,6 +169,7 @@ scope_new(struct conf *c, struct scope *parent, enum conf_context context,
     const struct directive *d)
 {
     struct scope *s = arena_calloc(c->arena, sizeof *s);
+    s->magic = SCOPE_MAGIC;
     s->context = context;
     s->directive = d;
     s->parent = parent;
@@ -463,6 +467,7 @@ conf_build(struct conf *c, struct str globals)
     if (!table_build(c) || !conf_read(c, globals, &first)) {
         return false;
     }
+    AZ(c->main);
     c->main = scope_new(c, NULL, CONF_MAIN, NULL);
     return bind_body(c, c->main, first) && check_scope(c, c->main);
 }
@@ -472,8 +477,10 @@ conf_bind(const struct conf_part *const *parts, unsigned n_parts,
     const char *prefix, const char *file, struct str globals, enum conf_use use,
     char *err, size_t err_size)
 {
+    AN(n_parts != 0 && prefix[0] != '\0' && file[0] != '\0');
     struct arena *a = arena_new(65536);
     struct conf *c = arena_calloc(a, sizeof *c);
+    c->magic = CONF_MAGIC;
     c->arena = a;
     c->parts = parts;
     c->n_parts = n_parts;
@@ -493,12 +500,15 @@ conf_bind(const struct conf_part *const *parts, unsigned n_parts,
 void
 conf_free(struct conf *c)
 {
+    CHECK(c, CONF_MAGIC);
+    c->magic = 0;
     arena_free(c->arena);
 }
 
 unsigned
 conf_part_index(const struct conf *c, const struct conf_part *p)
 {
+    CHECK(c, CONF_MAGIC);
     for (unsigned i = 0; i < c->n_parts; i++) {
         if (c->parts[i] == p) {
             return i;
@@ -510,6 +520,7 @@ conf_part_index(const struct conf *c, const struct conf_part *p)
 struct scope *
 conf_scope(const struct conf *c, enum conf_context context)
 {
+    CHECK(c, CONF_MAGIC);
     struct scope *s = c->main->children;
     while (s != NULL && s->context != context) {
         s = s->next;
@@ -520,6 +531,7 @@ conf_scope(const struct conf *c, enum conf_context context)
 bool
 conf_files(const struct conf *c, unsigned i, struct str *name, struct str *text)
 {
+    CHECK(c, CONF_MAGIC);
     const struct tree_file *f = c->files;
     while (f != NULL && i-- != 0) {
         f = f->next;

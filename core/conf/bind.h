@@ -139,6 +139,7 @@ struct conf_part {
 
 /* One block, bound. */
 struct scope {
+    unsigned magic;
     enum conf_context context;
     const struct directive *directive; /* NULL for main */
     struct scope *parent;              /* it starts from the parent's values */
@@ -149,8 +150,11 @@ struct scope {
     const struct regex *captures; /* the regex that gives $1 and $NAME */
 };
 
+#define SCOPE_MAGIC 0x5c09e0c0u
+
 /* A configuration: const once it is committed. */
 struct conf {
+    unsigned magic;
     struct arena *arena;
     const struct conf_part *const *parts;
     unsigned n_parts;
@@ -164,6 +168,8 @@ struct conf {
     unsigned n_warnings;
     char error[1024];
 };
+
+#define CONF_MAGIC 0xc04fc04fu
 
 /* What a configuration is read for. CONF_SERVE: to serve by it. CONF_TEST: to
  * test it and all that it names. CONF_LOOK: to show what it says, to any user:

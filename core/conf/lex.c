@@ -43,6 +43,7 @@ lex_at_end(const struct lexer *x)
 static char
 lex_peek(const struct lexer *x)
 {
+    AN(x->pos < x->text.n);
     return x->text.p[x->pos];
 }
 
@@ -88,6 +89,7 @@ lex_skip_blanks(struct lexer *x)
 static void
 lex_place(const struct lexer *x, struct token *t)
 {
+    AN(x->line_start <= x->pos && x->pos <= x->text.n);
     *t = (struct token){ .text = STR(""),
         .file = x->file,
         .line = x->line,
@@ -128,6 +130,7 @@ lex_resolve(struct arena *a, struct str raw)
         }
         p[n++] = to != '\0' ? to : c;
     }
+    AN(n <= raw.n);
     p[n] = '\0';
     return str_n(p, n);
 }
@@ -192,6 +195,7 @@ lex_word(struct lexer *x, struct token *t)
         return LEX_ERROR;
     }
     if (quote != '\0') {
+        AZ(x->was_quoted);
         lex_step(x);
         x->was_quoted = true;
     }

@@ -25,6 +25,7 @@ compose(struct conf *c, const struct token *at, const char *fmt, va_list ap)
     va_copy(again, ap);
     int n = vsnprintf(NULL, 0, fmt, again);
     va_end(again);
+    CHECK(c, CONF_MAGIC);
     AN(n >= 0);
     char *text = arena_alloc(c->arena, (size_t)n + 1);
     vsnprintf(text, (size_t)n + 1, fmt, ap);

@@ -88,6 +88,7 @@ read_fd(struct reader *r, int fd, struct str name, const struct token *at)
     }
     text[n] = '\0';
     r->n_bytes += n;
+    AN(r->n_bytes <= BYTES_MAX);
     struct tree_file *f = arena_calloc(r->arena, sizeof *f);
     *f = (struct tree_file){ name, str_n(text, n), NULL };
     *r->files_end = f;
@@ -121,6 +122,7 @@ read_file(struct reader *r, const char *path, const struct token *at,
     if (!open_file(r, name, at)) {
         return false;
     }
+    AN(*slot != NULL && (*slot)->next == NULL);
     struct lexer x;
     lex_init(&x, r->arena, (*slot)->text, name.p);
     return parse_block(r, &x, to, NULL);
@@ -165,6 +167,7 @@ include(struct reader *r, const struct directive *d, struct place *to)
     r->include_depth++;
     bool ok =
         is_glob ? read_glob(r, path.p, arg, to) : read_file(r, path.p, arg, to);
+    AN(r->include_depth != 0);
     r->include_depth--;
     return ok;
 }
@@ -200,6 +203,7 @@ parse_children(
         return reader_fail(
             r, &d->name, "blocks are nested over %u deep", BLOCK_DEPTH_MAX);
     }
+    AN(!d->is_block && d->children == NULL);
     struct place inside = { &d->children, depth + 1 };
     d->is_block = true;
     return parse_block(r, x, &inside, d);
@@ -221,6 +225,7 @@ parse_directive(struct reader *r, struct lexer *x, const struct token *name,
                                      "directive \"include\" is not "
                                      "terminated by \";\"");
     }
+    AZ(*to->end);
     *to->end = d;
     to->end = &d->next;
     return what != LEX_OPEN || parse_children(r, x, d, to->depth);

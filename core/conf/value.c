@@ -16,7 +16,10 @@ struct piece {
     void *arg;
 };
 
+#define VALUE_MAGIC 0x7a1e0e5cu
+
 struct value {
+    unsigned magic;
     struct piece *pieces;
     unsigned n;
     bool has_secret;
@@ -168,6 +171,7 @@ value_cut(
             return false;
         }
         v->has_secret = v->has_secret || (p->def->flags & VAR_SECRET);
+        AN(used != 0 && used < s.n);
         s = str_skip(s, used + 1);
     }
     return true;
@@ -176,14 +180,18 @@ value_cut(
 struct value *
 value_compile(struct bind *b, const struct token *t, bool with_secrets)
 {
+    CHECK(b->conf, CONF_MAGIC);
+    CHECK(b->scope, SCOPE_MAGIC);
     struct arena *a = b->conf->arena;
     struct value *v = arena_calloc(a, sizeof *v);
+    v->magic = VALUE_MAGIC;
     struct piece pieces[PIECES_MAX];
     memset(pieces, 0, sizeof pieces);
     v->pieces = pieces;
     if (!value_cut(b, t, with_secrets, v)) {
         return NULL;
     }
+    AN(v->n <= PIECES_MAX);
     v->pieces = arena_alloc(a, (v->n + 1) * sizeof *pieces);
     memcpy(v->pieces, pieces, v->n * sizeof *pieces);
     return v;
@@ -192,6 +200,7 @@ value_compile(struct bind *b, const struct token *t, bool with_secrets)
 bool
 value_is_literal(const struct value *v, struct str *text)
 {
+    CHECK(v, VALUE_MAGIC);
     bool is_literal = v->n == 0 || (v->n == 1 && v->pieces[0].def == NULL);
     if (is_literal) {
         *text = v->n != 0 ? v->pieces[0].text : STR("");
@@ -202,6 +211,7 @@ value_is_literal(const struct value *v, struct str *text)
 bool
 value_has_secret(const struct value *v)
 {
+    CHECK(v, VALUE_MAGIC);
     return v->has_secret;
 }
 
@@ -209,6 +219,7 @@ bool
 value_var(const struct value *v, unsigned i, const struct var_def **def,
     struct str *name, void **arg)
 {
+    CHECK(v, VALUE_MAGIC);
     for (unsigned k = 0; k < v->n; k++) {
         if (v->pieces[k].def != NULL && i-- == 0) {
             *def = v->pieces[k].def;
@@ -223,6 +234,8 @@ value_var(const struct value *v, unsigned i, const struct var_def **def,
 bool
 value_eval(const struct value *v, void *ctx, struct arena *a, struct str *out)
 {
+    CHECK(v, VALUE_MAGIC);
+    AN(v->n <= PIECES_MAX);
     struct str parts[PIECES_MAX];
     size_t total = 0;
     for (unsigned i = 0; i < v->n; i++) {
@@ -246,6 +259,7 @@ value_eval(const struct value *v, void *ctx, struct arena *a, struct str *out)
         }
         n += parts[i].n;
     }
+    AN(n == total);
     *out = str_n(to, n);
     return true;
 }

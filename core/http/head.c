@@ -48,6 +48,7 @@ head_grow(struct head *h, bool in_front)
     if (h->n != 0) {
         memcpy(slots + front, h->fields, h->n * sizeof *slots);
     }
+    AN(front + h->n < cap);
     h->slots = slots;
     h->cap = cap;
     h->fields = slots + front;

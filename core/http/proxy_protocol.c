@@ -188,6 +188,7 @@ parse_v2(struct str in, struct proxy_protocol *out, size_t *n)
     if (in.n < FIXED_BYTES + size) {
         return PROXY_PROTOCOL_MORE;
     }
+    AN(FIXED_BYTES + size <= in.n);
     *n = FIXED_BYTES + size;
     return read_binary((uint8_t)in.p[SIGNATURE_BYTES],
                (uint8_t)in.p[SIGNATURE_BYTES + 1],

@@ -239,6 +239,7 @@ struct str
 authority_format(
     struct arena *a, const struct authority *au, uint16_t default_port)
 {
+    AN(au->host.n != 0);
     bool has_port = au->port != 0 && au->port != default_port;
     bool is_ip6 = au->kind == HOST_IP6;
     if (!has_port && !is_ip6) {
@@ -415,6 +416,7 @@ path_canonical(
         !resolve_segments(str_n(decoded, n), to, &n, why)) {
         return false;
     }
+    AN(n != 0 && n <= path.n && to[0] == '/');
     *out = str_n(to, n);
     return true;
 }

@@ -110,6 +110,7 @@ chan_recv_part(int sock, struct chan_msg *m, char *buf, size_t *more)
 {
     struct wire w = { 0 };
     struct iovec iov[2] = { { &w, sizeof w }, { buf, CHAN_DATA_MAX } };
+    AN(sock >= 0);
     union control control;
     struct msghdr msg = { .msg_iov = iov,
         .msg_iovlen = 2,
@@ -162,6 +163,7 @@ chan_recv(int sock, struct chan_msg *m, char *buf)
 enum io
 chan_recv_wait(int sock, struct chan_msg *m, char *buf, double seconds)
 {
+    AN(seconds >= 0);
     struct pollfd p = { .fd = sock, .events = POLLIN };
     if (poll(&p, 1, (int)(seconds * 1000)) <= 0) {
         return IO_AGAIN;

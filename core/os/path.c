@@ -195,6 +195,7 @@ replace_in(int dir, const char *name, struct str text, mode_t mode)
 int
 path_replace(const char *path, struct str text, mode_t mode)
 {
+    AN(path[0] != '\0' && (mode & ~(mode_t)0777) == 0);
     int dir = open_directory(path);
     if (dir < 0) {
         return -1;

@@ -68,6 +68,7 @@ close_others(const int *keep, unsigned n)
 void
 process_close_from(int fd)
 {
+    AN(fd > STDERR_FILENO);
     close_gap((unsigned)fd, ~0U);
 }
 
@@ -246,6 +247,7 @@ process_user(const char *user, const char *group, uid_t *uid, gid_t *gid)
 int
 process_memory_file(const char *name, size_t size)
 {
+    AN(size != 0);
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return -1;
@@ -324,5 +326,5 @@ process_secret_map(int fd, size_t *size)
 void
 process_secret_unmap(void *p, size_t size)
 {
-    munmap(p, size);
+    AZ(munmap(p, size));
 }

@@ -26,6 +26,7 @@ void *
 shm_map(int fd, size_t *size)
 {
     struct stat st;
+    AN(fd >= 0);
     if (fstat(fd, &st) != 0) {
         return NULL;
     }
@@ -100,6 +101,7 @@ bool
 shm_lock(struct shm_lock *l, unsigned owner, double seconds)
 {
     AN(owner != 0 && owner <= SHM_OWNERS_MAX);
+    AN(seconds >= 0);
     for (int i = 0; i < SPINS; i++) {
         if (take(l, 0, owner)) {
             return true;

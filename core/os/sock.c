@@ -94,6 +94,7 @@ static int
 unix_listen(
     const char *path, int backlog, unsigned mode, struct sockaddr_un *sa)
 {
+    AN(backlog >= 0 && (mode & ~0777u) == 0);
     *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
     if (!path_temporary(path, sa->sun_path, sizeof sa->sun_path)) {
         return -1;
@@ -216,6 +217,7 @@ sock_bell(void)
 void
 sock_ring(int fd)
 {
+    AN(fd >= 0);
     (void)!send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -223,6 +225,7 @@ void
 sock_hush(int fd)
 {
     char byte;
+    AN(fd >= 0);
     for (int i = 0; i < RINGS_MAX && recv(fd, &byte, 1, MSG_DONTWAIT) > 0;
          i++) {
     }

@@ -40,6 +40,7 @@ place_add(struct redact_guesses *g, uint64_t from, uint64_t to)
 bool
 redact_guesses_add(struct redact_guesses *g, struct redact_guess guess)
 {
+    AN(guess.from < guess.to);
     if (place_find(g, guess.from, guess.to) != NULL) {
         return true;
     }
@@ -54,6 +55,7 @@ void
 redact_guesses_clear(struct redact_guesses *g, uint64_t from, uint64_t to)
 {
     unsigned n = 0;
+    AN(from < to && g->n <= LEN(g->items));
     place_add(g, from, to);
     for (unsigned i = 0; i < g->n; i++) {
         if (g->items[i].to <= from || g->items[i].from >= to) {
@@ -81,6 +83,7 @@ void
 redact_guesses_change(struct redact_guesses *g, unsigned n)
 {
     unsigned kept = 0;
+    AN(g->n <= LEN(g->items));
     for (unsigned i = 0; i < g->n; i++) {
         if (g->items[i].secret < n) {
             g->items[kept++] = g->items[i];

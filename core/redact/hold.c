@@ -8,12 +8,14 @@
 void
 hold_init(struct hold *h, double limit)
 {
+    AN(limit >= 0);
     *h = (struct hold){ .limit = limit };
 }
 
 void
 hold_feed(struct hold *h, double now, size_t n, size_t held)
 {
+    AN(!h->is_waiting || now >= h->since);
     double waited = h->is_waiting ? now - h->since : 0;
     h->is_waiting = false;
     h->quiet = n != 0 ? 0 : h->quiet + waited;

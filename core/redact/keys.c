@@ -99,6 +99,7 @@ add(struct redact_keys *k, uint32_t window)
     if (join(k, one, tag[0], window) || join(k, two, tag[0], window)) {
         return true;
     }
+    AN(one <= k->mask && two <= k->mask);
     uint32_t bucket = count(k, two) < count(k, one) ? two : one;
     unsigned n = count(k, bucket);
     if (n == SLOTS) {
@@ -128,6 +129,7 @@ static bool
 fill(struct redact_keys *k, uint32_t n_buckets, uint32_t n_windows)
 {
     size_t slots = (size_t)n_buckets * SLOTS;
+    AN(n_buckets != 0 && (n_buckets & (n_buckets - 1)) == 0);
     k->mask = n_buckets - 1;
     k->buckets = xcalloc(n_buckets * sizeof *k->buckets);
     k->first = xalloc(slots * sizeof *k->first);

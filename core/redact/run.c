@@ -26,6 +26,7 @@ _Static_assert(2 * REDACT_FORM_MAX + WAITING + CHUNK <= 64 * REDACT_MARKS_MAX,
 static void
 measure(struct redact_run *r, const struct redact_keys *keys)
 {
+    CHECK(keys, REDACT_KEYS_MAGIC);
     AN(keys->longest <= REDACT_FORM_MAX);
     r->keys = keys;
     r->history =
@@ -44,6 +45,7 @@ struct redact_run *
 redact_run_new(const struct redact_keys *keys)
 {
     struct redact_run *r = xcalloc(sizeof *r);
+    r->magic = REDACT_RUN_MAGIC;
     measure(r, keys);
     return r;
 }
@@ -54,10 +56,12 @@ redact_run_free(struct redact_run *r)
     if (r == NULL) {
         return;
     }
+    CHECK(r, REDACT_RUN_MAGIC);
     for (unsigned i = 0; i < REDACT_STAGES; i++) {
         xfree(r->stages[i].bytes);
         xfree(r->stages[i].at);
     }
+    r->magic = 0;
     xfree(r);
 }
 
@@ -73,7 +77,9 @@ void
 redact_run_range(const struct redact_run *r, const struct redact_span *s,
     struct str bytes, uint64_t *from, uint64_t *to)
 {
+    CHECK(r, REDACT_RUN_MAGIC);
     const struct redact_stage *st = s->whose;
+    AN(st >= r->stages && st < r->stages + REDACT_STAGES);
     size_t base = (size_t)(s->from - st->bytes);
     size_t i = (size_t)((const unsigned char *)bytes.p - st->bytes);
     uint32_t end = (uint32_t)r->end;
@@ -116,6 +122,7 @@ stage_trim(
     const struct redact_run *r, struct redact_batch *b, struct redact_stage *st)
 {
     size_t first = smaller(st->next, st->undone);
+    AN(st->base <= first && first <= st->n);
     size_t gone = first - smaller(first - st->base, r->history);
     redact_batch_flush(b);
     st->at[gone] = offset_of(r, st, st->base, gone);
@@ -253,6 +260,7 @@ undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
 static void
 undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
+    AN(i + 1 < REDACT_STAGES);
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
     struct redact_marks marks;
     size_t from = st->undone;
@@ -296,6 +304,7 @@ stage_step(
 void
 redact_run_begin(struct redact_run *r, struct redact_batch *b, uint64_t offset)
 {
+    CHECK(r, REDACT_RUN_MAGIC);
     r->end = offset;
     stage_begin(r, b, &r->stages[0], (uint32_t)offset);
 }
@@ -303,7 +312,9 @@ redact_run_begin(struct redact_run *r, struct redact_batch *b, uint64_t offset)
 void
 redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
 {
+    CHECK(r, REDACT_RUN_MAGIC);
     struct redact_stage *st = &r->stages[0];
+    AN(st->is_on);
     while (bytes.n != 0) {
         stage_room(r, b, 0);
         size_t n = smaller(bytes.n, r->room - st->n);
@@ -331,6 +342,7 @@ void
 redact_run_change(
     struct redact_run *r, const struct redact_keys *keys, unsigned n)
 {
+    CHECK(r, REDACT_RUN_MAGIC);
     redact_guesses_change(&r->guesses, n);
     size_t history = r->history, room = r->room;
     measure(r, keys);

@@ -34,7 +34,10 @@ struct redact_stage {
                      at[base] is set */
 };
 
+#define REDACT_RUN_MAGIC 0x4e75c4e5u
+
 struct redact_run {
+    unsigned magic;
     const struct redact_keys *keys;
     size_t history; /* bytes that a stage keeps: as many as the longest form */
     size_t room;    /* the most bytes that a stage holds */

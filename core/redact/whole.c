@@ -57,6 +57,7 @@ whole_undo(const struct simd *simd, const unsigned char *p, size_t n,
         at = e.at + e.n;
         e = redact_undo_next(&marks, at, true);
     }
+    AN(at <= n && done < at);
     copy(to + done, p + at, n - at);
     return done + n - at;
 }
@@ -126,4 +127,5 @@ redact_whole_add(struct redact_whole *w, struct redact_batch *b,
                                   : 0;
     }
     w->used = (size_t)(p - w->bytes);
+    AN(w->used <= sizeof w->bytes);
 }

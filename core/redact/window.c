@@ -39,6 +39,7 @@ redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     if (from + REDACT_WINDOW + wait > n) {
         return from;
     }
+    AN(b->n < REDACT_BATCH && b->n_spans < REDACT_BATCH);
     const unsigned char *at = span->from + from;
     const unsigned char *last = span->to - wait - REDACT_WINDOW;
     while (at <= last) {
@@ -96,6 +97,7 @@ settle_tag(struct redact_batch *b, const struct redact_span *span,
     const struct redact_keys *k = b->keys;
     bool is_found = false;
     for (; window != REDACT_NONE; window = k->next[window]) {
+        AN(window / k->stride < k->n_forms);
         const struct redact_form *f = &k->forms[window / k->stride];
         size_t back = window % k->stride;
         struct str bytes = str_n((const char *)at, REDACT_WINDOW), whole;

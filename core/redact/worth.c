@@ -62,6 +62,7 @@ bool
 worth_next(struct str value, size_t *at, struct str *run)
 {
     size_t i = *at;
+    AN(i <= value.n);
     while (i < value.n) {
         size_t from = i;
         while (i < value.n && class_of((unsigned char)value.p[i]) != 0) {
