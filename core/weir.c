@@ -291,7 +291,7 @@ serve(const struct options *o)
         }
     }
     process_title("master process");
-    return master_run(&o->cycle, c, parent);
+    return master_run(&o->cycle, role_table, c, parent);
 }
 
 int

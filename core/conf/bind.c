@@ -48,7 +48,7 @@ ref_cmp(const void *a, const void *b)
         ((const struct cmd_ref *)a)->name, ((const struct cmd_ref *)b)->name);
 }
 
-/* Two parts that take the same directive in the same place. */
+/* Fails if two parts have the same directive in one context. */
 static bool
 table_check(struct conf *c, const struct cmd_table *t)
 {
@@ -105,7 +105,8 @@ table_build(struct conf *c)
     return table_check(c, t);
 }
 
-/* The command of that name in that context. *is_known: in any. */
+/* The command of that name in that context; NULL: none. *is_known: some context
+ * has one. */
 static const struct cmd_ref *
 table_find(const struct cmd_table *t, struct str name,
     enum conf_context context, bool *is_known)
@@ -184,7 +185,8 @@ scope_new(struct conf *c, struct scope *parent, enum conf_context context,
     return s;
 }
 
-/* A directive's name, of any context; `include` never comes to the tree. */
+/* Whether it is the name of a directive of any context. `include` is one that
+ * the tree has followed already. */
 static bool
 is_directive(const struct cmd_table *t, struct str word)
 {
@@ -193,8 +195,8 @@ is_directive(const struct cmd_table *t, struct str word)
     return is_known || str_eq(word, STR("include"));
 }
 
-/* Letters and "_" alone, as a directive's name is and few values are; or "-",
- * written for "_". */
+/* Whether it has letters and "_" alone, as names of directives have and few
+ * values; "-" too, which people write for "_". */
 static bool
 is_like_name(struct str s)
 {
@@ -207,9 +209,9 @@ is_like_name(struct str s)
     return s.n != 0;
 }
 
-/* An argument with which the directive's own arguments may have ended: a
- * missing ";" makes the next directive's words arguments of this one. What is
- * in quotes is meant. */
+/* Refuses or warns of an argument that seems to begin the next directive: if a
+ * ";" is missing, the words of the next directive are arguments of this one. An
+ * argument in quotes is not checked. */
 static bool
 check_argument(struct bind *b, const struct cmd *cmd, const struct directive *d,
     const struct token *t)
@@ -252,7 +254,7 @@ check_arguments(
     return true;
 }
 
-/* No command of that name may stand here. */
+/* Says why no command of that name may stand here. */
 static void
 refuse_name(struct bind *b, const struct token *name)
 {
@@ -278,7 +280,7 @@ refuse_name(struct bind *b, const struct token *name)
         STR_ARG(name->text));
 }
 
-/* What nginx checks of a directive before its command sees it. */
+/* Finds the command and checks what nginx checks before it calls set(). */
 static const struct cmd_ref *
 bind_look_up(struct bind *b, const struct directive *d)
 {
@@ -314,7 +316,8 @@ bind_look_up(struct bind *b, const struct directive *d)
     return r;
 }
 
-/* Runs set(). What it refuses without a word still gets a place. */
+/* Runs set(). If that refuses without a message, there is one with the place.
+ */
 static bool
 bind_call(struct bind *b, const struct directive *d, void *field)
 {
@@ -370,8 +373,8 @@ block_has_base(const struct conf *c, const struct scope *s, struct str name)
     return r->cmd->base != NULL;
 }
 
-/* Adds the blocks that do not start from a sibling, then those that do, each
- * to its place in file order. */
+/* Binds the blocks that start from the block around them, then those that start
+ * from a sibling; the children are in file order all the same. */
 static bool
 bind_blocks(struct conf *c, struct scope *s, const struct directive *first,
     bool has_base)
@@ -396,7 +399,7 @@ bind_blocks(struct conf *c, struct scope *s, const struct directive *first,
     return true;
 }
 
-/* First the simple directives, then the blocks, which copy them. */
+/* Binds the simple directives, then the blocks, which copy their values. */
 static bool
 bind_body(struct conf *c, struct scope *s, const struct directive *first)
 {
@@ -434,8 +437,8 @@ check_scope(struct conf *c, struct scope *s)
     return true;
 }
 
-/* The directives of -g with those of the file behind them; false with the
- * message in c->error. */
+/* Reads the directives of -g and, behind them, those of the file. False with
+ * the message in c->error. */
 static bool
 conf_read(struct conf *c, struct str globals, struct directive **out)
 {

@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * From the tree to typed structs. Each part of weir (a room or a module)
- * brings a command table and a struct; each block gets one instance of every
- * part's struct, which starts as a copy of its finished parent's: first a
- * block's simple directives are bound, then its blocks. There are two chains,
- * egress > sandbox_class > sandbox (who; a sandbox names its class and starts
- * from that, wherever it stands) and egress > host|handler > location (where).
- * Nothing is merged: the nearest value holds, a list is replaced.
+ * Binds the tree to typed structs. Each part of weir (a room or a module)
+ * brings a command table and a struct. Each block of the configuration has one
+ * instance of every part's struct, which begins as a copy of its parent's. A
+ * block's simple directives are bound first, then the blocks in it: so a parent
+ * is complete when it is copied. There are two chains, egress > sandbox_class >
+ * sandbox (who; a sandbox names its class, and starts from the class wherever
+ * it stands) and egress > host|handler > location (where). Nothing is merged:
+ * the nearest value holds, and a list replaces the one of the parent.
  */
 
 #include "conf/tree.h"
@@ -32,14 +33,14 @@ struct conf_part;
 struct var_def;
 
 enum cmd_flag {
-    CMD_LIST = 1 << 0,  /* may stand more than once; adds to its own block's,
-                           replaces what was inherited at the first use */
-    CMD_BLOCK = 1 << 1, /* opens a scope of context `block`; one that takes
-                           no arguments may stand once */
+    CMD_LIST = 1 << 0,  /* may stand more than once in a block: the first one
+                           replaces the inherited list, the others add to it */
+    CMD_BLOCK = 1 << 1, /* opens a scope of context `block`; if it takes no
+                           arguments, it may stand once */
     CMD_OWN = 1 << 2,   /* the field is zeroed in a child, not inherited */
-    CMD_FREE = 1 << 3   /* of any number of arguments, of which one may be a
-                           directive's name: what else they may be is told by
-                           set(), or is the reader's alone */
+    CMD_FREE = 1 << 3   /* with any number of arguments: an argument may be a
+                           directive's name, which is an error elsewhere, as a
+                           ";" seems to be missing */
 };
 
 struct cmd {
@@ -50,17 +51,19 @@ struct cmd {
     enum conf_context block;
     size_t offset; /* in the part's struct; by CMD_AT */
     size_t size;   /* of the field, for CMD_LIST and CMD_OWN */
-    /* Binds one directive into the field; false after conf_error(). A list's
-     * field is zeroed before its first use in a block. Of a block it is called
-     * before the block's own directives are bound, with bind_scope() the new
-     * scope and field NULL; it may be NULL there. */
+    /* Binds one directive into the field; false after conf_error(). The field
+     * of a list is zeroed before the first set() in a block. For a block set()
+     * may be NULL; it is called before the block's directives are bound, with
+     * the new scope as bind_scope() and `field` NULL. */
     bool (*set)(struct bind *b, const struct directive *d, void *field);
     const void *arg; /* for set(): bind_cmd(b)->arg */
-    /* In whose struct the field is, where it is another part's; else NULL. */
+    /* The part whose struct has the field; NULL: the part that has the
+     * command. */
     const struct conf_part *part;
-    /* Of a block that starts from a sibling and not from what it stands in:
-     * that sibling, which is its parent then; bound after all that do not.
-     * bind_scope() is what it stands in. NULL after conf_error(). */
+    /* For a block that starts from a sibling and not from the block around it:
+     * returns that sibling, which becomes the parent; NULL after conf_error().
+     * bind_scope() is the block around it. Blocks without a base() are bound
+     * first. */
     struct scope *(*base)(struct bind *b, const struct directive *d);
 };
 
@@ -120,30 +123,30 @@ struct conf_warning;
 struct regex;
 struct scope;
 
-/* One part's share of the configuration. Const tables, ended by {0}. */
+/* One part's share of the configuration. Tables are const and end with {0}. */
 struct conf_part {
     const char *name;
     const struct cmd *cmds;
-    const struct var_def *vars; /* variables it gives, {0}-ended, or NULL */
+    const struct var_def *vars; /* the part's variables; NULL: none */
     const void *defaults;       /* NULL: zeroes */
     size_t size;
-    /* Called for each scope when its whole subtree is bound, children first.
-     * 0, or -1 after conf_fail(). */
+    /* Called for each scope after its directives and blocks are bound, and
+     * after the check() of its children. 0, or -1 after conf_fail(). */
     int (*check)(struct conf *c, struct scope *s, void *part);
-    bool is_left_out; /* of a module that this build is without: its commands
-                         are names, which may stand nowhere */
+    bool is_left_out; /* a module that this build is without: its commands are
+                         known by name, and may stand nowhere */
 };
 
 /* One block, bound. */
 struct scope {
     enum conf_context context;
     const struct directive *directive; /* NULL for main */
-    struct scope *parent;              /* whose values it starts from */
+    struct scope *parent;              /* it starts from the parent's values */
     struct scope *children, *next;     /* in file order */
     void **parts;                      /* by index of conf->parts */
     uint64_t *was_set;                 /* a bit per command of all tables */
-    void *owner; /* what set() or check() made of it, e.g. a class */
-    const struct regex *captures; /* of the block's name: $1, $NAME */
+    void *owner; /* made by set() or check(): a class, a block */
+    const struct regex *captures; /* the regex that gives $1 and $NAME */
 };
 
 /* A configuration: const once it is committed. */
@@ -153,8 +156,8 @@ struct conf {
     unsigned n_parts;
     struct scope *main;
     struct str prefix, file; /* prefix ends in '/' */
-    bool is_test;            /* -t: open nothing for writing, bind nothing */
-    bool is_look;            /* as well: nothing is read but the files */
+    bool is_test;            /* -t: nothing is opened for writing or bound */
+    bool is_look;            /* CONF_LOOK; is_test is set, too */
     const struct cmd_table *table; /* bind.c's */
     struct tree_file *files;       /* as read, for -T */
     struct conf_warning *warnings; /* in the order found */
@@ -162,28 +165,29 @@ struct conf {
     char error[1024];
 };
 
-/* What for: to serve; to test all that is named; to look at what is written,
- * whoever asks: then no token, trust store, page or user is looked for, and
- * what stands for it is of no use but to be told from others. */
+/* What a configuration is read for. CONF_SERVE: to serve by it. CONF_TEST: to
+ * test it and all that it names. CONF_LOOK: to show what it says, to any user:
+ * only the configuration's files are read, and what stands in place of a token,
+ * a trust store, a page or a user is good for nothing but comparing. */
 enum conf_use { CONF_SERVE, CONF_TEST, CONF_LOOK };
 
-/* Reads and binds `file` (under `prefix` if it is relative); NULL with the
- * message in err. `globals` are the directives of -g, or empty; they come
- * first. Two parts with the same command in the same context are an error.
- * The conf lies in its own arena. */
+/* Reads and binds `file` (under `prefix` if it is relative). NULL with the
+ * message in err; that two parts have the same command in one context is such
+ * an error. `globals` are the directives of -g, or empty; they are bound first.
+ * The conf lies in an arena of its own. */
 struct conf *conf_bind(const struct conf_part *const *parts, unsigned n_parts,
     const char *prefix, const char *file, struct str globals, enum conf_use use,
     char *err, size_t err_size);
 void conf_free(struct conf *c);
 
-/* The struct of part `i` (its place in conf->parts) in a scope. */
+/* The scope's struct of part `i`, an index of conf->parts. */
 static inline void *
 scope_part(const struct scope *s, unsigned i)
 {
     return s->parts[i];
 }
 
-/* The place of a part in conf->parts; dies if it is not there. */
+/* The index of a part in conf->parts; it must be there. */
 unsigned conf_part_index(const struct conf *c, const struct conf_part *p);
 
 /* The first scope of `context` below main, e.g. the egress block; or NULL. */
@@ -194,33 +198,34 @@ struct scope *conf_scope(const struct conf *c, enum conf_context context);
 bool conf_files(
     const struct conf *c, unsigned i, struct str *name, struct str *text);
 
-/* Whether the directive stands in this very block. */
+/* Whether the directive stands in the block itself, and is not inherited. */
 bool scope_has(const struct conf *c, const struct scope *s, const char *name);
 
-/* In set(): the conf, the scope being bound, the command, the struct that its
- * field is in. */
+/* For set(): the conf, the scope that is being bound, the command, and the
+ * struct that has the command's field. */
 struct conf *bind_conf(struct bind *b);
 struct scope *bind_scope(struct bind *b);
 const struct cmd *bind_cmd(struct bind *b);
 void *bind_part(struct bind *b);
 
-/* Records "MESSAGE in FILE:LINE" (the token's place; `at` may be NULL) and
- * returns false, so that set() can `return conf_error(…)`. The first error
- * stays. Where the token's text stands in the message and is over 64 bytes
- * long only its beginning is shown: it may be a secret put inline. */
+/* Records "MESSAGE in FILE:LINE" with the token's place (`at` may be NULL), and
+ * returns false, so that set() can `return conf_error(…)`. The first error is
+ * kept. If the message has the token's text and that is longer than
+ * TOKEN_SHOWN_MAX, only its beginning is shown: it may be a secret put
+ * inline. */
 bool conf_error(struct bind *b, const struct token *at, const char *fmt, ...)
     printf_like(3, 4);
 
-/* The same from check(): returns -1. `at` may be NULL. */
+/* conf_error() for check(): returns -1. */
 int conf_fail(struct conf *c, const struct token *at, const char *fmt, ...)
     printf_like(3, 4);
 
-/* From set() or check(): notes "MESSAGE in FILE:LINE" of what is no error and
- * cannot be meant; it says what to write instead. The same text is kept once,
- * a hundred in all. `at` may be NULL. */
+/* For set() or check(): warns with "MESSAGE in FILE:LINE" of what is allowed
+ * but cannot be meant; the message says what to write instead. The same text is
+ * kept once, and a hundred texts in all. `at` may be NULL. */
 void conf_warn(struct conf *c, const struct token *at, const char *fmt, ...)
     printf_like(3, 4);
 
-/* The i-th, lent while the conf lives; false past the last. */
+/* The i-th warning, lent while the conf lives; false past the last. */
 bool conf_warning(const struct conf *c, unsigned i, struct str *text);
 bool conf_has_warning(const struct conf *c, struct str text);

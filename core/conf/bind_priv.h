@@ -6,8 +6,8 @@
 
 #include "conf/bind.h"
 
-/* A command with the part that has it and the one whose struct it fills, and
- * its number among all for was_set. */
+/* A command; the indices of the part that has it (`owner`) and of the part
+ * whose struct it fills; and its bit in scope.was_set. */
 struct cmd_ref {
     struct str name;
     const struct cmd *cmd;
@@ -17,5 +17,5 @@ struct cmd_ref {
 struct bind {
     struct conf *conf;
     struct scope *scope;
-    const struct cmd_ref *ref; /* what is being bound */
+    const struct cmd_ref *ref; /* the command that is being bound */
 };

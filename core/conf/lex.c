@@ -56,8 +56,8 @@ lex_step(struct lexer *x)
     x->pos++;
 }
 
-/* Whether what is read next is the first on its line; a byte order mark is
- * none. */
+/* Whether only blanks, or a byte order mark, stand before the next item on its
+ * line. */
 static bool
 lex_begins_line(const struct lexer *x)
 {
@@ -132,15 +132,15 @@ lex_resolve(struct arena *a, struct str raw)
     return str_n(p, n);
 }
 
-/* Whether the unquoted word ends in front of `c`. */
+/* Whether an unquoted word ends before `c`. */
 static bool
 ends_word(char c, bool is_variable)
 {
     return is_blank(c) || c == ';' || (c == '{' && !is_variable);
 }
 
-/* From the word's first byte (behind the quote if `quote` is not 0) to what
- * ends it, which stays; false at the end of the text. */
+/* Reads from the word's first byte (`quote` not 0: behind that quote) up to the
+ * byte that ends it, which it does not take. False at the end of the text. */
 static bool
 lex_scan(struct lexer *x, char quote)
 {
@@ -201,7 +201,7 @@ lex_word(struct lexer *x, struct token *t)
     return LEX_WORD;
 }
 
-/* As in nginx a closing quote is followed by a blank, `;`, `{` or `)`. */
+/* As in nginx, a blank, `;`, `{` or `)` must follow a closing quote. */
 static bool
 lex_check_quote(struct lexer *x)
 {

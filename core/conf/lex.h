@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * Words of a configuration, by nginx's rules: blanks separate, `;` `{` `}`
- * end, `#` at a word's start is a comment, quotes of both kinds, a backslash
- * keeps the next byte from ending anything. `\"` `\'` `\\` `\t` `\r` `\n` are
- * resolved, any other backslash stays (`\.` in a regex); `${` opens no block.
+ * The words of a configuration, by nginx's rules. Blanks separate words; `;`
+ * `{` and `}` end them; `#` at the start of a word begins a comment; both kinds
+ * of quotes are known; the byte behind a backslash ends nothing. `\"` `\'` `\\`
+ * `\t` `\r` and `\n` are resolved; any other backslash stays, such as `\.` in a
+ * regex. `${` opens no block.
  */
 
 #include "conf/tree.h"
@@ -15,7 +16,7 @@ enum lex {
     LEX_WORD,  /* *t is filled */
     LEX_END,   /* `;` */
     LEX_OPEN,  /* `{` */
-    LEX_CLOSE, /* `}` where a directive may start */
+    LEX_CLOSE, /* `}` where a directive may begin */
     LEX_EOF,
     LEX_ERROR /* see message; *t says where */
 };
@@ -26,15 +27,15 @@ struct lexer {
     size_t pos, line_start;
     unsigned line;
     const char *file;
-    bool in_directive; /* a word was read since the last `;` `{` `}` */
-    bool was_quoted;   /* the byte behind a closing quote is to be checked */
+    bool in_directive; /* a word was read since the last `;`, `{` or `}` */
+    bool was_quoted;   /* the byte behind a closing quote must be checked */
     char message[128];
 };
 
-/* `text` is lent while the lexer lives; `file` as long as the arena. A byte
- * order mark at the start is skipped. */
+/* Borrows `text` for the life of the lexer, `file` for that of the arena. Skips
+ * a byte order mark at the start. */
 void lex_init(
     struct lexer *x, struct arena *a, struct str text, const char *file);
 
-/* The next item; for all but LEX_WORD *t has a place and no text. */
+/* The next item. *t is a word with its text, or any other item's place. */
 enum lex lex_next(struct lexer *x, struct token *t);

@@ -1,6 +1,6 @@
 /*
- * What is said of a configuration: the first error, and warnings of what
- * cannot be meant. set() and check() of all rooms call it; it logs nothing.
+ * Messages about a configuration: the first error, and warnings. set() and
+ * check() of all rooms call it; it logs nothing.
  */
 
 #include "conf/bind.h"
@@ -17,8 +17,7 @@ struct conf_warning {
     struct conf_warning *next;
 };
 
-/* The message and its place, in the arena. The token's text, if it stands
- * there, is cut short. */
+/* Writes the message and its place. A long text of the token is cut short. */
 static struct str
 compose(struct conf *c, const struct token *at, const char *fmt, va_list ap)
 {

@@ -1,6 +1,6 @@
 /*
- * From files to a tree of directives. Reads what `include` names, within
- * bounds, and knows no directive but that one. bind.c calls it.
+ * Reads files into a tree of directives. Follows `include`, within bounds, and
+ * knows no other directive. bind.c calls it.
  */
 
 #include "conf/tree.h"
@@ -61,8 +61,8 @@ static bool parse_block(struct reader *r, struct lexer *x, struct place *to,
 static bool read_file(struct reader *r, const char *path,
     const struct token *at, struct place *to);
 
-/* Takes an opened file in whole. A pipe or a device could block or never
- * end, so only regular files are read. */
+/* Reads an open file whole. A pipe or a device could block or never end, so it
+ * reads regular files only. */
 static bool
 read_fd(struct reader *r, int fd, struct str name, const struct token *at)
 {
@@ -172,7 +172,8 @@ include(struct reader *r, const struct directive *d, struct place *to)
     return ok;
 }
 
-/* Reads words up to `;` or `{` behind the name; LEX_ERROR when told. */
+/* Reads the words behind the name, up to `;` or `{`. LEX_ERROR: the message is
+ * recorded. */
 static enum lex
 parse_args(struct reader *r, struct lexer *x, struct directive *d)
 {
@@ -228,7 +229,7 @@ parse_directive(struct reader *r, struct lexer *x, const struct token *name,
     return what != LEX_OPEN || parse_children(r, x, d, to->depth);
 }
 
-/* Up to the `}` of `parent`, or to the end of the file where it is NULL. */
+/* Reads up to the `}` of `parent`; NULL: up to the end of the file. */
 static bool
 parse_block(struct reader *r, struct lexer *x, struct place *to,
     const struct directive *parent)

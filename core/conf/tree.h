@@ -1,8 +1,9 @@
 #pragma once
 
 /*
- * The configuration as written: directives with their places, `include`
- * already followed. Everything lies in the arena given to tree_read().
+ * The configuration as it is written: a tree of directives with their places,
+ * in which each `include` is replaced by what it names. All of it lies in the
+ * arena that is given to tree_read().
  */
 
 #include "base/mem.h"
@@ -31,20 +32,20 @@ struct tree_file {
 
 /* Reads `path` and what it includes (globs; relative to the directory of
  * `path`; at most 16 deep, 1024 files, 64 MiB in all; blocks at most 32 deep).
- * NULL with a message "… in FILE:LINE" in err; an empty tree is NULL too, and
- * err is empty then. */
+ * NULL with a message "… in FILE:LINE" in err. An empty tree is NULL, too; then
+ * err is empty. */
 struct directive *tree_read(
     struct arena *a, const char *path, char *err, size_t err_size);
 
-/* The same, and the files in the order they were read. */
+/* The same; *files are the files in the order in which they were read. */
 struct directive *tree_read_files(struct arena *a, const char *path,
     struct tree_file **files, char *err, size_t err_size);
 
-/* As tree_read(), without includes, from a string (for -g and tests); `name`
- * stands in errors. It includes nothing: `include` is an error there. */
+/* The tree of a string, for -g and for tests. `name` stands in errors in place
+ * of a file; `include` is an error. */
 struct directive *tree_parse(struct arena *a, struct str text, const char *name,
     char *err, size_t err_size);
 
-/* The token for an error message: at most 64 bytes of it, so that a value
- * that stands where it should not is not printed whole. */
+/* An error message shows at most so many bytes of a token: a secret that stands
+ * in the wrong place is not printed whole. */
 #define TOKEN_SHOWN_MAX 64

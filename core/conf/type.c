@@ -1,6 +1,6 @@
 /*
- * The common field types: flags, numbers, sizes, times, strings, paths. The
- * binder calls them through command tables; no type of a higher layer is here.
+ * The common types of fields: flags, numbers, sizes, times, strings, paths. The
+ * binder calls them through command tables.
  */
 
 #include "conf/type.h"
@@ -29,7 +29,8 @@ size_parse(struct str s, uint64_t *out)
     return str_u64(s, &v) && !__builtin_mul_overflow(v, unit, out);
 }
 
-/* Seconds of the unit at the start of `s`; *n its length; 0: none. */
+/* How many seconds the unit at the start of `s` has; 0: it is no unit. *n is
+ * the unit's length. */
 static double
 time_unit(struct str s, size_t *n)
 {
@@ -112,7 +113,7 @@ set_uint(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* A limit of none would only stop everything. */
+/* For limits: 0 would stop everything. */
 bool
 set_count(struct bind *b, const struct directive *d, void *field)
 {

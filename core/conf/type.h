@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The set() functions of the common field types. Higher layers bring their
- * own for their types.
+ * The set() functions of the common types of fields. Rooms and modules that
+ * have types of their own bring functions for these.
  */
 
 #include "conf/bind.h"
@@ -27,9 +27,9 @@ bool set_value(struct bind *b, const struct directive *d,
 bool set_secret_value(struct bind *b, const struct directive *d,
     void *field); /* struct value *, secrets allowed */
 
-/* `name` itself when it is absolute, else under the prefix. */
+/* `name` itself if it is absolute, otherwise `name` under the prefix. */
 struct str conf_path(const struct conf *c, struct str name);
 
-/* The parsers alone. */
+/* The parsers of set_size() and set_time(); false: it is none. */
 must_check bool size_parse(struct str s, uint64_t *out);
 must_check bool time_parse(struct str s, double *seconds);

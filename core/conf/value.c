@@ -1,6 +1,6 @@
 /*
- * Strings with variables: cut once into literals and references, rendered
- * into an arena.
+ * Strings with variables. A string is cut once into literals and variables, and
+ * rendered into an arena as often as it is needed.
  */
 
 #include "conf/value.h"
@@ -11,7 +11,7 @@
 #define PIECES_MAX 64
 
 struct piece {
-    struct str text; /* a literal, or the variable's name behind its prefix */
+    struct str text; /* a literal, or what follows the variable's prefix */
     const struct var_def *def; /* NULL: a literal */
     void *arg;
 };
@@ -29,8 +29,8 @@ is_name_byte(char c)
            ascii_is_digit((unsigned char)c) || c == '_';
 }
 
-/* How well `def` fits: 0 not at all; a longer prefix better than a shorter,
- * the exact name best. */
+/* How well `def` fits the name; 0: not at all. A longer prefix fits better, and
+ * the whole name best. */
 static size_t
 var_fit(const struct var_def *def, struct str name)
 {
@@ -44,7 +44,7 @@ var_fit(const struct var_def *def, struct str name)
     return str_eq(name, own) ? SIZE_MAX : 0;
 }
 
-/* The best of all parts; *rest is what follows a prefix. */
+/* The definition of any part that fits best; *rest is what follows a prefix. */
 static const struct var_def *
 var_find(const struct conf *c, struct str name, struct str *rest)
 {
@@ -78,7 +78,7 @@ var_capture(const struct conf *c)
     return NULL;
 }
 
-/* $1 to $9, or a named group, of the nearest regex block. */
+/* $0 to $9, or a named group, of the nearest block with a regex. */
 static bool
 capture_find(const struct regex *re, struct str name, uintptr_t *number)
 {
@@ -122,9 +122,9 @@ piece_resolve(struct bind *b, const struct token *t, struct str name,
     return p->def->prepare == NULL || p->def->prepare(b, t, p->text, &p->arg);
 }
 
-/* The name at the start of `s`, which begins behind the '$'; *used its
- * length with braces; n 0 when there is none. A capture's number is one
- * digit, as in nginx: "$12" is $1 and "2". */
+/* The name at the start of `s`, which begins behind the '$'; n 0: there is
+ * none. *used is its length with braces. The number of a capture is one digit,
+ * as in nginx: "$12" is $1 and "2". */
 static struct str
 name_cut(struct str s, size_t *used)
 {

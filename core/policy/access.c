@@ -1,7 +1,8 @@
 /*
  * `allow` and `deny` of host blocks, handlers and locations: rules in file
- * order, of which the first that matches holds. Neighbours that say the same
- * share one pattern set, so that many lines cost what one does.
+ * order, of which the first that matches holds. Directives of one kind that
+ * follow each other are one rule with one pattern set, so that many lines cost
+ * as much as one.
  */
 
 #include "net/guard.h"
@@ -38,7 +39,7 @@ rule_add(struct bind *b, struct access_rule *r, const struct token *t)
     return hosts_add(b, r->set, t, r->is_allow);
 }
 
-/* Nothing comes to the rules behind it. */
+/* Whether the rule matches every host, so that none comes to a later rule. */
 static bool
 rule_takes_all(const struct access_rule *r)
 {
@@ -66,7 +67,8 @@ warn_unreached(struct bind *b, const struct directive *d)
     }
 }
 
-/* The rule that a directive adds to: the last one, if it says the same. */
+/* The rule that the directive adds to: the last one if it is of the same kind,
+ * otherwise a new one. */
 static struct access_rule *
 rule_at_end(struct bind *b, bool is_allow)
 {
@@ -126,8 +128,8 @@ access_compile(struct conf *c, struct block_conf *bc)
     }
 }
 
-/* Without params `allow $param_x` lists nothing, and what `deny $param_x`
- * would list is not known, so it may be anything. */
+/* No sandbox has params: so `allow $param_x` matches nothing, and `deny
+ * $param_x` matches every host, as it is not known which it would deny. */
 static bool
 rule_matches(const struct access_rule *r, struct str host,
     const struct addr *literal, struct access_hit *out)

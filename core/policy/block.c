@@ -1,8 +1,8 @@
 /*
- * Host blocks, handlers and locations as scopes of the configuration: made
- * when they open, so that modules find them while they bind; finished when
- * they are checked. What they say of a host or a path is in access.c, host.c
- * and location.c.
+ * Host blocks, handlers and locations as scopes of the configuration. A block
+ * is made when its scope opens, so that modules find it while they bind, and is
+ * completed when it is checked. How it judges a host or a path is in access.c,
+ * host.c and location.c.
  */
 
 #include "policy/block.h"
@@ -81,8 +81,8 @@ block_needs_requests(const struct block *b)
                                         : NULL;
 }
 
-/* The binder copied all of the outer block's struct; of that the location
- * keeps `methods` alone. */
+/* A location inherits `methods` alone: the rest of what the binder copied from
+ * the block around it is undone. */
 static struct block *
 block_new(struct bind *b)
 {
@@ -163,7 +163,7 @@ warn_method(struct bind *b, const struct token *t)
     }
 }
 
-/* A method is a token (RFC 9110 9.1), as a field's name is. */
+/* A method is a token (RFC 9110 9.1), like the name of a field. */
 static bool
 set_methods(struct bind *b, const struct directive *d, void *field)
 {
@@ -197,7 +197,7 @@ is_redirect(uint64_t code)
            code == 308;
 }
 
-/* nginx's 444 would close the connection; 305 and 306 are of the past. */
+/* nginx's 444 closes the connection; 305 and 306 are deprecated. */
 static bool
 is_return_code(uint64_t code)
 {
@@ -259,8 +259,8 @@ check_outermost(struct conf *c, struct block *b)
     return check_classes(c, b) != 0 ? -1 : location_index_build(c, b);
 }
 
-/* SPEC 5: with two classes or more, who comes to a service of one's own is
- * said, not supposed. */
+/* SPEC 5: with two classes or more, a shared block that sends requests
+ * elsewhere must say for which classes it is. */
 static int
 check_shared(struct conf *c, const struct scope *egress)
 {
@@ -289,8 +289,9 @@ block_check(struct conf *c, struct scope *s, void *part)
     return b->outer == NULL ? check_outermost(c, b) : 0;
 }
 
-/* Both fill one field, in file order; so the binder, which empties a list's
- * field at the first use of each, is told of no size. */
+/* allow and deny fill one field together, in file order. The binder zeroes a
+ * list's field at the first use of each directive: a size of 0 keeps it from
+ * that. */
 #define ACCESS(NAME, ARG)                                                      \
     {                                                                          \
         .name = (NAME), .contexts = BLOCK_CONTEXTS, .min_args = 1,             \

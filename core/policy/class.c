@@ -1,7 +1,7 @@
 /*
- * Classes and the who-chain's directives. A class is made when its block
- * opens and finished when egress is checked: then every host block and
- * handler that it may come to is there.
+ * Classes, and the directives of egress, sandbox_class and sandbox. A class is
+ * made when its block opens, and completed when egress is checked: only then
+ * all host blocks and handlers are there that are open to it.
  */
 
 #include "policy/class.h"
@@ -54,8 +54,8 @@ set_class(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* All host blocks of a scope that `k` comes to, in one set; all of them when
- * it is NULL. *out is NULL when there is none. */
+/* Puts the names of all host blocks of a scope that are open to `k` (NULL: of
+ * all host blocks) into one set. *out is NULL if there is none. */
 static int
 hosts_gather(struct conf *c, const struct scope *s, const struct class *k,
     const struct pattern_set **out)
@@ -80,7 +80,8 @@ hosts_gather(struct conf *c, const struct scope *s, const struct class *k,
     return 0;
 }
 
-/* Whether all host blocks of egress are for every class: then one set does. */
+/* Whether all host blocks of egress are open to every class: then the classes
+ * share one set. */
 static bool
 hosts_are_for_all(const struct scope *egress)
 {
@@ -105,7 +106,7 @@ handler_find(const struct scope *s, struct str name)
     return NULL;
 }
 
-/* The class's own handler goes before a shared one of that name. */
+/* Of two handlers of that name, the class's own comes before the shared one. */
 static int
 outbound_find(struct conf *c, struct class *k, struct str name)
 {
@@ -209,7 +210,7 @@ class_check(struct conf *c, struct scope *s, void *part)
 
 #define S struct class_conf
 
-/* A list of hosts; ARG is NULL where it denies. */
+/* A list of hosts. ARG: NULL if the list denies. */
 #define HOSTS(NAME, F, ARG)                                                    \
     {                                                                          \
         .name = (NAME), .contexts = CONF_CLASS | CONF_SANDBOX,                 \

@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * A `sandbox_class`: the policy that sandboxes are created from, and the
- * who-chain's directives. Made by the conf part's check(), const afterwards;
- * workers inherit it by the fork.
+ * A `sandbox_class`: the policy that its sandboxes begin with; and the
+ * directives that may stand in egress, sandbox_class and sandbox. Made when the
+ * configuration is bound and checked; const after that, and inherited by the
+ * workers through the fork.
  */
 
 #include "conf/bind.h"
@@ -16,21 +17,21 @@ struct class
     struct scope *scope;
     struct policy *policy; /* of a sandbox without values of its own */
     const struct pattern_set *hosts;  /* its own host blocks; NULL: none */
-    const struct pattern_set *shared; /* those of egress that it sees */
-    const struct block *outbound;     /* rule 7; NULL: none */
+    const struct pattern_set *shared; /* egress's that are open to it */
+    const struct block *outbound;     /* for rule 7; NULL: none */
     struct class *next;               /* in file order */
 };
 
 #define CLASS_MAGIC 0xc1a55c1au
 
-/* A `host_list` directive: allowed_hosts or denied_hosts as it stands. */
+/* An allowed_hosts or a denied_hosts of one block. */
 struct host_list {
-    struct pattern_set *set; /* its values: struct token; NULL: the directive
-                                is not there */
+    struct pattern_set *set; /* its values: struct token; NULL: the block has
+                                no such directive */
     const struct token *at;  /* of the (first) directive */
 };
 
-/* PART_CLASS's struct. Fields marked own are not inherited. */
+/* The struct of class_part. Fields marked own are not inherited. */
 struct class_conf {
     struct host_list allowed_hosts;     /* own; sandbox_class, sandbox */
     struct host_list denied_hosts;      /* own; sandbox_class, sandbox */
@@ -42,15 +43,15 @@ struct class_conf {
     struct class *classes;              /* of egress, when it is checked */
 };
 
-/* sandbox_class, and what it has in common with a sandbox. */
+/* The directive sandbox_class, and those that a sandbox may have, too. */
 extern const struct conf_part class_part;
 
 /* Classes of egress in file order, once it is checked. */
 const struct class *classes_of(
     const struct conf *c, const struct scope *egress);
 
-/* What a checked scope of the class's, or of a sandbox of it, says: the values
- * of a policy, which lend its lists. */
+/* The values of a policy from `cc`, of the class's own scope or of a sandbox of
+ * it, once that is checked. The lists are lent. */
 struct policy class_values(const struct class_conf *cc, const struct class *k);
 
 /* The class of that name in egress, or NULL. */

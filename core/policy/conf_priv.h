@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What this room's files share while a configuration is bound and checked.
- * Nothing here is for a request.
+ * What the files of this room share while a configuration is bound and checked.
+ * No request comes here.
  */
 
 #include "policy/block.h"
@@ -10,31 +10,33 @@
 
 /* lists.c */
 
-/* Appends a directive's words to a struct str_list. */
+/* Appends the directive's arguments to a struct str_list. */
 bool set_words(struct bind *b, const struct directive *d, void *field);
 
-/* allowed_hosts, denied_hosts: a struct host_list, compiled when its block is
- * checked. Without a word the list is empty, which is not the same as none. */
+/* For allowed_hosts and denied_hosts: fills a struct host_list, which is
+ * compiled when its block is checked. A directive without arguments is an empty
+ * list, which is not the same as no list. */
 bool set_hosts(struct bind *b, const struct directive *d, void *field);
 
-/* A set that goes with the arena. */
+/* A set that is freed with the arena. */
 struct pattern_set *hosts_new(struct arena *a, enum pattern_kind kind);
 
-/* Adds a token's pattern; false after conf_error(). Of a list that allows, a
- * pattern that takes in names of strangers is warned of. */
+/* Adds a token's pattern; false after conf_error(). With `is_allow` it warns of
+ * a pattern that matches names of strangers (stranger.h). */
 must_check bool hosts_add(struct bind *b, struct pattern_set *s,
     const struct token *t, bool is_allow);
 
 /* That warning alone. */
 void hosts_warn(struct bind *b, const struct token *t, struct str pattern);
 
-/* The argument that a field's text was taken from, among those of the scope's
- * own directives: for errors that only a check can find. */
+/* The argument, among those of the scope's own directives, of which `text` is
+ * the text (the same memory). Gives a place to errors that only a check finds.
+ */
 const struct token *scope_token(const struct scope *s, struct str text);
 
 /* host.c */
 
-/* Names of a host block, compiled, and its regex for captures. */
+/* Reads and compiles the names of a host block, and its regex for captures. */
 must_check bool host_read(
     struct bind *b, const struct directive *d, struct block *h);
 
@@ -56,5 +58,5 @@ must_check int location_index_build(struct conf *c, struct block *b);
 
 /* class.c */
 
-/* How many there are. */
+/* How many classes there are. */
 unsigned class_count(const struct scope *egress);

@@ -1,7 +1,7 @@
 /*
- * The ten rules of SPEC 5 as a table, walked in order. Rules 4 to 7 choose a
- * block and ask it; whether the request may leave is one question for all of
- * them. The sentences are in explain.c.
+ * The ten rules of SPEC 5 as a table, which is walked in order. Rules 4 to 7
+ * choose a block and ask it whether the request may leave, all in the same way.
+ * The sentences are in explain.c.
  */
 
 #include "policy/decide.h"
@@ -10,23 +10,24 @@
 #include "policy/block.h"
 #include "policy/class.h"
 
-/* One walk down the table. */
+/* The state of one walk down the table. */
 struct walk {
     const struct decide_query *q;
     struct decision *d;
     const struct policy *policy;
 
-    /* The IPv4 addresses that an IPv6 literal may lead to. Each may deny it;
-     * one that is not sure opens nothing, and chooses no block. */
+    /* The IPv4 addresses that an IPv6 literal may lead to. Any of them may deny
+     * it; only one that it is sure to lead to may allow it or choose a block.
+     */
     struct addr_carried carried;
-    char (*texts)[ADDR_TEXT_MAX]; /* of each */
+    char (*texts)[ADDR_TEXT_MAX]; /* of these addresses */
 
-    bool is_allowed; /* it matched allowed_hosts */
+    bool is_allowed; /* the host matched allowed_hosts, with this hit: */
     struct pattern_hit allowed;
-    bool may_leave; /* so far; an `allow` may still say so */
+    bool may_leave; /* by the rules so far; a block's `allow` may add it */
 };
 
-/* Ends the walk. */
+/* Fills the decision. True, which ends the walk. */
 static bool
 decided(struct walk *w, enum decide_outcome outcome, enum decide_reason reason)
 {
@@ -36,7 +37,8 @@ decided(struct walk *w, enum decide_outcome outcome, enum decide_reason reason)
     return true;
 }
 
-/* Rule 10, also where a block was chosen that does not let it leave. */
+/* Denies by rule 10; also if the block that was chosen does not let the request
+ * leave. */
 static bool
 denied_by_default(struct walk *w)
 {
@@ -45,7 +47,7 @@ denied_by_default(struct walk *w)
     return decided(w, DECIDE_DENY, REASON_DEFAULT);
 }
 
-/* By what it may lead to. */
+/* Matches a literal by the IPv4 addresses that it may lead to. */
 static enum pattern_result
 match_carried(
     const struct walk *w, const struct pattern_set *s, struct pattern_hit *hit)
@@ -76,7 +78,9 @@ is_listed(
            match_carried(w, s, hit) != PATTERN_NONE;
 }
 
-/* What the block's rules say; of an address in an address both must please. */
+/* What the block's rules say. A literal that carries addresses is denied if one
+ * of them is; if no rule matches the literal itself, one may that it surely
+ * carries. */
 static enum access
 access_of(const struct walk *w, const struct block *b, struct access_hit *hit)
 {
@@ -94,7 +98,8 @@ access_of(const struct walk *w, const struct block *b, struct access_hit *hit)
     return a;
 }
 
-/* The same, by the rules that the request is served by. */
+/* The same for the rules that the request is served by; notes what they add to
+ * the decision. */
 static enum access
 take_access(struct walk *w, const struct block *b, struct access_hit *hit)
 {
@@ -145,8 +150,8 @@ rule_allowed_hosts(struct walk *w)
     return false;
 }
 
-/* Whether the path would lead elsewhere at an origin that reads %2F or %5C as
- * slashes before it looks; then nobody can say which location is meant. */
+/* Whether an origin that decodes %2F or %5C to slashes first would take the
+ * path for another one. Then it is not known which location the path is for. */
 static bool
 is_ambiguous(struct walk *w, const struct block *b)
 {
@@ -163,7 +168,7 @@ is_ambiguous(struct walk *w, const struct block *b)
     return false;
 }
 
-/* False when the walk ended with it. */
+/* False: the walk has ended. */
 static bool
 take_location(struct walk *w, const struct block *b)
 {
@@ -186,15 +191,16 @@ take_location(struct walk *w, const struct block *b)
     return true;
 }
 
-/* The nearest rules hold, as in nginx: a location's replace its block's. */
+/* The block whose rules hold. As in nginx the nearest rules do: those of a
+ * location replace those of its block. */
 static const struct block *
 ruling(const struct block *b, const struct block *location)
 {
     return location != NULL && location->conf->access != NULL ? location : b;
 }
 
-/* `return` goes before all, and a block's before its locations, as in nginx.
- */
+/* As in nginx, `return` comes before all else, and a block's `return` before
+ * its locations. */
 static bool
 serve_request(struct walk *w, const struct block *b)
 {
@@ -224,8 +230,8 @@ serve_request(struct walk *w, const struct block *b)
                : decided(w, DECIDE_METHOD, REASON_BLOCK_METHOD);
 }
 
-/* Whether a request that comes to the block itself (location NULL) or to one
- * of its locations may leave. */
+/* Whether a request that the location serves (NULL: the block itself) may
+ * leave. */
 static bool
 could_leave(struct walk *w, const struct block *b, const struct block *location)
 {
@@ -237,8 +243,8 @@ could_leave(struct walk *w, const struct block *b, const struct block *location)
     return a == ACCESS_ALLOW || (a == ACCESS_NONE && w->may_leave);
 }
 
-/* A CONNECT or SNI tells no path: it goes on when some request inside could be
- * served. Each of those is judged by itself. */
+/* A CONNECT or SNI has no path. It may go on if some request inside it could be
+ * served; each of these is judged when it comes. */
 static bool
 serve_target(struct walk *w, const struct block *b)
 {
@@ -266,7 +272,7 @@ serve_target(struct walk *w, const struct block *b)
     return denied_by_default(w);
 }
 
-/* Rules 4 to 7 with their block. */
+/* Rules 4 to 7, once their block is chosen. */
 static bool
 serve(struct walk *w, const struct block *b, bool is_set_by_name)
 {
@@ -279,7 +285,7 @@ serve(struct walk *w, const struct block *b, bool is_set_by_name)
     return w->q->is_request ? serve_request(w, b) : serve_target(w, b);
 }
 
-/* The block that a set has for the host. False: none. */
+/* Serves by the block that a set has for the host. False: it has none. */
 static bool
 serve_matched(
     struct walk *w, const struct pattern_set *set, bool is_set_by_name)
@@ -343,7 +349,7 @@ rule_internet(struct walk *w)
     return w->policy->internet && decided(w, DECIDE_ALLOW, REASON_INTERNET);
 }
 
-/* True ends the walk. */
+/* The rules in order. A rule that returns true ends the walk. */
 static const struct {
     unsigned number;
     bool (*run)(struct walk *w);

@@ -1,6 +1,6 @@
 /*
- * A decision in words: for logs, Proxy-Status and problem documents. What is
- * said reaches the sandbox, so it names patterns and blocks and no secret.
+ * A decision in words, for logs, Proxy-Status and problem documents. The
+ * sandbox reads them: so they name patterns and blocks, and no secret.
  */
 
 #include "policy/decide.h"
@@ -74,7 +74,7 @@ kind_of(const struct block *b)
     }
 }
 
-/* A `return` without a text, of a code that is an error's. */
+/* Whether it is a `return` without a text, of a status that is an error. */
 static bool
 is_bare_return(const struct decision *d)
 {
@@ -83,7 +83,8 @@ is_bare_return(const struct decision *d)
            text == NULL;
 }
 
-/* What the operator wants to be tried again says so itself. */
+/* Whether the status means that a later try may succeed. An operator who
+ * returns it wants that: so the sentence does not say NO_RETRY. */
 static bool
 is_for_now(unsigned code)
 {
@@ -148,7 +149,7 @@ explain_return(const struct decision *d, struct str name, struct arena *a)
         a, "%.*s returns %u", STR_ARG(name), decision_status(d));
 }
 
-/* What stands behind the reason where the answer is a refusal. */
+/* What follows decision_reason() in the sentence of a refusal. */
 static struct str
 explain_why(const struct decision *d, struct arena *a)
 {
@@ -188,7 +189,7 @@ explain_refusal(const struct decision *d, struct arena *a)
         is_final ? "; " NO_RETRY : "");
 }
 
-/* A block or a location serves or answers it. */
+/* The sentence for a request that a block or a location serves or answers. */
 static struct str
 explain_block(const struct decision *d, struct arena *a)
 {
@@ -255,8 +256,8 @@ decision_allow(const struct decision *d, struct arena *a)
     return str_n(to, n);
 }
 
-/* A block's own `return` goes before the locations in it; no location was
- * chosen then. */
+/* A block's own `return` comes before its locations: then no location was
+ * chosen. */
 unsigned
 decision_return(const struct decision *d, const struct value **text)
 {

@@ -1,15 +1,15 @@
 /*
- * The names of a `host` block, as nginx's server_name has them: `~ REGEX` and
- * `~REGEX` are the same. Each block has a set of its own names; class.c puts
- * those of a scope into one.
+ * The names of a `host` block, written as in nginx's server_name; `~ REGEX` and
+ * `~REGEX` mean the same. Each block has a set of its own names; class.c puts
+ * the names of all blocks of a scope into one set.
  */
 
 #include "policy/conf_priv.h"
 
 #include "base/regex.h"
 
-/* The next name as pattern.h takes it, and the token that stands for it;
- * n 0: a `~` that nothing follows. False past the last. */
+/* The next name as pattern.h takes it, and its token; n 0: nothing follows a
+ * `~`. False past the last. */
 static bool
 name_next(struct arena *a, const struct directive *d, unsigned *at,
     struct str *name, const struct token **t)
@@ -37,8 +37,8 @@ captures_free(void *re)
     regex_free(re);
 }
 
-/* Values of the block may name the groups of its regex. With several regexes
- * a group's number would depend on which of them matched, so none has. */
+/* Values in the block may use the groups of its regex. With several regexes a
+ * number would mean another group for each: then the block has no captures. */
 static void
 captures_take(struct bind *b, struct str name)
 {

@@ -1,6 +1,6 @@
 /*
- * Directives that are lists of words or of host patterns, and the way back
- * from a bound text to its place in the file.
+ * Directives that are lists of words or of host patterns; and the way back from
+ * a text that was bound to its place in the file.
  */
 
 #include "policy/conf_priv.h"

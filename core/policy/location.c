@@ -1,7 +1,7 @@
 /*
- * Locations of a host block or handler, chosen by canonical path as nginx
- * does. Exact ones and prefixes are hashed; only the lengths that occur among
- * the prefixes are looked up.
+ * The locations of a host block or handler. As in nginx, the canonical path
+ * chooses one. Exact paths and prefixes are hashed: a look-up tries each length
+ * that a prefix has.
  */
 
 #include "policy/conf_priv.h"
@@ -19,7 +19,7 @@ struct path_node {
 
 struct location_index {
     struct map exact, prefix;
-    size_t *lengths; /* of prefixes, the longest first, each once */
+    size_t *lengths; /* that prefixes have, the longest first, each once */
     unsigned n_lengths;
     const struct block **regexes; /* in file order */
     unsigned n_regexes;
@@ -30,7 +30,7 @@ static const struct modifier {
     enum location_kind kind;
     bool is_final, is_caseless;
 } modifiers[] = {
-    /* none of them begins with one further down */
+    /* no entry begins with a later one */
     { "=", LOCATION_EXACT, false, false },
     { "^~", LOCATION_PREFIX, true, false },
     { "~*", LOCATION_REGEX, false, true },
@@ -59,7 +59,7 @@ read_regex(struct bind *b, struct block *l, const struct token *t)
     return true;
 }
 
-/* A path that is not canonical would never be met. */
+/* Whether the path is canonical; no request would match another. */
 static bool
 check_path(struct bind *b, const struct block *l, const struct token *t)
 {
@@ -124,7 +124,8 @@ find_in(const struct map *m, struct str path)
                         : NULL;
 }
 
-/* The same expression: the second would never be tried. */
+/* Whether an earlier location has the same regex: this one would never match.
+ */
 static bool
 has_regex(const struct location_index *x, const struct block *l)
 {

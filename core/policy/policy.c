@@ -1,7 +1,7 @@
 /*
- * Policies, counted by reference. Made by class.c and sandbox_conf.c from a
- * configuration, and at run time for one sandbox; held by sandboxes and by the
- * exchanges that were decided under them.
+ * Policies, counted by reference. class.c and sandbox_conf.c make them from a
+ * configuration; at run time one is made for a single sandbox. Sandboxes hold
+ * references, and so do the exchanges that were decided under a policy.
  */
 
 #include "policy/policy.h"

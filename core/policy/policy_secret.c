@@ -1,7 +1,7 @@
 /*
- * Secrets as configured: the `secret` directive, who may use which, and where
- * each may go. Nothing here sees a value, and no message shows a source: it
- * may be a secret that was put inline.
+ * Secrets as the configuration has them: the `secret` directive, which block
+ * may use which secret, and where each may go. No value is read here, and no
+ * message shows a source: it may be a secret that was written inline.
  */
 
 #include "policy/policy_secret.h"
@@ -86,7 +86,7 @@ is_word(struct str s)
     return s.n != 0;
 }
 
-/* An absolute path without a slash at its end; n 0 when there is none. */
+/* An absolute path without a slash at its end; n 0: it is none. */
 static struct str
 path_of(const struct conf *c, struct str s)
 {
@@ -134,8 +134,8 @@ set_source(struct bind *b, const struct token *t, struct policy_secret *d)
     return true;
 }
 
-/* Names, addresses, and `*.SUFFIX`: what a secret is bound to is read by
- * people, so no other star. */
+/* A secret is bound to names, addresses and `*.SUFFIX`. No other star is taken,
+ * so that people see where the secret goes. */
 static const char *
 host_refusal(struct str host)
 {
@@ -198,8 +198,8 @@ set_hosts(struct bind *b, const struct token *t, struct str list,
     return true;
 }
 
-/* It is looked for in headers and queries as it stands: whole, and long enough
- * that chance does not write it. */
+/* A placeholder is searched for in headers and queries byte for byte; it must
+ * be so long that no text has it by chance. */
 static bool
 set_placeholder(struct bind *b, const struct token *t, struct str s,
     struct policy_secret *d)
@@ -303,7 +303,8 @@ policy_secret_mark_use(
     return true;
 }
 
-/* Where the block's names alone would not say where the secret goes. */
+/* Why the block's names do not say where the secret goes, so that hosts= is
+ * required; NULL: they do. */
 static const char *
 needs_hosts(const struct block *b)
 {
@@ -316,7 +317,7 @@ needs_hosts(const struct block *b)
     return b->has_proxy_pass ? "a block with proxy_pass" : NULL;
 }
 
-/* A use that can only fail. */
+/* Warns of a use by a block none of whose names the secret is bound to. */
 static void
 warn_use(struct conf *c, const struct policy_secret_use *use, unsigned *budget)
 {

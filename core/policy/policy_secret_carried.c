@@ -1,9 +1,9 @@
 /*
  * Which secrets the requests that a block serves may carry: a list for each
- * block, made when the configuration is. Called by policy_secret.c when all of
- * egress is bound, and by modules/redact.c with each request, which looks for
- * these in the response and for no others: what is bound to the host and used
- * by a block of another class must not show in this one's responses.
+ * block. policy_secret.c has the lists made when all of egress is bound.
+ * modules/redact.c walks one for each request, and searches the response for
+ * these secrets alone: the secrets that a block of another class sends to the
+ * same host must not be told by what happens to the responses of this one.
  */
 
 #include "policy/policy_secret_priv.h"
@@ -40,10 +40,9 @@ is_listed(const struct policy_secret_list *l, const struct policy_secret *d)
     return false;
 }
 
-/* Whether the secret is bound to every name of a host that the block serves.
- * Without `hosts=` it is bound to the block's own names, and a block that
- * serves the request has the host among them: judge_use() asks for `hosts=`
- * where that is not so. */
+/* Whether the secret is bound to every host that the block serves. Without
+ * `hosts=` a secret is bound to the block's names, and these have each host
+ * that the block serves: for other blocks judge_use() requires `hosts=`. */
 static bool
 is_for_all(
     const struct policy_secret *d, const struct block *b, unsigned *budget)
@@ -96,8 +95,9 @@ policy_secret_walk_init(struct policy_secret_walk *w, const struct block *block,
     }
 }
 
-/* The block of an IPv4 address serves the IPv6 addresses that are sure to carry
- * it, too (decide.c), and `hosts=` is for what it names alone. */
+/* The block of an IPv4 address also serves the IPv6 addresses that are sure to
+ * carry it (decide.c); but a secret with `hosts=` goes only to what that names.
+ */
 static bool
 is_bound(
     const struct policy_secret_walk *w, const struct policy_secret_carried *s)

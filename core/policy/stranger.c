@@ -1,8 +1,8 @@
 /*
- * Which part of a name is registered by its owner is guessed: the last two
- * labels, three below the usual second levels of countries. A list of all
- * public suffixes would be out of date; what is guessed wrong is not warned
- * of.
+ * Which part of a name its owner registered is a guess: the last two labels, or
+ * three if the second is a usual one of a country ("co.uk"). A list of all
+ * public suffixes would soon be out of date; where the guess is wrong, a
+ * warning is missing.
  */
 
 #include "policy/stranger.h"
@@ -25,7 +25,7 @@ is_one_of(struct str s, const char *const *words, size_t n)
     return false;
 }
 
-/* The last label, taken off. */
+/* Takes the last label off, and returns it. */
 static struct str
 take_label(struct str *s)
 {
@@ -38,8 +38,8 @@ take_label(struct str *s)
     return label;
 }
 
-/* How many labels of `s`, counted from its end, are no one's own: 0 under a
- * name that is never registered, 1 for "com", 2 for "co.uk". */
+/* How many labels at the end of `s` no single owner has: 1 for "com", 2 for
+ * "co.uk", 0 below a name in which nobody can register. */
 static unsigned
 public_labels(struct str s)
 {
@@ -64,7 +64,7 @@ count_labels(struct str s)
     return n;
 }
 
-/* What follows the last `*`; false where there is none. */
+/* What follows the last `*`; false: there is none. */
 static bool
 tail_of(struct str pattern, struct str *tail)
 {
@@ -76,8 +76,8 @@ tail_of(struct str pattern, struct str *tail)
     return at != 0;
 }
 
-/* A name that the pattern matches: "evil" for the first star that a label goes
- * on from, a name of another's for the one at the end. */
+/* A name of another owner that the pattern matches: "evil" stands for the first
+ * star that a label goes on from, and a whole name for a star at the end. */
 static struct str
 example_of(struct arena *a, struct str pattern)
 {

@@ -1,6 +1,6 @@
 /*
- * Forking and its bookkeeping. The parent's side; the child's side is
- * worker_process.c and keeper/.
+ * Forking and its bookkeeping: the parent's side, and what every child does
+ * before it runs its role.
  */
 
 #include "proc/child.h"
@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "keeper/keeper.h"
 #include "ledger/ledger.h"
 #include "os/process.h"
 #include "os/sig.h"
@@ -20,37 +19,41 @@
 #include "proc/cycle.h"
 #include "proc/daemon.h"
 #include "proc/main_conf.h"
-#include "proc/worker_process.h"
 #include "secret/secret_store.h"
 
 /* Beyond what a child was given to end: then it is killed. */
 #define KILL_AFTER 10.0
 
-const char *
-child_name(const struct child *ch)
-{
-    return ch->kind == CHILD_KEEPER ? "keeper process" : "worker process";
-}
-
 static void
-close_fd(int *fd)
+close_pairs(struct child *ch)
 {
-    if (*fd >= 0) {
-        close(*fd);
+    for (unsigned i = 0; i < ROLE_LINKS_MAX; i++) {
+        for (unsigned k = 0; k < 2 && ch->pairs[i][k] >= 0; k++) {
+            close(ch->pairs[i][k]);
+            ch->pairs[i][k] = -1;
+        }
     }
-    *fd = -1;
 }
 
+/* A pair for each of its links. NULL after a log line. */
 static struct child *
-child_new(enum child_kind kind, int chan)
+child_new(const struct role *r)
 {
     struct child *ch = xcalloc(sizeof *ch);
     ch->magic = CHILD_MAGIC;
-    ch->kind = kind;
-    ch->chan = chan;
-    ch->pair[0] = ch->pair[1] = -1;
+    ch->role = r;
     ch->started = clock_mono();
     list_init(&ch->node);
+    memset(ch->pairs, 0xff, sizeof ch->pairs); /* -1 */
+    for (unsigned i = 0; r->links[i].to != NULL; i++) {
+        AN(i < ROLE_LINKS_MAX && r->links[i].to->life == ROLE_ONE);
+        if (sock_pair(ch->pairs[i]) != 0) {
+            log_errno(LOG_ALERT, errno, "socketpair() failed");
+            close_pairs(ch);
+            xfree(ch);
+            return NULL;
+        }
+    }
     return ch;
 }
 
@@ -59,9 +62,8 @@ child_free(struct child *ch)
 {
     CHECK(ch, CHILD_MAGIC);
     list_del(&ch->node);
-    close_fd(&ch->chan);
-    close_fd(&ch->pair[0]);
-    close_fd(&ch->pair[1]);
+    link_close(&ch->link);
+    close_pairs(ch);
     if (ch->cycle != NULL) {
         ch->cycle->n_workers--;
         ch->cycle->n_ready -= ch->is_ready;
@@ -70,133 +72,171 @@ child_free(struct child *ch)
     xfree(ch);
 }
 
-/* In the child: who waits for the end of the terminal's descriptors (a shell's
- * $(weir)) is not kept waiting. */
+/* What waits for other children, and its descriptors, is not for this one. */
 static void
-leave_terminal(const struct child_setup *s)
+drop_links(const struct child_setup *s)
 {
-    if (s->is_daemon) {
-        daemon_leave_terminal(cycle_logs_to(s->cycle, STDOUT_FILENO),
-            cycle_logs_to(s->cycle, STDERR_FILENO));
+    for (struct list *n = s->children->next; n != s->children; n = n->next) {
+        link_close(&container_of(n, struct child, node)->link);
     }
 }
 
-/* In the child. */
-static int
-run_keeper(const struct child_setup *s, int chan)
+/* Who waits for the end of the terminal's descriptors (a shell's $(weir)) is
+ * not kept waiting. */
+static void
+leave_terminal(const struct child_setup *s, const struct cycle *c)
 {
-    const struct user_conf *user = &s->cycle->main->keeper_user;
-    int keep[3 + VAULT_SEGMENTS_MAX] = { chan, s->tickets,
-        s->cycle->error_log };
-    memcpy(keep + 3, s->vault->fds, s->vault->n * sizeof *keep);
-    struct process_role role = { .title = "keeper process",
+    if (s->is_daemon) {
+        daemon_leave_terminal(
+            cycle_logs_to(c, STDOUT_FILENO), cycle_logs_to(c, STDERR_FILENO));
+    }
+}
+
+static void
+keep_descriptors(struct role_process *p)
+{
+    role_keep(p, p->chan);
+    role_keep(p, p->cycle->error_log);
+    for (unsigned i = 0; p->role->links[i].to != NULL; i++) {
+        role_keep(p, p->links[i]);
+    }
+    if (p->role->keep != NULL) {
+        p->role->keep(p);
+    }
+    if (p->role->nofile != NULL) {
+        p->nofile = process_raise_nofile(p->role->nofile(p->cycle));
+    }
+}
+
+static int
+become(const struct role_process *p)
+{
+    const struct role *r = p->role;
+    const struct user_conf *user =
+        (const void *)((const char *)p->cycle->main + r->user);
+    struct process_role what = { .title = r->name,
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
-        .parent = s->master,
-        .keep = keep,
-        .n_keep = 3 + s->vault->n };
-    struct keeper_args args = {
-        .master = chan, .vault = s->vault, .tickets = s->tickets
-    };
-    cycle_use_log(s->cycle);
-    leave_terminal(s);
-    secret_wipe_all();
-    ledger_free(s->ledger);
-    return process_become(&role) == 0 ? keeper_run(&args) : 1;
+        .parent = p->master,
+        .keep = p->kept,
+        .n_keep = p->n_kept };
+    if (process_become(&what) != 0) {
+        return -1;
+    }
+    return sock_set_nonblocking(p->chan, true);
 }
 
-/* Forks with a channel; *child_end is the child's. -1: logged. The child ends
- * by _exit(): the memory goes anyway, and OpenSSL's handler for exit() would
- * first copy it, page by page, to give it back to malloc. */
-static pid_t
-fork_with_channel(int *own_end, int *child_end)
+/* In the child, first what it must not have, then what it is. */
+static int
+child_main(const struct child_setup *s, struct role_process *p)
 {
+    sig_child();
+    drop_links(s);
+    cycle_use_log(p->cycle);
+    leave_terminal(s, p->cycle);
+    if (!p->role->has_secrets) {
+        secret_wipe_all();
+    }
+    if (!p->role->has_ledger) {
+        ledger_free(p->ledger);
+        p->ledger = NULL;
+    }
+    keep_descriptors(p);
+    int code = become(p) == 0 ? p->role->run(p) : 1;
+    xfree(p->kept);
+    return code;
+}
+
+/* Forks with a channel. -1: logged. The child ends by _exit(): the memory goes
+ * anyway, and OpenSSL's handler for exit() would first copy it, page by page,
+ * to give it back to malloc. */
+static int
+fork_with_channel(
+    const struct child_setup *s, const struct cycle *c, struct child *ch)
+{
+    struct role_process p = { .role = ch->role,
+        .cycle = c,
+        .index = ch->index,
+        .vault = s->vault,
+        .tickets = s->tickets,
+        .ledger = s->ledger,
+        .master = s->master };
     int ends[2];
     if (sock_pair(ends) != 0) {
         log_errno(LOG_ALERT, errno, "socketpair() failed");
         return -1;
     }
     AZ(sock_set_nonblocking(ends[0], true));
-    pid_t pid = fork();
-    if (pid == 0) {
-        sig_child();
-        *child_end = ends[1];
-        return 0;
+    ch->pid = fork();
+    if (ch->pid == 0) {
+        p.chan = ends[1];
+        for (unsigned i = 0; i < ROLE_LINKS_MAX; i++) {
+            p.links[i] = ch->pairs[i][0];
+        }
+        _exit(child_main(s, &p));
     }
-    if (pid < 0) {
+    if (ch->pid < 0) {
         log_errno(LOG_ALERT, errno, "fork() failed");
         close(ends[0]);
+    } else {
+        link_init(&ch->link, ends[0], ch->role->message_max);
     }
     close(ends[1]);
-    *own_end = ends[0];
-    return pid;
+    return ch->pid < 0 ? -1 : 0;
 }
 
 struct child *
-child_spawn_keeper(const struct child_setup *s)
+child_spawn(const struct child_setup *s, const struct role *r, struct cycle *c,
+    unsigned index)
 {
-    int own, theirs;
-    pid_t pid = fork_with_channel(&own, &theirs);
-    if (pid == 0) {
-        _exit(run_keeper(s, theirs));
-    }
-    if (pid < 0) {
+    struct child *ch = child_new(r);
+    if (ch == NULL) {
         return NULL;
     }
-    struct child *ch = child_new(CHILD_KEEPER, own);
-    ch->pid = pid;
-    log_at(LOG_NOTICE, "start %s %d", child_name(ch), (int)pid);
-    return ch;
-}
-
-struct child *
-child_spawn_worker(const struct child_setup *s, struct cycle *c, unsigned index)
-{
-    int own, theirs, pair[2];
-    if (sock_pair(pair) != 0) {
-        log_errno(LOG_ALERT, errno, "socketpair() failed");
-        return NULL;
-    }
-    pid_t pid = fork_with_channel(&own, &theirs);
-    if (pid == 0) {
-        struct worker_process w = { .cycle = c,
-            .index = index,
-            .chan = theirs,
-            .keeper = pair[0],
-            .tickets = s->tickets,
-            .ledger = s->ledger,
-            .master = s->master };
-        leave_terminal(s);
-        _exit(worker_process_run(&w));
-    }
-    if (pid < 0) {
-        close(pair[0]);
-        close(pair[1]);
-        return NULL;
-    }
-    struct child *ch = child_new(CHILD_WORKER, own);
-    ch->pid = pid;
-    ch->cycle = c;
     ch->index = index;
-    ch->pair[0] = pair[0];
-    ch->pair[1] = pair[1];
-    c->n_workers++;
-    log_at(LOG_NOTICE, "start %s %d", child_name(ch), (int)pid);
+    if (fork_with_channel(s, c, ch) != 0) {
+        close_pairs(ch);
+        xfree(ch);
+        return NULL;
+    }
+    if (r->life == ROLE_OF_CYCLE) {
+        ch->cycle = c;
+        c->n_workers++;
+    }
+    log_at(LOG_NOTICE, "start %s %d", r->name, (int)ch->pid);
     return ch;
+}
+
+static void
+sent(struct child *ch, enum io r)
+{
+    if (r != IO_AGAIN) {
+        return; /* an error: it is dead, and will be reaped */
+    }
+    log_at(LOG_ALERT, "%s %d does not take messages: killed", ch->role->name,
+        (int)ch->pid);
+    kill(ch->pid, SIGKILL);
+    link_close(&ch->link);
 }
 
 void
 child_send(struct child *ch, const struct chan_msg *m)
 {
     CHECK(ch, CHILD_MAGIC);
-    if (ch->chan < 0 || chan_send(ch->chan, m) != IO_AGAIN) {
-        return; /* an error: it is dead, and will be reaped */
+    if (link_is_open(&ch->link)) {
+        sent(ch, link_send(&ch->link, m));
     }
-    log_at(LOG_ALERT, "%s %d does not take messages: killed", child_name(ch),
-        (int)ch->pid);
-    kill(ch->pid, SIGKILL);
-    close_fd(&ch->chan);
+}
+
+void
+child_send_body(
+    struct child *ch, const struct chan_msg *m, struct link_body *body)
+{
+    CHECK(ch, CHILD_MAGIC);
+    if (link_is_open(&ch->link)) {
+        sent(ch, link_send_body(&ch->link, m, body));
+    }
 }
 
 /* Rounded up, since 0 means at once. */
@@ -228,7 +268,7 @@ void
 child_hung_up(struct child *ch)
 {
     CHECK(ch, CHILD_MAGIC);
-    close_fd(&ch->chan);
+    link_close(&ch->link);
     if (!child_is_ending(ch)) {
         ch->kill_at = clock_mono() + KILL_AFTER;
     }

@@ -9,24 +9,19 @@
 
 #include "base/list.h"
 #include "base/str.h"
-#include "os/chan.h"
-
-struct cycle;
-struct ledger;
-struct vault_files;
-
-enum child_kind { CHILD_KEEPER, CHILD_WORKER };
+#include "os/link.h"
+#include "proc/role.h"
 
 struct child {
     unsigned magic;
     struct list node; /* of the master's */
-    enum child_kind kind;
+    const struct role *role;
     pid_t pid;
-    int chan;            /* the master's end; -1: closed */
-    struct cycle *cycle; /* of a worker */
-    unsigned index;      /* of a worker */
-    int pair[2];         /* of a worker and the keeper: the worker's end, the
-                            keeper's; held so that a new keeper gets them */
+    struct link link;             /* the master's end of its channel */
+    struct cycle *cycle;          /* of ROLE_OF_CYCLE */
+    unsigned index;               /* among the cycle's */
+    int pairs[ROLE_LINKS_MAX][2]; /* by role->links: the child's end, the
+                                     other's; -1: none */
     double started;
     double kill_at; /* clock_mono(); it has been told to end. 0: it has not */
     bool is_ready;  /* CHAN_READY came */
@@ -41,21 +36,26 @@ struct child_setup {
     const struct vault_files *vault;
     int tickets; /* memory file */
     struct ledger *ledger;
-    bool is_daemon;            /* the terminal is not theirs */
-    const struct cycle *cycle; /* of a worker; for a keeper: its user, log */
+    bool is_daemon;        /* the terminal is not theirs */
+    struct list *children; /* the others: what waits for them is not its */
 };
 
-/* Forks; the child runs its role and exits. NULL after a log line. */
-must_check struct child *child_spawn_keeper(const struct child_setup *s);
-must_check struct child *child_spawn_worker(
-    const struct child_setup *s, struct cycle *c, unsigned index);
+/* Forks; the child runs its role and exits. Of ROLE_ONE `c` gives its user and
+ * log. NULL after a log line. */
+must_check struct child *child_spawn(const struct child_setup *s,
+    const struct role *r, struct cycle *c, unsigned index);
 
 /* After it was reaped. */
 void child_free(struct child *ch);
 
-/* Sends; one that does not take the message is killed, since it would go on
- * with what no longer holds. */
+/* Sends, or lets it wait for the child to read. A child that reads so little
+ * that there is no room to wait is killed, since it would go on with what no
+ * longer holds. Nothing happens when its channel is closed. */
 void child_send(struct child *ch, const struct chan_msg *m);
+
+/* The same to one of many. */
+void child_send_body(
+    struct child *ch, const struct chan_msg *m, struct link_body *body);
 
 /* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN); 0: at once.
  * Told before, it has no more time than it was given then. `leaving`: the
@@ -63,11 +63,16 @@ void child_send(struct child *ch, const struct chan_msg *m);
 void child_end(
     struct child *ch, enum chan_type how, double seconds, struct str leaving);
 
-/* It has closed its channel: it is about to end, or is killed for not doing
- * so. */
+/* Its channel is closed, by it or by the master: it is about to end, or is
+ * killed for not doing so. */
 void child_hung_up(struct child *ch);
 
 /* Whether it has been told to. */
 bool child_is_ending(const struct child *ch);
 
-const char *child_name(const struct child *ch); /* "worker process" */
+/* Whether it belongs to a cycle. */
+static inline bool
+child_is_of_cycle(const struct child *ch)
+{
+    return ch->role->life == ROLE_OF_CYCLE;
+}

@@ -41,7 +41,6 @@ struct cycle {
     unsigned n_workers;          /* that run, of any state */
     unsigned n_ready;
     struct respawn *respawns; /* by worker */
-    bool has_failed;          /* a worker ended before it was ready */
     bool has_served;
     bool is_undone;  /* did not start, and its workers are ending */
     bool is_drained; /* WINCH: its workers are not started again */

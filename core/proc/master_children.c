@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,11 +18,8 @@
 #include "os/process.h"
 #include "os/sig.h"
 #include "os/ticket_keys.h"
-#include "policy/policy_secret.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
-#include "proxy/logfile.h"
-#include "secret/secret_store.h"
 
 /* Locked memory beside the vault, for secrets. The limit is raised for the
  * largest vault at the start: a keeper that runs as another user cannot be
@@ -39,13 +35,27 @@
 #define MESSAGES_A_TURN 16
 #define REAPED_A_TURN 64
 
-/* Seconds: mapping the vault, and the ticket keys. */
-#define KEEPER_START 30.0
+/* A post for each that is one; the other's table entry. */
+static void
+take_roles(struct master *m, const struct role *const *roles)
+{
+    for (; *roles != NULL; roles++) {
+        if ((*roles)->life == ROLE_OF_CYCLE) {
+            AZ(m->worker);
+            m->worker = *roles;
+            continue;
+        }
+        AN(m->n_posts < LEN(m->posts) && !(*roles)->has_secrets);
+        m->posts[m->n_posts++].role = *roles;
+    }
+    AN(m->worker);
+}
 
 int
-master_init(struct master *m)
+master_init(struct master *m, const struct role *const *roles)
 {
     m->magic = MASTER_MAGIC;
+    take_roles(m, roles);
     list_init(&m->children);
     list_init(&m->cycles);
     list_init(&m->listeners);
@@ -76,12 +86,11 @@ end_children(struct master *m)
     }
     m->stop = STOP_FAST;
     while (!list_is_empty(&m->children)) {
-        struct pollfd p = { m->sig, POLLIN, 0 };
-        poll(&p, 1, master_timeout(m));
-        clock_update();
+        master_wait(m);
         while (sig_next(m->sig) != 0) {
         }
         master_reap(m);
+        master_take_messages(m);
         master_run_deadlines(m);
     }
 }
@@ -121,78 +130,84 @@ add_child(struct master *m, struct child *ch)
 }
 
 static struct child_setup
-child_setup(const struct master *m, const struct cycle *c)
+child_setup(struct master *m)
 {
     return (struct child_setup){ .master = getpid(),
         .vault = &m->vault,
         .tickets = m->tickets,
         .ledger = m->ledger,
         .is_daemon = m->is_daemon,
-        .cycle = c };
+        .children = &m->children };
 }
 
-static void
-give_worker_to_keeper(struct master *m, const struct child *worker)
+static struct post *
+post_of(struct master *m, const struct role *r)
 {
-    struct chan_msg msg = { .type = CHAN_WORKER, .fd = worker->pair[1] };
-    if (m->keeper != NULL) {
-        child_send(m->keeper, &msg);
+    for (unsigned i = 0; i < m->n_posts; i++) {
+        if (m->posts[i].role == r) {
+            return &m->posts[i];
+        }
     }
+    return NULL;
 }
 
-int
-master_start_keeper(struct master *m, const struct cycle *c)
+struct child *
+master_one(struct master *m, const struct role *r)
 {
     CHECK(m, MASTER_MAGIC);
-    struct child_setup s = child_setup(m, c);
-    struct chan_msg changed = { .type = CHAN_KEEPER, .fd = -1 };
-    m->keeper = child_spawn_keeper(&s);
-    if (m->keeper == NULL) {
-        respawn_note(&m->keeper_respawn, 0);
-        return -1;
-    }
-    struct list *n = m->children.next;
-    for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (ch->kind == CHILD_WORKER) {
-            give_worker_to_keeper(m, ch);
-            child_send(ch, &changed);
-        }
-    }
-    add_child(m, m->keeper);
-    return 0;
+    const struct post *post = post_of(m, r);
+    return post != NULL ? post->child : NULL;
 }
 
+/* The other ends of a new child's links go to whom they lead to. */
 static void
-take_message(struct master *m, struct child *ch, const struct chan_msg *msg)
+give_links(struct master *m, const struct child *ch)
 {
-    if (msg->fd >= 0) {
-        close(msg->fd);
-    }
-    if (msg->type == CHAN_READY && !ch->is_ready) {
-        ch->is_ready = true;
-        if (ch->cycle != NULL) {
-            ch->cycle->n_ready++;
+    const struct role_link *l = ch->role->links;
+    for (unsigned i = 0; l[i].to != NULL; i++) {
+        struct chan_msg msg = { .type = l[i].give, .fd = ch->pairs[i][1] };
+        struct child *to = master_one(m, l[i].to);
+        if (to != NULL) {
+            child_send(to, &msg);
         }
-    } else if (msg->type == CHAN_FULL) {
-        ch->is_full = msg->number != 0;
     }
-    master_share_soon(m, ch->cycle);
+}
+
+/* `one` is new: it gets its ends of all links that lead to it, and who has
+ * those links is told. */
+static void
+renew_links(struct master *m, struct child *one)
+{
+    for (struct list *n = m->children.next; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        const struct role_link *l = ch->role->links;
+        for (unsigned i = 0; l[i].to != NULL; i++) {
+            struct chan_msg given = { .type = l[i].give,
+                .fd = ch->pairs[i][1] };
+            struct chan_msg changed = { .type = l[i].renewed, .fd = -1 };
+            if (l[i].to == one->role) {
+                child_send(one, &given);
+                child_send(ch, &changed);
+            }
+        }
+    }
 }
 
 int
-master_await_keeper(struct master *m)
+master_start_one(struct master *m, struct post *post, struct cycle *c)
 {
-    char buf[CHAN_DATA_MAX];
-    struct chan_msg msg;
-    struct child *ch = m->keeper;
-    if (chan_recv_wait(ch->chan, &msg, buf, KEEPER_START) == IO_OK) {
-        take_message(m, ch, &msg);
-    }
-    if (!ch->is_ready) {
-        log_at(LOG_EMERG, "the keeper did not start");
+    CHECK(m, MASTER_MAGIC);
+    struct child_setup s = child_setup(m);
+    AZ(post->child);
+    post->respawn.at = 0;
+    post->child = child_spawn(&s, post->role, c, 0);
+    if (post->child == NULL) {
+        respawn_note(&post->respawn, 0);
         return -1;
     }
+    renew_links(m, post->child);
+    add_child(m, post->child);
+    give_links(m, post->child);
     return 0;
 }
 
@@ -200,21 +215,49 @@ int
 master_start_worker(struct master *m, struct cycle *c, unsigned index)
 {
     CHECK(m, MASTER_MAGIC);
-    struct child_setup s = child_setup(m, c);
-    struct child *ch = child_spawn_worker(&s, c, index);
+    struct child_setup s = child_setup(m);
+    struct child *ch = child_spawn(&s, m->worker, c, index);
     if (ch == NULL) {
         respawn_note(&c->respawns[index], 0);
         return -1;
     }
     add_child(m, ch);
-    give_worker_to_keeper(m, ch);
+    give_links(m, ch);
     return 0;
 }
 
-bool
-master_has_keeper(const struct master *m)
+static bool
+is_working(const struct child *ch)
 {
-    return m->keeper != NULL && m->keeper->is_ready && m->keeper->chan >= 0;
+    return ch != NULL && ch->is_ready && link_is_open(&ch->link);
+}
+
+void
+master_run_roster(struct master *m)
+{
+    CHECK(m, MASTER_MAGIC);
+    struct child *keeper = master_one(m, &role_keeper);
+    if (m->stop != STOP_NOT) {
+        return;
+    }
+    if (!is_working(keeper)) {
+        roster_keeper_lost(&m->roster);
+    } else if (roster_run(&m->roster, &keeper->link) != 0) {
+        child_hung_up(keeper);
+        roster_keeper_lost(&m->roster);
+    }
+}
+
+bool
+master_ones_are_ready(const struct master *m)
+{
+    CHECK(m, MASTER_MAGIC);
+    for (unsigned i = 0; i < m->n_posts; i++) {
+        if (!is_working(m->posts[i].child)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static struct child *
@@ -235,13 +278,19 @@ log_end(const struct child *ch, int status, bool is_expected)
 {
     enum log_level level = is_expected ? LOG_NOTICE : LOG_ALERT;
     if (WIFSIGNALED(status)) {
-        log_at(level, "%s %d exited on signal %d%s", child_name(ch),
+        log_at(level, "%s %d exited on signal %d%s", ch->role->name,
             (int)ch->pid, WTERMSIG(status),
             WCOREDUMP(status) ? " (core dumped)" : "");
     } else {
-        log_at(level, "%s %d exited with code %d", child_name(ch), (int)ch->pid,
+        log_at(level, "%s %d exited with code %d", ch->role->name, (int)ch->pid,
             WEXITSTATUS(status));
     }
+}
+
+static bool
+awaits_ones(const struct master *m)
+{
+    return m->next != NULL && m->step == NEXT_ONES;
 }
 
 static void
@@ -253,13 +302,15 @@ reap(struct master *m, struct child *ch, int status)
     struct cycle *c = ch->cycle;
     log_end(ch, status, is_expected);
     ledger_reap(m->ledger, ch->pid);
-    if (ch->kind == CHILD_KEEPER) {
-        m->keeper = NULL;
-        respawn_note(&m->keeper_respawn, lived);
+    struct post *post = post_of(m, ch->role);
+    if (post != NULL) {
+        post->child = NULL;
+        respawn_note(&post->respawn, lived);
     } else if (c == m->current && !c->is_drained) {
         respawn_note(&c->respawns[ch->index], lived);
-    } else if (c == m->next) {
-        c->has_failed = true;
+    }
+    if (c != NULL ? c == m->next : awaits_ones(m) && !ch->is_ready) {
+        m->failed = ch->role;
     }
     m->n_children--;
     master_share_soon(m, c);
@@ -282,16 +333,33 @@ master_reap(struct master *m)
     m->wants_reap = pid > 0; /* no further SIGCHLD tells of those */
 }
 
+static void
+take_message(struct master *m, struct child *ch, struct chan_msg *msg)
+{
+    if (msg->type == CHAN_READY) {
+        if (!ch->is_ready && ch->cycle != NULL) {
+            ch->cycle->n_ready++;
+        }
+        ch->is_ready = true;
+        master_share_soon(m, ch->cycle);
+    } else if (ch->role->on_message != NULL) {
+        ch->role->on_message(m, ch, msg);
+    }
+    if (msg->fd >= 0) {
+        close(msg->fd);
+    }
+}
+
 /* False: there is none now, or never will be again. */
 static bool
 take_one(struct master *m, struct child *ch)
 {
     char buf[CHAN_DATA_MAX];
     struct chan_msg msg;
-    switch (chan_recv(ch->chan, &msg, buf)) {
+    switch (link_recv(&ch->link, &msg, buf)) {
     case IO_OK:
         take_message(m, ch, &msg);
-        return true;
+        return link_is_open(&ch->link);
     case IO_AGAIN:
         return false;
     case IO_EOF:
@@ -308,9 +376,23 @@ master_take_messages(struct master *m)
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
-        bool is_more = ch->chan >= 0;
+        bool is_more = link_is_open(&ch->link);
         for (int i = 0; i < MESSAGES_A_TURN && is_more; i++) {
             is_more = take_one(m, ch);
+        }
+    }
+}
+
+/* Where that fails the child is gone, and its end is read. */
+void
+master_flush(struct master *m)
+{
+    CHECK(m, MASTER_MAGIC);
+    struct list *n = m->children.next;
+    for (; n != &m->children; n = n->next) {
+        struct child *ch = container_of(n, struct child, node);
+        if (link_is_open(&ch->link) && link_is_waiting(&ch->link)) {
+            (void)!link_flush(&ch->link);
         }
     }
 }
@@ -321,6 +403,20 @@ sooner(double a, double b)
     return b != 0 && b < a ? b : a;
 }
 
+/* When what goes on while nothing stops it is next due. */
+static double
+work_due(const struct master *m, double at)
+{
+    at = m->next != NULL ? sooner(at, m->step_deadline) : at;
+    at = sooner(at, m->share_at);
+    at = sooner(at, roster_deadline(&m->roster));
+    const struct cycle *c = m->current;
+    for (unsigned i = 0; c != NULL && i < c->main->worker_processes; i++) {
+        at = sooner(at, c->respawns[i].at);
+    }
+    return at;
+}
+
 int
 master_timeout(const struct master *m)
 {
@@ -329,18 +425,10 @@ master_timeout(const struct master *m)
     for (; n != &m->children; n = n->next) {
         at = sooner(at, container_of(n, struct child, node)->kill_at);
     }
-    if (m->keeper == NULL && m->stop != STOP_FAST) {
-        at = sooner(at, m->keeper_respawn.at);
+    for (unsigned i = 0; i < m->n_posts && m->stop != STOP_FAST; i++) {
+        at = sooner(at, m->posts[i].respawn.at);
     }
-    if (m->stop == STOP_NOT) {
-        at = m->next != NULL ? sooner(at, m->start_deadline) : at;
-        at = sooner(at, m->share_at);
-        for (unsigned i = 0;
-             m->current != NULL && i < m->current->main->worker_processes;
-             i++) {
-            at = sooner(at, m->current->respawns[i].at);
-        }
-    }
+    at = m->stop == STOP_NOT ? work_due(m, at) : at;
     if (m->wants_reap) {
         return 0;
     }
@@ -359,7 +447,7 @@ kill_late(struct master *m)
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
         if (ch->kill_at != 0 && ch->kill_at <= clock_mono()) {
-            log_at(LOG_ALERT, "%s %d does not end: killed", child_name(ch),
+            log_at(LOG_ALERT, "%s %d does not end: killed", ch->role->name,
                 (int)ch->pid);
             kill(ch->pid, SIGKILL);
             ch->kill_at = 1e100;
@@ -378,10 +466,11 @@ master_run_deadlines(struct master *m)
     if (m->stop == STOP_FAST || (c == NULL && m->next == NULL)) {
         return;
     }
-    struct respawn *r = &m->keeper_respawn;
-    if (m->keeper == NULL && r->at != 0 && r->at <= now) {
-        r->at = 0;
-        (void)!master_start_keeper(m, c != NULL ? c : m->next);
+    for (unsigned i = 0; i < m->n_posts; i++) {
+        struct post *post = &m->posts[i];
+        if (post->respawn.at != 0 && post->respawn.at <= now) {
+            (void)!master_start_one(m, post, c != NULL ? c : m->next);
+        }
     }
     if (c == NULL || m->stop != STOP_NOT) {
         return;
@@ -394,28 +483,10 @@ master_run_deadlines(struct master *m)
     }
 }
 
-static void
-sweep(struct master *m)
-{
-    struct sandbox_set **sets = NULL;
-    unsigned n_sets = 0;
-    struct list *n = m->cycles.next;
-    for (; n != &m->cycles; n = n->next) {
-        sets = xgrow(sets, n_sets, sizeof *sets);
-        sets[n_sets++] = cycle_sandboxes(container_of(n, struct cycle, node));
-    }
-    if (master_has_keeper(m) && m->current != NULL) {
-        roster_sweep(&m->roster, m->keeper->chan, sets, n_sets,
-            main_conf_ca_dir(m->current->conf));
-    }
-    xfree(sets);
-}
-
 void
 master_free_cycles(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
-    bool is_any = false;
     struct list *n = m->cycles.next;
     while (n != &m->cycles) {
         struct cycle *c = container_of(n, struct cycle, node);
@@ -424,79 +495,6 @@ master_free_cycles(struct master *m)
             continue;
         }
         cycle_free(c);
-        is_any = true;
-    }
-    if (is_any && m->stop == STOP_NOT) {
-        sweep(m);
-    }
-}
-
-void
-master_send_logs(struct master *m, struct child *ch)
-{
-    const struct cycle *c = ch->cycle != NULL ? ch->cycle : m->current;
-    char level = (char)c->main->error_log.level;
-    struct chan_msg msg = { .type = CHAN_LOG,
-        .number = (uint64_t)-1,
-        .data = str_n(&level, 1),
-        .fd = c->error_log };
-    if (c->error_log >= 0) {
-        child_send(ch, &msg);
-    }
-    const struct logfile *f;
-    for (unsigned i = 0;
-         ch->cycle != NULL && (f = logfile_nth(c->conf, i)) != NULL; i++) {
-        msg.number = i;
-        msg.data = STR_NONE;
-        msg.fd = f->fd;
-        if (f->fd >= 0) {
-            child_send(ch, &msg);
-        }
-    }
-}
-
-/* A memory file for each worker, which wipes it. One that drains serves a last
- * request, and has the value for it; `from` is the store that found it. */
-static void
-send_secret_to(
-    struct child *ch, struct str message, const struct secret_store *from)
-{
-    int fd = process_secret_file("weir: secret", message.n);
-    char *p = fd < 0 ? MAP_FAILED
-                     : mmap(NULL, message.n, PROT_READ | PROT_WRITE, MAP_SHARED,
-                           fd, 0);
-    if (p == MAP_FAILED) {
-        log_errno(LOG_ALERT, errno, "cannot hand over a secret: %s %d killed",
-            child_name(ch), (int)ch->pid);
-        kill(ch->pid, SIGKILL);
-    } else {
-        struct chan_msg msg = {
-            .type = CHAN_SECRET, .number = message.n, .fd = fd
-        };
-        memcpy(p, message.p, message.n);
-        bool is_theirs = secret_message_readdress(
-            p, message.n, from, policy_secret_store(ch->cycle->conf));
-        if (is_theirs) {
-            child_send(ch, &msg);
-        } else {
-            mem_wipe(p, message.n);
-        }
-        munmap(p, message.n);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
-}
-
-void
-master_send_secret(struct master *m, struct str message)
-{
-    CHECK(m, MASTER_MAGIC);
-    struct list *n = m->children.next;
-    for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (ch->kind == CHILD_WORKER && ch->cycle != m->next) {
-            send_secret_to(ch, message, policy_secret_store(m->current->conf));
-        }
+        m->wants_sweep = true;
     }
 }

@@ -26,8 +26,9 @@ grow_vault(struct master *m)
     struct chan_msg msg = {
         .type = CHAN_SEGMENT, .number = last, .fd = m->vault.fds[last]
     };
-    if (m->keeper != NULL) {
-        child_send(m->keeper, &msg);
+    struct child *keeper = master_one(m, &role_keeper);
+    if (keeper != NULL) {
+        child_send(keeper, &msg);
     }
     return 0;
 }
@@ -43,7 +44,7 @@ grow_ledger(struct master *m)
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
         struct child *ch = container_of(n, struct child, node);
-        if (ch->kind == CHILD_WORKER) {
+        if (ch->role->has_ledger) {
             child_send(ch, &msg);
         }
     }

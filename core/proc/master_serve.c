@@ -12,17 +12,14 @@
 #include "proc/main_conf.h"
 #include "proxy/listen.h"
 
-_Static_assert(BITS_BYTES(WORKERS_MAX) <= CHAN_DATA_MAX, "CHAN_SERVE");
-_Static_assert(BITS_BYTES(LISTENS_MAX) <= CHAN_DATA_MAX, "CHAN_QUIT");
-
 /* Seconds between two messages: who does not take them is killed. */
 #define SHARE_EVERY 0.05
 
 static bool
 is_server(const struct master *m, const struct child *ch)
 {
-    return ch->kind == CHILD_WORKER && ch->cycle == m->current &&
-           ch->is_ready && ch->chan >= 0 && !child_is_ending(ch);
+    return child_is_of_cycle(ch) && ch->cycle == m->current && ch->is_ready &&
+           link_is_open(&ch->link) && !child_is_ending(ch);
 }
 
 /* Where all are full each has its own sockets, for when it has room. */
@@ -63,17 +60,17 @@ master_share(struct master *m)
     }
     size_t n = BITS_BYTES(m->current->main->worker_processes);
     uint8_t *set = xcalloc(n);
-    struct chan_msg msg = {
-        .type = CHAN_SERVE, .data = str_n((const char *)set, n), .fd = -1
-    };
+    struct chan_msg msg = { .type = CHAN_SERVE, .fd = -1 };
     collect(m, set, n);
+    struct link_body *body = link_body_new(str_n((const char *)set, n));
     struct list *k = m->children.next;
     for (; k != &m->children; k = k->next) {
         struct child *ch = container_of(k, struct child, node);
         if (is_server(m, ch)) {
-            child_send(ch, &msg);
+            child_send_body(ch, &msg, body);
         }
     }
+    link_body_unref(body);
     xfree(set);
 }
 

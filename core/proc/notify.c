@@ -1,6 +1,7 @@
 /*
- * Called by the master alone. A service manager that does not listen costs a
- * log line and no more.
+ * Called by the master alone, which waits for no manager: what finds no room in
+ * its socket is sent when there is room. One that does not listen costs a log
+ * line and no more.
  */
 
 #include "proc/notify.h"
@@ -16,9 +17,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-
-/* Only as long as the manager may be busy: the master has more to do. */
-static const struct timeval send_timeout = { .tv_sec = 1 };
 
 /* 0: not a socket that can be named here. */
 static socklen_t
@@ -45,7 +43,7 @@ notify_init(struct notify *n)
 {
     struct sockaddr_un un;
     const char *value = getenv("NOTIFY_SOCKET");
-    n->socket = NULL;
+    *n = (struct notify){ .fd = -1 };
     if (value == NULL) {
         return;
     }
@@ -58,48 +56,91 @@ notify_init(struct notify *n)
     }
 }
 
+static void
+hang_up(struct notify *n)
+{
+    if (n->fd >= 0) {
+        close(n->fd);
+    }
+    n->fd = -1;
+    n->n_waiting = 0;
+}
+
 void
 notify_fini(struct notify *n)
 {
+    hang_up(n);
     xfree(n->socket);
     n->socket = NULL;
 }
 
-static void
-notify_send(const struct notify *n, struct str text)
+static bool
+reach(struct notify *n)
 {
     struct sockaddr_un un;
-    if (n->socket == NULL) {
-        return;
-    }
     socklen_t length = notify_address(n, &un);
-    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send_timeout,
-            sizeof send_timeout) != 0 ||
-        sendto(fd, text.p, text.n, MSG_NOSIGNAL, (struct sockaddr *)&un,
-            length) < 0) {
-        log_errno(LOG_WARN, errno, "the service manager at \"%s\" is not told",
-            n->socket);
-    }
-    if (fd >= 0) {
-        close(fd);
-    }
+    n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return n->fd >= 0 && connect(n->fd, (struct sockaddr *)&un, length) == 0;
+}
+
+/* The oldest of those that wait. */
+static void
+shift(struct notify *n)
+{
+    AN(n->n_waiting);
+    n->n_waiting--;
+    memmove(n->waiting[0], n->waiting[1], n->n_waiting * sizeof n->waiting[0]);
 }
 
 void
-notify_ready(const struct notify *n, pid_t pid, const char *status)
+notify_flush(struct notify *n)
 {
-    char text[256];
+    AN(n->n_waiting <= NOTIFY_WAITING_MAX);
+    bool ok = n->n_waiting == 0 || n->fd >= 0 || reach(n);
+    while (ok && n->n_waiting != 0) {
+        const char *text = n->waiting[0];
+        ok = send(n->fd, text, strlen(text), MSG_NOSIGNAL) >= 0;
+        if (ok) {
+            shift(n);
+        } else if (errno == EAGAIN) {
+            return;
+        }
+    }
+    if (!ok) {
+        log_errno(LOG_WARN, errno, "the service manager at \"%s\" is not told",
+            n->socket);
+    }
+    hang_up(n);
+}
+
+static void
+notify_send(struct notify *n, const char *text)
+{
+    if (n->socket == NULL) {
+        return;
+    }
+    if (n->n_waiting == NOTIFY_WAITING_MAX) {
+        log_at(
+            LOG_WARN, "the service manager at \"%s\" does not read", n->socket);
+        shift(n);
+    }
+    snprintf(n->waiting[n->n_waiting++], NOTIFY_TEXT_MAX, "%s", text);
+    notify_flush(n);
+}
+
+void
+notify_ready(struct notify *n, pid_t pid, const char *status)
+{
+    char text[NOTIFY_TEXT_MAX];
     snprintf(
         text, sizeof text, "READY=1\nMAINPID=%d\nSTATUS=%s", (int)pid, status);
-    notify_send(n, str_of(text));
+    notify_send(n, text);
 }
 
 /* With the time at which it began, by which the manager tells this reload's
  * READY=1 from an earlier one. */
 void
-notify_reloading(const struct notify *n)
+notify_reloading(struct notify *n)
 {
     char text[128];
     struct timespec now;
@@ -107,11 +148,11 @@ notify_reloading(const struct notify *n)
     snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%llu",
         (unsigned long long)now.tv_sec * 1000000 +
             (unsigned long long)now.tv_nsec / 1000);
-    notify_send(n, str_of(text));
+    notify_send(n, text);
 }
 
 void
-notify_stopping(const struct notify *n)
+notify_stopping(struct notify *n)
 {
-    notify_send(n, STR("STOPPING=1"));
+    notify_send(n, "STOPPING=1");
 }

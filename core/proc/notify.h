@@ -7,16 +7,30 @@
 
 #include <sys/types.h>
 
+#define NOTIFY_TEXT_MAX 256 /* bytes of one */
+
+/* How many wait at most for a manager that does not read. Of more the oldest is
+ * dropped, since the newest says what is true. */
+#define NOTIFY_WAITING_MAX 8
+
 struct notify {
     char *socket; /* a path, or "@NAME" for an abstract one; NULL: nobody */
+    int fd;       /* connected to it, while something waits; -1 */
+    char waiting[NOTIFY_WAITING_MAX][NOTIFY_TEXT_MAX];
+    unsigned n_waiting;
 };
 
 /* Takes the variable out of the environment, so that no child has it. */
 void notify_init(struct notify *n);
+
+/* What waits still is not sent. */
 void notify_fini(struct notify *n);
+
+/* When n->fd can be written to. */
+void notify_flush(struct notify *n);
 
 /* Serving, under that pid; also the end of a reload, whatever came of it.
  * `status` is for people. */
-void notify_ready(const struct notify *n, pid_t pid, const char *status);
-void notify_reloading(const struct notify *n);
-void notify_stopping(const struct notify *n);
+void notify_ready(struct notify *n, pid_t pid, const char *status);
+void notify_reloading(struct notify *n);
+void notify_stopping(struct notify *n);

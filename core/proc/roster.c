@@ -1,5 +1,7 @@
 /*
- * The master's side of sandboxes' CAs. Talks to the keeper; never sees a key.
+ * The master's side of sandboxes' CAs. Talks to the keeper, and never waits for
+ * it; never sees a key. The keeper answers in the order in which it was asked,
+ * so the first of `asked` is whom an answer is about.
  *
  * An index has one member from roster_allot() until the keeper has wiped its
  * key and the ledger has forgotten it. The indexes below n_records are either a
@@ -11,7 +13,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,22 +22,31 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "ledger/ledger.h"
-#include "os/chan.h"
 #include "os/declare.h"
+#include "os/link.h"
 #include "os/path.h"
 #include "sandbox/sandbox_set.h"
 
 /* A key and a signature take well under a millisecond. */
 #define KEEPER_SECONDS 10.0
+
+/* Asked at once. */
+#define ASKED_MAX 64
+
 #define PEM_MAX 4096
 #define PEM_COLUMNS 64
 
+enum ask { ASK_NONE, ASK_DECLARE, ASK_DROP };
+
 struct member {
-    struct map_node node; /* key: the id, owned */
+    struct map_node node; /* key: the id, owned; in by_id until it is swept */
+    struct list queue;    /* in `asked`, `dropped` or `kept` */
+    enum ask ask;         /* in `asked`: what */
     uint64_t serial;
     unsigned index;
     bool is_asked;  /* the keeper may have a key of it */
     struct str der; /* owned; n 0: not declared yet */
+    char *file; /* owned; of one that was swept: to be removed. NULL: none */
 };
 
 static struct member *
@@ -45,12 +55,20 @@ member_of(struct map_node *n)
     return container_of(n, struct member, node);
 }
 
-static void
-member_free(struct roster *r, struct member *m)
+static struct member *
+queued(struct list *n)
 {
-    map_del(&r->by_id, &m->node);
+    return container_of(n, struct member, queue);
+}
+
+/* It is in no map. */
+static void
+member_free(struct member *m)
+{
+    list_del(&m->queue);
     xfree((char *)m->node.key.p);
     xfree((char *)m->der.p);
+    xfree(m->file);
     xfree(m);
 }
 
@@ -61,6 +79,9 @@ roster_init(struct roster *r, struct ledger *ledger)
 {
     *r = (struct roster){ .magic = ROSTER_MAGIC, .ledger = ledger };
     map_init(&r->by_id);
+    list_init(&r->asked);
+    list_init(&r->dropped);
+    list_init(&r->kept);
     r->next_serial = (uint64_t)(clock_wall() * 1e6);
 }
 
@@ -68,9 +89,20 @@ void
 roster_fini(struct roster *r)
 {
     CHECK(r, ROSTER_MAGIC);
+    list_splice_tail(&r->dropped, &r->kept);
+    list_splice_tail(&r->dropped, &r->asked);
+    while (!list_is_empty(&r->dropped)) {
+        struct member *m = queued(r->dropped.next);
+        if (m->ask == ASK_DECLARE) {
+            list_del(&m->queue); /* of those in by_id */
+        } else {
+            member_free(m);
+        }
+    }
     struct map_node *n = map_next(&r->by_id, NULL);
     while (n != NULL) {
-        member_free(r, member_of(n));
+        map_del(&r->by_id, n);
+        member_free(member_of(n));
         n = map_next(&r->by_id, NULL);
     }
     map_fini(&r->by_id);
@@ -108,6 +140,7 @@ roster_member(struct roster *r, struct str id)
     m->node.key = str_n(xstrndup(id), id.n);
     m->serial = r->next_serial++;
     m->index = index_allot(r);
+    list_init(&m->queue);
     map_add(&r->by_id, &m->node);
     return m;
 }
@@ -129,35 +162,6 @@ roster_allot(struct roster *r, const struct sandbox_set *set)
     return 0;
 }
 
-static int
-hang_up(int chan, const char *why)
-{
-    log_at(LOG_EMERG, "the keeper %s", why);
-    shutdown(chan, SHUT_RDWR);
-    return -1;
-}
-
-/* Waits for the keeper's answer to one message, which is of type `wanted`. */
-static int
-keeper_call(int chan, const struct chan_msg *ask, enum chan_type wanted,
-    struct chan_msg *answer, char *buf)
-{
-    if (chan_send(chan, ask) != IO_OK) {
-        return hang_up(chan, "does not take messages");
-    }
-    if (chan_recv_wait(chan, answer, buf, KEEPER_SECONDS) != IO_OK) {
-        return hang_up(chan, "does not answer");
-    }
-    if (answer->fd >= 0) {
-        close(answer->fd);
-    }
-    if (answer->type == CHAN_FAILED && answer->number == ask->number) {
-        log_at(LOG_EMERG, "the keeper: %.*s", STR_ARG(answer->data));
-        return -1;
-    }
-    return answer->type == wanted ? 0 : hang_up(chan, "answers out of turn");
-}
-
 /* The data of a message about it, in `d`; `id` n 0: without the id. */
 static struct str
 declare_of(const struct member *m, struct str id, struct declare *d)
@@ -170,43 +174,268 @@ declare_of(const struct member *m, struct str id, struct declare *d)
     return str_n((const char *)d, DECLARE_SIZE(id.n));
 }
 
-static int
-member_declare(struct member *m, int chan)
+static void
+keeper_log(const char *what)
 {
-    char buf[CHAN_DATA_MAX];
-    struct chan_msg answer;
+    log_at(LOG_EMERG, "the keeper %s", what);
+}
+
+static void
+answer_awaited(struct roster *r)
+{
+    r->answer_by = r->n_asked != 0 ? clock_mono() + KEEPER_SECONDS : 0;
+}
+
+/* False: the keeper takes no message. */
+static bool
+member_ask(
+    struct roster *r, struct member *m, enum ask ask, struct link *keeper)
+{
     struct declare d;
-    struct chan_msg ask = { .type = CHAN_DECLARE,
+    struct str id = ask == ASK_DECLARE ? m->node.key : STR_NONE;
+    struct chan_msg msg = { .type =
+                                ask == ASK_DECLARE ? CHAN_DECLARE : CHAN_DROP,
         .number = m->serial,
-        .data = declare_of(m, m->node.key, &d),
+        .data = declare_of(m, id, &d),
         .fd = -1 };
+    AZ(m->ask);
     m->is_asked = true;
-    if (keeper_call(chan, &ask, CHAN_CA, &answer, buf) != 0) {
-        return -1;
+    if (link_send(keeper, &msg) != IO_OK) {
+        return false;
     }
-    if (answer.data.n == 0) {
-        return hang_up(chan, "sent no certificate");
+    m->ask = ask;
+    list_del(&m->queue);
+    list_add_tail(&r->asked, &m->queue);
+    if (r->n_asked++ == 0) {
+        answer_awaited(r);
     }
-    m->der = str_n(xstrndup(answer.data), answer.data.n);
-    return 0;
+    return true;
+}
+
+static struct member *
+member_get(const struct roster *r, struct str id)
+{
+    struct map_node *n = map_find(&r->by_id, id);
+    AN(n != NULL); /* roster_allot() */
+    return member_of(n);
+}
+
+/* The next of the set that is to be declared; NULL: all are, or are asked. */
+static struct member *
+next_undeclared(struct roster *r)
+{
+    for (; r->at != NULL; r->at = sandbox_set_next(r->set, r->at)) {
+        struct member *m = member_get(r, r->at->id);
+        if (m->der.n == 0 && m->ask == ASK_NONE) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+/* One message; *is_more: there was one to be sent. */
+static bool
+ask_next(struct roster *r, struct link *keeper, bool *is_more)
+{
+    struct member *m = r->is_refused ? NULL : next_undeclared(r);
+    *is_more = true;
+    if (m != NULL) {
+        return member_ask(r, m, ASK_DECLARE, keeper);
+    }
+    if (!list_is_empty(&r->dropped)) {
+        return member_ask(r, queued(r->dropped.next), ASK_DROP, keeper);
+    }
+    *is_more = false;
+    return true;
 }
 
 int
-roster_enrol(struct roster *r, int chan, struct sandbox_set *set)
+roster_run(struct roster *r, struct link *keeper)
 {
     CHECK(r, ROSTER_MAGIC);
-    struct sandbox *sb = sandbox_set_next(set, NULL);
-    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
-        struct map_node *n = map_find(&r->by_id, sb->id);
-        AN(n != NULL); /* roster_allot() */
-        struct member *m = member_of(n);
-        if (m->der.n == 0 && member_declare(m, chan) != 0) {
-            log_at(LOG_EMERG, "no CA for sandbox \"%.*s\"", STR_ARG(sb->id));
+    if (r->n_asked != 0 && clock_mono() >= r->answer_by) {
+        keeper_log("does not answer");
+        return -1;
+    }
+    bool is_more = true;
+    while (is_more && r->n_asked < ASKED_MAX) {
+        if (!ask_next(r, keeper, &is_more)) {
+            keeper_log("does not take messages");
             return -1;
         }
-        sandbox_assign(sb, m->serial, m->index, m->der);
     }
     return 0;
+}
+
+void
+roster_enrol(struct roster *r, struct sandbox_set *set)
+{
+    CHECK(r, ROSTER_MAGIC);
+    AZ(r->set);
+    r->set = set;
+    r->at = sandbox_set_next(set, NULL);
+    r->is_refused = false;
+}
+
+void
+roster_enrol_end(struct roster *r)
+{
+    CHECK(r, ROSTER_MAGIC);
+    r->set = NULL;
+    r->at = NULL;
+}
+
+/* Whether an answer is awaited that the set needs. One of an earlier set may
+ * be among them, which is soon answered. */
+static bool
+is_declaring(const struct roster *r)
+{
+    const struct list *n = r->asked.next;
+    for (; n != &r->asked; n = n->next) {
+        if (container_of(n, struct member, queue)->ask == ASK_DECLARE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum roster_state
+roster_state(struct roster *r)
+{
+    CHECK(r, ROSTER_MAGIC);
+    AN(r->set);
+    if (r->is_refused) {
+        return ROSTER_REFUSED;
+    }
+    bool is_done = next_undeclared(r) == NULL && !is_declaring(r);
+    return is_done ? ROSTER_ENROLLED : ROSTER_ASKS;
+}
+
+void
+roster_assign(struct roster *r)
+{
+    AN(roster_state(r) == ROSTER_ENROLLED);
+    struct sandbox *sb = sandbox_set_next(r->set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(r->set, sb)) {
+        const struct member *m = member_get(r, sb->id);
+        AN(m->der.n);
+        sandbox_assign(sb, m->serial, m->index, m->der);
+    }
+    roster_enrol_end(r);
+}
+
+/* There is no certificate for it now. */
+static void
+refuse(struct roster *r, const struct member *m)
+{
+    if (r->set != NULL && !r->is_refused &&
+        sandbox_by_id(r->set, m->node.key) != NULL) {
+        log_at(LOG_EMERG, "no CA for sandbox \"%.*s\"", STR_ARG(m->node.key));
+        r->is_refused = true;
+    }
+}
+
+/* It is no member any more; its index is another's. */
+static void
+member_forget(struct roster *r, struct member *m)
+{
+    bool is_back = map_find(&r->by_id, m->node.key) != NULL;
+    if (m->file != NULL && !is_back) {
+        unlink(m->file);
+    }
+    ledger_forget(r->ledger, m->index);
+    index_free(r, m->index);
+    member_free(m);
+}
+
+static int
+out_of_turn(void)
+{
+    keeper_log("answers out of turn");
+    return -1;
+}
+
+static int
+declare_answered(struct roster *r, struct member *m, const struct chan_msg *msg)
+{
+    if (msg->type == CHAN_FAILED) {
+        refuse(r, m);
+        return 0;
+    }
+    if (msg->type == CHAN_CA && msg->data.n == 0) {
+        keeper_log("sent no certificate");
+        refuse(r, m);
+        return -1;
+    }
+    if (msg->type != CHAN_CA) {
+        refuse(r, m);
+        return out_of_turn();
+    }
+    m->der = str_n(xstrndup(msg->data), msg->data.n);
+    return 0;
+}
+
+static int
+drop_answered(struct roster *r, struct member *m, const struct chan_msg *msg)
+{
+    if (msg->type == CHAN_DONE) {
+        member_forget(r, m);
+        return 0;
+    }
+    list_add_tail(&r->kept, &m->queue);
+    return msg->type == CHAN_FAILED ? 0 : out_of_turn();
+}
+
+int
+roster_answer(struct roster *r, const struct chan_msg *msg)
+{
+    CHECK(r, ROSTER_MAGIC);
+    struct member *m = !list_is_empty(&r->asked) ? queued(r->asked.next) : NULL;
+    if (m == NULL || m->serial != msg->number) {
+        return out_of_turn();
+    }
+    enum ask ask = m->ask;
+    list_del(&m->queue);
+    m->ask = ASK_NONE;
+    r->n_asked--;
+    answer_awaited(r);
+    if (msg->type == CHAN_FAILED) {
+        log_at(LOG_EMERG, "the keeper: %.*s", STR_ARG(msg->data));
+    }
+    return ask == ASK_DECLARE ? declare_answered(r, m, msg)
+                              : drop_answered(r, m, msg);
+}
+
+void
+roster_keeper_lost(struct roster *r)
+{
+    CHECK(r, ROSTER_MAGIC);
+    struct list *n = list_pop(&r->asked);
+    for (; n != NULL; n = list_pop(&r->asked)) {
+        struct member *m = queued(n);
+        if (m->ask == ASK_DECLARE) {
+            refuse(r, m);
+        } else {
+            list_add_tail(&r->dropped, n);
+        }
+        m->ask = ASK_NONE;
+    }
+    r->n_asked = 0;
+    r->answer_by = 0;
+    r->is_refused = true;
+}
+
+double
+roster_deadline(const struct roster *r)
+{
+    return r->answer_by;
+}
+
+bool
+roster_is_idle(const struct roster *r)
+{
+    CHECK(r, ROSTER_MAGIC);
+    return r->set == NULL && r->n_asked == 0;
 }
 
 /* RFC 7468. */
@@ -286,45 +515,35 @@ member_is_used(
     return false;
 }
 
-static bool
-member_drop(struct roster *r, struct member *m, int chan, struct str dir)
+/* The keeper is asked to forget it, where it may know it. */
+static void
+member_drop(struct roster *r, struct member *m, struct str dir)
 {
-    char buf[CHAN_DATA_MAX], path[PATH_MAX];
-    struct chan_msg answer;
-    struct declare d;
-    struct chan_msg ask = { .type = CHAN_DROP,
-        .number = m->serial,
-        .data = declare_of(m, STR_NONE, &d),
-        .fd = -1 };
-    if (m->is_asked && keeper_call(chan, &ask, CHAN_DONE, &answer, buf) != 0) {
-        return false;
-    }
+    char path[PATH_MAX];
+    map_del(&r->by_id, &m->node);
     if (member_path(m, dir, path)) {
-        unlink(path);
+        m->file = xstrndup(str_of(path));
     }
-    ledger_forget(r->ledger, m->index);
-    index_free(r, m->index);
-    member_free(r, m);
-    return true;
+    if (m->is_asked) {
+        list_add_tail(&r->dropped, &m->queue);
+    } else {
+        member_forget(r, m);
+    }
 }
 
 void
-roster_sweep(struct roster *r, int chan, struct sandbox_set *const *sets,
-    unsigned n, struct str dir)
+roster_sweep(struct roster *r, struct sandbox_set *const *sets, unsigned n,
+    struct str dir)
 {
-    struct member **unused = NULL;
-    unsigned n_unused = 0;
     CHECK(r, ROSTER_MAGIC);
+    AN(roster_is_idle(r));
+    list_splice_tail(&r->dropped, &r->kept);
     struct map_node *node = map_next(&r->by_id, NULL);
-    for (; node != NULL; node = map_next(&r->by_id, node)) {
-        if (!member_is_used(member_of(node), sets, n)) {
-            unused = xgrow(unused, n_unused, sizeof *unused);
-            unused[n_unused++] = member_of(node);
+    while (node != NULL) {
+        struct member *m = member_of(node);
+        node = map_next(&r->by_id, node);
+        if (!member_is_used(m, sets, n)) {
+            member_drop(r, m, dir);
         }
     }
-    bool ok = true;
-    for (unsigned i = 0; i < n_unused && ok; i++) {
-        ok = member_drop(r, unused[i], chan, dir);
-    }
-    xfree(unused);
 }

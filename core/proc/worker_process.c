@@ -1,6 +1,6 @@
 /*
- * A worker's process: its role, its loop, the master's messages. The traffic
- * is proxy/'s.
+ * A worker's process: what it keeps, its loop, the master's messages. The
+ * traffic is proxy/'s.
  */
 
 #include "proc/worker_process.h"
@@ -17,9 +17,7 @@
 #include "ledger/ledger.h"
 #include "net/task.h"
 #include "net/tcp.h"
-#include "os/chan.h"
-#include "os/process.h"
-#include "os/sock.h"
+#include "os/link.h"
 #include "policy/policy_secret.h"
 #include "proc/cycle.h"
 #include "proc/listener.h"
@@ -35,15 +33,18 @@
  * resolver's, logs that are reopened. */
 #define NOFILE_OWN 32
 
+/* Bytes of data in a message of the master's. */
+#define MESSAGE_MAX ((size_t)1 << 20)
+
 struct state {
     struct task task; /* reads the channel */
     struct watch watch;
     struct loop *loop;
     struct worker *worker;
-    const struct worker_process *process;
+    const struct role_process *process;
+    struct link link; /* to the master; what is sent goes past its queue */
     struct worker_socket *sockets;
     unsigned n_sockets;
-    unsigned shared_conns; /* for the setup */
 };
 
 /* All of them: which ones it serves it is told. */
@@ -61,68 +62,47 @@ take_sockets(struct state *s)
     }
 }
 
-/* A connection has two descriptors, and there are others beside. */
-static unsigned long
-raise_nofile(const struct cycle *c)
+void
+worker_process_keep(struct role_process *p)
 {
-    unsigned long want = c->main->worker_rlimit_nofile;
-    unsigned conns = events_conf_of(c->conf)->worker_connections;
-    unsigned long has = process_raise_nofile(want != 0 ? want : NOFILE_ENOUGH);
-    if (has < 2UL * conns) {
-        log_at(LOG_WARN,
-            "%u worker_connections may need %lu descriptors, %lu are allowed",
-            conns, 2UL * conns, has);
+    role_keep(p, p->tickets);
+    for (unsigned i = 0; i < p->cycle->n_listeners; i++) {
+        const struct listener *l = p->cycle->listeners[i];
+        for (unsigned k = 0; k < l->n; k++) {
+            role_keep(p, l->fds[k]);
+        }
     }
-    return has;
-}
-
-static unsigned
-shared_conns(const struct cycle *c, unsigned long nofile, unsigned n_kept)
-{
-    unsigned conns = events_conf_of(c->conf)->worker_connections;
-    unsigned long own = n_kept + NOFILE_OWN;
-    unsigned long pairs = nofile > own + 2 ? (nofile - own) / 2 : 1;
-    return pairs < conns ? (unsigned)pairs : conns;
-}
-
-static int
-become(struct state *s)
-{
-    const struct worker_process *p = s->process;
-    const struct user_conf *user = &p->cycle->main->user;
-    int *keep = NULL;
-    unsigned n = 0;
-    int own[] = { p->chan, p->keeper, p->tickets, p->cycle->error_log };
-    for (unsigned i = 0; i < LEN(own); i++) {
-        keep = xgrow(keep, n, sizeof *keep);
-        keep[n++] = own[i];
-    }
-    for (unsigned i = 0; i < s->n_sockets; i++) {
-        keep = xgrow(keep, n, sizeof *keep);
-        keep[n++] = s->sockets[i].fd;
-    }
-    unsigned n_ledger;
-    const int *ledger = ledger_fds(p->ledger, &n_ledger);
-    for (unsigned i = 0; i < n_ledger; i++) {
-        keep = xgrow(keep, n, sizeof *keep);
-        keep[n++] = ledger[i];
+    unsigned n;
+    const int *ledger = ledger_fds(p->ledger, &n);
+    for (unsigned i = 0; i < n; i++) {
+        role_keep(p, ledger[i]);
     }
     const struct logfile *f;
     for (unsigned i = 0; (f = logfile_nth(p->cycle->conf, i)) != NULL; i++) {
-        keep = xgrow(keep, n, sizeof *keep);
-        keep[n++] = f->fd;
+        role_keep(p, f->fd);
     }
-    struct process_role role = { .title = "worker process",
-        .uid = user->uid,
-        .gid = user->gid,
-        .user = user->name.p,
-        .parent = p->master,
-        .keep = keep,
-        .n_keep = n };
-    s->shared_conns = shared_conns(p->cycle, raise_nofile(p->cycle), n);
-    int r = process_become(&role);
-    xfree(keep);
-    return r;
+}
+
+unsigned long
+worker_process_nofile(const struct cycle *c)
+{
+    unsigned long want = c->main->worker_rlimit_nofile;
+    return want != 0 ? want : NOFILE_ENOUGH;
+}
+
+/* A connection has two descriptors, and there are others beside. */
+static unsigned
+shared_conns(const struct role_process *p)
+{
+    unsigned conns = events_conf_of(p->cycle->conf)->worker_connections;
+    if (p->nofile < 2UL * conns) {
+        log_at(LOG_WARN,
+            "%u worker_connections may need %lu descriptors, %lu are allowed",
+            conns, 2UL * conns, p->nofile);
+    }
+    unsigned long own = p->n_kept + NOFILE_OWN;
+    unsigned long pairs = p->nofile > own + 2 ? (p->nofile - own) / 2 : 1;
+    return pairs < conns ? (unsigned)pairs : conns;
 }
 
 /* The message lies in a memory file, since it is larger than the channel's. */
@@ -207,8 +187,8 @@ run_channel(struct task *t)
     struct state *s = container_of(t, struct state, task);
     char buf[CHAN_DATA_MAX];
     struct chan_msg m;
-    enum io r = chan_recv(s->process->chan, &m, buf);
-    for (; r == IO_OK; r = chan_recv(s->process->chan, &m, buf)) {
+    enum io r = link_recv(&s->link, &m, buf);
+    for (; r == IO_OK; r = link_recv(&s->link, &m, buf)) {
         obey(s, &m);
         if (m.fd >= 0) {
             close(m.fd);
@@ -249,19 +229,19 @@ on_full(void *arg, bool is_full)
 static int
 start(struct state *s)
 {
-    const struct worker_process *p = s->process;
+    const struct role_process *p = s->process;
     const struct cycle *c = p->cycle;
     struct secret_store *store = policy_secret_store(c->conf);
     struct worker_setup setup = { .conf = c->conf,
         .revision = c->revision,
         .index = p->index,
         .count = c->main->worker_processes,
-        .keeper = p->keeper,
+        .keeper = p->links[0],
         .tickets = p->tickets,
         .ledger = p->ledger,
         .ca_dir = main_conf_ca_dir(c->conf),
         .max_conns = events_conf_of(c->conf)->worker_connections,
-        .shared_conns = s->shared_conns,
+        .shared_conns = shared_conns(p),
         .sockets = s->sockets,
         .n_sockets = s->n_sockets,
         .on_drained = on_drained,
@@ -301,18 +281,18 @@ serve(struct state *s)
 }
 
 int
-worker_process_run(const struct worker_process *p)
+worker_process_run(struct role_process *p)
 {
     struct state s = { .process = p };
-    cycle_use_log(p->cycle);
+    link_init(&s.link, p->chan, MESSAGE_MAX);
     take_sockets(&s);
-    if (become(&s) != 0 || sock_set_nonblocking(p->chan, true) != 0 ||
-        start(&s) != 0) {
+    if (start(&s) != 0) {
         return 1;
     }
     serve(&s);
     worker_free(s.worker);
     loop_free(s.loop);
+    link_close(&s.link);
     xfree(s.sockets);
     secret_wipe_all();
     return 0;

@@ -2,23 +2,11 @@
 
 /*
  * The worker process: makes a worker (proxy/worker.h) of a cycle, and obeys
- * the master's channel.
+ * the master's channel. Entries of role_worker (role.h).
  */
 
-#include <sys/types.h>
+#include "proc/role.h"
 
-struct cycle;
-struct ledger;
-
-struct worker_process {
-    const struct cycle *cycle;
-    unsigned index;
-    int chan;    /* to the master */
-    int keeper;  /* to the keeper */
-    int tickets; /* memory file of ticket keys */
-    struct ledger *ledger;
-    pid_t master;
-};
-
-/* After the fork; returns the exit code. */
-int worker_process_run(const struct worker_process *p);
+void worker_process_keep(struct role_process *p);
+unsigned long worker_process_nofile(const struct cycle *c);
+int worker_process_run(struct role_process *p);

@@ -230,7 +230,7 @@ later(double a, double b)
     return a > b ? a : b;
 }
 
-/* Until its head comes a request has a slot, or a place in the line, and there
+/* Until its head comes a request has a slot, or a place in the queue, and there
  * may be no room for more of the client's bytes. The end of the connection
  * lies behind them, and the slot is another's then. */
 static bool

@@ -1,7 +1,9 @@
 /*
- * Lines of waiters. The n-th of a sandbox's line is this row's n-th entry in
- * the ledger's list, once the grants that lie there are collected: so each
- * call collects first, under the same lock.
+ * A queue of waiters for each sandbox that has any in this worker. The n-th
+ * waiter of a queue stands for the n-th entry of this worker's row in the
+ * ledger's list, as long as no grant is left to collect. So whoever locks the
+ * record collects the grants under that lock, and slot_release() does so before
+ * it counts which entry is its own.
  */
 
 #include "proxy/slot.h"
@@ -11,18 +13,18 @@
 #include "net/task.h"
 
 #define SLOTS_MAGIC 0x5107500du
-#define LINE_MAGIC 0x51071e0du
+#define QUEUE_MAGIC 0x51071e0du
 
 struct slots {
     unsigned magic;
     struct ledger *ledger;
-    struct watch watch;                /* of the bell */
-    struct list lines[LEDGER_PENDING]; /* of those that somebody waits in, by
-                                       the bit of its record */
-    unsigned n_lines;
+    struct watch watch;                 /* of the bell */
+    struct list queues[LEDGER_PENDING]; /* struct slot_queue, each in the list
+                                           of its record's bit */
+    unsigned n_queues;
 };
 
-struct slot_line {
+struct slot_queue {
     unsigned magic;
     struct list node;
     uint64_t serial;
@@ -30,61 +32,61 @@ struct slot_line {
     struct list waiters; /* struct slot, the longest first */
 };
 
-static struct slot_line *
-line_of(struct list *n)
+static struct slot_queue *
+queue_of(struct list *n)
 {
-    struct slot_line *line = container_of(n, struct slot_line, node);
-    CHECK(line, LINE_MAGIC);
-    return line;
+    struct slot_queue *queue = container_of(n, struct slot_queue, node);
+    CHECK(queue, QUEUE_MAGIC);
+    return queue;
 }
 
-static struct slot_line *
-line_find(struct slots *s, unsigned index, uint64_t serial)
+static struct slot_queue *
+queue_find(struct slots *s, unsigned index, uint64_t serial)
 {
-    struct list *lines = &s->lines[index % LEDGER_PENDING];
-    for (struct list *n = lines->next; n != lines; n = n->next) {
-        if (line_of(n)->serial == serial) {
-            return line_of(n);
+    struct list *queues = &s->queues[index % LEDGER_PENDING];
+    for (struct list *n = queues->next; n != queues; n = n->next) {
+        if (queue_of(n)->serial == serial) {
+            return queue_of(n);
         }
     }
     return NULL;
 }
 
-static struct slot_line *
-line_get(struct slots *s, const struct slot_ask *ask)
+static struct slot_queue *
+queue_get(struct slots *s, const struct slot_ask *ask)
 {
-    struct slot_line *line = line_find(s, ask->index, ask->serial);
-    if (line != NULL) {
-        return line;
+    struct slot_queue *queue = queue_find(s, ask->index, ask->serial);
+    if (queue != NULL) {
+        return queue;
     }
-    line = xcalloc(sizeof *line);
-    line->magic = LINE_MAGIC;
-    line->serial = ask->serial;
-    line->index = ask->index;
-    list_init(&line->waiters);
-    list_add_tail(&s->lines[ask->index % LEDGER_PENDING], &line->node);
-    s->n_lines++;
-    return line;
+    queue = xcalloc(sizeof *queue);
+    queue->magic = QUEUE_MAGIC;
+    queue->serial = ask->serial;
+    queue->index = ask->index;
+    list_init(&queue->waiters);
+    list_add_tail(&s->queues[ask->index % LEDGER_PENDING], &queue->node);
+    s->n_queues++;
+    return queue;
 }
 
 static void
-line_end(struct slots *s, struct slot_line *line)
+queue_end(struct slots *s, struct slot_queue *queue)
 {
-    if (line != NULL && list_is_empty(&line->waiters)) {
-        list_del(&line->node);
-        s->n_lines--;
-        line->magic = 0;
-        xfree(line);
+    if (queue != NULL && list_is_empty(&queue->waiters)) {
+        list_del(&queue->node);
+        s->n_queues--;
+        queue->magic = 0;
+        xfree(queue);
     }
 }
 
-/* One grant: to the first of the line. There is one, unless somebody else wrote
- * nonsense: then it goes back. */
+/* Gives one grant to the longest waiter. Without a waiter (another process
+ * wrote nonsense into the ledger) the slot goes back. */
 static void
-line_grant(struct slots *s, struct slot_line *line, struct ledger_record *r,
+queue_grant(struct slots *s, struct slot_queue *queue, struct ledger_record *r,
     struct ledger_wakes *wakes)
 {
-    struct list *node = line != NULL ? list_pop(&line->waiters) : NULL;
+    struct list *node = queue != NULL ? list_pop(&queue->waiters) : NULL;
     if (node == NULL) {
         ledger_slot_give(r, ledger_row(s->ledger), wakes);
         return;
@@ -97,66 +99,66 @@ line_grant(struct slots *s, struct slot_line *line, struct ledger_record *r,
     }
 }
 
-/* All grants that lie in the record. */
+/* Collects all grants that the record has for this worker. */
 static void
-line_collect(struct slots *s, struct slot_line *line, struct ledger_record *r,
-    struct ledger_wakes *wakes)
+queue_collect(struct slots *s, struct slot_queue *queue,
+    struct ledger_record *r, struct ledger_wakes *wakes)
 {
     unsigned n = ledger_slot_collect(r, ledger_row(s->ledger));
     for (; n != 0; n--) {
-        line_grant(s, line, r, wakes);
+        queue_grant(s, queue, r, wakes);
     }
 }
 
-/* Its place in its line, which is that of its entry among this row's. */
+/* How many wait before it: the k of ledger_slot_leave(). */
 static unsigned
-place_of(const struct slot_line *line, const struct slot *slot)
+place_of(const struct slot_queue *queue, const struct slot *slot)
 {
     unsigned k = 0;
-    const struct list *n = line->waiters.next;
+    const struct list *n = queue->waiters.next;
     for (; n != &slot->node; n = n->next) {
-        AN(n != &line->waiters);
+        AN(n != &queue->waiters);
         k++;
     }
     return k;
 }
 
-/* Grants that lie there for it. */
 static void
-line_look(struct slots *s, struct slot_line *line)
+queue_check(struct slots *s, struct slot_queue *queue)
 {
     struct ledger_wakes wakes = { { 0 } };
-    struct ledger_record *r = ledger_lock(s->ledger, line->index, line->serial);
+    struct ledger_record *r =
+        ledger_lock(s->ledger, queue->index, queue->serial);
     if (r != NULL) {
-        line_collect(s, line, r, &wakes);
-        ledger_unlock(s->ledger, line->index, &wakes);
+        queue_collect(s, queue, r, &wakes);
+        ledger_unlock(s->ledger, queue->index, &wakes);
     }
-    line_end(s, line);
+    queue_end(s, queue);
 }
 
 static void
-look_all(struct slots *s, unsigned bit)
+check_queues(struct slots *s, unsigned bit)
 {
-    struct list *n = s->lines[bit].next;
-    while (n != &s->lines[bit]) {
-        struct slot_line *line = line_of(n);
+    struct list *n = s->queues[bit].next;
+    while (n != &s->queues[bit]) {
+        struct slot_queue *queue = queue_of(n);
         n = n->next;
-        line_look(s, line);
+        queue_check(s, queue);
     }
 }
 
-/* Somebody has given this row something, or a process has died. */
+/* This row was granted something, or a process has died. */
 static void
 on_bell(struct watch *w, int events)
 {
     struct slots *s = container_of(w, struct slots, watch);
     CHECK(s, SLOTS_MAGIC);
-    struct ledger_pending mail;
+    struct ledger_pending pending;
     (void)events;
-    ledger_take_pending(s->ledger, &mail);
-    for (unsigned i = 0; i < LEN(mail.bits); i++) {
-        for (uint64_t bits = mail.bits[i]; bits != 0; bits &= bits - 1) {
-            look_all(s, i * 64 + (unsigned)__builtin_ctzll(bits));
+    ledger_take_pending(s->ledger, &pending);
+    for (unsigned i = 0; i < LEN(pending.bits); i++) {
+        for (uint64_t bits = pending.bits[i]; bits != 0; bits &= bits - 1) {
+            check_queues(s, i * 64 + (unsigned)__builtin_ctzll(bits));
         }
     }
 }
@@ -168,7 +170,7 @@ slots_new(struct loop *loop, struct ledger *ledger)
     s->magic = SLOTS_MAGIC;
     s->ledger = ledger;
     for (unsigned i = 0; i < LEDGER_PENDING; i++) {
-        list_init(&s->lines[i]);
+        list_init(&s->queues[i]);
     }
     watch_init(&s->watch, loop, ledger_wake_fd(ledger), on_bell);
     watch_set(&s->watch, WATCH_READ);
@@ -179,17 +181,17 @@ void
 slots_free(struct slots *s)
 {
     CHECK(s, SLOTS_MAGIC);
-    AZ(s->n_lines);
+    AZ(s->n_queues);
     watch_set(&s->watch, 0);
     s->magic = 0;
     xfree(s);
 }
 
 static void
-wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
+queue_join(struct slots *s, struct slot *slot, const struct slot_ask *ask)
 {
     slot->state = SLOT_WAITS;
-    list_add_tail(&line_get(s, ask)->waiters, &slot->node);
+    list_add_tail(&queue_get(s, ask)->waiters, &slot->node);
 }
 
 static struct ledger_slot_limits
@@ -211,11 +213,11 @@ slots_set_limit(struct slots *s, const struct slot_ask *ask)
     if (r == NULL) {
         return;
     }
-    struct slot_line *line = line_find(s, ask->index, ask->serial);
+    struct slot_queue *queue = queue_find(s, ask->index, ask->serial);
     ledger_slot_limit(r, &limits, &wakes);
-    line_collect(s, line, r, &wakes);
+    queue_collect(s, queue, r, &wakes);
     ledger_unlock(s->ledger, ask->index, &wakes);
-    line_end(s, line);
+    queue_end(s, queue);
 }
 
 bool
@@ -239,15 +241,15 @@ slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
         slot->state = SLOT_HELD;
         break;
     case LEDGER_SLOT_QUEUED:
-        wait_in_line(s, slot, ask);
+        queue_join(s, slot, ask);
         break;
     case LEDGER_SLOT_FULL:
         break;
     }
-    struct slot_line *line = line_find(s, ask->index, ask->serial);
-    line_collect(s, line, r, &wakes);
+    struct slot_queue *queue = queue_find(s, ask->index, ask->serial);
+    queue_collect(s, queue, r, &wakes);
     ledger_unlock(s->ledger, ask->index, &wakes);
-    line_end(s, line);
+    queue_end(s, queue);
     return slot->state != SLOT_NONE;
 }
 
@@ -259,21 +261,21 @@ slot_release(struct slot *slot)
     }
     struct slots *s = slot->slots;
     CHECK(s, SLOTS_MAGIC);
-    struct slot_line *line = line_find(s, slot->index, slot->serial);
+    struct slot_queue *queue = queue_find(s, slot->index, slot->serial);
     struct ledger_wakes wakes = { { 0 } };
     struct ledger_record *r = ledger_lock(s->ledger, slot->index, slot->serial);
-    slot->task = NULL; /* of a slot that goes at once nobody is told */
+    slot->task = NULL; /* a grant now is given back, and wakes nobody */
     if (r != NULL) {
-        line_collect(s, line, r, &wakes); /* it may be granted by now */
+        queue_collect(s, queue, r, &wakes); /* it may have been granted */
         if (slot->state == SLOT_WAITS) {
-            ledger_slot_leave(r, ledger_row(s->ledger), place_of(line, slot));
+            ledger_slot_leave(r, ledger_row(s->ledger), place_of(queue, slot));
         } else {
             ledger_slot_give(r, ledger_row(s->ledger), &wakes);
-            line_collect(s, line, r, &wakes);
+            queue_collect(s, queue, r, &wakes);
         }
         ledger_unlock(s->ledger, slot->index, &wakes);
     }
     list_del(&slot->node);
     slot->state = SLOT_NONE;
-    line_end(s, line);
+    queue_end(s, queue);
 }

@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * Header slots in this worker (SPEC 8): who of its exchanges has one, and who
- * waits, in a line for each sandbox. The count itself is the ledger's, over
- * all workers; a grant from there is told by mail and this worker's bell,
- * and goes to the first of the line.
+ * Header slots in this worker (SPEC 8): which of its exchanges hold a slot, and
+ * which wait for one, in a queue for each sandbox. The ledger counts the slots
+ * of all workers. When it grants this worker a slot, it marks the record as
+ * pending and rings this worker's bell; the slot then goes to the first of the
+ * queue.
  */
 
 #include "base/list.h"
@@ -17,14 +18,14 @@ struct task;
 
 enum slot_state { SLOT_NONE, SLOT_WAITS, SLOT_HELD };
 
-/* Of one exchange, by value; zeroed to begin with. Given back, or out of its
- * line, by slot_release() before it goes. */
+/* Embedded in an exchange, which zeroes it first, and calls slot_release()
+ * before it ends. */
 struct slot {
     enum slot_state state;
-    struct list node; /* of its line, while it waits */
+    struct list node; /* in its queue, while it waits */
     struct slots *slots;
     struct task *task;
-    unsigned index; /* the sandbox's record */
+    unsigned index; /* of the sandbox's record */
     uint64_t serial;
 };
 
@@ -32,23 +33,26 @@ struct slot_ask {
     uint64_t serial; /* of the sandbox */
     unsigned index;
     unsigned limit;    /* slots of that sandbox, 1 to LEDGER_SLOTS_MAX */
-    uint64_t revision; /* that says so: worker_revision() */
-    unsigned queue;    /* how many of its requests may wait, over all workers */
-    struct task *task; /* woken when the slot is held after all */
+    uint64_t revision; /* that sets the limit: worker_revision() */
+    unsigned queue;    /* how many of its requests may wait, of all workers */
+    struct task *task; /* woken when a slot that waited is held */
 };
 
-/* For a worker; the ledger has a row of this process's and outlives it. */
+/* One for each worker. This process has a row in the ledger, which outlives the
+ * slots. When they are freed no slot is held and none waits. */
 struct slots *slots_new(struct loop *loop, struct ledger *ledger);
-void slots_free(struct slots *s); /* no slot is held, none waits */
+void slots_free(struct slots *s);
 
-/* The limit of `ask` alone, at once for those that wait in any worker; of an
- * older revision than another's it changes nothing. */
+/* Sets `ask->limit`, and asks for nothing: waiters of all workers get at once
+ * what the limit frees. It changes nothing if a newer revision has set the
+ * limit. */
 void slots_set_limit(struct slots *s, const struct slot_ask *ask);
 
-/* slot->state is SLOT_HELD at once, or SLOT_WAITS. False: the queue is full. */
+/* Makes slot->state SLOT_HELD, or SLOT_WAITS. False: it is neither, as the
+ * queue is full, or the ledger has no record of this sandbox. */
 must_check bool slot_acquire(
     struct slots *s, struct slot *slot, const struct slot_ask *ask);
 
-/* At any time, any number of times: what is held goes back, and what waits
- * leaves its line. */
+/* Gives back a slot that is held, and takes one that waits out of its queue.
+ * May be called at any time, and again. */
 void slot_release(struct slot *slot);

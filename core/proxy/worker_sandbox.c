@@ -121,7 +121,7 @@ judge_conn(struct conn *c, void *arg)
     }
 }
 
-/* Those that wait in the line may have a slot now. */
+/* Those that wait in the queue may have a slot now. */
 static void
 set_slots(struct worker *w, const struct sandbox *sb)
 {

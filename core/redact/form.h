@@ -1,9 +1,11 @@
 #pragma once
 
 /*
- * The forms of one run of a value, before any escape: its bytes, and what it
- * determines of base64 and base64url where these began 0, 1 or 2 bytes (mod 3)
- * before it. No branch and no look-up depends on the value's bytes.
+ * The forms of one run of a value, without escapes: its bytes as they are, and
+ * the characters of base64 and of base64url that the run alone determines. A
+ * text in base64 may have begun 0, 1 or 2 bytes (modulo 3) before the run: each
+ * of the three gives other characters. No branch and no look-up here depends
+ * on the value's bytes.
  */
 
 #include "redact/token.h"
@@ -19,12 +21,12 @@ enum redact_form_kind {
 };
 
 struct redact_form {
-    struct str run;  /* of the value */
-    unsigned secret; /* its place among the keys */
+    struct str run;  /* lent by the value */
+    unsigned secret; /* the index of the value in redact_keys.secrets */
     unsigned kind;
 };
 
-/* The run's first bit that begins a character of its own. */
+/* The first bit of the run at which a character of base64 begins. */
 static inline size_t
 redact_form_first_bit(unsigned kind)
 {
@@ -32,7 +34,7 @@ redact_form_first_bit(unsigned kind)
     return (lead + 5) / 6 * 6 - lead;
 }
 
-/* Characters that are the run's wholly. */
+/* How many characters are made of bits of the run alone. */
 static inline size_t
 redact_form_length(const struct redact_form *f)
 {
@@ -41,7 +43,7 @@ redact_form_length(const struct redact_form *f)
                : (f->run.n * 8 - redact_form_first_bit(f->kind)) / 6;
 }
 
-/* Whether the character behind them has bits of the run. */
+/* Whether one more character is made in part of bits of the run. */
 static inline bool
 redact_form_has_rest(const struct redact_form *f)
 {
@@ -49,8 +51,8 @@ redact_form_has_rest(const struct redact_form *f)
            (f->run.n * 8 - redact_form_first_bit(f->kind)) % 6 != 0;
 }
 
-/* The character for six bits, by sums: all bits of v > n are those of a sign.
- */
+/* The character for six bits `v`, without a branch: (n - v) >> 8 has all bits
+ * set when v > n, and none otherwise. */
 static inline unsigned char
 redact_form_base64(int v, bool is_url)
 {

@@ -1,6 +1,7 @@
 /*
- * A handful of guesses, in any order, and of places where a form was found: of
- * one run the stages are looked at in turn, so that either may be first.
+ * A handful of guesses and a handful of places where a form was found. The
+ * stages of a run are searched one after the other, so a guess may come before
+ * the form at its bytes or after it.
  */
 
 #include "redact/guess.h"
@@ -11,7 +12,8 @@ redact_guesses_init(struct redact_guesses *g)
     g->n = g->n_found = 0;
 }
 
-/* The place of a form that has some of these bytes; NULL: there is none. */
+/* The place of a form that shares bytes with [from, to); NULL: there is none.
+ */
 static struct redact_place *
 place_find(struct redact_guesses *g, uint64_t from, uint64_t to)
 {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Guesses that are not told yet: another form, or one that is found when
- * escapes are undone, may show that they are none. For scan.c.
+ * Guesses that are not reported yet. A form that is found later at the same
+ * bytes shows that nobody guessed there. For scan.c.
  */
 
 #include "redact/scan.h"
@@ -14,7 +14,7 @@ struct redact_guess {
     uint64_t from, to; /* in the text */
 };
 
-/* Where a form stands, in the text. */
+/* Where a form was found, in the text. */
 struct redact_place {
     uint64_t from, to;
 };
@@ -22,22 +22,23 @@ struct redact_place {
 struct redact_guesses {
     unsigned n, n_found;
     struct redact_guess items[REDACT_GUESSES];
-    struct redact_place found[REDACT_GUESSES]; /* the last of n_found */
+    struct redact_place found[REDACT_GUESSES]; /* the last ones of n_found */
 };
 
 void redact_guesses_init(struct redact_guesses *g);
 
-/* False: there is no room for it, and it is told at once. */
+/* Keeps a guess, unless a form was found at its bytes. False: there is no room,
+ * and the caller reports it at once. */
 must_check bool redact_guesses_add(
     struct redact_guesses *g, struct redact_guess guess);
 
-/* A form stands there: no guess was made at these bytes, nor will be that is
- * found later. */
+/* A form was found at these bytes: drops the guesses that have some of them,
+ * and remembers the place for redact_guesses_add(). */
 void redact_guesses_clear(struct redact_guesses *g, uint64_t from, uint64_t to);
 
-/* Takes one that ends at `end` or before it; false: there is none. */
+/* Takes out one guess that ends at `end` or before it. False: there is none. */
 must_check bool redact_guesses_take(
     struct redact_guesses *g, uint64_t end, struct redact_guess *guess);
 
-/* Only of the first `n` secrets. */
+/* Keeps the guesses of the first `n` secrets only. */
 void redact_guesses_change(struct redact_guesses *g, unsigned n);

@@ -1,6 +1,6 @@
 /*
- * Two sums of the time that was waited, and when each begins anew. Called by
- * modules/redact.c with each run of its filter.
+ * Two sums of the time that weir waited, and when each begins anew. Called by
+ * modules/redact.c each time that its filter runs.
  */
 
 #include "redact/hold.h"
@@ -19,7 +19,7 @@ hold_feed(struct hold *h, double now, size_t n, size_t held)
     h->quiet = n != 0 ? 0 : h->quiet + waited;
     h->waited += waited;
     AN(held <= h->end + n);
-    if (held <= n) { /* none of it was there before: another run */
+    if (held <= n) { /* another run: no byte of it is an old one */
         h->waited = 0;
     }
     h->end += n;

@@ -1,13 +1,14 @@
 #pragma once
 
 /*
- * How long the open end of a text is held back (SPEC 7): until `limit` seconds
- * of waiting for the origin went by without a byte, or HOLD_RUN_MAX (or
- * `limit`, if that is more) since the run began. Only waiting counts: a sandbox
- * that does not read must not be able to turn this clock.
+ * How long the open run at the end of a text is held back (SPEC 7). The hold
+ * ends when weir has waited for the origin for `limit` seconds without a byte,
+ * or for HOLD_RUN_MAX (or `limit`, if that is more) since the run began. Only
+ * the time in which weir waits for the origin counts: a sandbox that does not
+ * read must not make the hold end sooner.
  *
- * It is told how many bytes are held, and asks nothing about them: when they
- * go depends on nothing else.
+ * A hold knows how many bytes are held, never which: so the time at which they
+ * leave tells nothing about them.
  */
 
 #include "base/str.h"
@@ -16,22 +17,22 @@
 
 struct hold {
     double limit;
-    bool is_waiting;
-    double since;  /* ... this is the clock_mono() at which that began */
-    double quiet;  /* seconds of waiting since the last byte, and ... */
-    double waited; /* ... since the run began */
-    uint64_t end;  /* of the text so far, in bytes */
+    bool is_waiting; /* for the origin, and ... */
+    double since;    /* ... the clock_mono() at which that began */
+    double quiet;    /* seconds waited since the last byte */
+    double waited;   /* seconds waited since the run began */
+    uint64_t end;    /* of the text so far, in bytes */
 };
 
 void hold_init(struct hold *h, double limit);
 
-/* `n` more bytes came, or none; the last `held` of the text are a run that may
- * go on. */
+/* `n` more bytes came (0: none). The last `held` bytes of the text are a run
+ * that may go on. */
 void hold_feed(struct hold *h, double now, size_t n, size_t held);
 
-/* Whether nothing is to be held back now. */
+/* Whether the hold has ended, so that all bytes may leave. */
 bool hold_is_over(const struct hold *h);
 
-/* All that is not held was taken, and the origin is waited for: until the next
- * hold_feed(). Returns when that would be the end of the hold. */
+/* weir waits for the origin from now on, until the next hold_feed(). Returns
+ * the clock_mono() at which the hold ends if no byte comes. */
 double hold_wait(struct hold *h, double now);

@@ -1,8 +1,9 @@
 /*
- * The table has for each form its windows at the last `stride` places: of the
- * windows that are tried, which stand so far apart, each whole form has one of
- * these. A tag lies in one of two buckets, which its other words name: so that
- * few are full, and nothing is ever looked for in a third.
+ * Of each form the table has the last `stride` windows. A scan looks up every
+ * stride-th window of a text: so wherever a whole form stands in the text, one
+ * of its last windows is looked up. A tag lies in one of two buckets, which
+ * its other words name (two-choice hashing): so few buckets are full, and a
+ * look-up reads two.
  */
 
 #include "redact/keys.h"
@@ -51,6 +52,7 @@ tag_of(const struct redact_keys *k, unsigned window, uint32_t tag[4])
 {
     const struct redact_form *f = &k->forms[window / k->stride];
     unsigned char bytes[REDACT_WINDOW];
+    AN(redact_form_length(f) >= REDACT_WINDOW + window % k->stride);
     size_t from = redact_form_length(f) - REDACT_WINDOW - window % k->stride;
     for (unsigned i = 0; i < REDACT_WINDOW; i++) {
         bytes[i] = redact_form_byte(f, from + i);
@@ -72,7 +74,8 @@ count(const struct redact_keys *k, uint32_t bucket)
     return n;
 }
 
-/* Behind the others with that tag, if the bucket has it. */
+/* Chains the window to those with the same tag. False: the bucket has no such
+ * tag. */
 static bool
 join(struct redact_keys *k, uint32_t bucket, uint32_t tag, uint32_t window)
 {
@@ -119,7 +122,8 @@ free_table(struct redact_keys *k)
     k->first = NULL;
 }
 
-/* With so many buckets, a power of two. */
+/* Makes the table with so many buckets, a power of two. False: that is too few.
+ */
 static bool
 fill(struct redact_keys *k, uint32_t n_buckets, uint32_t n_windows)
 {
@@ -143,7 +147,10 @@ static void
 keys_init(struct redact_keys *k, const struct str *secrets, unsigned n,
     bool is_portable)
 {
-    *k = (struct redact_keys){ .secrets = secrets, .n = n };
+    AN(n == 0 || secrets != NULL);
+    *k = (struct redact_keys){
+        .magic = REDACT_KEYS_MAGIC, .secrets = secrets, .n = n
+    };
     redact_prf_init(&k->prf, !is_portable);
     unsigned way = 0;
     while (is_portable && simd_way(way + 1) != NULL) {
@@ -155,6 +162,8 @@ keys_init(struct redact_keys *k, const struct str *secrets, unsigned n,
     k->forms = xcalloc((k->n_forms + (size_t)1) * sizeof *k->forms);
     forms_of(secrets, n, k->forms);
     measure(k);
+    AN(k->stride != 0 && k->stride <= REDACT_STRIDE_MAX);
+    AN(k->shortest >= REDACT_WINDOW && k->longest <= REDACT_FORM_MAX);
     uint32_t n_windows = k->n_forms * k->stride, n_buckets = 4;
     k->next = xalloc((n_windows + (size_t)1) * sizeof *k->next);
     while (n_buckets < n_windows - n_windows / 3) {
@@ -181,6 +190,7 @@ redact_keys_init_portable(
 void
 redact_keys_fini(struct redact_keys *k)
 {
+    CHECK(k, REDACT_KEYS_MAGIC);
     free_table(k);
     redact_prf_fini(&k->prf);
     xfree(k->forms);

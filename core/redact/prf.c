@@ -1,6 +1,6 @@
 /*
- * AES by os/simd.h, SipHash (Aumasson and Bernstein, 2012) by shifts and sums:
- * neither looks up memory by what it is given.
+ * AES is os/simd.h's; SipHash (Aumasson and Bernstein, 2012) is shifts and
+ * sums. Neither reads memory at an address that depends on its input.
  */
 
 #include "redact/prf.h"

@@ -2,8 +2,9 @@
 
 /*
  * A pseudo-random function of 16 bytes under a random key: AES-128 where the
- * processor has it, else SipHash-2-4 (128 bits). Whoever does not know the key
- * learns nothing of two inputs but whether they are the same.
+ * processor has it, otherwise SipHash-2-4 (128 bits). From the outputs for two
+ * inputs, one who does not know the key learns only whether the inputs are
+ * the same.
  */
 
 #include "os/simd.h"
@@ -16,11 +17,10 @@ struct redact_prf {
     uint64_t sip[2];
 };
 
-/* With a key of its own. `may_aes`: false only in tests of what serves other
- * processors. */
+/* Draws a random key. `may_aes` is false only in tests of SipHash. */
 void redact_prf_init(struct redact_prf *p, bool may_aes);
-void redact_prf_fini(struct redact_prf *p); /* wipes it */
+void redact_prf_fini(struct redact_prf *p); /* wipes the key */
 
-/* Of the `n` windows at at[0], at[1] ... */
+/* Writes to out[i] the tag of the window at at[i], for `n` windows. */
 void redact_prf_tags(const struct redact_prf *p, const unsigned char *const *at,
     unsigned n, uint32_t (*out)[4]);

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * Rows of bits that are set in the masks of blocks of 64 bytes, of which bit 0
- * is the first byte's. For scan.c.
+ * Rows of set bits in the masks of blocks. A block is 64 bytes; its mask has
+ * one bit for each byte, bit 0 for the first. For scan.c.
  */
 
 #include "base/obj.h"
 
 #define BLOCK 64
 
-/* Bit i: the mask has bits i to i + n - 1; `n` is 16 to 64. */
+/* Bit i of the result: the mask has bits i to i + n - 1; `n` is 16 to 64. */
 static inline uint64_t
 long_runs(uint64_t mask, unsigned n)
 {
@@ -22,8 +22,8 @@ long_runs(uint64_t mask, unsigned n)
     return mask & mask >> (more - some);
 }
 
-/* Bit i: 16 bits in a row end there, be it that they begin in the mask of the
- * block before. */
+/* Bit i of the result: a row of 16 bits ends there. It may have begun in
+ * `last`, the mask of the block before. */
 static inline uint64_t
 long_ends(uint64_t last, uint64_t mask)
 {
@@ -36,8 +36,9 @@ long_ends(uint64_t last, uint64_t mask)
     return mask & (mask << 8 | last >> 56);
 }
 
-/* From where 16 bits in a row end, in a mask and in the one before: where `n`
- * do, 16 to 64. */
+/* Bit i of the result: a row of `n` bits ends there, 16 to 64. `last` and
+ * `ends` are what long_ends() returned for the block before and for this one.
+ */
 static inline uint64_t
 longer_ends(uint64_t last, uint64_t ends, unsigned n)
 {
@@ -48,7 +49,7 @@ longer_ends(uint64_t last, uint64_t ends, unsigned n)
     return ends & (ends << more | last >> 1 >> (BLOCK - 1 - more));
 }
 
-/* The bits of a mask from `from` on that are set, as many as in a row. */
+/* How many bits are set in a row from bit `from` on. */
 static inline unsigned
 row(uint64_t mask, unsigned from)
 {
@@ -56,21 +57,21 @@ row(uint64_t mask, unsigned from)
     return others != 0 ? (unsigned)__builtin_ctzll(others) : BLOCK;
 }
 
-/* ... and those at its end. */
+/* How many bits are set in a row at the mask's end. */
 static inline unsigned
 last_row(uint64_t mask)
 {
     return mask != UINT64_MAX ? (unsigned)__builtin_clzll(~mask) : BLOCK;
 }
 
-/* The first `n` bits, or all. */
+/* A mask of the first `n` bits; of all from 64 on. */
 static inline uint64_t
 low_bits(size_t n)
 {
     return n < BLOCK ? (UINT64_C(1) << n) - 1 : UINT64_MAX;
 }
 
-/* Whether bits [from, from + n) have one; n is at most 63. */
+/* Whether one of the bits [from, from + n) is set; n is at most 63. */
 static inline bool
 has_bits(uint64_t mask, unsigned from, unsigned n)
 {

@@ -1,7 +1,8 @@
 /*
- * A stage tries a window when the bytes of any form that it may be of are there
- * or the run has ended: so nothing waits for a form in particular. What a stage
- * keeps behind that is as long as the longest form.
+ * A stage looks up a window when `stride` bytes follow it, or when the run has
+ * ended: then the stage has all bytes of any form that the window may be part
+ * of, and no window waits for one form alone. Of what was looked up, a stage
+ * keeps as many bytes as the longest form has.
  */
 
 #include "redact/run.h"
@@ -9,14 +10,14 @@
 #include "base/mem.h"
 #include "redact/undo.h"
 
-/* Taken at once. */
+/* So many bytes are taken at once. */
 #define CHUNK 1024
 
-/* What may lie between the history and the end: windows that wait, an escape
- * that is not decided. */
+/* What may lie between the history and the end: windows that cannot be looked
+ * up yet, and the start of an escape. */
 #define WAITING (2 * (REDACT_WINDOW + REDACT_STRIDE_MAX + REDACT_ESCAPE_MAX))
 
-/* What may be read, and written, behind them. */
+/* So many bytes behind a stage's bytes may be read and written. */
 #define SLACK 128
 
 _Static_assert(2 * REDACT_FORM_MAX + WAITING + CHUNK <= 64 * REDACT_MARKS_MAX,
@@ -87,7 +88,8 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* A stretch begins, behind another if there is room for more than its start. */
+/* A stretch begins behind those before it, or where these leave too little
+ * room, at the start of the stage's memory. */
 static void
 stage_begin(struct redact_run *r, struct redact_batch *b,
     struct redact_stage *st, uint32_t at)
@@ -107,7 +109,8 @@ stage_begin(struct redact_run *r, struct redact_batch *b,
     st->is_on = true;
 }
 
-/* Makes room: all goes but what is waited for, and the history before it. */
+/* Makes room: keeps what is still to be looked up or undone, and the history
+ * before that. */
 static void
 stage_trim(
     const struct redact_run *r, struct redact_batch *b, struct redact_stage *st)
@@ -144,7 +147,7 @@ stage_try(const struct redact_run *r, struct redact_batch *b,
 static void stage_step(
     struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end);
 
-/* What a stage holds is looked at when it is full, and when no more comes. */
+/* Makes room for a byte at least: a full stage is searched first. */
 static void
 stage_room(struct redact_run *r, struct redact_batch *b, unsigned i)
 {
@@ -156,7 +159,8 @@ stage_room(struct redact_run *r, struct redact_batch *b, unsigned i)
     AN(st->n < r->room);
 }
 
-/* The offsets of the next `n` bytes to be given on, and of their end. */
+/* Writes to `to` the offsets of the next `n` bytes to be undone, and of their
+ * end. */
 static void
 copy_offsets(const struct redact_run *r, const struct redact_stage *from,
     uint32_t *to, size_t n)
@@ -173,7 +177,7 @@ copy_offsets(const struct redact_run *r, const struct redact_stage *from,
     }
 }
 
-/* Plain bytes for the next stage. */
+/* Gives `n` bytes that are no escape to the next stage. */
 static void
 stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
 {
@@ -190,8 +194,8 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
     }
 }
 
-/* A byte for the next stage that was an escape, and those behind it that are
- * percent-encoded too, as a text may be that is encoded byte for byte. */
+/* Gives the byte of an escape to the next stage, and at once the bytes of all
+ * escapes of '%' that follow it: some texts encode every byte. */
 static void
 stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
     const struct redact_escape *e)
@@ -216,7 +220,8 @@ stage_put(struct redact_run *r, struct redact_batch *b, unsigned i,
     }
 }
 
-/* The next stage begins with what may be of a form that has the escape. */
+/* Starts the next stage, with the bytes before the escape that may belong to a
+ * form with it. */
 static void
 undo_begin(
     struct redact_run *r, struct redact_batch *b, unsigned i, size_t escape)
@@ -228,13 +233,14 @@ undo_begin(
     stage_copy(r, b, i, escape - st->undone);
 }
 
-/* Plain bytes before `end` for the next stage, whose stretch ends when it has
- * had no escape for long. */
+/* Gives the bytes before `end`, which are no escapes, to the next stage. After
+ * too many of them its stretch ends. */
 static void
 undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
 {
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
-    size_t quiet = r->history + 1; /* a form's, and the rest of its bits */
+    size_t quiet =
+        r->history + 1; /* a form, and the character with its last bits */
     stage_copy(r, b, i, smaller(end - st->undone, quiet - to->quiet));
     if (to->quiet == quiet) {
         stage_step(r, b, i + 1, true);
@@ -242,7 +248,8 @@ undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
     }
 }
 
-/* Gives a stage's bytes to the next one, for as long as there are escapes. */
+/* Undoes the escapes of stage `i`: gives its bytes to the next stage, from
+ * shortly before an escape until long after it. */
 static void
 undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
 {
@@ -271,7 +278,7 @@ undo(struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
     }
 }
 
-/* What a stage has got. */
+/* Looks up the windows of stage `i`, then undoes its escapes. */
 static void
 stage_step(
     struct redact_run *r, struct redact_batch *b, unsigned i, bool is_end)
@@ -319,7 +326,7 @@ redact_run_end(struct redact_run *r, struct redact_batch *b)
     stage_step(r, b, 0, true);
 }
 
-/* Only ever to more room: what is there stays. */
+/* The room only grows: what the stages hold stays. */
 void
 redact_run_change(
     struct redact_run *r, const struct redact_keys *keys, unsigned n)

@@ -1,11 +1,10 @@
 /*
- * Finds a text's runs of token bytes. A run that is shorter than every form is
- * passed over: a longer one has the whole of one of the samples, 16 bytes each,
- * that are taken so far apart that it cannot lie between two of them; around
- * one that has token bytes only, its run is looked for. A run that begins and
- * ends in a piece and has no escapes is looked at where it lies; a short one
- * that has some, in a redact_whole; and in a redact_run, one that is long or
- * goes on behind the piece.
+ * Finds a text's runs of token bytes. It passes quickly over those that are
+ * shorter than every form: it takes samples of 16 bytes, so close to each other
+ * that a longer run has one, and measures a run only if a sample is of token
+ * bytes. A run without escapes that lies in one piece is searched there; a
+ * short one with escapes goes into a redact_whole; a long one with escapes, or
+ * one that goes on behind the piece, into a redact_run.
  */
 
 #include "redact/scan.h"
@@ -15,37 +14,37 @@
 #include "redact/token.h"
 #include "redact/whole.h"
 
-/* Looked at at once. */
-#define SAMPLES 64
+#define SAMPLES 64 /* of one call, as are ... */
 #define BLOCKS 64
 
-/* A run's bytes before the sample that it is found by, and itself, and as many
- * behind it are of one block. */
+/* The most for feed.least, so that one block has the sample by which a run is
+ * found, and all bytes before it that the run may have without another. */
 #define LEAST_MAX 47
 
-/* Runs that are looked at have so many bytes, or more: then a few samples tell
- * where one may be. */
+/* From such a feed.least on, samples far apart (take_sparse()) are quicker than
+ * all blocks (take_dense()). */
 #define SPARSE_LEAST 23
 
-/* One piece's work. */
+/* The work on one piece. */
 struct feed {
     struct redact_scan *scan;
     const unsigned char *piece, *end;
-    uint64_t offset; /* of the piece */
-    uint64_t floor;  /* what is before it was let go */
-    unsigned least;  /* bytes of a run that is looked at, or LEAST_MAX */
-    const unsigned char *begin; /* of the run that is open; NULL: none is */
-    bool has_special;           /* that run, in the piece */
-    bool has_plain;             /* ... 16 bytes in a row, none special */
-    uint64_t last;              /* ... the last block's that are not special */
-    bool is_open;               /* it began before the piece */
-    bool is_end;                /* of the text too */
+    uint64_t offset; /* of the piece, in the text */
+    uint64_t floor;  /* the bytes of the text before it were let go */
+    unsigned least;  /* bytes of the shortest form; at most LEAST_MAX */
+    const unsigned char
+        *begin;       /* of the open run in the piece; NULL: none is */
+    bool has_special; /* it has special bytes */
+    bool has_plain;   /* it has 16 bytes in a row that are not */
+    uint64_t last;    /* ... the last block's that are not special */
+    bool is_open;     /* it began before the piece */
+    bool is_end;      /* the text ends with the piece */
     redact_report *report;
     void *arg;
     struct redact_batch *batch;
     struct redact_whole *whole;
-    struct redact_guesses *guesses; /* of short runs */
-    struct redact_run *run; /* for runs that end in the piece; NULL: none yet */
+    struct redact_guesses *guesses; /* of runs in `whole` or in the piece */
+    struct redact_run *run;         /* NULL: no run needed one yet */
 };
 
 static size_t
@@ -63,7 +62,8 @@ least_of(const struct redact_scan *s)
 void
 redact_scan_init(struct redact_scan *s, const struct redact_keys *keys)
 {
-    *s = (struct redact_scan){ .keys = keys };
+    CHECK(keys, REDACT_KEYS_MAGIC);
+    *s = (struct redact_scan){ .magic = REDACT_SCAN_MAGIC, .keys = keys };
 }
 
 static void
@@ -78,11 +78,13 @@ redact_scan_fini(struct redact_scan *s)
 {
     run_free(s);
     s->keys = NULL;
+    s->magic = 0;
 }
 
 void
 redact_scan_reset(struct redact_scan *s)
 {
+    CHECK(s, REDACT_SCAN_MAGIC);
     run_free(s);
     s->offset = s->open = s->released = 0;
 }
@@ -139,7 +141,7 @@ on_hit(void *arg, const struct redact_span *span, enum redact_event event,
     }
 }
 
-/* Those of runs that have ended before `end`. */
+/* Reports the guesses before `end`, where no form can be found any more. */
 static void
 tell_guesses(const struct feed *f, struct redact_guesses *guesses, uint64_t end)
 {
@@ -149,7 +151,6 @@ tell_guesses(const struct feed *f, struct redact_guesses *guesses, uint64_t end)
     }
 }
 
-/* Whether the run may hold a form. */
 static inline bool
 is_long(
     const struct feed *f, const unsigned char *from, const unsigned char *to)
@@ -173,8 +174,8 @@ run_feed(struct feed *f, const unsigned char *from, const unsigned char *to)
         f->run, f->batch, str_n((const char *)from, (size_t)(to - from)));
 }
 
-/* A run with escapes that the piece has whole. The backslashes that it may end
- * with, before a quote of JSON in JSON, are of no form. */
+/* Searches a run with escapes that the piece has whole. Backslashes at its end
+ * (JSON in JSON has them before a quote) belong to no form. */
 static void
 run_escaped(struct feed *f, const unsigned char *from, const unsigned char *to,
     bool has_plain)
@@ -195,7 +196,7 @@ run_escaped(struct feed *f, const unsigned char *from, const unsigned char *to,
     }
 }
 
-/* Where in a block a backslash is, or a '%' that begins an escape. */
+/* Where the block at `p` has a backslash, or a '%' that begins an escape. */
 static uint64_t
 escapes_of(const struct feed *f, const unsigned char *p)
 {
@@ -224,7 +225,7 @@ has_escapes(
            (escapes_of(f, p) & low_bits((size_t)(to - p))) != 0;
 }
 
-/* The open run ends at `to`. */
+/* The open run ends at `to`: searches it. */
 static void
 close_run(struct feed *f, const unsigned char *to)
 {
@@ -243,7 +244,7 @@ close_run(struct feed *f, const unsigned char *to)
     }
 }
 
-/* As classify(), of a block that the piece does not have whole. */
+/* classify() for a block that is not whole in the piece. */
 static __attribute__((noinline)) void
 classify_edge(const struct feed *f, const unsigned char *p, size_t before,
     struct simd_masks *m)
@@ -256,8 +257,8 @@ classify_edge(const struct feed *f, const unsigned char *p, size_t before,
     f->scan->keys->simd->classify(&redact_token, copy, 1, m);
 }
 
-/* A block that begins `before` bytes before `p`. What is not of the piece is no
- * token byte. */
+/* Classifies the block that begins `before` bytes before `p`. Bytes outside the
+ * piece count as no token bytes. */
 static inline void
 classify(const struct feed *f, const unsigned char *p, size_t before,
     struct simd_masks *m)
@@ -270,7 +271,7 @@ classify(const struct feed *f, const unsigned char *p, size_t before,
     }
 }
 
-/* Bytes of the open run that a block has, a bit each. */
+/* Notes what bytes the open run has in a block, where its bits are `its`. */
 static void
 note(struct feed *f, const struct simd_masks *m, uint64_t its)
 {
@@ -280,7 +281,7 @@ note(struct feed *f, const struct simd_masks *m, uint64_t its)
     f->last = plain;
 }
 
-/* The open run's end; `p` is behind what is known of it. */
+/* Follows the open run from `p` on. Returns its end. */
 static const unsigned char *
 follow(struct feed *f, const unsigned char *p)
 {
@@ -295,8 +296,8 @@ follow(struct feed *f, const unsigned char *p)
     return p;
 }
 
-/* A run that begins at `p` with the `n` bytes of a block from `from` on: with
- * special bytes, or no block has it whole. Returns its end. */
+/* Takes a run that begins at `p` with the `n` bytes of a block from `from` on:
+ * it has special bytes, or goes on behind the block. Returns its end. */
 static __attribute__((noinline)) const unsigned char *
 take_any(struct feed *f, const unsigned char *p, const struct simd_masks *m,
     unsigned from, unsigned n)
@@ -315,8 +316,8 @@ take_any(struct feed *f, const unsigned char *p, const struct simd_masks *m,
     return p;
 }
 
-/* As take_any(), of a run that goes on behind the block: most often the next
- * one has its end, and none is special. */
+/* take_any() for a run that goes on behind the block. Most of them end in the
+ * next block and have no special byte: those are searched at once. */
 static __attribute__((noinline)) const unsigned char *
 take_two(struct feed *f, const unsigned char *p, const struct simd_masks *m,
     unsigned from, unsigned n)
@@ -337,8 +338,8 @@ take_two(struct feed *f, const unsigned char *p, const struct simd_masks *m,
     return take_any(f, p, m, from, n);
 }
 
-/* The run of which a sample stands at `p`, with as many bytes before it as
- * there may be. Returns its end. */
+/* Takes the run of the sample at `p`; with more than feed.least - 16 bytes
+ * before it, another sample would have found it. Returns the run's end. */
 static inline const unsigned char *
 take_run(struct feed *f, const unsigned char *p)
 {
@@ -361,8 +362,8 @@ take_run(struct feed *f, const unsigned char *p)
     return end;
 }
 
-/* Takes the runs of the samples of `hits`, the first of which is at `p`; those
- * of a run lie before its end. Returns the last one's. */
+/* Takes the runs of the samples in `hits`; bit i is the sample at p + i * step.
+ * A run may have several. Returns the end of the last run. */
 static const unsigned char *
 take_hits(struct feed *f, const unsigned char *p, size_t step, uint64_t hits)
 {
@@ -376,7 +377,7 @@ take_hits(struct feed *f, const unsigned char *p, size_t step, uint64_t hits)
     return end;
 }
 
-/* A run of at least `least` bytes has one of the samples whole. */
+/* Finds runs by samples: each run of at least `least` bytes has one. */
 static void
 take_sparse(struct feed *f, const unsigned char *p)
 {
@@ -396,8 +397,8 @@ take_sparse(struct feed *f, const unsigned char *p)
     }
 }
 
-/* Runs that end in a block, or go on there, and are long enough from a bit of
- * `ends` on; but those that end before `done`. */
+/* Takes the runs that are long enough at a bit of `ends` and end behind `done`.
+ */
 static const unsigned char *
 take_ends(struct feed *f, const unsigned char *p, uint64_t ends,
     const unsigned char *done)
@@ -412,8 +413,9 @@ take_ends(struct feed *f, const unsigned char *p, uint64_t ends,
     return done;
 }
 
-/* A block, the one behind `last`; `ends`: where 16 bytes in a row end in that,
- * and then in the block. Runs before `done` are taken. */
+/* Takes the runs of a block that end behind `done`. Its masks are last[1],
+ * those of the block before last[0]; *ends is long_ends() of that one, then of
+ * it. */
 static inline const unsigned char *
 take_block(struct feed *f, const unsigned char *p,
     const struct simd_masks *last, uint64_t *ends, const unsigned char *done)
@@ -426,8 +428,7 @@ take_block(struct feed *f, const unsigned char *p,
     return take_ends(f, p, longer_ends(before, *ends, f->least), done);
 }
 
-/* Of runs that may be so short that there would be a sample for every few
- * bytes. The masks of the block before the first stand before theirs. */
+/* Finds runs by the masks of all blocks; masks[0] is of the block before. */
 static void
 take_dense(struct feed *f, const unsigned char *p)
 {
@@ -449,8 +450,7 @@ take_dense(struct feed *f, const unsigned char *p)
     }
 }
 
-/* The run that is open at the end of the piece, if it is not known: it is
- * shorter than `least`. */
+/* Finds the run that is open at the piece's end; one not known yet is short. */
 static void
 find_open(struct feed *f)
 {
@@ -482,7 +482,6 @@ take_piece(struct feed *f)
     find_open(f);
 }
 
-/* The run that is open at the end of the piece, to be gone on with. */
 static void
 keep_open(struct feed *f)
 {
@@ -499,6 +498,9 @@ keep_open(struct feed *f)
 static void
 take(struct redact_scan *s, struct feed *f)
 {
+    CHECK(s->keys, REDACT_KEYS_MAGIC);
+    AN(s->open <= s->offset && s->released <= s->offset);
+    AN((s->run != NULL) == (s->open < s->offset));
     struct redact_batch batch;
     struct redact_whole whole;
     struct redact_guesses guesses;
@@ -564,7 +566,7 @@ redact_scan_end(struct redact_scan *s, redact_report *fn, void *arg)
     redact_scan_last(s, STR(""), fn, arg);
 }
 
-/* Of at most a block: as most values of fields are. */
+/* Whether a text of at most a block has a run with room for a form. */
 static bool
 has_long_run(const struct redact_scan *s, struct str text)
 {
@@ -589,7 +591,8 @@ void
 redact_scan_change(
     struct redact_scan *s, const struct redact_keys *keys, unsigned n)
 {
-    AN(n <= keys->n);
+    CHECK(keys, REDACT_KEYS_MAGIC);
+    AN(n <= keys->n && n <= s->keys->n);
     s->keys = keys;
     if (s->run != NULL) {
         redact_run_change(s->run, keys, n);

@@ -4,8 +4,8 @@
 
 #include "redact/token.h"
 
-/* Rows of ASCII by their high half, a bit each: 2; 3; 4 and 6; 5; 7; and two
- * bits for '%' and '\'. */
+/* A bit for each row of ASCII, by the byte's upper four bits: 2; 3; 4 and 6; 5;
+ * 7; and two bits for '%' and '\'. */
 const struct simd_class redact_token = {
     .low = { 0x1a, 0x1e, 0x1e, 0x1e, 0x1e, 0x5f, 0x1e, 0x1e, 0x1e, 0x1e, 0x1c,
         0x05, 0x8c, 0x05, 0x15, 0x0d },
@@ -18,10 +18,10 @@ const struct simd_class redact_token = {
 };
 
 /*
- * Credentials begin with what is public: the issuer, an account. Of a run with
- * `n` bytes only the last 16 and a third of the rest count as its random part,
- * and no window begins before that: else whoever knows what stands before a
- * random byte could try each value of it, and go on with the next.
+ * Credentials often begin with what is public: the issuer, an account. So of a
+ * run of `n` bytes only the last 16 and a third of the rest count as random,
+ * and no window begins before them. Otherwise one who knows all bytes of a
+ * window but the last could try each value of that one, and go on to the next.
  */
 unsigned
 redact_stride(size_t n)

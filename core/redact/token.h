@@ -1,19 +1,19 @@
 #pragma once
 
 /*
- * Token bytes, of which runs are made (SPEC 7), and how far apart windows are
- * tried in these.
+ * Token bytes, of which runs are made (SPEC 7), and how far apart the windows
+ * of a run are looked up.
  */
 
 #include "base/str.h"
 #include "os/simd.h"
 #include "redact/worth.h"
 
-/* Windows are tried at most so many bytes apart. */
+/* The most bytes from one window that is looked up to the next. */
 #define REDACT_STRIDE_MAX 24
 
-/* In a text: letters, digits, "+/-_.~", and, special, what escapes begin
- * with: '%' and '\'. */
+/* The token bytes of a text: letters, digits, "+/-_.~", and two that escapes
+ * begin with and that are special: '%' and '\'. */
 extern const struct simd_class redact_token;
 
 static inline bool
@@ -22,5 +22,5 @@ redact_is_token(unsigned char c)
     return (redact_token.low[c & 15] & redact_token.high[c >> 4]) != 0;
 }
 
-/* How far apart windows may be for a run of a value with `n` bytes. */
+/* How far apart windows may be to find a run of a value with `n` bytes. */
 unsigned redact_stride(size_t n);

@@ -1,5 +1,6 @@
 /*
- * All that is looked at is of the text: tables may be looked up by it.
+ * Only bytes of the text are read here, never a secret's: so looking up a table
+ * by them tells nothing.
  */
 
 #include "redact/undo.h"
@@ -40,7 +41,7 @@ redact_marks_init(struct redact_marks *m, const struct simd *simd,
     AN(n <= BLOCK * REDACT_MARKS_MAX);
     m->p = p;
     m->n = n;
-    /* What lies behind the `n` is not looked at. */
+    /* The last blocks are copied: nothing is read behind the `n` bytes. */
     memcpy(last, p + full * BLOCK, n - full * BLOCK);
     simd->escapes(&redact_token, p, full, m->masks);
     simd->escapes(&redact_token, last, blocks - full, m->masks + full);
@@ -52,8 +53,8 @@ redact_marks_init(struct redact_marks *m, const struct simd *simd,
     }
 }
 
-/* Two digits end an escape of so many bytes. The length; 1: it is none; 0: the
- * bytes behind must tell. */
+/* An escape of `length` bytes that two digits end. Returns its length; 1: it is
+ * no escape; 0: more bytes must tell. */
 static unsigned
 undo_hex(const unsigned char *p, size_t n, unsigned length, unsigned char *to)
 {
@@ -80,7 +81,8 @@ undo_unicode(const unsigned char *p, size_t n, unsigned char *to)
     return undo_hex(p, n, 6, to);
 }
 
-/* What the '%' or '\' at `p` begins, as above. */
+/* The escape that the '%' or '\' at `p` begins. Returns what undo_hex() does.
+ */
 static unsigned
 undo(const unsigned char *p, size_t n, unsigned char *to)
 {

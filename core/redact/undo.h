@@ -1,52 +1,56 @@
 #pragma once
 
 /*
- * Escapes, of percent-encoding and of JSON and the languages around it, that
- * stand for a token byte: %2D, \u002d, \x2d, \/ and \\. What another escape
- * stands for is of no form (\n, %20), and stays as it is: so it swallows no
- * first letter of one.
+ * Escapes that stand for a token byte: those of percent-encoding (%2D), of JSON
+ * and of languages like it (\u002d, \x2d, \/ and \\). Any other escape (\n,
+ * %20) stands for a byte that no form has, and is left as it is.
  */
 
 #include "redact/token.h"
 
-/* None has more bytes. */
+/* The most bytes of an escape. */
 #define REDACT_ESCAPE_MAX 6
 
-/* Bytes of a text, and where in them a backslash stands, or '%' and what makes
- * it an escape or may yet. */
+/* The most blocks of 64 bytes in a struct redact_marks. */
 #define REDACT_MARKS_MAX 64
+
+/* Bytes of a text, and a mask of where an escape may begin in them: at each
+ * backslash, and at each '%' that the digits of a token byte follow or may. */
 
 struct redact_marks {
     const unsigned char *p;
     size_t n;
-    uint64_t masks[REDACT_MARKS_MAX]; /* of 64 bytes each */
+    uint64_t masks[REDACT_MARKS_MAX]; /* a bit for each byte */
 };
 
-/* `n` is 64 * REDACT_MARKS_MAX at most; 65 bytes behind them may be read. */
+/* `n` is at most 64 * REDACT_MARKS_MAX. */
 void redact_marks_init(struct redact_marks *m, const struct simd *simd,
     const unsigned char *p, size_t n);
 
-/* An escape, or where it would be. */
+/* An escape, or the place where one may begin. */
 struct redact_escape {
     size_t at;
-    unsigned n; /* its bytes; 0: there is none, as far as bytes are there */
-    unsigned char byte;
+    unsigned n;         /* its length; 0: there is no whole escape */
+    unsigned char byte; /* that it stands for */
 };
 
-/* The first escape at `from` or behind it. Where there is none, `at` is what
- * the bytes behind may make one (`is_end`: there are none), or the end. */
+/* The first escape at `from` or behind it. If there is none, `at` is where an
+ * escape begins that more bytes may complete (`is_end`: none come), or the end
+ * of the bytes. */
 struct redact_escape redact_undo_next(
     const struct redact_marks *m, size_t from, bool is_end);
 
-/* A hexadecimal digit: redact_token's bits for a high and for a low half, which
- * meet if both are a token byte's, and its value. */
+/* A hexadecimal digit: its value, and the bits that redact_token has for it as
+ * the high and as the low digit. Two digits are a token byte if the `high` of
+ * the first and the `low` of the second share a bit. */
 struct redact_digit {
     uint8_t high, low, value;
 };
 
 extern const struct redact_digit redact_digits[256];
 
-/* The byte for "%" and the digits at `p`; 0: it is no token byte. */
+/* The byte for the two digits at `p`; 0: they are none, or it is no token byte.
+ */
 static inline unsigned char
 redact_undo_digits(const unsigned char *p)
 {

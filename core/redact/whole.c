@@ -1,17 +1,16 @@
 /*
- * A run is so short that a redact_run would begin each stage with its first
- * byte and end none before its last: so there is one stretch of a stage, and
- * nothing but its bytes to be kept.
+ * These runs are so short that in a redact_run every stage would hold all of
+ * the run, in one stretch: so a stage is nothing but its bytes.
  */
 
 #include "redact/whole.h"
 
 #include "redact/undo.h"
 
-/* Bytes are copied so many at once. */
+/* So many bytes are copied at once. */
 #define CHUNK 16
 
-/* A run's bytes in all stages, and what may be read behind them. */
+/* The bytes of a run in all stages, and what may be read behind them. */
 #define ROOM (REDACT_STAGES * (REDACT_WHOLE_MAX + CHUNK) + 128)
 
 void
@@ -29,7 +28,7 @@ whole_flush(struct redact_whole *w, struct redact_batch *b)
     redact_whole_init(w);
 }
 
-/* Up to a chunk is read and written behind the `n`. */
+/* Reads and writes up to a chunk behind the `n` bytes. */
 static void
 copy(unsigned char *to, const unsigned char *from, size_t n)
 {
@@ -38,8 +37,8 @@ copy(unsigned char *to, const unsigned char *from, size_t n)
     }
 }
 
-/* A stage's bytes with their escapes undone. Returns how many they are then;
- * 0: there was no escape. */
+/* Writes the bytes to `to` with their escapes undone. Returns how many it
+ * wrote; 0: there is no escape. */
 static size_t
 whole_undo(const struct simd *simd, const unsigned char *p, size_t n,
     unsigned char *to)
@@ -62,7 +61,8 @@ whole_undo(const struct simd *simd, const unsigned char *p, size_t n,
     return done + n - at;
 }
 
-/* The byte of a stage that byte `i` of the next one was made of. */
+/* The index in this stage, `n` bytes at `p`, of what byte `i` of the next stage
+ * was made of. */
 static size_t
 whole_before(
     const struct simd *simd, const unsigned char *p, size_t n, size_t i)

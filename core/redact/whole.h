@@ -1,19 +1,19 @@
 #pragma once
 
 /*
- * Short runs that are there whole and have escapes: undone again and again, to
- * the same windows as by run.h. Their bytes are kept until the batch that they
- * were given to is flushed. Where in the text a byte of theirs stands is found
- * out when there is something to be told.
+ * Short runs with escapes that a piece has whole. Their escapes are undone
+ * again and again, and the windows are those that run.h would give. Their bytes
+ * are kept until the batch that they were added to is flushed. Where in the
+ * text a byte stands is computed only for a hit.
  *
- * For scan.c. What is done depends on the text.
+ * For scan.c. What is done depends on the text, never on the secrets' bytes.
  */
 
 #include "redact/run.h"
 
 #define REDACT_WHOLE_MAX REDACT_HISTORY_MIN /* bytes of such a run */
 
-/* The run as it stands, and undone again and again. */
+/* A run as it stands (stage 0), and with each layer of escapes undone. */
 struct redact_whole_run {
     const unsigned char *begin; /* in the text */
     const unsigned char *bytes[REDACT_STAGES];
@@ -29,11 +29,12 @@ struct redact_whole {
 
 void redact_whole_init(struct redact_whole *w);
 
-/* A run of `n` bytes. `has_plain`: 16 in a row are no special ones. */
+/* Adds a run of `n` bytes. `has_plain`: 16 bytes in a row are not special (else
+ * no form can stand in it before an escape is undone). */
 void redact_whole_add(struct redact_whole *w, struct redact_batch *b,
     const unsigned char *run, size_t n, bool has_plain);
 
-/* Whether it is a span of one of them. */
+/* Whether the span is of such a run. */
 static inline bool
 redact_whole_has(const struct redact_whole *w, const struct redact_span *s)
 {
@@ -41,6 +42,6 @@ redact_whole_has(const struct redact_whole *w, const struct redact_span *s)
     return r >= w->runs && r < w->runs + LEN(w->runs);
 }
 
-/* Where bytes of a span of such a run stand in the text. */
+/* Where in the text the bytes of a span of such a run stand. */
 struct str redact_whole_range(const struct redact_whole *w,
     const struct redact_span *s, const struct simd *simd, struct str bytes);

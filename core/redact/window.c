@@ -1,13 +1,14 @@
 /*
- * The one place where a secret decides what is done is first_of(): whether a
- * tag of the table is that of a window; where one is, whether a form stands
- * there. All before that takes the same steps whatever the secrets are.
+ * A secret decides what is done in one place alone, first_of(): it says whether
+ * a tag of the table is the tag of a window and, if so, whether a form stands
+ * there. All code before it takes the same steps whatever the secrets are.
  */
 
 #include "redact/window.h"
 
-/* The first that is not 0; n: none. A branch for each of them, so that what is
- * returned is not made of them; by itself, so that a test can name it. */
+/* The index of the first value that is not 0; n: all are. It branches on each
+ * value, so that no result is computed from them; it is not inlined, so that
+ * memcheck_test.c can name it. */
 static __attribute__((noinline)) unsigned
 first_of(const uint32_t *values, unsigned n)
 {
@@ -55,7 +56,8 @@ redact_batch_add(struct redact_batch *b, const struct redact_span *span,
     return (size_t)(at - span->from);
 }
 
-/* Whether the form has these bytes from `from` on; in constant time. */
+/* Whether the form has these bytes from `from` on. Takes the same time whatever
+ * they are. */
 static bool
 stands(const struct redact_form *f, size_t from, struct str bytes)
 {
@@ -66,7 +68,8 @@ stands(const struct redact_form *f, size_t from, struct str bytes)
     return first_of(&difference, 1) == 1;
 }
 
-/* The form as it would stand, with what holds the rest of its bits. */
+/* Whether the whole form ends at `end`. `bytes` are then its place, with the
+ * character behind it that has the last of its bits. */
 static bool
 is_whole(const struct redact_form *f, const struct redact_span *span,
     const unsigned char *end, struct str *bytes)
@@ -84,7 +87,8 @@ is_whole(const struct redact_form *f, const struct redact_span *span,
     return true;
 }
 
-/* All windows with that tag, from `window` on. */
+/* Compares all windows with one tag, from `window` on: reports forms that stand
+ * there whole, and sets *guessed for one whose window stands there alone. */
 static bool
 settle_tag(struct redact_batch *b, const struct redact_span *span,
     const unsigned char *at, uint32_t window, unsigned *guessed)
@@ -106,8 +110,8 @@ settle_tag(struct redact_batch *b, const struct redact_span *span,
     return is_found;
 }
 
-/* A window's tag is in the table. A form may agree in these bytes and another
- * stand there whole: then nobody has guessed. */
+/* A window's tag is in the table. When a form stands there whole, another one
+ * that shares the window's bytes is not a guess. */
 static void
 settle(struct redact_batch *b, const unsigned char *at, const uint32_t tag[4])
 {
@@ -118,7 +122,7 @@ settle(struct redact_batch *b, const unsigned char *at, const uint32_t tag[4])
     const struct redact_span *span = &b->spans[b->n_spans - 1];
     while (at < span->from || at >= span->to) {
         AN(span > b->spans);
-        span--; /* the last has most of what came behind */
+        span--; /* most windows are of the last span */
     }
     for (unsigned i = 0; i < 2 && (i == 0 || buckets[1] != buckets[0]); i++) {
         for (unsigned s = 0; s < 4; s++) {
@@ -135,7 +139,7 @@ settle(struct redact_batch *b, const unsigned char *at, const uint32_t tag[4])
     }
 }
 
-/* Not 0 where a tag of the window's buckets is its. */
+/* Not 0 where a tag in the window's two buckets is the window's. */
 static inline redact_bucket
 look_up(const struct redact_keys *k, const uint32_t tag[4])
 {

@@ -1,14 +1,14 @@
 /*
- * A run's bits are those of a text of that length in the least of some
- * alphabets that has all its bytes: what a secret that was drawn by chance has.
- * One that a person made up has fewer, and nothing here can tell.
+ * A run has the bits of a random text: as many characters, each drawn from the
+ * smallest of our alphabets that has all of them. A secret that a person made
+ * up has fewer bits, and nothing here can tell.
  */
 
 #include "redact/worth.h"
 
 enum byte_class { DIGIT = 1, HEX = 2, LOWER = 4, UPPER = 8, MARK = 16 };
 
-/* 0: no byte of a token. */
+/* The classes of a byte, ORed; 0: it is no token byte. */
 static unsigned
 class_of(unsigned char c)
 {
@@ -22,7 +22,8 @@ class_of(unsigned char c)
     return c != '\0' && strchr("+/-_.~", c) != NULL ? MARK : 0;
 }
 
-/* Letters that are all hexadecimal digits of one case are that. */
+/* How many characters the alphabet has. Letters are hexadecimal digits if all
+ * are, and of one case: those and the decimal digits are 16. */
 static unsigned
 alphabet_of(unsigned classes, bool is_hex)
 {
@@ -42,7 +43,7 @@ is_worth(struct str run)
 {
     unsigned classes = 0;
     bool is_hex = true;
-    double texts = 1; /* of that length, in that alphabet */
+    double texts = 1; /* how many have that length and that alphabet */
     for (size_t i = 0; i < run.n; i++) {
         unsigned c = class_of((unsigned char)run.p[i]);
         is_hex = is_hex && (c & (DIGIT | HEX | MARK)) != 0;
@@ -67,7 +68,7 @@ worth_next(struct str value, size_t *at, struct str *run)
             i++;
         }
         *run = str_n(value.p + from, i - from);
-        i += i == from; /* a byte of no token */
+        i += i == from; /* skips a byte that is no token byte */
         if (is_worth(*run)) {
             size_t cut = run->n > WORTH_MAX ? run->n - WORTH_MAX : 0;
             *run = str_skip(*run, cut);

@@ -1,6 +1,6 @@
 /*
- * Credentials as clients present them, and the order of SPEC 4: where a
- * connection arrived, where it comes from, what it shows.
+ * Reads the credentials that clients present, and identifies in the order of
+ * SPEC 4: by the listener, by the source address, by the credentials.
  */
 
 #include "sandbox/identity.h"
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "sandbox/sandbox_set.h"
 
-/* "id:token"; neither may be empty, and only the token may have a colon. */
+/* Reads "id:token". Neither may be empty; the token may have colons. */
 static bool
 read_pair(struct str pair, struct credentials *out)
 {
@@ -77,7 +77,7 @@ credentials_parse(struct str value, struct credentials *out)
     }
 }
 
-/* Whose credentials they are; NULL: nobody's. */
+/* The sandbox whose credentials they are; NULL: none. */
 static struct sandbox *
 prove(const struct sandbox_set *set, const struct credentials *cr)
 {
@@ -105,7 +105,7 @@ sandbox_identify(const struct sandbox_set *set, struct sandbox *fixed,
     if (sb != NULL && is_shown && proven != sb) {
         return IDENTITY_CONFLICT;
     }
-    /* Nothing that a client could show would help where nobody has a token. */
+    /* If no sandbox has a token, no credentials could help the client. */
     if (sb == NULL && (!takes_tokens || !sandbox_set_has_tokens(set))) {
         return IDENTITY_REFUSED;
     }

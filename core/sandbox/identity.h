@@ -1,9 +1,10 @@
 #pragma once
 
 /*
- * Whose a connection is (SPEC 4): a pure function of where it arrived, where
- * it comes from and what it presents. Knows nothing of heads: the caller hands
- * in the value of Proxy-Authorization.
+ * Says to which sandbox a connection belongs (SPEC 4), from the listener where
+ * it arrived, the address that it comes from and the credentials that it
+ * presents. Pure; knows no heads: the caller gives the value of
+ * Proxy-Authorization.
  */
 
 #include "base/addr.h"
@@ -12,42 +13,42 @@
 struct sandbox;
 struct sandbox_set;
 
-/* Longest Proxy-Authorization value that is looked at, in bytes. */
+/* A longer value of Proxy-Authorization, in bytes, is CREDENTIALS_BAD. */
 #define CREDENTIALS_MAX 1024
 
 enum credentials_kind {
-    CREDENTIALS_NONE, /* no such field */
-    CREDENTIALS_BAD,  /* there is one, but malformed: proves nothing */
+    CREDENTIALS_NONE, /* there is no such field */
+    CREDENTIALS_BAD,  /* the field is malformed: it proves nothing */
     CREDENTIALS_BASIC,
     CREDENTIALS_BEARER
 };
 
-/* What a client presents; holds no token, only its digest. */
+/* What a client presents. It has the token's digest, not the token. */
 struct credentials {
     enum credentials_kind kind;
     uint8_t id_n;
-    char id[64]; /* of Basic */
+    char id[64]; /* for Basic */
     uint8_t token[SHA256_SIZE];
 };
 
-/* Reads a field value: Basic (RFC 7617: base64 of "id:token") or Bearer (RFC
- * 6750). p NULL: there was no field. Two fields are the caller's to refuse:
- * give STR("") then, which is BAD. */
+/* Reads the value of a field: Basic (RFC 7617: base64 of "id:token") or Bearer
+ * (RFC 6750). p NULL: there is no field. For two fields the caller gives
+ * STR(""), which is BAD. */
 void credentials_parse(struct str value, struct credentials *out);
 
 enum identity {
-    IDENTITY_OK,       /* *out is whose it is */
-    IDENTITY_NEEDED,   /* 407; the connection stays open */
-    IDENTITY_CONFLICT, /* 407, and the connection is closed */
-    IDENTITY_REFUSED   /* close without a word */
+    IDENTITY_OK,       /* it belongs to *out */
+    IDENTITY_NEEDED,   /* answer 407; the connection stays open */
+    IDENTITY_CONFLICT, /* answer 407 and close the connection */
+    IDENTITY_REFUSED   /* close without an answer */
 };
 
 /*
- * `fixed`: the sandbox that the connection already belongs to, or its
- * listener's; NULL: none. `takes_tokens`: a proxy listener (with a head to
- * answer); false: transparent, or no head was read yet. `cr` may be NULL:
- * none. With an identity from elsewhere, credentials that do not prove the
- * very same one are a conflict, whether they are right or wrong.
+ * `fixed`: the sandbox to which the connection, or its listener, already
+ * belongs; NULL: none. `takes_tokens`: it is a proxy listener and there is a
+ * head to be answered; false: the listener is transparent, or no head was read
+ * yet. `cr` NULL: no credentials. If the sandbox is known in another way,
+ * credentials must prove that one: all others, right or wrong, are a conflict.
  */
 enum identity sandbox_identify(const struct sandbox_set *set,
     struct sandbox *fixed, const struct addr *peer,

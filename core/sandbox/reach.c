@@ -1,8 +1,8 @@
 /*
- * Host blocks and locations that no request can come to: warned of, since they
- * cannot be meant. Asks the rules of decide.c the other way round: for each
- * name of a block, whether rules 2, 3, 5 or 10 keep every sandbox of every
- * class that the block is for from it. Called once all of egress is checked.
+ * Warns of host blocks and locations that no request can reach, as they cannot
+ * be meant. Asks the rules of decide.c the other way round: for each name of a
+ * block, whether rule 2, 3, 5 or 10 keeps from it all sandboxes of all classes
+ * that the block is for. Called when all of egress is checked.
  */
 
 #include "sandbox/sandbox_conf.h"
@@ -39,7 +39,8 @@ find_special(struct reach *r, const struct sandbox_set *set)
     }
 }
 
-/* Something in the block says itself what becomes of a request. */
+/* Whether the block or a location of it says what becomes of requests, by
+ * `return`, `allow` or `deny`. */
 static bool
 answers_itself(const struct block *b)
 {
@@ -51,7 +52,7 @@ answers_itself(const struct block *b)
     return does;
 }
 
-/* What keeps requests for one of the block's names from it. */
+/* What keeps requests for one name from the block; OPEN: nothing. */
 static enum obstacle
 obstacle_of(struct reach *r, const struct class *k, const struct policy *p,
     const struct block *b, struct str name)
@@ -71,7 +72,7 @@ obstacle_of(struct reach *r, const struct class *k, const struct policy *p,
     return may_leave ? OPEN : NOTHING_ALLOWS;
 }
 
-/* Of all its names; OPEN if one is. */
+/* The same for all names of the block; OPEN if one of them is. */
 static enum obstacle
 obstacle_for(struct reach *r, const struct class *k, const struct policy *p,
     const struct block *b)
@@ -107,7 +108,7 @@ obstacle_for_class(
     return o;
 }
 
-/* Why, of the first class, and what to write. */
+/* The warning: why no request comes, for the first class, and what to write. */
 static void
 warn_block(struct reach *r, const struct block *b, const struct class *k,
     enum obstacle o)
@@ -149,7 +150,7 @@ judge_block(struct reach *r, const struct block *b, const struct class *classes)
     }
 }
 
-/* `return` of a block goes before its locations, as in nginx. */
+/* As in nginx, the `return` of a block comes before its locations. */
 static void
 judge_locations(struct reach *r, const struct block *b)
 {

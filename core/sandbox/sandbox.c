@@ -1,6 +1,5 @@
 /*
- * Sandboxes as objects: made and freed. How they are found, and what may
- * change, is sandbox_set.c's.
+ * Makes and frees sandboxes. sandbox_set.c finds them and changes them.
  */
 
 #include "sandbox/sandbox.h"

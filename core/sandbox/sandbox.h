@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * One sandbox: who it is and what it may. Counted by reference: the set that
- * it stands in (sandbox_set.h) has one, and so has each of its connections. One
- * that was taken out of the set lives until its connections have ended, and is
- * marked as ended. Only the set changes it, and the master, which gives it its
- * serial and its CA before the fork.
+ * One sandbox: who it is and what it may do. Counted by reference: its set
+ * (sandbox_set.h) has a reference, and so has each of its connections. A
+ * sandbox that is removed from the set is marked as ended, and lives until its
+ * connections have ended. Only the set changes a sandbox, and the master, which
+ * gives it its serial and its CA before the fork.
  */
 
 #include "base/addr.h"
@@ -22,33 +22,34 @@ struct sandbox {
     unsigned magic;
     unsigned refs;
     struct str id;
-    uint64_t serial;   /* never used again; 0 until assigned */
-    unsigned index;    /* its record in the vault */
+    uint64_t serial;   /* never used again; 0 until it is assigned */
+    unsigned index;    /* of its records in the vault and in the ledger */
     struct str ca_der; /* its CA certificate, DER; n 0 until assigned */
     uint8_t ca_digest[SHA256_SIZE]; /* of ca_der */
-    struct policy *policy;          /* effective; the newest */
-    const struct scope *scope;      /* its block's, or its class's; the parent
-                                       of its own is its class's */
+    struct policy *policy;          /* the newest */
+    const struct scope *scope; /* of its block, whose parent is the class's;
+                                  without a block, of its class */
     bool has_token;
-    bool is_ended; /* it is in no set any more */
+    bool is_ended; /* it was removed from its set */
     uint8_t token[SHA256_SIZE];
     struct cidr *addresses;
     unsigned n_addresses;
-    const struct token *at; /* its place in the config file; NULL: in none */
-    struct list conns;      /* of the worker: proxy/worker_sandbox.h */
-    struct list node;       /* of its set */
+    const struct token *at; /* its place in a file; NULL: it is in none */
+    struct list conns;      /* of this worker: proxy/worker_sandbox.h */
+    struct list node;       /* in its set */
     struct map_node by_id, by_token;
     char id_text[ID_MAX];
 };
 
 #define SANDBOX_MAGIC 0x5a4db0c5u
 
-/* For sandbox_set.c: one reference, no policy yet, in no set. */
+/* For sandbox_set.c: a sandbox with one reference, without a policy, in no set.
+ */
 struct sandbox *sandbox_new(struct str id);
 
 struct sandbox *sandbox_ref(struct sandbox *sb);
 void sandbox_unref(struct sandbox *sb);
 
-/* Once, before any connection is its. The certificate is copied. */
+/* Called once, before the sandbox has a connection. Copies the certificate. */
 void sandbox_assign(
     struct sandbox *sb, uint64_t serial, unsigned index, struct str ca_der);

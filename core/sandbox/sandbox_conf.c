@@ -1,6 +1,6 @@
 /*
- * The `sandbox` block, and the set of sandboxes that a configuration has: they
- * are added to it when egress is checked.
+ * The `sandbox` block, and the set of a configuration's sandboxes, which is
+ * filled when egress is checked.
  */
 
 #include "sandbox/sandbox_conf.h"
@@ -39,7 +39,8 @@ sandbox_base(struct bind *b, const struct directive *d)
     return k->scope;
 }
 
-/* sandbox_base() has read it, before the block. */
+/* `class` does nothing here: sandbox_base() has read it before the block was
+ * bound. */
 static bool
 set_class(struct bind *b, const struct directive *d, void *field)
 {
@@ -47,7 +48,8 @@ set_class(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
-/* A wider range may take them in: they are left out of it then. */
+/* Whether all addresses of a range are link-local. A wider range may have some
+ * of them: sandbox_is_at() and sandbox_by_addr() leave these out. */
 static bool
 is_link_local(const struct cidr *c)
 {
@@ -92,7 +94,7 @@ free_set(void *set)
     sandbox_set_free(set);
 }
 
-/* The class's, but for what the sandbox's own block says. */
+/* The class's values, with those of the sandbox's own block in their place. */
 static struct policy *
 policy_of(const struct class_conf *cc, const struct class *k)
 {
@@ -164,7 +166,7 @@ check_count(struct conf *c, const struct scope *egress)
     return 0;
 }
 
-/* Without egress (NULL) an empty one; NULL after conf_fail(). */
+/* Makes the set; `egress` NULL: an empty one. NULL after conf_fail(). */
 static struct sandbox_set *
 set_build(struct conf *c, const struct scope *egress)
 {
@@ -215,7 +217,7 @@ sandbox_check(struct conf *c, struct scope *s, void *part)
 
 #define S struct sandbox_conf
 
-/* What a sandbox has or has not: never its class's. */
+/* A sandbox has these of its own, or none: it inherits none from its class. */
 #define OWN(NAME, MAX, LIST, F, C, SET)                                        \
     {                                                                          \
         .name = (NAME), .contexts = CONF_SANDBOX, .min_args = 1,               \

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the configuration says of sandboxes: `sandbox ID { … }` and
- * max_sandboxes. Nothing here is for a request.
+ * Sandboxes in the configuration: `sandbox ID { … }` and max_sandboxes. No
+ * request comes here.
  */
 
 #include "conf/bind.h"
@@ -20,7 +20,7 @@ struct sandbox_addresses {
     unsigned n;
 };
 
-/* PART_SANDBOX's struct. Fields marked own are not inherited. */
+/* The struct of sandbox_part. Fields marked own are not inherited. */
 struct sandbox_conf {
     unsigned max_sandboxes;              /* egress */
     struct sandbox_token *token;         /* own; sandbox */
@@ -29,17 +29,17 @@ struct sandbox_conf {
     struct sandbox_set *set; /* of egress, when it is checked */
 };
 
-/* Stands behind class_part: classes are finished first. */
+/* It stands behind class_part, so that classes are completed first. */
 extern const struct conf_part sandbox_part;
 
-/* The set of a configuration; never NULL once it is bound (an empty set when
- * there is no egress block). */
+/* The set of a configuration. Not NULL once that is bound: without an egress
+ * block the set is empty. */
 struct sandbox_set *sandbox_set_of(const struct conf *c);
 
 /* token.c */
 bool set_token(struct bind *b, const struct directive *d, void *field);
 
-/* reach.c: warns of host blocks and locations that no request can reach, when
- * all of egress is checked. */
+/* reach.c: warns of host blocks and locations that no request can reach. Called
+ * when all of egress is checked. */
 void reach_warn(
     struct conf *c, const struct scope *egress, const struct sandbox_set *set);

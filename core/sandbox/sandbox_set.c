@@ -1,7 +1,8 @@
 /*
- * The set of sandboxes: its three indices say the same, whenever a function
- * returns. What clashes is found before anything changes; of the ranges, which
- * are put in one by one, what was put in is taken out again.
+ * The set of sandboxes. It has three indices, by id, by token and by address,
+ * which agree whenever a function returns. Clashes of id and token are found
+ * before anything changes. Ranges are put in one by one: if one clashes, those
+ * before it are taken out again.
  */
 
 #include "sandbox/sandbox_set.h"
@@ -69,7 +70,8 @@ ranges_drop(struct sandbox_set *s, const struct cidr *items, unsigned n)
     }
 }
 
-/* How many could be put in; all, or none stays. */
+/* Puts in the ranges up to the first one that clashes. Returns how many it put
+ * in. */
 static unsigned
 ranges_put(struct sandbox_set *s, struct sandbox *sb, const struct cidr *items,
     unsigned n)
@@ -82,7 +84,9 @@ ranges_put(struct sandbox_set *s, struct sandbox *sb, const struct cidr *items,
     return n;
 }
 
-/* Those that it has make room first: it may keep some of them. */
+/* Puts in the ranges of the spec in place of the sandbox's; false: one clashes,
+ * and nothing has changed. The old ranges are taken out first, as the sandbox
+ * may keep some of them. */
 static bool
 ranges_swap(struct sandbox_set *s, struct sandbox *sb,
     const struct sandbox_spec *spec, struct sandbox_clash *clash)
@@ -265,8 +269,8 @@ sandbox_set_has_tokens(const struct sandbox_set *s)
     return s->by_token.count != 0;
 }
 
-/* What is looked up is the digest of what the client sent: how long that takes
- * tells of no token. */
+/* The look-up is by the digest of what the client sent: its time tells nothing
+ * about any token. */
 struct sandbox *
 sandbox_by_token(const struct sandbox_set *s, const uint8_t token[SHA256_SIZE])
 {

@@ -1,8 +1,8 @@
 /*
- * `token file:PATH` or `env:VAR`: read while the configuration is bound, kept
- * as a SHA-256, wiped. A variable is erased from the environment with its
- * first reading; its digest stays for the later configurations of the
- * process, which would not find it any more.
+ * `token file:PATH` or `env:VAR`. A token is read while the configuration is
+ * bound; its SHA-256 is kept, and the token is wiped. A variable is erased from
+ * the environment when it is first read; its digest is kept for the later
+ * configurations of this process, which cannot read it any more.
  */
 
 #include "sandbox/sandbox_conf.h"
@@ -15,10 +15,11 @@
 #include "base/digest.h"
 #include "base/log.h"
 
-/* With the longest id it must fit in Proxy-Authorization (identity.h). */
+/* With the longest id a token must fit into CREDENTIALS_MAX. */
 #define TOKEN_MAX 512
 
-/* The only state of the process here: digests of variables that are gone. */
+/* The digests of variables that were erased: the only state of the process in
+ * this file. */
 static struct erased {
     struct str name;
     uint8_t sha256[SHA256_SIZE];
@@ -48,7 +49,7 @@ erased_set(struct str name, const uint8_t digest[SHA256_SIZE])
     memcpy(e->sha256, digest, SHA256_SIZE);
 }
 
-/* Without the newline that editors and echo leave at the end. */
+/* Takes off the newline that editors and echo leave at the end. */
 static struct str
 without_newline(struct str s)
 {
@@ -56,7 +57,7 @@ without_newline(struct str s)
     return s;
 }
 
-/* A token is hashed if a client can send it: RFC 7617 takes no control byte. */
+/* Hashes a token if clients can send it: RFC 7617 allows no control bytes. */
 static bool
 token_hash(struct bind *b, struct sandbox_token *k, struct str s)
 {
@@ -81,7 +82,7 @@ token_hash(struct bind *b, struct sandbox_token *k, struct str s)
     return true;
 }
 
-/* The whole file, or its first `size` bytes; -1 with errno. */
+/* Reads the whole file, or its first `size` bytes; -1 with errno. */
 static ssize_t
 file_read(const char *path, char *buf, size_t size)
 {
@@ -145,7 +146,7 @@ token_from_env(struct bind *b, struct sandbox_token *k, struct str name)
     return true;
 }
 
-/* A token put there inline is not shown in the error. */
+/* The error does not show the argument: it may be a token written inline. */
 bool
 set_token(struct bind *b, const struct directive *d, void *field)
 {

@@ -1,6 +1,6 @@
 /*
- * Sets by the addresses of their values: a value that is held stays where it
- * is, and another never lies there meanwhile.
+ * Finds sets by the addresses of their values. While a set holds a value, that
+ * stays at its address, and no other value can have it.
  */
 
 #include "secret/scan_set.h"
@@ -10,7 +10,7 @@
 #include "secret/secret_priv.h"
 #include "secret/secret_spec.h"
 
-/* What is asked for, while it is sought. */
+/* The values that a set is sought for. */
 struct wanted {
     unsigned n, room;
     const struct secret_spec **secrets;
@@ -138,7 +138,8 @@ want(struct wanted *w, const struct secret_spec *secret, struct str text)
     w->texts[w->n++] = text;
 }
 
-/* Two secrets may have one value; a secret may change to what it was. */
+/* Whether the value is there already: two secrets may have the same, and a
+ * secret may get back a value that it had. */
 static void
 look_for(
     struct scan_set *set, const struct secret_spec *secret, struct str text)
@@ -155,7 +156,7 @@ look_for(
     set->texts[set->n++] = text;
 }
 
-/* Those from `n_first` on are the store's newest. */
+/* The values from `n_first` on are the newest of the store. */
 static struct scan_set *
 set_new(
     struct secret_store *s, const struct scan_set *first, struct str sandbox)
@@ -188,7 +189,8 @@ set_new(
     return set;
 }
 
-/* Held by `first`: where it lies is what it is. */
+/* Whether `first` has the value. It holds what it has: so the address says
+ * that. */
 static bool
 is_asked(const struct scan_set *first, struct str text)
 {
@@ -218,7 +220,7 @@ gather(struct secret_store *s, const struct scan_set *first,
     }
 }
 
-/* Most requests ask for what the one before them did. */
+/* Most requests ask for the same as the request before them. */
 static struct scan_set *
 set_find(struct scan_sets *sets, struct str key)
 {
@@ -257,7 +259,8 @@ scan_set_ref(struct scan_set *set)
     return set;
 }
 
-/* A value that is replaced is wiped with the last exchange that has it. */
+/* A value that was replaced is wiped when the last exchange that uses it ends.
+ */
 static bool
 may_keep(const struct scan_set *set)
 {

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * What is looked for in one sandbox's response from one host: the values of
- * some secrets, held in their locked memory, and the keys made of them. All
- * exchanges of a worker that look for the same values share one set, and the
- * last sets that no exchange has are kept for the next, so that a request
- * costs no keys and a stream that stays open no copy of them. What is kept so
- * goes with the next change of any secret.
+ * What a scan looks for in the response of one host to one sandbox: the values
+ * of some secrets, which are held in their locked memory, and the keys made of
+ * them. All exchanges of a worker that look for the same values share one set:
+ * so a stream that stays open needs no keys of its own. Some sets that no
+ * exchange uses any more are kept for later ones, so that a request need not
+ * make keys; these are freed when any secret changes.
  *
- * Called by modules/redact.c with the requests; by secret_store.c, which owns
- * all sets of its values, when these change.
+ * modules/redact.c gets sets for requests. secret_store.c owns all sets of its
+ * values, and calls when these change.
  */
 
 #include "base/list.h"
@@ -19,32 +19,33 @@
 
 struct secret_spec;
 
-/* Sets kept that no exchange has. One of a secret with 41 bytes is 4 KiB; of
- * many each has about 1 KiB, and 3 KiB at most if it has no more than a run. */
+/* So many sets are kept that no exchange uses. A set of one secret with 41
+ * bytes takes 4 KiB; a set of many takes about 1 KiB for each secret, at most 3
+ * KiB if each is a single run. */
 #define SCAN_SETS_KEPT 64
 
 struct scan_set {
     unsigned magic;
     unsigned refs;
-    unsigned n; /* of the keys, no two the same; in their order: */
+    unsigned n; /* values without repeats, in the order of the keys: */
     const struct secret_spec **secrets;
     struct str *texts;
-    unsigned n_asked; /* as they were asked for, in that order: */
+    unsigned n_asked; /* values as they were asked for, in that order: */
     const struct secret_spec **asked_by;
     struct str *asked;
     struct secret_value *held;
     struct redact_keys keys;
     struct secret_store *store;
-    bool is_newest;       /* its values were the newest of the store ... */
-    unsigned changes;     /* ... after so many changes */
-    struct map_node node; /* by `asked`: where the values lie */
+    bool is_newest;       /* its values were the newest of the store when ... */
+    unsigned changes;     /* ... secret_changes() was this */
+    struct map_node node; /* by the addresses of the values in `asked` */
     struct list kept;
 };
 
-/* The set of what `first` has (NULL: nothing), then of the values that
- * `secrets` have now for the sandbox (its id) and that are not there yet.
- * Values that are not worth it (redact/worth.h) are not looked for; it may be
- * empty. For scan_set_put(). */
+/* The set with the values of `first` (NULL: none), then with those that the `n`
+ * secrets have now for the sandbox of that id. A value that is there already is
+ * not added; one that is not worth_looking_for() is not either. The set may be
+ * empty. The caller gives it back by scan_set_put(). */
 struct scan_set *scan_set_get(struct secret_store *s,
     const struct scan_set *first, const struct secret_spec *const *secrets,
     unsigned n, struct str sandbox);
@@ -52,14 +53,14 @@ struct scan_set *scan_set_get(struct secret_store *s,
 struct scan_set *scan_set_ref(struct scan_set *set);
 void scan_set_put(struct scan_set *set); /* NULL is fine */
 
-/* All sets of one store; it is the store's. */
+/* All sets of one store, which owns them. */
 struct scan_sets;
 
 struct scan_sets *scan_sets_new(void);
-void scan_sets_free(struct scan_sets *sets); /* no exchange has one */
+void scan_sets_free(struct scan_sets *sets); /* no exchange uses one */
 
-/* Frees those that no exchange has. */
+/* Frees the sets that no exchange uses. */
 void scan_sets_forget(struct scan_sets *sets);
 
-/* How many those are, for tests. */
+/* For tests: how many sets are kept that no exchange uses. */
 unsigned scan_sets_kept(const struct secret_store *s);

@@ -1,8 +1,8 @@
 /*
- * From the events of watched directories to new values: decides what is worth
- * reading, reads it, and tells the workers of each value that is another one.
- * A file that is being written is left alone until its writer closes it, and
- * what is no value leaves the one that there was.
+ * Turns the events of watched directories into new values: decides what must be
+ * read, reads it, and tells the workers of each value that has changed. A file
+ * that is being written is not read before its writer closes it. Bytes that are
+ * no valid value leave the old value in place.
  */
 
 #include "secret/secret_store.h"
@@ -20,13 +20,13 @@
 #include "base/log.h"
 #include "secret/secret_priv.h"
 
-/* The watched directory itself is not what it was. */
+/* Events that say that the watched directory itself was moved or removed. */
 #define MASK_SELF                                                              \
     (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED | IN_Q_OVERFLOW)
 
 #define READS_MAX 64 /* in one run, so that the master is not kept busy */
 
-/* One run: whom to tell. */
+/* One secret_watch_run(), and its callback. */
 struct run {
     struct secret_store *store;
     void (*on_change)(void *arg, struct str message);
@@ -43,7 +43,7 @@ basename_of(struct str path)
     return str_skip(path, at);
 }
 
-/* Tells the workers; false when that cannot be, after a log line. */
+/* Tells the workers. False: it could not, and has logged why. */
 static bool
 tell(struct run *run, unsigned i, struct str id, struct str value)
 {
@@ -65,7 +65,7 @@ tell(struct run *run, unsigned i, struct str id, struct str value)
     return true;
 }
 
-/* What was read is the value from now on (none: it is missing). Takes `v`. */
+/* `v`, which it takes, is the value from now on (p NULL: it is missing). */
 static void
 settle(struct run *run, unsigned i, struct str id, struct secret_value *v)
 {
@@ -100,7 +100,7 @@ settle(struct run *run, unsigned i, struct str id, struct secret_value *v)
     item->is_refused = false;
 }
 
-/* One file, again. What is not taken leaves the value that there was. */
+/* Reads one file again. Bytes that are no valid value leave the old value. */
 static void
 reread(struct run *run, unsigned i, struct str id)
 {
@@ -170,8 +170,8 @@ reread_dir(struct run *run, unsigned i)
     forget_unseen(run, i);
 }
 
-/* A plain file under its only name: it is being written, and the end of that
- * is an event of its own. */
+/* Whether it is a regular file with a single name. When such a file is created,
+ * somebody writes it, and the end of that is an event of its own. */
 static bool
 is_new_file(const char *path)
 {
@@ -179,7 +179,7 @@ is_new_file(const char *path)
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1;
 }
 
-/* Whether there is anything to read after that event. */
+/* Whether the event makes it necessary to read. */
 static bool
 is_worth_reading(const struct secret_slot *slot, const struct secret_watch *w,
     const struct inotify_event *e)
@@ -188,7 +188,7 @@ is_worth_reading(const struct secret_slot *slot, const struct secret_watch *w,
     struct str name = str_of(e->name);
     char path[PATH_MAX];
     if (e->mask & IN_ATTRIB) {
-        /* made readable */
+        /* it may be readable now */
         const struct secret_item *item =
             secret_item_find(slot, d->source == SECRET_DIR ? name : STR_NONE);
         return item == NULL || item->is_refused;
@@ -289,7 +289,7 @@ secret_watch_run(struct secret_store *s,
             continue;
         }
         slot->is_dirty = false;
-        /* first the watch, so that no change falls between */
+        /* the watch comes first, so that no change is missed */
         if (secret_watch_slot(s, i) != 0) {
             log_errno(LOG_ERR, errno, "%s cannot be watched",
                 secret_label(slot, STR_NONE, label));

@@ -1,7 +1,7 @@
 /*
- * Chunks of locked pages, each cut into blocks of one size, with a bit for
- * each block outside of the pages. A chunk without a used block goes back to
- * the kernel. Used by the secret_*.c alone.
+ * Chunks of locked pages. Each is cut into blocks of one size, and has a bit
+ * for each block, outside the pages. A chunk in which no block is used goes
+ * back to the kernel. Only the files of this room call it.
  */
 
 #include "secret/secret_memory.h"
@@ -27,7 +27,8 @@ struct chunk {
 
 static struct chunk *chunks;
 
-/* Powers of four up to a chunk; what is longer has a chunk of its own. */
+/* Sizes of blocks are powers of four up to a chunk; a longer block has a chunk
+ * of its own. */
 static size_t
 block_size(size_t n)
 {
@@ -201,8 +202,8 @@ secret_memory_lock(void)
     return 0;
 }
 
-/* Nothing is wiped: after a fork the pages are shared, and a write would make
- * a copy first. */
+/* Does not wipe: after a fork the pages are shared with the parent, and a write
+ * would only change a copy. */
 void
 secret_memory_drop(void)
 {

@@ -1,7 +1,7 @@
 /*
- * Reads a secret's value from its source. Called by secret_store.c when a
- * configuration is loaded and by secret_watch.c when a file changed; the
- * master alone gets here.
+ * Reads a secret's value from its source. secret_store.c calls it when a
+ * configuration is loaded, secret_change.c when a file has changed; both only
+ * in the master.
  */
 
 #include "secret/secret_source.h"
@@ -23,7 +23,8 @@
 #define OPEN_FLAGS (O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 #define NEWLINE_MAX 2 /* bytes that are cut off the end of a file */
 
-/* What the process was started with, for every configuration of its life. */
+/* The values of environment variables, for all configurations of the process.
+ */
 struct env_value {
     struct env_value *next;
     char *name;
@@ -67,7 +68,7 @@ unlocked(struct secret_reading *r, struct str from)
         "cannot be kept in locked memory, RLIMIT_MEMLOCK is too low", errno);
 }
 
-/* One newline at the end is the editor's. */
+/* Takes off one newline at the end, which editors write. */
 static enum secret_read
 judge(struct secret_reading *r, struct str from)
 {
@@ -80,15 +81,16 @@ judge(struct secret_reading *r, struct str from)
     return why == NULL ? SECRET_READ : give_up(r, SECRET_REFUSED, from, why, 0);
 }
 
-/* Moves a variable's value out of the environment, wiping the bytes that
- * /proc/PID/environ shows. NULL with errno 0: there is none. */
+/* Moves a variable's value out of the environment, and wipes the bytes that
+ * /proc/PID/environ shows. NULL with errno 0: there is no such variable. */
 static struct env_value *
 env_take(struct str name)
 {
     char *z = xstrndup(name);
     const char *found = getenv(z);
     struct secret_value v = { NULL, 0 };
-    /* longer than any value: it is refused by its length, not by its end */
+    /* a file that is longer than any value is refused for its length, whatever
+     * it ends with */
     size_t n = found != NULL ? strnlen(found, SECRET_MAX + NEWLINE_MAX + 1) : 0;
     errno = 0;
     if (found == NULL ||
@@ -164,7 +166,7 @@ read_bytes(int fd, struct str path, struct secret_reading *r, size_t size)
     return judge(r, path);
 }
 
-/* Takes `fd`, the result of an open. */
+/* Reads from `fd`, the result of an open, and closes it. */
 static enum secret_read
 read_fd(int fd, struct str path, struct secret_reading *r)
 {
@@ -187,8 +189,8 @@ read_fd(int fd, struct str path, struct secret_reading *r)
     return result;
 }
 
-/* A file beneath `dir`, wherever links lead that stay beneath. A kernel that
- * cannot tell follows none. */
+/* Opens a file beneath `dir`; links are followed if they stay beneath it. A
+ * kernel that cannot check that follows no link. */
 static int
 open_beneath(int dir, const char *name)
 {
@@ -196,7 +198,7 @@ open_beneath(int dir, const char *name)
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS };
     int fd = -1;
     errno = EAGAIN;
-    /* EAGAIN: something was renamed while it looked */
+    /* EAGAIN: something was renamed during the look-up */
     for (int i = 0; i < 8 && fd < 0 && errno == EAGAIN; i++) {
         fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof how);
     }

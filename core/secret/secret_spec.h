@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * What the room of secrets is told of a secret: its name and where its values
- * come from. Whoever makes it (policy/policy_secret_conf.c) keeps it as long as
- * the store that was made of it.
+ * What this room needs to know of a secret: its name and where its values come
+ * from. Whoever makes a spec (policy/policy_secret.c) keeps it as long as the
+ * store that uses it.
  */
 
 #include "base/str.h"
@@ -12,11 +12,11 @@ enum secret_source { SECRET_ENV, SECRET_FILE, SECRET_DIR };
 
 struct secret_spec {
     struct str name;  /* [A-Za-z0-9_]+ */
-    struct str scope; /* the class that has it; n 0: all of egress */
-    unsigned index;   /* among all of the store, in the order given */
+    struct str scope; /* the class that has it; n 0: egress */
+    unsigned index;   /* in the store */
     enum secret_source source;
-    struct str from;    /* variable, absolute path of file or directory */
-    bool per_sandbox;   /* dir: one value a sandbox */
+    struct str from;    /* a variable, or the absolute path */
+    bool per_sandbox;   /* SECRET_DIR: each sandbox has its own value */
     bool is_looked_for; /* in responses */
-    struct str place;   /* "FILE:LINE" that says so, for the log */
+    struct str place;   /* of the directive, "FILE:LINE", for the log */
 };

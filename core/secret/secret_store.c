@@ -1,7 +1,8 @@
 /*
- * The values of a configuration's secrets: read when it is loaded, looked up
- * for each request, changed by messages in a worker, wiped with the conf. What
- * reads a source is in secret_source.c, what watches it in secret_watch.c.
+ * The values of a configuration's secrets. They are read when the configuration
+ * is loaded, looked up for each request, changed in a worker by messages, and
+ * wiped with the configuration. secret_source.c reads a source, secret_watch.c
+ * watches it.
  */
 
 #include "secret/secret_store.h"
@@ -18,7 +19,7 @@
 #include "secret/scan_set.h"
 #include "secret/secret_priv.h"
 
-/* The head of a message, as it lies in memory: both ends are one machine. */
+/* The head of a message, as it lies in memory: both ends are on one machine. */
 struct message {
     uint32_t magic, index, value_n;
     uint8_t has_value, id_n;
@@ -110,7 +111,8 @@ secret_store_new(const struct secret_spec *const *specs, unsigned n)
     return s;
 }
 
-/* Empties it; of dropped memory nothing is touched. */
+/* Frees all items. `is_dropped`: their memory is unmapped and is not touched.
+ */
 static void
 store_clear(struct secret_store *s, bool is_dropped)
 {
@@ -153,8 +155,8 @@ refuse(const struct secret_slot *slot, const char *why, char *err, size_t size)
     return -1;
 }
 
-/* A sandbox's own bad file is that sandbox's trouble: it is logged, and its
- * requests fail; anything else refuses the configuration. */
+/* A bad file of one sandbox is logged, and that sandbox's requests fail. Any
+ * other failure refuses the configuration. */
 static int
 load_value(struct secret_slot *slot, struct str id, char *err, size_t size)
 {
@@ -238,7 +240,7 @@ secret_store_load(
     return 0;
 }
 
-/* NULL: missing. */
+/* The item with the value for that sandbox; NULL: it is missing. */
 static const struct secret_item *
 item_of(const struct secret_store *s, unsigned index, struct str sandbox)
 {
@@ -326,7 +328,7 @@ secret_message_readdress(char *message, size_t n,
     return i < to->n;
 }
 
-/* Cuts a message; false when it is not exactly one. */
+/* Cuts a message into its parts; false: it is not exactly one message. */
 static bool
 message_read(const struct secret_store *s, struct str message,
     struct message *m, struct str *id, struct str *value)
@@ -369,7 +371,8 @@ secret_apply(struct secret_store *s, struct str message)
     char label[SECRET_LABEL_MAX];
     struct secret_value v = { NULL, 0 };
     if (m.has_value && secret_value_dup(&v, text) != 0) {
-        /* without one its requests fail; an old one might be revoked */
+        /* the value is missing then, and requests fail: the old value may have
+         * been revoked */
         log_errno(LOG_ERR, errno,
             "%s is missing: no memory can be locked for it, RLIMIT_MEMLOCK "
             "is too low",

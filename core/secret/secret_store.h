@@ -1,29 +1,28 @@
 #pragma once
 
 /*
- * The values of secrets, in locked memory that no core holds, wiped when they
- * are replaced. The master loads and watches; a worker has what it inherited
- * by the fork, and applies what the master sends.
+ * The values of secrets, in locked memory that is in no core file and is wiped
+ * when a value is replaced. The master loads and watches them. A worker
+ * inherits them by the fork, and applies the changes that the master sends.
  *
- * Who calls what, when:
- * - master, at commit, before forking: secret_store_load(). Refuses what holds
- *   CR, LF or NUL or is empty or longer than SECRET_MAX (one newline at the end
- *   is cut), what is no regular file, and memory that cannot be locked. What
- *   is missing is logged, and missing for requests (502); so is a file of a
- *   dir: that would be refused, which is one sandbox's trouble and no other's.
- *   Of a dir: all files whose names are sandbox ids are read. Environment
- *   variables are read once, erased from the environment, and kept for later
+ * Who calls what, and when:
+ * - The master calls secret_store_load() at commit, before it forks. That fails
+ *   if a value is empty, longer than SECRET_MAX or has CR, LF or NUL (one
+ *   newline at the end is cut), if a source is no regular file, or if memory
+ *   cannot be locked. A missing value is logged, and requests that need it get
+ *   502. The same goes for a bad file of a dir: it concerns one sandbox alone.
+ *   Of a dir, all files are read whose names are ids. An environment variable
+ *   is read once, erased from the environment, and kept for later
  *   configurations of this process.
- * - master, poll loop: when secret_watch_fd() is readable, secret_watch_run();
- *   it calls back with one message for each value that changed. The master
- *   sends it to the workers of every generation that has the secret, and keeps
- *   no copy. A file that is
- *   gone is a change (missing); a new value that would be refused is logged,
- *   and the one before it stays.
- * - worker, first thing: secret_store_after_fork(); then secret_apply() for
- *   each message.
- * - keeper and any other child, first thing: secret_wipe_all().
- * - all: secret_get().
+ * - The master calls secret_watch_run() when secret_watch_fd() is readable. It
+ *   calls back with one message for each value that has changed; the master
+ *   sends that to the workers of every generation that has the secret, and
+ *   keeps no copy. If a file is gone, its value is missing. A new value that is
+ *   not valid is logged, and the old one stays.
+ * - A worker calls secret_store_after_fork() first, then secret_apply() for
+ * each message.
+ * - The keeper and any other child call secret_wipe_all() first.
+ * - Master and workers call secret_get().
  */
 
 #include "secret/secret_memory.h"
@@ -31,62 +30,65 @@
 struct secret_spec;
 struct secret_store;
 
-/* Longest value, in bytes. */
+/* The longest value, in bytes. */
 #define SECRET_MAX 65536
 
-/* Longest message of secret_watch_run(): the value, an id, 16 bytes. */
+/* The longest message of secret_watch_run(): a value, an id, and 16 bytes. */
 #define SECRET_MESSAGE_MAX (SECRET_MAX + 64 + 16)
 
-/* Of secrets whose specs live as long. Not loaded: all are missing. */
+/* A store of these secrets; it borrows the specs. Until secret_store_load() all
+ * values are missing. */
 struct secret_store *secret_store_new(
     const struct secret_spec *const *specs, unsigned n);
 void secret_store_free(struct secret_store *s);
 
-/* Reads all of them; once. -1 with the reason, with file and line, in err. */
+/* Reads all values; called once. -1 with the reason, file and line in err. */
 must_check int secret_store_load(
     struct secret_store *s, bool is_watched, char *err, size_t err_size);
 
-/* The value for the sandbox of that id (STR_NONE is fine for one that is not
- * per sandbox), lent until the next secret_apply(). p NULL: missing. */
+/* The value for the sandbox of that id (not used if the secret is not per
+ * sandbox), lent until the next secret_apply(). p NULL: it is missing. */
 struct str secret_get(
     const struct secret_store *s, unsigned index, struct str sandbox);
 
-/* The same, held: it stays as it is, in its locked memory, until
- * secret_value_free(), whatever becomes of the secret. For what lives longer
- * than a step, as a response does that is searched for it. */
+/* The same, held: the value stays as it is until secret_value_free(), even if
+ * the secret changes. For uses that last longer than one step of a task, such
+ * as the search of a response. */
 struct secret_value secret_hold(
     const struct secret_store *s, unsigned index, struct str sandbox);
 
-/* How often a value of the store has changed in this process: what was held
- * before is not the newest when it is another number. */
+/* How many changes of values this process has seen: a value that is held is
+ * surely the newest while this number stays. */
 unsigned secret_changes(const struct secret_store *s);
 
-/* Starts to watch the directories of file: and dir: secrets; -1 with errno. An
- * fd to poll for input, the store's own; -1 also if nothing is to be watched
- * (errno 0), as under -t. What changed since secret_store_load() is told by the
- * first run. Workers close it after the fork (secret_store_after_fork does). */
+/* Starts to watch the directories of file: and dir: secrets. Returns a
+ * descriptor of the store's, to be polled for input; -1 with errno, which is 0
+ * if nothing is to be watched, as with -t. The first run reports what has
+ * changed since secret_store_load(). In workers secret_store_after_fork()
+ * closes it. */
 int secret_watch_start(struct secret_store *s);
 int secret_watch_fd(const struct secret_store *s);
 
-/* Reads what changed. `on_change` gets one message a changed value; it is
- * wiped when the call returns. */
+/* Reads the values that changed. on_change() gets one message for each, which
+ * is wiped when on_change() returns. */
 void secret_watch_run(struct secret_store *s,
     void (*on_change)(void *arg, struct str message), void *arg);
 
-/* Changes a message of the store `from` for a worker of any generation, whose
- * store is `to`: the message is then for the secret of the same name, scope and
- * source there. False where there is none: the value is not for that worker. */
+/* Changes a message of the store `from` so that a worker with the store `to`,
+ * of any generation, takes it for its secret of the same name, scope and
+ * source. False: `to` has no such secret, and the message is not for that
+ * worker. */
 must_check bool secret_message_readdress(char *message, size_t n,
     const struct secret_store *from, const struct secret_store *to);
 
-/* A worker: takes a message. False when it is malformed (our own bug or a
- * master of another version): nothing is changed then. When no memory can be
- * locked for a value it is logged, and the value is missing. */
+/* For a worker: applies a message. False: it is malformed (by our own bug, or
+ * as the master has another version), and nothing has changed. If no memory can
+ * be locked for a value, that is logged and the value is missing. */
 must_check bool secret_apply(struct secret_store *s, struct str message);
 
-/* A worker: locks again what the fork unlocked, forgets the environment's
- * values, closes the watch. */
+/* For a worker: locks the values again, which the fork left unlocked, forgets
+ * those of the environment, and closes the watch. */
 void secret_store_after_fork(struct secret_store *s);
 
-/* A child that needs no secret: unmaps all values of all stores. */
+/* For a child that needs no secret: unmaps all values of all stores. */
 void secret_wipe_all(void);

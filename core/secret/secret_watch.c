@@ -1,8 +1,8 @@
 /*
- * Which directories are watched for the files of secrets, with inotify, so
- * that a rename over a name, a link that is swung, and a directory that goes
- * and comes back are all seen. What the events mean is decided in
- * secret_change.c.
+ * Chooses the directories that are watched, by inotify, for the files of
+ * secrets. A new file that is renamed to the name, a link that is changed, and
+ * a directory that is removed and made again must all be seen. secret_change.c
+ * decides what the events mean.
  */
 
 #include "secret/secret_store.h"
@@ -33,8 +33,8 @@ secret_dirname(const char *path, char *to)
     slash[slash == to] = '\0';
 }
 
-/* A watch of a directory for a slot; -1 with errno. Slots share a directory's
- * watch, so what one asks for is added to what another did. */
+/* Watches a directory for a slot; -1 with errno. All slots share the kernel's
+ * watch of a directory, so the events of one are added to those of others. */
 static int
 watch_add(struct secret_store *s, unsigned slot, const char *dir, unsigned what)
 {
@@ -65,7 +65,7 @@ is_shortage(int err)
     return err == ENOSPC || err == ENOMEM;
 }
 
-/* The directory, or while it is not there the nearest above it that is. */
+/* Watches the directory; while it does not exist, the nearest one above it. */
 static int
 watch_nearest(
     struct secret_store *s, unsigned slot, const char *target, unsigned what)
@@ -83,7 +83,7 @@ watch_nearest(
             snprintf(missing, sizeof missing, "%s", dir);
             secret_dirname(missing, dir);
         }
-        /* it may have come before its parent was watched */
+        /* it may have been made before its parent was watched */
         if (missing[0] == '\0' || stat(missing, &st) != 0 ||
             !S_ISDIR(st.st_mode)) {
             return 0;
@@ -92,9 +92,9 @@ watch_nearest(
     return 0;
 }
 
-/* Where a link stands in the path, the directory that holds it: a link that
- * is swung changes nothing in what it led to. Other directories: they may be
- * renamed. */
+/* Watches the directories on a path: for a link on it, the directory that has
+ * the link, as a change of the link is no event in the directory that it led
+ * to; others, as they may be renamed. */
 static int
 watch_parts(struct secret_store *s, unsigned slot, const char *path)
 {
@@ -119,7 +119,7 @@ watch_parts(struct secret_store *s, unsigned slot, const char *path)
     return r == 0 || !is_shortage(errno) ? 0 : -1;
 }
 
-/* The path that the link `path` names; false: it is none. */
+/* The path that the link `path` names; false: it is no link. */
 static bool
 link_follow(const char *path, char to[PATH_MAX])
 {
@@ -135,7 +135,8 @@ link_follow(const char *path, char to[PATH_MAX])
     return all < PATH_MAX;
 }
 
-/* The way to it, and where links lead in the end, be it there or not. */
+/* Watches the way to the path, and to where its links lead in the end, whether
+ * that exists or not. */
 static int
 watch_way(struct secret_store *s, unsigned slot, const char *path)
 {
@@ -234,8 +235,8 @@ secret_watch_open(struct secret_store *s)
     s->watch_errno = s->watch_fd < 0 ? errno : 0;
 }
 
-/* Closes the descriptor alone: in a child the master goes on with the
- * watches behind it. */
+/* Only closes the descriptor: in a child, the watches behind it are still the
+ * master's. */
 void
 secret_watch_close(struct secret_store *s)
 {

@@ -75,9 +75,12 @@ whole_binds(void **state, const char *text)
 struct scope *
 whole_egress(void **state, const char *text)
 {
-    char all[8192];
-    snprintf(all, sizeof all, "egress { %s }", text);
-    return conf_scope(whole_binds(state, all), CONF_EGRESS);
+    size_t n = strlen(text) + sizeof "egress {  }";
+    char *all = xalloc(n);
+    snprintf(all, n, "egress { %s }", text);
+    struct conf *conf = whole_binds(state, all);
+    xfree(all);
+    return conf_scope(conf, CONF_EGRESS);
 }
 
 void

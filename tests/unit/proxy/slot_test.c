@@ -240,22 +240,22 @@ test_another_sandbox_is_not_concerned(void **state)
     assert_false(ask(1, 1, 9));
 }
 
-/* Of many lines one is looked at; of a death all are. */
+/* A grant sets the bit of its record alone; a death sets all bits. */
 static void
-test_mail_names_the_record(void **state)
+test_pending_names_the_record(void **state)
 {
     (void)state;
-    struct ledger_pending mail;
+    struct ledger_pending pending;
     assert_true(ask(0, 1, 9));
     assert_true(ask(1, 1, 9));
-    ledger_take_pending(ledgers[1], &mail);
+    ledger_take_pending(ledgers[1], &pending);
     slot_release(&actors[0].slot);
-    ledger_take_pending(ledgers[1], &mail);
+    ledger_take_pending(ledgers[1], &pending);
     for (unsigned i = 0; i < LEDGER_PENDING / 64; i++) {
-        assert_int_equal(mail.bits[i], i == 0 ? 1 << 3 : 0);
+        assert_int_equal(pending.bits[i], i == 0 ? 1 << 3 : 0);
     }
-    ledger_take_pending(ledgers[1], &mail);
-    assert_int_equal(mail.bits[0], 0);
+    ledger_take_pending(ledgers[1], &pending);
+    assert_int_equal(pending.bits[0], 0);
     settle(); /* the bell alone says nothing */
     assert_int_equal(actors[1].slot.state, SLOT_WAITS);
     pid_t pid = fork();
@@ -264,8 +264,8 @@ test_mail_names_the_record(void **state)
     }
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     ledger_reap(ledgers[0], pid);
-    ledger_take_pending(ledgers[1], &mail);
-    assert_true(mail.bits[0] == UINT64_MAX);
+    ledger_take_pending(ledgers[1], &pending);
+    assert_true(pending.bits[0] == UINT64_MAX);
 }
 
 /* The model. */
@@ -380,7 +380,7 @@ main(void)
         T(test_a_limit_reaches_all_who_wait),
         T(test_a_grant_to_one_who_leaves_goes_on),
         T(test_another_sandbox_is_not_concerned),
-        T(test_mail_names_the_record),
+        T(test_pending_names_the_record),
         T(test_like_a_plain_queue),
         T(test_cost),
     };

@@ -47,7 +47,7 @@ let_go(struct live *l, struct holder *h)
 
 /* One that waits, until it has said so. */
 static struct live_end *
-wait_in_line(struct live *l, const char *method, const char *rest)
+wait_in_queue(struct live *l, const char *method, const char *rest)
 {
     struct live_end *c = live_asks(l, false, method, rest);
     live_says_why(l, "waits for a header slot");
@@ -81,9 +81,9 @@ test_no_longer_than_that(void **state)
     struct live *l = live_start(state, "",
         "header_slots 1; header_slots_queue 2; header_slots_timeout 2s;");
     struct holder h = hold(l);
-    struct live_end *c = wait_in_line(l, "GET", "\r\n");
+    struct live_end *c = wait_in_queue(l, "GET", "\r\n");
     live_nothing(l, 500);
-    struct live_end *second = wait_in_line(l, "GET", "\r\n");
+    struct live_end *second = wait_in_queue(l, "GET", "\r\n");
     live_lasts(l, LIMIT - 500);
     live_says_why(l, "header_slots_timeout exceeded");
     live_answers(c, 503, "header_slots_timeout: 1 requests");
@@ -111,7 +111,7 @@ test_waiting_counts_for_nothing_else(void **state)
     live_send(
         first, "GET http://silent.test/ HTTP/1.1\r\nHost: silent.test\r\n\r\n");
     live_nothing(l, 1);
-    struct live_end *c = wait_in_line(l, "POST", "Content-Length: 4\r\n\r\n");
+    struct live_end *c = wait_in_queue(l, "POST", "Content-Length: 4\r\n\r\n");
     live_lasts(l, LIMIT - 1);
     live_answers(first, 504, "");
     live_logs(l, "\"status\":504");
@@ -138,7 +138,7 @@ test_time_for_a_body_begins_with_the_slot(void **state)
     for (unsigned i = 0; i < LEN(parts); i++) {
         struct live *l = live_start(state, "client_body_timeout 2s;", LINE);
         struct holder h = hold(l);
-        struct live_end *c = wait_in_line(l, "PUT", parts[i]);
+        struct live_end *c = wait_in_queue(l, "PUT", parts[i]);
         live_nothing(l, 5 * LIMIT);
         let_go(l, &h);
         live_lasts(l, LIMIT);
@@ -155,8 +155,8 @@ test_first_of_the_line_is_next(void **state)
 {
     struct live *l = live_start(state, "proxy_header_timeout 2s;", LINE);
     struct holder h = hold(l);
-    struct live_end *second = wait_in_line(l, "GET", "\r\n");
-    struct live_end *third = wait_in_line(l, "GET", "\r\n");
+    struct live_end *second = wait_in_queue(l, "GET", "\r\n");
+    struct live_end *third = wait_in_queue(l, "GET", "\r\n");
     live_lasts(l, LIMIT);
     live_answers(h.client, 504, "");
     live_logs(l, "\"status\":504");
@@ -177,7 +177,7 @@ test_first_of_the_line_is_next(void **state)
     is_all(l, another);
 }
 
-/* Leaving the line */
+/* Leaving the queue */
 
 /* Whether it has closed or ended its side weir cannot see: it may wait for the
  * answer. */
@@ -187,8 +187,8 @@ test_leaving_the_line(void **state)
     for (unsigned closes = 0; closes < 2; closes++) {
         struct live *l = live_start(state, LINGER, LINE);
         struct holder h = hold(l);
-        struct live_end *gone = wait_in_line(l, "GET", "\r\n");
-        struct live_end *stays = wait_in_line(l, "GET", "\r\n");
+        struct live_end *gone = wait_in_queue(l, "GET", "\r\n");
+        struct live_end *stays = wait_in_queue(l, "GET", "\r\n");
         if (closes) {
             live_close(gone);
         } else {
@@ -211,8 +211,8 @@ leave_behind_bytes(
     struct live *l =
         live_start(state, LINGER "client_header_buffer_size 4k;", LINE);
     struct holder h = hold(l);
-    struct live_end *gone = wait_in_line(l, method, rest);
-    struct live_end *stays = wait_in_line(l, "GET", "\r\n");
+    struct live_end *gone = wait_in_queue(l, method, rest);
+    struct live_end *stays = wait_in_queue(l, "GET", "\r\n");
     assert_in_range(live_fill(gone, MUCH), 1, MUCH - 1);
     live_nothing(l, 5 * LIMIT + 100);
     if (shuts) {
@@ -247,7 +247,7 @@ test_a_body_at_fault_leaves_the_line(void **state)
     struct live *l = live_start(state, "client_max_body_size 5;", LINE);
     struct holder h = hold(l);
     struct live_end *c =
-        wait_in_line(l, "PUT", "Transfer-Encoding: chunked\r\n\r\n");
+        wait_in_queue(l, "PUT", "Transfer-Encoding: chunked\r\n\r\n");
     live_send(c, "8\r\n12345678\r\n");
     live_answers(c, 413, "");
     live_logs(l, "\"status\":413");
@@ -296,7 +296,7 @@ test_closing_an_upload(void **state)
         struct live *l = live_start(
             state, "lingering_time 1h; proxy_send_timeout 1h;", LINE);
         struct holder gone = upload(l, is_tls);
-        struct live_end *stays = wait_in_line(l, "GET", "\r\n");
+        struct live_end *stays = wait_in_queue(l, "GET", "\r\n");
         live_nothing(l, 10 * LIMIT);
         live_close(gone.client);
         live_pass(l, LOOKS);
@@ -309,7 +309,7 @@ test_ending_an_upload(void **state)
 {
     struct live *l = live_start(state, LINGER "proxy_send_timeout 1h;", LINE);
     struct holder gone = upload(l, false);
-    struct live_end *stays = wait_in_line(l, "GET", "\r\n");
+    struct live_end *stays = wait_in_queue(l, "GET", "\r\n");
     live_nothing(l, 10 * LIMIT);
     live_shut(gone.client);
     live_nothing(l, LIMIT - 1);
@@ -324,7 +324,7 @@ test_ending_an_upload_with_tls(void **state)
     struct live *l =
         live_start(state, "lingering_time 1h; proxy_send_timeout 1h;", LINE);
     struct holder gone = upload(l, true);
-    struct live_end *stays = wait_in_line(l, "GET", "\r\n");
+    struct live_end *stays = wait_in_queue(l, "GET", "\r\n");
     AZ(shutdown(gone.client->fd, SHUT_WR));
     live_pass(l, LOOKS);
     is_anothers(l, &gone, stays);
