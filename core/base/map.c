@@ -59,8 +59,8 @@ map_siphash(const uint64_t seed[2], struct str key)
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint64_t
-map_hash(struct str key)
+static uint64_t
+hash_of(struct str key)
 {
     if (map_seed[0] == 0) {
         random_bytes(map_seed, sizeof map_seed);
@@ -88,7 +88,7 @@ map_find(const struct map *m, struct str key)
     if (m->count == 0) {
         return NULL;
     }
-    uint64_t h = map_hash(key);
+    uint64_t h = hash_of(key);
     struct map_node *n = m->slots[h & m->mask];
     while (n != NULL && !(n->hash == h && str_eq(n->key, key))) {
         n = n->next;
@@ -128,7 +128,7 @@ map_add(struct map *m, struct map_node *node)
     if (m->slots == NULL || m->count > m->mask) {
         map_grow(m);
     }
-    node->hash = map_hash(node->key);
+    node->hash = hash_of(node->key);
     map_link(m, node);
     m->count++;
 }

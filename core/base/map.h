@@ -32,8 +32,5 @@ void map_del(struct map *m, struct map_node *node);
  * during the walk. */
 struct map_node *map_next(const struct map *m, const struct map_node *prev);
 
-/* SipHash-1-3 with the process's seed. */
-uint64_t map_hash(struct str key);
-
-/* SipHash-1-3 with the caller's seed. */
+/* SipHash-1-3 with the caller's seed; a map's is the process's own. */
 uint64_t map_siphash(const uint64_t seed[2], struct str key);

@@ -26,7 +26,7 @@ struct arena;
 /* An arena of blocks of `block` bytes (512 to 65536); blocks of 4096 come from
  * a free list. */
 struct arena *arena_new(size_t block);
-void arena_free(struct arena *a); /* runs cleanups, last added first */
+void arena_free(struct arena *a);        /* runs cleanups, last added first */
 void arena_mark_secret(struct arena *a); /* its memory is wiped at its end */
 void *arena_alloc(struct arena *a, size_t n);  /* not zeroed; 16-aligned */
 void *arena_calloc(struct arena *a, size_t n); /* zeroed */
@@ -34,7 +34,9 @@ struct str arena_dup(struct arena *a, struct str s); /* NUL-terminated too */
 struct str arena_printf(struct arena *a, const char *fmt, ...)
     printf_like(2, 3);
 void arena_on_free(struct arena *a, void (*fn)(void *), void *arg);
-size_t arena_size(const struct arena *a); /* bytes held, blocks included */
+/* Bytes held, blocks included: so a test sees what a request can make of one.
+ */
+size_t arena_size(const struct arena *a);
 
 /* Zeroes memory; the compiler does not leave it out. */
 void mem_wipe(void *p, size_t n);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "conf/lex.h"
 
 #define INCLUDE_DEPTH_MAX 16
@@ -73,13 +74,14 @@ read_fd(struct reader *r, int fd, struct str name, const struct token *at)
         return reader_fail(
             r, at, "configuration is over 64m with \"%s\"", name.p);
     }
+    char why[LOG_ERRNO_MAX];
     size_t size = (size_t)st.st_size, n = 0;
     char *text = arena_alloc(r->arena, size + 1);
     while (n < size) {
         ssize_t got = read(fd, text + n, size - n);
         if (got < 0 && errno != EINTR) {
-            return reader_fail(r, at, "read() \"%s\" failed (%d: %s)", name.p,
-                errno, strerror(errno));
+            return reader_fail(r, at, "read() \"%s\" failed%s", name.p,
+                log_errno_text(errno, why));
         }
         if (got == 0) {
             break; /* it shrank meanwhile */
@@ -99,14 +101,15 @@ read_fd(struct reader *r, int fd, struct str name, const struct token *at)
 static bool
 open_file(struct reader *r, struct str name, const struct token *at)
 {
+    char why[LOG_ERRNO_MAX];
     if (r->n_files++ == FILES_MAX) {
         return reader_fail(
             r, at, "more than %u configuration files", FILES_MAX);
     }
     int fd = open(name.p, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
-        return reader_fail(r, at, "open() \"%s\" failed (%d: %s)", name.p,
-            errno, strerror(errno));
+        return reader_fail(r, at, "open() \"%s\" failed%s", name.p,
+            log_errno_text(errno, why));
     }
     bool ok = read_fd(r, fd, name, at);
     close(fd);

@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "base/mem.h"
+#include "http/gzip_head.h"
 #include "http/gzip_zlib.h"
 
 #define GZIP_WINDOW_BITS 13
@@ -111,15 +112,6 @@ take(struct gunzip *g, struct bufq *in, size_t n)
     bufq_consume(in, n);
 }
 
-/* RFC 1950 2.2: method 8, a window of 32 KiB at most, a check, no dictionary.
- * Raw deflate that begins so would be a stored block with odd padding. */
-static bool
-is_zlib(const unsigned char *p)
-{
-    return (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 &&
-           (p[0] * 256u + p[1]) % 31 == 0 && !(p[1] & 0x20);
-}
-
 /* Decides by the first bytes whether `deflate` is zlib's format or raw. False:
  * more bytes are needed. */
 static bool
@@ -131,7 +123,7 @@ begin(struct gunzip *g, struct bufq *in, bool is_end)
         return false;
     }
     if (g->coding == CODING_DEFLATE) {
-        int r = inflateReset2(&g->z, n == 2 && is_zlib(first) ? 15 : -15);
+        int r = inflateReset2(&g->z, n == 2 && gzip_is_zlib(first) ? 15 : -15);
         AN(r == Z_OK);
     }
     g->place = AT_MEMBER;

@@ -173,3 +173,12 @@ gzip_head_look(struct gzip_head *h, gzip_look *look, void *arg)
         renew_check(h, was);
     }
 }
+
+/* RFC 1950 2.2: method 8, a window of 32 KiB at most, a check, no dictionary.
+ * Raw deflate that begins so would be a stored block with odd padding. */
+bool
+gzip_is_zlib(const unsigned char p[2])
+{
+    return (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 &&
+           (p[0] * 256u + p[1]) % 31 == 0 && !(p[1] & 0x20);
+}

@@ -4,6 +4,7 @@
  * The header of a gzip member (RFC 1952 2.3). It comes in pieces and is kept
  * until it is whole and its extra field, file name and comment were scanned,
  * which are not compressed. For gzip_mask.c; reads no byte behind the header.
+ * And the header of zlib's format.
  */
 
 #include "base/buf.h"
@@ -40,3 +41,7 @@ must_check bool gzip_head_take(
 /* Scans each field of a whole header. If a field was masked, the header's CRC,
  * where it has one, is computed anew; a CRC that was wrong stays wrong. */
 void gzip_head_look(struct gzip_head *h, gzip_look *look, void *arg);
+
+/* Whether a body of the coding `deflate` is in zlib's format, by its first two
+ * bytes; else it is raw. */
+bool gzip_is_zlib(const unsigned char first[2]);

@@ -5,6 +5,8 @@
 
 #include "http/gzip_mask_priv.h"
 
+#include "http/gzip_head.h"
+
 /* Adds a cut behind all others. It replaces the last one if both are at the
  * same offset of the text, or if there is no room and the last is not fixed.
  */
@@ -58,15 +60,6 @@ give_blocks(struct gzip_mask *g, struct bufq *to, struct str s)
     give(g, to, s);
 }
 
-/* RFC 1950 2.2: method 8, a window of 32 KiB at most, a check, no dictionary.
- * Raw deflate that begins so would be a stored block with odd padding. */
-static bool
-is_zlib(const unsigned char *p)
-{
-    return (p[0] & 0x0f) == 8 && p[0] >> 4 <= 7 &&
-           (p[0] * 256u + p[1]) % 31 == 0 && !(p[1] & 0x20);
-}
-
 static void
 begin_blocks(struct gzip_mask *g)
 {
@@ -96,7 +89,7 @@ read_first(struct gzip_mask *g, struct bufq *in, bool is_end)
     if (n < 2 && !is_end) {
         return false;
     }
-    if (n == 2 && is_zlib(first)) {
+    if (n == 2 && gzip_is_zlib(first)) {
         g->window_bits = (first[0] >> 4) + 8u;
         g->check_size = 4;
         hold(g, str_n((char *)first, 2));

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/connect_tunnel.h"
 #include "net/race.h"
@@ -236,12 +237,12 @@ run_resolve(struct task *t)
 static const struct step *
 connect_failed(struct dial *d, int err)
 {
-    char text[256], addr[ADDR_TEXT_MAX];
+    char text[256], addr[ADDR_TEXT_MAX], why[LOG_ERRNO_MAX];
     struct str path = d->race.path;
     d->result.addr = *race_last(&d->race);
     addr_format(&d->result.addr, true, addr);
-    snprintf(text, sizeof text, "connect to %s%.*s: %s", addr, STR_ARG(path),
-        strerror(err));
+    snprintf(text, sizeof text, "connect to %s%.*s failed%s", addr,
+        STR_ARG(path), log_errno_text(err, why));
     switch (err) {
     case ECONNREFUSED:
     case ECONNRESET:

@@ -65,12 +65,13 @@ mint_end(struct mints *ms, struct mint *m, const struct mint_answer *a)
     xfree(m);
 }
 
-/* The channel broke: all pending asks fail at once, as nobody will answer. */
+/* The channel broke: all pending asks fail at once, as nobody will answer.
+ * `err`: the errno, or 0. */
 static void
-mints_die(struct mints *ms, const char *why)
+mints_die(struct mints *ms, const char *why, int err)
 {
     struct list failed;
-    log_at(LOG_ALERT, "no more certificates from the keeper: %s", why);
+    log_errno(LOG_ALERT, err, "no more certificates from the keeper: %s", why);
     ms->is_dead = true;
     watch_set(&ms->watch, 0);
     list_init(&failed);
@@ -108,7 +109,7 @@ mints_flush(struct mints *ms)
         }
     }
     if (r == IO_ERR) {
-        mints_die(ms, strerror(errno));
+        mints_die(ms, "send() failed", errno);
         return;
     }
     watch_set(&ms->watch, WATCH_READ | (r == IO_AGAIN ? WATCH_WRITE : 0));
@@ -151,10 +152,12 @@ mints_read(struct mints *ms)
         if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
             return;
         }
-        if (n <= 0) {
-            mints_die(ms, n == 0 ? "end of file" : strerror(errno));
+        if (n < 0) {
+            mints_die(ms, "recv() failed", errno);
+        } else if (n == 0) {
+            mints_die(ms, "end of file", 0);
         } else if (!answer_is_valid(&a, n)) {
-            mints_die(ms, "its answer makes no sense");
+            mints_die(ms, "its answer makes no sense", 0);
         } else {
             mints_settle(ms, &a);
         }

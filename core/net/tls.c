@@ -563,10 +563,3 @@ tls_is_distrusted(const struct stream *s)
     AN(s->ops == &tls_ops);
     return tls_of(s)->is_distrusted;
 }
-
-bool
-tls_is_resumed(const struct stream *s)
-{
-    AN(s->ops == &tls_ops);
-    return SSL_session_reused(tls_of(s)->ssl);
-}

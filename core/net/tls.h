@@ -51,9 +51,6 @@ bool tls_is_untrusted(const struct stream *s);
  * alert unknown_ca, bad_certificate or certificate_unknown. */
 bool tls_is_distrusted(const struct stream *s);
 
-/* Whether the handshake resumed a session. */
-bool tls_is_resumed(const struct stream *s);
-
 /* For tls_ctx.c: the callbacks of a context. */
 void tls_accept_setup(struct ssl_ctx_st *ctx);
 void tls_accept_own_setup(struct ssl_ctx_st *ctx);

@@ -100,14 +100,21 @@ tls_server_free(struct tls_server *s)
     xfree(s);
 }
 
+#define REFUSAL_MAX (LOG_ERRNO_MAX + 32)
+
 /* The message of the first error, which is the cause: for a file that cannot be
  * opened it has the errno. Later ones tell how OpenSSL passed it on. */
 static const char *
-load_refusal(const char *otherwise)
+load_refusal(const char *otherwise, char text[REFUSAL_MAX])
 {
     unsigned long e = ERR_peek_error();
-    const char *why = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e))
-                                          : ERR_reason_error_string(e);
+    const char *why = ERR_reason_error_string(e);
+    if (ERR_SYSTEM_ERROR(e)) {
+        char number[LOG_ERRNO_MAX];
+        snprintf(text, REFUSAL_MAX, "it cannot be opened%s",
+            log_errno_text(ERR_GET_REASON(e), number));
+        return text;
+    }
     return why != NULL ? why : otherwise;
 }
 
@@ -121,12 +128,12 @@ on_passphrase(char *buf, int size, int for_writing, void *arg)
 }
 
 static EVP_PKEY *
-read_key(const char *file, const char **why)
+read_key(const char *file, const char **why, char text[REFUSAL_MAX])
 {
     bool is_encrypted = false;
     BIO *in = BIO_new_file(file, "r");
     if (in == NULL) {
-        *why = load_refusal("it cannot be opened");
+        *why = load_refusal("it cannot be opened", text);
         return NULL;
     }
     EVP_PKEY *key =
@@ -142,13 +149,14 @@ load_own(SSL_CTX *ctx, const char *cert_file, const char *key_file, char *err,
     size_t err_size)
 {
     const char *why;
+    char text[REFUSAL_MAX];
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1) {
         snprintf(err, err_size, "cannot load the certificate in \"%s\": %s",
-            cert_file, load_refusal("none is in it"));
+            cert_file, load_refusal("none is in it", text));
         return -1;
     }
-    EVP_PKEY *key = read_key(key_file, &why);
+    EVP_PKEY *key = read_key(key_file, &why, text);
     if (key == NULL) {
         snprintf(
             err, err_size, "cannot load the key in \"%s\": %s", key_file, why);
@@ -278,11 +286,12 @@ struct tls_client *
 tls_client_new(const struct tls_client_args *args, char *err, size_t err_size)
 {
     SSL_CTX *ctx = client_ctx(args);
+    char text[REFUSAL_MAX];
     ERR_clear_error();
     if (!client_trust(ctx, args)) {
         snprintf(err, err_size, "cannot load the certificates in \"%s\": %s",
             args->ca_file.n != 0 ? args->ca_file.p : "system",
-            load_refusal("no certificate is in it"));
+            load_refusal("no certificate is in it", text));
         SSL_CTX_free(ctx);
         return NULL;
     }

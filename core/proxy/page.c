@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
+
 #define PAGE_MAX_BYTES (64 * 1024)
 
 /* The statuses that weir answers with (SPEC 10). */
@@ -57,6 +59,7 @@ page_read(struct arena *a, const char *path, struct str *out)
 struct pages *
 pages_read(struct arena *a, struct str dir, char *err, size_t err_size)
 {
+    char why[LOG_ERRNO_MAX];
     struct pages *p = arena_calloc(a, sizeof *p);
     struct str path = arena_printf(a, "%.*s/error.html", STR_ARG(dir));
     bool ok = page_read(a, path.p, &p->general);
@@ -65,8 +68,8 @@ pages_read(struct arena *a, struct str dir, char *err, size_t err_size)
         ok = page_read(a, path.p, &p->by_status[i]);
     }
     if (!ok) {
-        snprintf(err, err_size, "cannot read the page \"%s\" (%d: %s)", path.p,
-            errno, strerror(errno));
+        snprintf(err, err_size, "cannot read the page \"%s\"%s", path.p,
+            log_errno_text(errno, why));
         return NULL;
     }
     return p;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/log.h"
 
 /* With the longest id a token must fit into CREDENTIALS_MAX. */
 #define TOKEN_MAX 512
@@ -108,15 +109,15 @@ static bool
 token_from_file(struct bind *b, struct sandbox_token *k, struct str path)
 {
     struct conf *c = bind_conf(b);
-    char buf[TOKEN_MAX + 3];
+    char buf[TOKEN_MAX + 3], why[LOG_ERRNO_MAX];
     struct str full = path.n != 0 && path.p[0] == '/'
                           ? path
                           : arena_printf(c->arena, "%.*s%.*s",
                                 STR_ARG(c->prefix), STR_ARG(path));
     ssize_t n = file_read(full.p, buf, sizeof buf);
     if (n < 0) {
-        return conf_error(b, k->at, "open() \"%.*s\" failed (%d: %s)",
-            STR_ARG(full), errno, strerror(errno));
+        return conf_error(b, k->at, "open() \"%.*s\" failed%s", STR_ARG(full),
+            log_errno_text(errno, why));
     }
     bool ok = token_hash(b, k, without_newline(str_n(buf, (size_t)n)));
     mem_wipe(buf, sizeof buf);

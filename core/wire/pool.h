@@ -73,4 +73,5 @@ unsigned pool_shed(struct pool *p, unsigned n);
 /* Closes all that are idle of that sandbox, which has ended. */
 void pool_forget(struct pool *p, uint64_t serial);
 
-unsigned pool_idle(const struct pool *p); /* how many are idle */
+/* How many are idle: tests see by it that none is left or lost. */
+unsigned pool_idle(const struct pool *p);

@@ -170,9 +170,17 @@ the_seed(void **state)
 {
     const uint64_t zero[2] = { 0 };
     (void)state;
-    uint64_t h = map_hash(STR("name"));
-    assert_true(h == map_hash(STR("name")));
-    assert_true(h != map_siphash(zero, STR("name")));
+    struct map maps[2];
+    struct map_node nodes[2] = { { .key = STR("name") },
+        { .key = STR("name") } };
+    for (unsigned i = 0; i < 2; i++) {
+        map_init(&maps[i]);
+        map_add(&maps[i], &nodes[i]);
+    }
+    assert_true(nodes[0].hash == nodes[1].hash);
+    assert_true(nodes[0].hash != map_siphash(zero, STR("name")));
+    map_fini(&maps[0]);
+    map_fini(&maps[1]);
 }
 
 int

@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "bound.h"
 #include "conf/type.h"
-#include "tmp_dir.h"
 
 struct words {
     unsigned n;
@@ -166,50 +166,23 @@ static const struct conf_part empty_part = { .name = "empty" };
 static const struct conf_part *const parts[] = { &first_part, &second_part,
     &empty_part };
 
-struct fixture {
-    struct tmp_dir dir;
-    struct conf *conf;
-    char err[512];
-};
-
 static int
 set_up(void **state)
 {
-    struct fixture *f = xcalloc(sizeof *f);
-    tmp_dir_make(&f->dir);
     trace[0] = '\0';
-    *state = f;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_remove(&f->dir);
-    xfree(f);
-    return 0;
+    return bound_set_up(state);
 }
 
 static struct conf *
-bind_with(struct fixture *f, const char *text, const char *globals)
+bind_with(struct bound *f, const char *text, const char *globals)
 {
-    tmp_dir_write(&f->dir, "weir.conf", str_of(text));
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    f->conf = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf",
-        str_of(globals), false, f->err, sizeof f->err);
-    return f->conf;
+    return bound_bind(f, parts, LEN(parts), text, globals, CONF_SERVE);
 }
 
 static struct conf *
 binds(void **state, const char *text)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     if (bind_with(f, text, "") == NULL) {
         fail_msg("%s", f->err);
     }
@@ -217,15 +190,12 @@ binds(void **state, const char *text)
 }
 
 /* The text is refused with "WHAT in DIR/weir.conf:LINE". */
+/* Refused with "WHAT in DIR/weir.conf:LINE". */
 static void
 refuses(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
-    char expected[512];
-    assert_null(bind_with(f, text, ""));
-    snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
-        f->dir.path, line);
-    assert_string_equal(f->err, expected);
+    assert_null(bind_with(*state, text, ""));
+    bound_is_refused(*state, what, line);
 }
 
 static struct first *
@@ -253,7 +223,7 @@ defaults_and_main(void **state)
 static void
 types(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     struct conf *c = binds(
         state, "egress { bytes 32k; time 1h30m; flag on; path a/b; text ''; }");
     struct first *p = part_of(conf_scope(c, CONF_EGRESS));
@@ -322,7 +292,7 @@ counts_and_blocks(void **state)
 static void
 many_arguments(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     struct buf text;
     buf_init(&text, 65536);
     AN(buf_add(&text, STR("egress { list")));
@@ -349,7 +319,7 @@ duplicates(void **state)
 static void
 globals_come_first(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     assert_non_null(bind_with(f, "egress { }", "number 3; events { }"));
     assert_int_equal(part_of(f->conf->main)->number, 3);
     assert_int_equal(part_of(conf_scope(f->conf, CONF_EGRESS))->number, 3);
@@ -441,7 +411,7 @@ blocks_arguments_are_set_first(void **state)
 static void
 checks_refuse(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     assert_null(bind_with(f, "egress { number 666; } number 667;", ""));
     assert_string_equal(f->err, "the number of the beast");
     refuses(state, "egress {\nhost a { number 667; } }",
@@ -478,7 +448,7 @@ parts_may_not_collide(void **state)
         .name = "rival", .cmds = cmds, .size = sizeof(struct second)
     };
     static const struct conf_part *const both[] = { &second_part, &rival };
-    struct fixture *f = *state;
+    struct bound *f = *state;
     tmp_dir_write(&f->dir, "weir.conf", STR(""));
     assert_null(conf_bind(both, 2, f->dir.path, "weir.conf", STR_NONE, false,
         f->err, sizeof f->err));
@@ -489,7 +459,7 @@ parts_may_not_collide(void **state)
 static void
 files(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     struct str name, text;
     tmp_dir_write(&f->dir, "b", STR("number 2;"));
     struct conf *c = binds(state, "include b;");
@@ -506,7 +476,7 @@ files(void **state)
 static void
 prefix_and_file(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     char bare[128], path[512];
     snprintf(
         bare, sizeof bare, "%.*s", (int)strlen(f->dir.path) - 1, f->dir.path);
@@ -526,7 +496,7 @@ prefix_and_file(void **state)
 /* CPU seconds that it takes to load a configuration of `n` blocks, `times`
  * over. */
 static double
-load_blocks(struct fixture *f, int n, int times)
+load_blocks(struct bound *f, int n, int times)
 {
     struct buf text;
     buf_init(&text, 16 << 20);
@@ -552,7 +522,7 @@ load_blocks(struct fixture *f, int n, int times)
 static void
 many_blocks_load_fast(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     bool is_linear = false;
     for (int attempt = 0; attempt < 3 && !is_linear; attempt++) {
         double apart = load_blocks(f, 500, 20);
@@ -567,7 +537,7 @@ many_blocks_load_fast(void **state)
     assert_int_equal(n, 10000);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, bound_tear_down)
 
 int
 main(void)

@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "bound.h"
 #include "conf/bind.h"
 #include "conf/type.h"
-#include "tmp_dir.h"
 
 struct owner {
     unsigned number;
@@ -56,54 +56,18 @@ static const struct conf_part *const parts[] = { &lent_part, &owner_part,
 
 #define OWNER 1
 
-struct fixture {
-    struct tmp_dir dir;
-    struct conf *conf;
-    char err[512];
-};
-
-static int
-set_up(void **state)
+static struct conf *
+bind_text(struct bound *f, const char *text)
 {
-    struct fixture *f = xcalloc(sizeof *f);
-    tmp_dir_make(&f->dir);
-    *state = f;
-    return 0;
+    return bound_bind(f, parts, LEN(parts), text, "", CONF_SERVE);
 }
 
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_remove(&f->dir);
-    xfree(f);
-    return 0;
-}
-
-static void
-bind_text(struct fixture *f, const char *text)
-{
-    tmp_dir_write(&f->dir, "weir.conf", str_of(text));
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    f->conf = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf", STR_NONE,
-        CONF_SERVE, f->err, sizeof f->err);
-}
-
+/* Refused with "WHAT in DIR/weir.conf:LINE". */
 static void
 refuses(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
-    char expected[512];
-    bind_text(f, text);
-    assert_null(f->conf);
-    snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
-        f->dir.path, line);
-    assert_string_equal(f->err, expected);
+    bind_text(*state, text);
+    bound_is_refused(*state, what, line);
 }
 
 static unsigned
@@ -116,7 +80,7 @@ number_of(const struct scope *s)
 static void
 a_field_of_another_part(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     bind_text(f, "egress { lent 3; host a { number 4; } host b { } }");
     assert_non_null(f->conf);
     const struct scope *egress = conf_scope(f->conf, CONF_EGRESS);
@@ -142,7 +106,7 @@ a_module_that_is_left_out(void **state)
 static void
 a_name_that_is_left_out_elsewhere(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     bind_text(f, "egress { number 1; }");
     assert_non_null(f->conf);
     refuses(state, "number 1;", "the \"number\"" GONE, 1);
@@ -159,7 +123,7 @@ a_left_out_name_is_one(void **state)
         2);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, bound_set_up, bound_tear_down)
 
 int
 main(void)

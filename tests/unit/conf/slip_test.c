@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
+#include "bound.h"
 #include "conf/type.h"
-#include "tmp_dir.h"
 
 struct words {
     unsigned n;
@@ -70,62 +70,26 @@ static const struct conf_part part = {
 };
 static const struct conf_part *const parts[] = { &part };
 
-struct fixture {
-    struct tmp_dir dir;
-    struct conf *conf;
-    char err[512];
-};
-
-static int
-set_up(void **state)
+static struct conf *
+bind_text(struct bound *f, const char *text)
 {
-    struct fixture *f = xcalloc(sizeof *f);
-    tmp_dir_make(&f->dir);
-    *state = f;
-    return 0;
+    return bound_bind(f, parts, LEN(parts), text, "", CONF_SERVE);
 }
 
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_remove(&f->dir);
-    xfree(f);
-    return 0;
-}
-
-static void
-bind_text(struct fixture *f, const char *text)
-{
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_write(&f->dir, "weir.conf", str_of(text));
-    f->conf = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf", STR_NONE,
-        false, f->err, sizeof f->err);
-}
-
+/* Refused with "WHAT in DIR/weir.conf:LINE". */
 /* Refused with "WHAT in DIR/weir.conf:LINE". */
 static void
 refuses(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
-    char expected[512];
-    bind_text(f, text);
-    assert_null(f->conf);
-    snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
-        f->dir.path, line);
-    assert_string_equal(f->err, expected);
+    bind_text(*state, text);
+    bound_is_refused(*state, what, line);
 }
 
 /* Taken, with that warning alone, or with none. */
 static void
 takes(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     char expected[512];
     struct str warning;
     bind_text(f, text);
@@ -204,7 +168,7 @@ name_in_a_list(void **state)
 static void
 values_that_are_names(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     takes(state, "egress { token internet; fields host token; }", NULL, 0);
     takes(state, "egress {\nallowed_hosts \"token\"\n'internet';\n}", NULL, 0);
     const struct some *s = scope_part(conf_scope(f->conf, CONF_EGRESS), 0);
@@ -240,7 +204,7 @@ unindented_word(void **state)
 static void
 warnings(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     struct str text;
     char many[512] = "egress { allowed_hosts w w";
     takes(state, "egress { allowed_hosts w w; }", "warned of \"w\"", 1);
@@ -260,7 +224,8 @@ warnings(void **state)
     assert_false(conf_warning(f->conf, 101, &text));
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define T(name)                                                                \
+    cmocka_unit_test_setup_teardown(name, bound_set_up, bound_tear_down)
 
 int
 main(void)

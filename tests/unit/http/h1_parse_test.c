@@ -6,36 +6,10 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
+#include "arena_fixture.h"
+
 #define HOST "Host: a.example\r\n"
 #define GET "GET / HTTP/1.1\r\n" HOST
-
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-static void
-assert_str(struct str got, const char *want)
-{
-    char text[512];
-    assert_true(got.n < sizeof text);
-    memcpy(text, got.n != 0 ? got.p : "", got.n);
-    text[got.n] = '\0';
-    assert_string_equal(text, want);
-}
 
 static void
 request(const char *text, struct head *h)
@@ -72,25 +46,25 @@ test_a_request_is_read(void **state)
             "Content-Length: 12\r\n\r\n",
         &h);
     assert_int_equal(h.method_id, METHOD_POST);
-    assert_str(h.method, "POST");
+    assert_text(h.method, "POST");
     assert_int_equal(h.form, TARGET_ORIGIN);
-    assert_str(h.path, "/a/b?c=%20&d");
-    assert_str(h.authority.host, "a.example");
+    assert_text(h.path, "/a/b?c=%20&d");
+    assert_text(h.authority.host, "a.example");
     assert_int_equal(h.authority.port, 8443);
     assert_int_equal(h.minor, 1);
     assert_int_equal(h.n, 7);
     assert_int_equal(h.body, BODY_LENGTH);
     assert_int_equal(h.length, 12);
     assert_true(h.keep_alive);
-    assert_str(head_get(&h, FIELD_HOST), "A.Example:8443");
-    assert_str(head_get(&h, FIELD_ACCEPT), "text/html");
-    assert_str(head_find(&h, STR("x_space")), "b\tc");
-    assert_str(head_find(&h, STR("X-UTF8")), "\xc3\xbc");
+    assert_text(head_get(&h, FIELD_HOST), "A.Example:8443");
+    assert_text(head_get(&h, FIELD_ACCEPT), "text/html");
+    assert_text(head_find(&h, STR("x_space")), "b\tc");
+    assert_text(head_find(&h, STR("X-UTF8")), "\xc3\xbc");
     assert_non_null(head_find(&h, STR("x-empty")).p);
     assert_null(head_find(&h, STR("x-none")).p);
     assert_null(head_get(&h, FIELD_COOKIE).p);
-    assert_str(h.fields[1].name, "X-Empty");
-    assert_str(h.fields[1].value, "");
+    assert_text(h.fields[1].name, "X-Empty");
+    assert_text(h.fields[1].value, "");
 }
 
 static void
@@ -170,9 +144,9 @@ test_targets_are_read(void **state)
     for (size_t i = 0; i < LEN(cases); i++) {
         struct head h;
         request(arena_printf(arena, "%s\r\n", cases[i].in).p, &h);
-        assert_str(h.authority.host, cases[i].host);
-        assert_str(h.path, cases[i].path);
-        assert_str(h.scheme, cases[i].scheme);
+        assert_text(h.authority.host, cases[i].host);
+        assert_text(h.path, cases[i].path);
+        assert_text(h.scheme, cases[i].scheme);
         assert_int_equal(h.authority.port, cases[i].port);
         assert_int_equal(h.form, cases[i].form);
         assert_int_equal(
@@ -268,15 +242,15 @@ test_a_response_is_read(void **state)
              "Set-Cookie: a\r\nset-cookie: b\r\n\r\n",
         METHOD_GET, &h);
     assert_int_equal(h.status, 404);
-    assert_str(h.reason, "Not\tFound \xe9");
+    assert_text(h.reason, "Not\tFound \xe9");
     assert_int_equal(h.n, 3);
     const struct field *f = head_next(&h, FIELD_SET_COOKIE, NULL);
-    assert_str(f->value, "a");
+    assert_text(f->value, "a");
     f = head_next(&h, FIELD_SET_COOKIE, f);
-    assert_str(f->value, "b");
+    assert_text(f->value, "b");
     assert_null(head_next(&h, FIELD_SET_COOKIE, f));
     response("HTTP/1.1 200 \r\n\r\n", METHOD_GET, &h);
-    assert_str(h.reason, "");
+    assert_text(h.reason, "");
     response("HTTP/1.0 999\r\n\r\n", METHOD_GET, &h);
     assert_int_equal(h.status, 999);
     assert_int_equal(h.minor, 0);
@@ -373,8 +347,8 @@ test_field_sections_are_read(void **state)
                          2, &n, &err),
         0);
     assert_int_equal(n, 2);
-    assert_str(f[1].name, "C");
-    assert_str(f[1].value, "d");
+    assert_text(f[1].name, "C");
+    assert_text(f[1].value, "d");
     assert_int_equal(h1_parse_fields(STR("A: b\r\nC: d\r\nE:\r\n\r\n"),
                          H1_REQUEST, f, 2, &n, &err),
         -1);
@@ -400,5 +374,5 @@ main(void)
         cmocka_unit_test(test_a_head_ends_where_it_ends),
         cmocka_unit_test(test_field_sections_are_read),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

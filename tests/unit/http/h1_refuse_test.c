@@ -7,28 +7,12 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "arena_fixture.h"
+
 #define HOST "Host: a.example\r\n"
 #define GET "GET / HTTP/1.1\r\n" HOST
 #define POST "POST / HTTP/1.1\r\n" HOST
 #define END "\r\n"
-
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* As a connection does it: the end first, then the parse. */
 static enum h1_error_kind
@@ -595,5 +579,5 @@ main(void)
         cmocka_unit_test(test_controls_are_refused_early),
         cmocka_unit_test(test_parsers_stand_alone),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

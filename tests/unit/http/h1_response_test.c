@@ -11,25 +11,9 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
+
 #define OK "HTTP/1.1 200 OK\r\n"
-
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
 
 /* What leaves of it: its fields in one string. */
 static struct str
@@ -346,16 +330,17 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
-            heads_with_one_meaning, setup, teardown),
+            heads_with_one_meaning, arena_set_up, arena_tear_down),
         cmocka_unit_test_setup_teardown(
-            heads_with_two_meanings, setup, teardown),
-        cmocka_unit_test_setup_teardown(what_is_no_whole_head, setup, teardown),
+            heads_with_two_meanings, arena_set_up, arena_tear_down),
         cmocka_unit_test_setup_teardown(
-            control_bytes_are_refused_early, setup, teardown),
+            what_is_no_whole_head, arena_set_up, arena_tear_down),
         cmocka_unit_test_setup_teardown(
-            chunk_lines_with_one_meaning, setup, teardown),
+            control_bytes_are_refused_early, arena_set_up, arena_tear_down),
         cmocka_unit_test_setup_teardown(
-            what_says_nothing_has_a_bound, setup, teardown),
+            chunk_lines_with_one_meaning, arena_set_up, arena_tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_says_nothing_has_a_bound, arena_set_up, arena_tear_down),
     };
     return cmocka_run_group_tests_name("h1_response", tests, NULL, NULL);
 }

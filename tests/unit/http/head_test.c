@@ -6,23 +6,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "arena_fixture.h"
 
 /* "name=value" of all fields, in order. */
 static void
@@ -273,5 +257,5 @@ main(void)
         cmocka_unit_test(test_trailers_that_may_not_be),
         cmocka_unit_test(test_removed_names_may_not_trail),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

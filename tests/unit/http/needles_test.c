@@ -8,23 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(1024);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
+#include "arena_fixture.h"
 
 static struct needles *
 needles(const char *const *texts, unsigned n)
@@ -116,7 +100,8 @@ test_none_and_too_many(void **state)
     assert_false(needles_add(s, STR("text")));
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn)                                                               \
+    cmocka_unit_test_setup_teardown(fn, arena_set_up, arena_tear_down)
 
 int
 main(void)

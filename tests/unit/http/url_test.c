@@ -6,33 +6,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct arena *arena;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-static void
-assert_str(struct str got, const char *want)
-{
-    char text[512];
-    assert_true(got.n < sizeof text);
-    memcpy(text, got.n != 0 ? got.p : "", got.n);
-    text[got.n] = '\0';
-    assert_string_equal(text, want);
-}
+#include "arena_fixture.h"
 
 #define L63 "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz-123456789"
 
@@ -71,7 +45,7 @@ test_authorities_that_are_canonical(void **state)
         struct authority au;
         const char *why = NULL;
         assert_true(authority_parse(arena, str_of(cases[i].in), 80, &au, &why));
-        assert_str(au.host, cases[i].host);
+        assert_text(au.host, cases[i].host);
         assert_int_equal(au.port, cases[i].port);
         assert_int_equal(au.kind, cases[i].kind);
         assert_int_equal(au.ip.family, au.kind == HOST_NAME  ? 0
@@ -202,7 +176,7 @@ test_hosts_take_no_port(void **state)
     struct authority au;
     const char *why = NULL;
     assert_true(host_parse(arena, STR("A.example"), &au, &why));
-    assert_str(au.host, "a.example");
+    assert_text(au.host, "a.example");
     assert_int_equal(au.port, 0);
     assert_true(host_parse(arena, STR("::1"), &au, &why));
     assert_true(host_parse(arena, STR("[::1]"), &au, &why));
@@ -222,11 +196,11 @@ test_authorities_are_written_and_compared(void **state)
     struct authority a, b;
     const char *why = NULL;
     assert_true(authority_parse(arena, STR("[::1]:444"), 443, &a, &why));
-    assert_str(authority_format(arena, &a, 443), "[::1]:444");
-    assert_str(authority_format(arena, &a, 444), "[::1]");
+    assert_text(authority_format(arena, &a, 443), "[::1]:444");
+    assert_text(authority_format(arena, &a, 444), "[::1]");
     assert_true(authority_parse(arena, STR("h.example"), 443, &a, &why));
-    assert_str(authority_format(arena, &a, 443), "h.example");
-    assert_str(authority_format(arena, &a, 80), "h.example:443");
+    assert_text(authority_format(arena, &a, 443), "h.example");
+    assert_text(authority_format(arena, &a, 80), "h.example:443");
     assert_true(authority_parse(arena, STR("H.example.:443"), 80, &b, &why));
     assert_true(authority_eq(&a, &b));
     b.port = 80;
@@ -275,7 +249,7 @@ test_paths_in_canonical_form(void **state)
         struct str out, again;
         const char *why = NULL;
         assert_true(path_canonical(arena, str_of(cases[i].in), &out, &why));
-        assert_str(out, cases[i].out);
+        assert_text(out, cases[i].out);
         assert_true(path_canonical(arena, out, &again, &why));
         assert_true(str_eq(out, again));
     }
@@ -357,7 +331,7 @@ test_encoded_slashes_as_others_read_them(void **state)
         bool ok = path_decode_slashes(arena, in, cases[i].which, &out);
         assert_int_equal(ok, cases[i].out != NULL);
         if (ok) {
-            assert_str(out, cases[i].out);
+            assert_text(out, cases[i].out);
         }
     }
 }
@@ -375,5 +349,5 @@ main(void)
         cmocka_unit_test(test_paths_that_are_refused),
         cmocka_unit_test(test_encoded_slashes_as_others_read_them),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, arena_set_up, arena_tear_down);
 }

@@ -16,40 +16,13 @@
 #include <cmocka.h>
 
 #include "../os/fds.h"
-
-static struct ledger *ledger;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    ledger = ledger_new();
-    assert_non_null(ledger);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    ledger_free(ledger);
-    return 0;
-}
-
-static struct ledger_record *
-locked(unsigned index, uint64_t serial)
-{
-    struct ledger_record *r = ledger_lock(ledger, index, serial);
-    assert_non_null(r);
-    return r;
-}
+#include "ledger_fixture.h"
 
 /* One of one slot. */
 static enum ledger_slot
 take(struct ledger_record *r, unsigned row)
 {
     struct ledger_slot_limits l = { 1, 1, 1000 };
-    struct ledger_wakes wakes = { { 0 } };
     return ledger_slot_take(r, row, &l, &wakes);
 }
 
@@ -90,7 +63,7 @@ test_it_grows(void **state)
     assert_null(ledger_lock(ledger, index, 1));
     assert_int_equal(ledger_grow(ledger, &fd), 0);
     assert_int_equal(ledger_segments(ledger), 2);
-    struct ledger_record *r = locked(index, 1);
+    struct ledger_record *r = ledger_locked(index, 1);
     r->spare[0] = 77;
     ledger_unlock(ledger, index, NULL);
     assert_null(ledger_lock(old, index, 1));
@@ -137,7 +110,7 @@ test_it_grows_to_an_end(void **state)
     assert_int_equal(ledger_grow(ledger, &fd), -1);
     assert_int_equal(errno, ENOSPC);
     unsigned last = LEDGER_SEGMENT * LEDGER_SEGMENTS_MAX - 1;
-    locked(last, 1);
+    ledger_locked(last, 1);
     ledger_unlock(ledger, last, NULL);
     assert_null(ledger_lock(ledger, last + 1, 1));
     assert_null(ledger_lock(ledger, UINT32_MAX, 1));
@@ -153,7 +126,7 @@ test_an_end_gives_the_memory_back(void **state)
     unsigned fds = fds_open();
     for (uint64_t serial = 1; serial <= 100000; serial++) {
         unsigned index = (unsigned)serial % 7;
-        struct ledger_record *r = locked(index, serial);
+        struct ledger_record *r = ledger_locked(index, serial);
         assert_int_equal(r->total.connections, 0);
         r->total.connections = 5;
         (void)!take(r, 1);
@@ -175,14 +148,14 @@ test_an_end_beside_others(void **state)
 {
     (void)state;
     for (unsigned i = 3; i < 6; i++) {
-        struct ledger_record *r = locked(i, 1);
+        struct ledger_record *r = ledger_locked(i, 1);
         assert_int_equal(take(r, 1), LEDGER_SLOT_TAKEN);
         assert_int_equal(take(r, 1), LEDGER_SLOT_QUEUED);
         ledger_unlock(ledger, i, NULL);
     }
     ledger_forget(ledger, 4);
     for (unsigned i = 3; i < 6; i++) {
-        struct ledger_record *r = locked(i, 1);
+        struct ledger_record *r = ledger_locked(i, 1);
         assert_int_equal(r->n_waiting, i != 4);
         assert_int_equal(r->total.used, i != 4);
         ledger_unlock(ledger, i, NULL);
@@ -209,7 +182,7 @@ test_what_the_dead_held_in_any_segment(void **state)
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     for (unsigned i = 0; i < 2 * LEN(at); i++) {
-        struct ledger_record *r = locked(at[i % LEN(at)], 1);
+        struct ledger_record *r = ledger_locked(at[i % LEN(at)], 1);
         assert_int_equal(r->total.used, i < LEN(at));
         ledger_unlock(ledger, at[i % LEN(at)], NULL);
         if (i + 1 == LEN(at)) {
@@ -239,7 +212,7 @@ test_a_new_segment_that_was_written_to(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, ledger_set_up, ledger_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_it_grows),
         T(test_segments_in_another_order_are_refused),

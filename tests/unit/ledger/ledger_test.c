@@ -16,35 +16,7 @@
 #include <cmocka.h>
 
 #include "../os/child.h"
-
-static struct ledger *ledger;
-static struct ledger_wakes wakes;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    ledger = ledger_new();
-    assert_non_null(ledger);
-    memset(&wakes, 0, sizeof wakes);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    ledger_free(ledger);
-    return 0;
-}
-
-static struct ledger_record *
-locked(unsigned index, uint64_t serial)
-{
-    struct ledger_record *r = ledger_lock(ledger, index, serial);
-    assert_non_null(r);
-    return r;
-}
+#include "ledger_fixture.h"
 
 static enum ledger_slot
 take(struct ledger_record *r, unsigned row, unsigned slots)
@@ -85,7 +57,7 @@ test_its_file_is_sparse_and_says_what_it_is(void **state)
     assert_true(
         (size_t)st.st_size > LEDGER_SEGMENT * sizeof(struct ledger_record));
     assert_int_equal(st.st_blocks * 512, 4096);
-    locked(3, 7);
+    ledger_locked(3, 7);
     ledger_unlock(ledger, 3, NULL);
     assert_int_equal(fstat(fds[LEDGER_ROWS], &st), 0);
     assert_int_equal(st.st_blocks * 512, 8192);
@@ -102,7 +74,7 @@ test_it_is_opened_from_inherited_descriptors(void **state)
         copies[i] = dup(fds[i]);
         assert_true(copies[i] >= 0);
     }
-    struct ledger_record *r = locked(5, 9);
+    struct ledger_record *r = ledger_locked(5, 9);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     ledger_unlock(ledger, 5, NULL);
 
@@ -135,13 +107,13 @@ test_a_record_is_one_sandboxs(void **state)
 {
     (void)state;
     assert_null(ledger_lock(ledger, LEDGER_SEGMENT, 1));
-    struct ledger_record *r = locked(0, 10);
+    struct ledger_record *r = ledger_locked(0, 10);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_QUEUED);
     r->total.connections = r->rows[1].connections = 4;
     r->buckets[1].level = 3;
     ledger_unlock(ledger, 0, NULL);
-    r = locked(0, 11); /* a newer one: from nothing */
+    r = ledger_locked(0, 11); /* a newer one: from nothing */
     assert_list(r, "");
     assert_int_equal(r->total.connections + r->rows[1].connections, 0);
     assert_true(r->buckets[1].level == 0);
@@ -154,7 +126,7 @@ static void
 test_slots_go_round_in_order(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     assert_int_equal(take(r, 1, 2), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 2, 2), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 3, 2), LEDGER_SLOT_QUEUED);
@@ -181,7 +153,7 @@ static void
 test_a_waiter_leaves(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     for (const char *p = "12123"; *p != '\0'; p++) {
         assert_int_equal(take(r, (unsigned)(*p - '0'), 1), LEDGER_SLOT_QUEUED);
@@ -203,7 +175,7 @@ static void
 test_limits_change(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 2, 1), LEDGER_SLOT_QUEUED);
     assert_int_equal(take(r, 3, 1), LEDGER_SLOT_QUEUED);
@@ -236,7 +208,7 @@ test_the_newest_limit_holds(void **state)
     (void)state;
     uint64_t first = ledger_new_revision(ledger);
     assert_int_equal(ledger_new_revision(ledger), first + 1);
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     assert_int_equal(slots_after(r, 1, 3, first), 3);
     assert_int_equal(slots_after(r, 2, 2, first + 1), 2);
     assert_int_equal(slots_after(r, 1, 3, first), 2);
@@ -259,7 +231,7 @@ static void
 test_a_higher_limit_is_the_waiters(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     struct ledger_slot_limits l = { 1, 1, 9 };
     for (unsigned row = 1; row < 5; row++) {
         (void)!ledger_slot_take(r, row, &l, &wakes);
@@ -277,7 +249,7 @@ static void
 test_the_queue_ends(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     struct ledger_slot_limits l = { 1, 1, 2 };
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_TAKEN);
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_QUEUED);
@@ -299,7 +271,7 @@ static void
 test_a_list_full_of_gaps_is_moved(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 2, 1), LEDGER_SLOT_QUEUED);
     for (unsigned i = 0; i < 3 * LEDGER_LIST; i++) {
@@ -322,8 +294,8 @@ static void
 test_nonsense_harms_nobody_else(void **state)
 {
     (void)state;
-    struct ledger_record *r = locked(1, 1);
-    struct ledger_record *next = locked(2, 1);
+    struct ledger_record *r = ledger_locked(1, 1);
+    struct ledger_record *next = ledger_locked(2, 1);
     r->active = 77;
     r->ends[1] = UINT64_MAX;
     r->n_waiting = 0;
@@ -344,37 +316,6 @@ test_nonsense_harms_nobody_else(void **state)
     ledger_unlock(ledger, 2, NULL);
 }
 
-/* A child with a row, which takes what it is told to and stays. */
-static pid_t
-spawn(void (*fn)(void))
-{
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        if (ledger_claim(ledger) == 0) {
-            fn();
-            (void)!write(ready[1], "", 1);
-            pause();
-        }
-        _exit(1);
-    }
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
-}
-
-static void
-kill_and_reap(pid_t pid)
-{
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    ledger_reap(ledger, pid);
-}
-
 static void
 hold_three(void)
 {
@@ -391,24 +332,24 @@ static void
 test_what_the_dead_held_comes_back(void **state)
 {
     (void)state;
-    pid_t pid = spawn(hold_three);
-    struct ledger_record *r = locked(4, 1);
+    pid_t pid = ledger_spawn(hold_three);
+    struct ledger_record *r = ledger_locked(4, 1);
     assert_int_equal(take(r, 1, 2), LEDGER_SLOT_QUEUED);
     assert_list(r, "21");
     assert_int_equal(r->total.connections, 5);
     ledger_unlock(ledger, 4, NULL);
-    kill_and_reap(pid);
-    r = locked(4, 1);
+    ledger_kill_and_reap(pid);
+    r = ledger_locked(4, 1);
     assert_list(r, "");
     assert_int_equal(ledger_slot_collect(r, 1), 1);
     assert_int_equal(r->total.used, 1);
     assert_int_equal(r->total.connections, 0);
     ledger_unlock(ledger, 4, NULL);
-    pid = spawn(hold_three); /* and the row is free again */
-    r = locked(4, 1);
+    pid = ledger_spawn(hold_three); /* and the row is free again */
+    r = ledger_locked(4, 1);
     assert_int_equal(r->rows[2].used, 1);
     ledger_unlock(ledger, 4, NULL);
-    kill_and_reap(pid);
+    ledger_kill_and_reap(pid);
 }
 
 /* The first store of a grant is made, the second is not. */
@@ -428,9 +369,9 @@ static void
 test_a_lock_of_the_dead_is_taken_over(void **state)
 {
     (void)state;
-    pid_t pid = spawn(die_in_the_middle);
-    kill_and_reap(pid);
-    struct ledger_record *r = locked(4, 1);
+    pid_t pid = ledger_spawn(die_in_the_middle);
+    ledger_kill_and_reap(pid);
+    struct ledger_record *r = ledger_locked(4, 1);
     assert_list(r, "1"); /* the entry was there still: no grant was made */
     assert_int_equal(r->total.granted, 1);
     assert_int_equal(r->total.used, 0);
@@ -456,11 +397,11 @@ static void
 test_a_reaping_does_not_wait(void **state)
 {
     (void)state;
-    pid_t other = spawn(hold_three), stopped = spawn(lock_it);
-    kill_and_reap(other);
+    pid_t other = ledger_spawn(hold_three), stopped = ledger_spawn(lock_it);
+    ledger_kill_and_reap(other);
     assert_int_equal(kill(stopped, 0), 0);
-    kill_and_reap(stopped);
-    struct ledger_record *r = locked(4, 1);
+    ledger_kill_and_reap(stopped);
+    struct ledger_record *r = ledger_locked(4, 1);
     assert_int_equal(r->total.used, 0);
     assert_int_equal(r->total.connections, 0);
     ledger_unlock(ledger, 4, NULL);
@@ -487,12 +428,12 @@ test_its_size_is_known_beforehand(void **state)
     unsigned n;
     uint32_t many = UINT32_MAX;
     const int *fds = ledger_fds(ledger, &n);
-    pid_t pid = spawn(hold_three);
+    pid_t pid = ledger_spawn(hold_three);
     off_t n_records = 20;
     assert_int_equal(
         pwrite(fds[LEDGER_ROWS], &many, sizeof many, n_records), sizeof many);
     assert_null(ledger_lock(ledger, LEDGER_SEGMENT, 1));
-    kill_and_reap(pid);
+    ledger_kill_and_reap(pid);
     assert_null(ledger_open(fds, n));
 }
 
@@ -510,16 +451,16 @@ test_two_masters(void **state)
     struct ledger *other = ledger_open(copies, n);
     assert_non_null(other);
     assert_int_equal(ledger_claim(other), 0);
-    pid_t holder = spawn(hold_three), stopped = spawn(lock_it);
-    kill_and_reap(holder);
+    pid_t holder = ledger_spawn(hold_three), stopped = ledger_spawn(lock_it);
+    ledger_kill_and_reap(holder);
     assert_int_equal(kill(stopped, SIGKILL), 0);
     assert_int_equal(waitpid(stopped, NULL, 0), stopped);
     ledger_reap(other, stopped);
-    struct ledger_record *r = locked(4, 1);
+    struct ledger_record *r = ledger_locked(4, 1);
     assert_int_equal(r->total.connections, 5);
     ledger_unlock(ledger, 4, NULL);
     ledger_reap(ledger, holder);
-    r = locked(4, 1);
+    r = ledger_locked(4, 1);
     assert_int_equal(r->total.connections, 0);
     ledger_unlock(ledger, 4, NULL);
     ledger_free(other);
@@ -529,8 +470,8 @@ static void
 test_rows_come_to_an_end(void **state)
 {
     (void)state;
-    pid_t pid = spawn(claim_again);
-    kill_and_reap(pid);
+    pid_t pid = ledger_spawn(claim_again);
+    ledger_kill_and_reap(pid);
     assert_int_equal(ledger_claim(ledger), 0);
     assert_int_equal(ledger_row(ledger), 2);
 }
@@ -538,7 +479,7 @@ test_rows_come_to_an_end(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, ledger_set_up, ledger_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_its_file_is_sparse_and_says_what_it_is),
         T(test_it_is_opened_from_inherited_descriptors),

@@ -11,64 +11,12 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-static struct ledger *ledger;
-static struct ledger_wakes wakes;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    ledger = ledger_new();
-    assert_non_null(ledger);
-    memset(&wakes, 0, sizeof wakes);
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    ledger_free(ledger);
-    return 0;
-}
-
-/* A child with a row, which does what it is told to and stays. */
-static pid_t
-spawn(void (*fn)(void))
-{
-    int ready[2];
-    char byte;
-    assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (ledger_claim(ledger) == 0) {
-            fn();
-            (void)!write(ready[1], "", 1);
-            pause();
-        }
-        _exit(1);
-    }
-    close(ready[1]);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    close(ready[0]);
-    return pid;
-}
-
-static void
-kill_and_reap(pid_t pid)
-{
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    ledger_reap(ledger, pid);
-}
+#include "ledger_fixture.h"
 
 static bool
 is_woken(const struct ledger *l)
@@ -115,10 +63,10 @@ static void
 test_nobody_waits_to_wake_another(void **state)
 {
     (void)state;
-    pid_t hostile = spawn(block_wake_fd), other = spawn(nothing);
+    pid_t hostile = ledger_spawn(block_wake_fd), other = ledger_spawn(nothing);
     alarm(60);
-    kill_and_reap(other);
-    kill_and_reap(hostile);
+    ledger_kill_and_reap(other);
+    ledger_kill_and_reap(hostile);
     alarm(0);
 }
 
@@ -127,17 +75,17 @@ test_others_are_woken(void **state)
 {
     (void)state;
     assert_false(is_woken(ledger));
-    pid_t pid = spawn(wake_one), more = spawn(nothing);
+    pid_t pid = ledger_spawn(wake_one), more = ledger_spawn(nothing);
     assert_true(is_woken(ledger));
-    kill_and_reap(pid);
-    kill_and_reap(more);
+    ledger_kill_and_reap(pid);
+    ledger_kill_and_reap(more);
     ledger_reap(ledger, more); /* known no more */
 }
 
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, ledger_set_up, ledger_tear_down)
     const struct CMUnitTest tests[] = {
         T(test_others_are_woken),
         T(test_nobody_waits_to_wake_another),

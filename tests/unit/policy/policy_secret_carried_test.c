@@ -13,7 +13,7 @@
 #include <cmocka.h>
 #include <valgrind/valgrind.h>
 
-#include "../conf/tmp_dir.h"
+#include "../conf/bound.h"
 #include "conf/type.h"
 #include "policy/block.h"
 #include "policy/class.h"
@@ -68,45 +68,12 @@ extern const struct module host_match_module;
 static const struct conf_part *const parts[] = { &class_part, &sandbox_part,
     &block_part, &policy_secret_part, &host_match_module.conf, &user_part };
 
-struct fixture {
-    struct tmp_dir dir;
-    struct conf *conf;
-};
-
-static int
-set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    tmp_dir_make(&f->dir);
-    *state = f;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_remove(&f->dir);
-    free(f);
-    return 0;
-}
-
 static struct conf *
 binds(void **state, const char *text)
 {
-    struct fixture *f = *state;
-    char err[1024];
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_write(&f->dir, "weir.conf", str_of(text));
-    f->conf = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf", STR_NONE,
-        true, err, sizeof err);
-    if (f->conf == NULL) {
-        fail_msg("%s: %s", text, err);
+    struct bound *f = *state;
+    if (bound_bind(f, parts, LEN(parts), text, "", CONF_TEST) == NULL) {
+        fail_msg("%s: %s", text, f->err);
     }
     return f->conf;
 }
@@ -266,7 +233,7 @@ by_chance(void **state)
     assert_true(n_carried > 0 && n_carried < n_served);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, bound_set_up, bound_tear_down)
 
 int
 main(void)

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../conf/tmp_dir.h"
+#include "../conf/bound.h"
 #include "conf/type.h"
 #include "policy/block.h"
 #include "policy/class.h"
@@ -81,65 +81,29 @@ extern const struct module host_match_module;
 static const struct conf_part *const parts[] = { &class_part, &sandbox_part,
     &block_part, &policy_secret_part, &host_match_module.conf, &user_part };
 
-struct fixture {
-    struct tmp_dir dir;
-    struct conf *conf;
-    char err[1024];
-};
-
-static int
-set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof *f);
-    tmp_dir_make(&f->dir);
-    *state = f;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    tmp_dir_remove(&f->dir);
-    free(f);
-    return 0;
-}
-
 static struct conf *
-bind_with(struct fixture *f, const char *text)
+bind_text(struct bound *f, const char *text)
 {
-    tmp_dir_write(&f->dir, "weir.conf", str_of(text));
-    if (f->conf != NULL) {
-        conf_free(f->conf);
-    }
-    f->conf = conf_bind(parts, LEN(parts), f->dir.path, "weir.conf", STR_NONE,
-        true, f->err, sizeof f->err);
-    return f->conf;
+    return bound_bind(f, parts, LEN(parts), text, "", CONF_TEST);
 }
 
 static struct conf *
 binds(void **state, const char *text)
 {
-    struct fixture *f = *state;
-    if (bind_with(f, text) == NULL) {
+    struct bound *f = *state;
+    if (bind_text(f, text) == NULL) {
         fail_msg("%s", f->err);
     }
     return f->conf;
 }
 
 /* The text is refused with "WHAT in DIR/weir.conf:LINE". */
+/* Refused with "WHAT in DIR/weir.conf:LINE". */
 static void
 refuses(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
-    char expected[1024];
-    assert_null(bind_with(f, text));
-    snprintf(expected, sizeof expected, "%s in %sweir.conf:%u", what,
-        f->dir.path, line);
-    assert_string_equal(f->err, expected);
+    bind_text(*state, text);
+    bound_is_refused(*state, what, line);
 }
 
 static const struct policy_secret *
@@ -162,7 +126,7 @@ no_secrets(void **state)
 static void
 sources(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     struct conf *c = binds(state,
         "egress { secret a env:A_1; secret B file:x/y; secret c2 file:/z;"
         "secret d dir:/run/d/ per_sandbox; secret e dir:sub "
@@ -484,13 +448,13 @@ what_is_looked_for(void **state)
     assert_false(nth(c, 3)->spec.is_looked_for);
 }
 
-#define T(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+#define T(fn) cmocka_unit_test_setup_teardown(fn, bound_set_up, bound_tear_down)
 
 /* Warned of with "WHAT in DIR/weir.conf:LINE", or of nothing. */
 static void
 warns(void **state, const char *text, const char *what, unsigned line)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     char expected[1024];
     struct str warning;
     bool is_warned = conf_warning(binds(state, text), 0, &warning);
@@ -507,7 +471,7 @@ warns(void **state, const char *text, const char *what, unsigned line)
 static void
 bound_to_odd_hosts(void **state)
 {
-    struct fixture *f = *state;
+    struct bound *f = *state;
     char expected[512];
     snprintf(expected, sizeof expected,
         "secret \"s\" is bound to none of the hosts of this block, so it is "

@@ -373,7 +373,7 @@ test_trust(void **state)
     char what[512];
     snprintf(what, sizeof what,
         "cannot load the certificates in \"%snone.pem\": %s", w->dir.path,
-        "No such file or directory");
+        "it cannot be opened (2: No such file or directory)");
     refuses(state, "host a.example { proxy_ssl_trusted_certificate none.pem; }",
         what);
 }

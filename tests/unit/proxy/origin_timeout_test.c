@@ -60,7 +60,8 @@ test_no_connection(void **state)
     struct live_end *c = live_client(l);
     asks(c, "silent.test");
     live_lasts(l, LIMIT);
-    live_says_why(l, "connect to 10.9.0.2:80: Connection timed out");
+    live_says_why(
+        l, "connect to 10.9.0.2:80 failed (110: Connection timed out)");
     is_told(l, c, 504, "error=connection_timeout");
     live_is_back(l);
 }
