@@ -28,6 +28,7 @@ const struct step *
 conn_linger(struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
+    AZ(c->tx);
     buf_fini(&c->wire.in);
     c->since = clock_mono();
     return &conn_step_linger;

@@ -60,6 +60,8 @@ static void
 on_init(void *owner, void *state)
 {
     const struct tx *tx = owner;
+    CHECK(tx, TX_MAGIC);
+    AN(tx->passthrough != NULL);
     *(struct passthrough **)state = tx->passthrough;
 }
 
@@ -116,6 +118,7 @@ judge_hello(struct passthrough *b, struct bufq *in)
     }
     b->refusal = hello_again_refusal(b->conn, &h);
     b->skip = h.size;
+    AN(b->hellos < HELLOS);
     b->is_over = ++b->hellos == HELLOS;
     return b->refusal == NULL ? HELLO_OK : HELLO_BAD;
 }
@@ -214,6 +217,9 @@ static const struct step *
 run_passthrough(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->sandbox != NULL);
+    AN(c->tunnel == CONN_TUNNEL_PASSTHROUGH);
     const struct step *next;
     struct hello h;
     struct target target = { .kind = T_SNI };
@@ -232,6 +238,7 @@ run_passthrough(struct task *t)
 static enum tls_alert
 alert_of(const struct tx *tx)
 {
+    AN(tx->passthrough != NULL);
     return tx->passthrough->refusal != NULL  ? tx->passthrough->refusal->alert
            : tx->xfer.response.status == 403 ? ALERT_ACCESS_DENIED
                                              : ALERT_INTERNAL_ERROR;
@@ -243,6 +250,8 @@ const struct step *
 passthrough_end(struct conn *c)
 {
     struct tx *tx = c->tx;
+    CHECK(tx, TX_MAGIC);
+    AN(tx->is_over && tx->kind == TX_PASSTHROUGH);
     bool is_waiting =
         tx->xfer.response.status != 200 && tx->client != TX_CLIENT_GONE;
     enum tls_alert alert = alert_of(tx);

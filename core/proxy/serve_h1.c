@@ -125,6 +125,7 @@ static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     AZ(c->tx);
+    AZ(h1_of(c)->side);
     h1_of(c)->side = h1_side_new(&tx->xfer, &c->wire);
     c->tx = tx;
     c->requests++;
@@ -439,6 +440,8 @@ run_drain(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct h1_side *side = side_of(c);
+    AN(c->tx->is_over && side->out == H1_OUT_END);
+    AZ(c->tx->xfer.must_close);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = h1_side_drain(side);
     if (side->in != H1_IN_BODY) {

@@ -104,6 +104,7 @@ run_client(struct task *t)
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
+    AN(tx->kind == TX_PASSTHROUGH || tx->xfer.follows == XFER_UPGRADED);
     if (tx->is_over) {
         return tx->passthrough != NULL ? passthrough_end(c) : &task_end;
     }
@@ -159,6 +160,10 @@ run_origin(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct peer *p = tx->peer;
+    AN(p != NULL);
+    AZ(tx->dial);
+    AZ(tx->owes_upstream_end); /* nothing waits for a head any more */
+    AN(tx->xfer.is_head_ready);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -187,6 +192,8 @@ splice_begin(struct tx *tx)
 {
     struct conn *c = tx->conn;
     AN(tx->peer != NULL);
+    AN(tx->kind == TX_REQUEST && tx->xfer.follows == XFER_BODY);
+    AN(pump_is_done(&tx->xfer.up)); /* such a request has no body */
     tx->xfer.follows = XFER_UPGRADED;
     tx->xfer.must_close = true;
     pump_fini(&tx->xfer.up);
@@ -202,6 +209,7 @@ run_splice(struct task *t)
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
+    AZ(tx->xfer.up.bytes_in);
     take_read(&c->wire, &tx->xfer.up);
     return &step_client;
 }

@@ -160,6 +160,7 @@ upstream_release(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     struct peer *p = tx->peer;
+    CHECK(p, PEER_MAGIC);
     tx->peer = NULL;
     if (!p->ops->end(p)) {
         peer_close(p);
@@ -216,6 +217,8 @@ static const struct step *
 run_upstream(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->kind == TX_REQUEST);
+    AZ(tx->peer);
     const struct step *ended = ended_early(tx);
     ended = ended != NULL ? ended : tx_judge_again(tx);
     if (ended != NULL) {
@@ -268,6 +271,9 @@ run_connect(struct task *t)
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     const struct step *refused = NULL;
+    AZ(tx->dial);
+    AZ(tx->peer);
+    AZ(tx->xfer.is_request_sent);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -346,6 +352,8 @@ static const struct step *
 run_dial(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->dial != NULL);
+    AZ(tx->peer);
     const struct step *ended = ended_early(tx);
     if (ended != NULL) {
         return ended;
@@ -532,6 +540,9 @@ static const struct step *
 run_head(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->peer != NULL);
+    AZ(tx->t_head);
+    AN(tx->kind == TX_REQUEST);
     const struct step *ended = ended_early(tx);
     if (ended == NULL) {
         upstream_send(tx);
@@ -559,6 +570,8 @@ static const struct step *
 run_tunnel(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->kind == TX_PASSTHROUGH);
+    AN(tx->decision.outcome == DECIDE_ALLOW);
     const struct decision *d = &tx->decision;
     tx->where = d->where != NULL ? d->where : tx->where;
     route_init(&tx->route, &tx->authority, false, STR_NONE);
