@@ -110,16 +110,17 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
     return give_up(tx, &r);
 }
 
-/* By what is sent, whoever put it there: it tells the origin whose the
- * connection is. */
+/* Whether the request authenticates the connection itself (NTLM, Negotiate):
+ * by the field that is sent, whether the client or weir put it there. */
 static bool
 authenticates(const struct tx *tx)
 {
     return auth_is_of_connection(&tx->xfer.request, FIELD_AUTHORIZATION);
 }
 
-/* What a secret may have told the origin goes for all that follows on the
- * connection, which stays where that secret is. */
+/* If a secret authenticates this connection, the origin takes all that follows
+ * on it for that secret's owner: so only the block that has the secret may use
+ * the connection again. */
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
@@ -135,7 +136,8 @@ use_peer(struct tx *tx, struct peer *p)
     tx->xfer.up.last_progress = tx->t_connected; /* it could not, before */
 }
 
-/* A proxy that gets the name is all that weir knows the address of. */
+/* Where an upstream proxy is given the name, weir dials that proxy, and knows
+ * no other address. */
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
