@@ -118,6 +118,7 @@ void
 conn_quit(struct conn *c, bool is_hard)
 {
     CHECK(c, CONN_MAGIC);
+    AN(c->worker->is_quitting);
     c->life = is_hard || c->life == CONN_CLOSES ? CONN_CLOSES : CONN_LAST;
     task_wake(&c->task);
 }

@@ -23,15 +23,16 @@ struct leaf;
 struct head;
 struct hello;
 
-/* What an exchange tells the client's side of its connection: one for each
- * version. None of them frees or runs anything. The body is told of by the
- * pump, which wakes its sink. */
+/* What an exchange tells the codec of the client's side; there is one of these
+ * for each HTTP version. None of them frees anything or runs a step. They say
+ * nothing of the body: the pump wakes its sink for that. */
 struct serve {
     /* Sends a 1xx head now, before the final one. */
     void (*interim)(struct tx *tx, const struct head *head);
     /* The response's head is final. */
     void (*head)(struct tx *tx);
-    /* What the client's time goes by has changed: its block, its slot. */
+    /* The client's deadline may be another now: by the time-outs of its block,
+     * or since it has a slot. */
     void (*deadline)(struct tx *tx);
     /* The response cannot be completed; the client must see that. */
     void (*reset)(struct tx *tx);
@@ -41,21 +42,22 @@ struct serve {
     void (*free)(struct conn *c);
 };
 
-/* How long it stays; only goes on. */
+/* How long it stays. A state follows those above it, never one below. */
 enum conn_life {
     CONN_STAYS, /* as long as the client wants and keepalive_requests allow */
     CONN_LAST,  /* the worker drains: for one more request */
     CONN_CLOSES /* ... now: behind the response under way */
 };
 
-/* What is inside; only goes on. `target` holds from a CONNECT's answer on. */
+/* What is inside the connection. In a tunnel `target` is set. A state follows
+ * CONN_NO_TUNNEL or CONN_TUNNEL, and is never left for those again. */
 enum conn_tunnel {
     CONN_NO_TUNNEL,          /* requests name their own target */
-    CONN_TUNNEL,             /* nothing was seen yet, or it is HTTP */
-    CONN_TUNNEL_PASSTHROUGH, /* what is not opened */
-    CONN_TUNNEL_TLS,         /* opened by a leaf: `sni` holds, too */
-    CONN_TUNNEL_MISDIRECTED  /* ... whose SNI is not the target: each request
-                                gets 421 */
+    CONN_TUNNEL,             /* its first byte has not come, or it is HTTP */
+    CONN_TUNNEL_PASSTHROUGH, /* its bytes are passed on as they are */
+    CONN_TUNNEL_TLS,         /* weir ends the TLS in it; `sni` is set, too */
+    CONN_TUNNEL_MISDIRECTED  /* the same, but the SNI is not the target: each
+                                request gets 421 */
 };
 
 struct conn {
@@ -69,8 +71,8 @@ struct conn {
     struct sandbox *sandbox; /* NULL until identified: conn_join() */
     struct list of_sandbox;  /* worker_sandbox.c's */
     struct arena *arena;     /* made with the tunnel; NULL before */
-    struct addr client;      /* a front end's own, where it names none */
-    struct addr front_end;   /* that the socket is connected to */
+    struct addr client;      /* where a front end names none: its own */
+    struct addr front_end;   /* what the socket is connected to */
     uint64_t id;             /* "*N" in logs */
     void *serve_state;       /* the codec's own; NULL before its first step */
     struct tx *tx;           /* the exchange in progress */
@@ -79,7 +81,7 @@ struct conn {
     struct authority target;  /* of the tunnel */
     struct str sni;           /* that a leaf is for; in arena */
     unsigned requests;
-    struct turn lingering; /* of what is thrown away at the end */
+    struct turn lingering; /* counts what is read and thrown away at the end */
     double since;          /* clock_mono() when this state began */
     enum conn_life life;
     enum conn_tunnel tunnel;
@@ -119,34 +121,35 @@ void conn_quit(struct conn *c, bool is_hard);
 /* What a connection begins with, behind the header of a front end. */
 const struct step *conn_first_step(const struct conn *c);
 
-/* It cannot be served, whatever it says: weir's answer, then the end. Returns
- * the step. `why` is static. */
+/* Answers this status and closes, since no request of this connection can be
+ * served. Returns the step. `why` is static. */
 must_check const struct step *conn_refuse(
     struct conn *c, unsigned status, const char *why);
 
-/* Seconds that the first bytes of a connection or a tunnel may take to come:
- * few where the worker is to end. */
+/* How many seconds the first bytes of a connection or a tunnel may take to
+ * come; few when the worker is to end. */
 double conn_patience(const struct conn *c);
 
-/* A CONNECT was answered: from here on all is for `au`, which is copied. */
+/* A CONNECT was answered: all that follows is for `au`, which is copied. */
 void conn_open_tunnel(
     struct conn *c, const struct authority *au, bool is_passthrough);
 
-/* Ends without an answer, or with what c->wire.out holds: the client sees that,
- * and no reset. Returns the step. */
+/* Sends what c->wire.out holds, if anything, and closes in such a way that the
+ * client sees an end and no reset. Returns the step. */
 must_check const struct step *conn_linger(struct conn *c);
 
-/* The same with a TLS alert, for a handshake that OpenSSL has no part in. */
+/* The same after a TLS alert, for a handshake that OpenSSL has not begun. */
 must_check const struct step *conn_alert(struct conn *c, enum tls_alert alert);
 
-/* The ClientHello at the start of c->wire.in, read as it comes; h->sni is
- * parsed to *au (the tunnel's own host where there is none), unless that is
- * NULL. False: *next says to wait, or to end, for what is TLS with an alert. */
+/* Reads the ClientHello at the start of c->wire.in, as far as it has come, and
+ * parses its SNI into *au; without one *au is the tunnel's own host. `au` may
+ * be NULL. False: *next is the step, which waits or ends; who speaks TLS gets
+ * an alert first. */
 must_check bool conn_read_hello(struct conn *c, struct hello *h,
     struct authority *au, const struct step **next);
 
-/* Its name alone, or the target's own address, which counts as none; false,
- * after a log line, where it can be nobody's. */
+/* The same for the SNI of a hello that was read. An SNI that is the target's
+ * own address counts as none. False, after a log line: it is malformed. */
 must_check bool conn_read_sni(
     struct conn *c, const struct hello *h, struct authority *au);
 

@@ -89,6 +89,9 @@ static const struct step *
 run_handshake(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(conn_has_tls_inside(c));
+    AN(c->sni.n != 0);
     double deadline = c->since + worker_conf(c->worker)->client_header_timeout;
     switch (stream_handshake(c->wire.stream)) {
     case IO_OK:
@@ -121,6 +124,8 @@ bool
 conn_read_sni(struct conn *c, const struct hello *h, struct authority *au)
 {
     const char *why = NULL;
+    CHECK(c, CONN_MAGIC);
+    AN(c->tunnel != CONN_NO_TUNNEL);
     *au = c->target;
     if (h->sni_len == 0) {
         return true;
@@ -180,6 +185,8 @@ static const struct step *
 begin_tls(struct conn *c, const struct hello *h)
 {
     AN(c->worker->leaves != NULL);
+    AZ(c->leaf);
+    AN(bufq_is_empty(&c->wire.out)); /* it would leave inside of TLS */
     struct tls_accept_args args = { .name = h->sni_len != 0 ? c->sni : STR_NONE,
         .use_cert = use_leaf,
         .arg = c };
@@ -195,6 +202,9 @@ static const struct step *
 run_intercept(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->sandbox != NULL);
+    AN(c->tunnel == CONN_TUNNEL);
     const struct step *next;
     struct hello h;
     struct target target = { .kind = T_SNI };

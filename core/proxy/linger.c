@@ -1,8 +1,8 @@
 /*
- * The end of a connection that may still be sending: it is told that weir will
- * say no more, and what comes is thrown away until lingering_time is over, so
- * that the client sees its answer and not a reset (RFC 9112 9.6). The answer is
- * a response of serve_h1.c's, or the alert that refuses a handshake.
+ * The end of a connection whose client may still be sending (RFC 9112 9.6):
+ * weir tells it that no more will come, and throws away what it sends until
+ * lingering_time is over. So the client sees its answer and not a reset. The
+ * answer is a response of serve_h1.c, or the alert that refuses a handshake.
  */
 
 #include "base/clock.h"
@@ -28,6 +28,7 @@ const struct step *
 conn_linger(struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
+    AZ(c->tx);
     buf_fini(&c->wire.in);
     c->since = clock_mono();
     return &conn_step_linger;

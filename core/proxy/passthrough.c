@@ -1,8 +1,9 @@
 /*
- * A passthrough tunnel (`intercept off`): what is inside is passed on as it is,
+ * A passthrough tunnel (`intercept off`): weir passes its bytes on as they are,
  * as long as each ClientHello asks for the name that was judged. A server may
- * want a second one (RFC 8446 4.1.4) and go by its name: it is held until it is
- * whole. Called by sniff.c; splice.c carries the bytes.
+ * ask for a second ClientHello (RFC 8446 4.1.4) and choose by the name in that
+ * one, so weir holds it until it is whole and has been judged. Called by
+ * sniff.c; splice.c carries the bytes.
  */
 
 #include "base/clock.h"
@@ -33,9 +34,10 @@ struct passthrough {
     const struct refusal *refusal; /* the client's bytes may not pass */
 };
 
-/* A passthrough tunnel is for the name that was judged, and shows it. A name
- * inside an encrypted ClientHello is what such a tunnel hides anyway; browsers
- * send one with every hello, be it greased (SPEC 6). */
+/* The SNI must be there and be the name that was judged. An encrypted
+ * ClientHello beside it is no reason to refuse: weir does not see what is in
+ * such a tunnel anyway, and browsers send one, real or not, with every hello
+ * (SPEC 6). */
 static const struct refusal *
 hello_refusal(
     const struct conn *c, const struct hello *h, const struct authority *au)
@@ -60,6 +62,8 @@ static void
 on_init(void *owner, void *state)
 {
     const struct tx *tx = owner;
+    CHECK(tx, TX_MAGIC);
+    AN(tx->passthrough != NULL);
     *(struct passthrough **)state = tx->passthrough;
 }
 
@@ -70,8 +74,8 @@ on_why(const void *state)
     return b->refusal != NULL ? b->refusal->why : NULL;
 }
 
-/* Passes on what is no handshake's: early data, change_cipher_spec. True where
- * a handshake's record begins. */
+/* Passes on records that are not of the handshake: early data,
+ * change_cipher_spec. True: a record of the handshake comes next. */
 static bool
 pass_records(struct passthrough *b, struct bufq *in, struct bufq *out)
 {
@@ -99,8 +103,8 @@ hello_again_refusal(struct conn *c, const struct hello *h)
     return conn_read_sni(c, h, &au) ? hello_refusal(c, h, &au) : &malformed;
 }
 
-/* Until its handshake goes on, hellos are all that a client has to say in
- * handshake records. */
+/* Before the server's answer, a client's handshake records hold hellos and
+ * nothing else. */
 static enum hello_result
 judge_hello(struct passthrough *b, struct bufq *in)
 {
@@ -116,6 +120,7 @@ judge_hello(struct passthrough *b, struct bufq *in)
     }
     b->refusal = hello_again_refusal(b->conn, &h);
     b->skip = h.size;
+    AN(b->hellos < HELLOS);
     b->is_over = ++b->hellos == HELLOS;
     return b->refusal == NULL ? HELLO_OK : HELLO_BAD;
 }
@@ -146,7 +151,8 @@ on_client_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
     return bufq_is_full(out) ? F_FULL : F_NEED;
 }
 
-/* Read before it is passed on, so what the client says to it comes later. */
+/* weir reads the server's answer before it passes it on. So when the client's
+ * reply comes, weir knows already whether it may be a second hello. */
 static enum flow
 on_server_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
@@ -194,8 +200,8 @@ passthrough_tx(struct conn *c)
     return tx;
 }
 
-/* Whether the tunnel may be; the answer of a hook that says no is not sent, but
- * logged. */
+/* Whether the tunnel may be. Where a hook refuses it, its answer is only
+ * logged: nobody could read it. */
 static bool
 is_allowed(
     struct conn *c, struct tx *tx, const struct hello *h, struct target *target)
@@ -214,6 +220,9 @@ static const struct step *
 run_passthrough(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->sandbox != NULL);
+    AN(c->tunnel == CONN_TUNNEL_PASSTHROUGH);
     const struct step *next;
     struct hello h;
     struct target target = { .kind = T_SNI };
@@ -232,17 +241,20 @@ run_passthrough(struct task *t)
 static enum tls_alert
 alert_of(const struct tx *tx)
 {
+    AN(tx->passthrough != NULL);
     return tx->passthrough->refusal != NULL  ? tx->passthrough->refusal->alert
            : tx->xfer.response.status == 403 ? ALERT_ACCESS_DENIED
                                              : ALERT_INTERNAL_ERROR;
 }
 
-/* A client that was refused, or for whom no origin could be reached, still
- * waits for its ServerHello. */
+/* A client that was refused, or whose origin could not be reached, still waits
+ * for its ServerHello, and gets an alert. */
 const struct step *
 passthrough_end(struct conn *c)
 {
     struct tx *tx = c->tx;
+    CHECK(tx, TX_MAGIC);
+    AN(tx->is_over && tx->kind == TX_PASSTHROUGH);
     bool is_waiting =
         tx->xfer.response.status != 200 && tx->client != TX_CLIENT_GONE;
     enum tls_alert alert = alert_of(tx);

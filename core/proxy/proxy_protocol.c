@@ -28,6 +28,9 @@ static const struct step *
 run_proxy_protocol(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AZ(c->sandbox); /* whose it is stands in what is to come */
+    AN(c->tunnel == CONN_NO_TUNNEL);
     struct proxy_protocol h;
     size_t n;
     double deadline = c->since + conn_patience(c);

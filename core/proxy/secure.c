@@ -33,6 +33,8 @@ static const struct step *
 run_hello(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->listen->ssl && c->tunnel == CONN_NO_TUNNEL);
     const struct step *next;
     struct hello h;
     if (!conn_read_hello(c, &h, NULL, &next)) {
@@ -50,6 +52,9 @@ static const struct step *
 run_first_byte(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->listen->ssl);
+    AN(c->requests == 0);
     enum io r = c->wire.in.n == 0 ? wire_fill(&c->wire, c->wire.in.max) : IO_OK;
     if (r == IO_AGAIN) {
         return wait_more(c);
@@ -67,6 +72,8 @@ static const struct step *
 run_handshake(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AZ(c->wire.in.n); /* the TLS layer has it */
     switch (stream_handshake(c->wire.stream)) {
     case IO_OK:
         c->since = clock_mono();

@@ -68,9 +68,9 @@ wait_until(struct conn *c, double deadline)
     return TASK_WAIT;
 }
 
-/* What is pipelined waits for the next turn: answers of weir's own need no
- * event, and one client that sends enough of such requests would keep the
- * loop from looking at any other. */
+/* A pipelined request waits for the next turn of the loop. weir answers some
+ * requests itself, without waiting for any event: a client that pipelines many
+ * of those would keep the loop from every other client. */
 static const struct step *
 begin_head(struct conn *c)
 {
@@ -125,6 +125,7 @@ static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     AZ(c->tx);
+    AZ(h1_of(c)->side);
     h1_of(c)->side = h1_side_new(&tx->xfer, &c->wire);
     c->tx = tx;
     c->requests++;
@@ -206,9 +207,10 @@ has_tls(const struct conn *c)
     return conn_has_tls_inside(c) || c->listen->ssl;
 }
 
-/* While it waits for the response a client only leaves or pipelines. One that
- * ends its side may have gone or may wait for the response: without TLS, where
- * simple clients do that (`nc -N`), it is served while bytes reach it. */
+/* A client that waits for its response can only leave, or pipeline another
+ * request. If it ends its side, it may have gone or may still be waiting.
+ * Simple clients do the latter (`nc -N`), and they speak no TLS: so without TLS
+ * it is served as long as bytes reach it. */
 static void
 watch_client(struct conn *c, struct h1_side *side)
 {
@@ -241,7 +243,7 @@ is_out_of_sight(const struct conn *c, const struct h1_side *side)
            (is_held_up || c->wire.in.n == c->wire.in.max);
 }
 
-/* With the patience that a half-closed client has, where that may be one. */
+/* A client that may be half-closed has as much time as one that is. */
 static bool
 has_left_out_of_sight(const struct conn *c, struct h1_side *side)
 {
@@ -267,9 +269,9 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     return is_out_of_sight(c, side) ? h1_side_next_look(side) : TASK_NEVER;
 }
 
-/* Of a client that is slow to read: what it took is to be seen when it took it,
- * and not at the deadline. Of one that took all a filter may hold bytes back.
- */
+/* While the client is slow to read, the step runs often, so that it sees what
+ * the client took soon and not only at the deadline. When the client took all,
+ * a filter may hold bytes back, and says when it runs next. */
 static double
 exchange_wake(const struct conn *c, const struct h1_side *side)
 {
@@ -322,8 +324,8 @@ feed(struct conn *c, struct h1_side *side)
     }
 }
 
-/* The client answers this challenge, or it has not authenticated: in the middle
- * of a handshake its connection cannot be changed for another. */
+/* The response is a challenge that the client must answer on this connection,
+ * or it is not authenticated: its handshake cannot go on over another one. */
 static bool
 is_handshake(const struct tx *tx)
 {
@@ -332,7 +334,8 @@ is_handshake(const struct tx *tx)
            auth_is_of_connection(&tx->xfer.response, FIELD_WWW_AUTHENTICATE);
 }
 
-/* What of the proxy's own ends the connection behind this response. */
+/* The proxy's own reasons to close behind this response; HTTP's are
+ * h1_side.c's. */
 static void
 decide_close(const struct conn *c, struct tx *tx)
 {
@@ -439,6 +442,8 @@ run_drain(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct h1_side *side = side_of(c);
+    AN(c->tx->is_over && side->out == H1_OUT_END);
+    AZ(c->tx->xfer.must_close);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = h1_side_drain(side);
     if (side->in != H1_IN_BODY) {

@@ -15,6 +15,7 @@
 static const struct step *
 step_for(struct conn *c)
 {
+    AN(c->wire.in.n != 0);
     bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
     if (is_tls && c->worker->leaves == NULL) {
         c->tunnel = CONN_TUNNEL_PASSTHROUGH;
@@ -29,6 +30,8 @@ static const struct step *
 run_sniff(struct task *t)
 {
     struct conn *c = conn_of(t);
+    AZ(c->tx);
+    AN(c->tunnel == CONN_TUNNEL || c->tunnel == CONN_TUNNEL_PASSTHROUGH);
     double deadline = c->since + conn_patience(c);
     enum io r = c->wire.in.n == 0 ? wire_fill(&c->wire, c->wire.in.max) : IO_OK;
     if (r == IO_OK) {

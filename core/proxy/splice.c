@@ -25,8 +25,8 @@ take_read(struct wire *w, struct pump *p)
     buf_fini(&w->in);
 }
 
-/* The end that a pump comes from: its bytes as they are, as far as there is
- * room, then its end. False when it broke off. */
+/* Reads from one end into the pump, as much as there is room for, and at last
+ * that end's end of stream. False: the connection broke. */
 static bool
 take_in(struct wire *w, struct pump *p, struct task *t)
 {
@@ -57,7 +57,7 @@ take_in(struct wire *w, struct pump *p, struct task *t)
     return true;
 }
 
-/* An end that is slow to take what it gets is not idle. */
+/* A tunnel whose receiver reads slowly is not idle. */
 static enum io
 flush_out(struct wire *w, struct pump *p)
 {
@@ -68,8 +68,8 @@ flush_out(struct wire *w, struct pump *p)
     return r;
 }
 
-/* The end that a pump goes to; *is_shut once all is out, and its end too. False
- * when it broke off. */
+/* Writes from the pump to the other end. *is_shut is set once all was written,
+ * and the end of stream too. False: the connection broke. */
 static bool
 give_out(struct wire *w, struct pump *p, bool *is_shut)
 {
@@ -91,7 +91,7 @@ give_out(struct wire *w, struct pump *p, bool *is_shut)
     return r == IO_OK || r == IO_AGAIN;
 }
 
-/* So that what it took is seen in time. */
+/* When to try to write again: only a try shows that the other end has read. */
 static double
 next_try(const struct bufq *out)
 {
@@ -104,6 +104,7 @@ run_client(struct task *t)
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
+    AN(tx->kind == TX_PASSTHROUGH || tx->xfer.follows == XFER_UPGRADED);
     if (tx->is_over) {
         return tx->passthrough != NULL ? passthrough_end(c) : &task_end;
     }
@@ -159,6 +160,10 @@ run_origin(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct peer *p = tx->peer;
+    AN(p != NULL);
+    AZ(tx->dial);
+    AZ(tx->owes_upstream_end); /* nothing waits for a head any more */
+    AN(tx->xfer.is_head_ready);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -187,6 +192,8 @@ splice_begin(struct tx *tx)
 {
     struct conn *c = tx->conn;
     AN(tx->peer != NULL);
+    AN(tx->kind == TX_REQUEST && tx->xfer.follows == XFER_BODY);
+    AN(pump_is_done(&tx->xfer.up)); /* such a request has no body */
     tx->xfer.follows = XFER_UPGRADED;
     tx->xfer.must_close = true;
     pump_fini(&tx->xfer.up);
@@ -202,6 +209,7 @@ run_splice(struct task *t)
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
     CHECK(tx, TX_MAGIC);
+    AZ(tx->xfer.up.bytes_in);
     take_read(&c->wire, &tx->xfer.up);
     return &step_client;
 }

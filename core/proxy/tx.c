@@ -21,6 +21,7 @@ static void
 on_tx_end(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AZ(tx->is_over);
     tx->is_over = true;
     tx->conn->serve->end(tx);
 }
@@ -211,6 +212,9 @@ static const struct step *
 tx_run_done(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AZ(tx->is_over);
+    AZ(tx->peer);
+    AZ(tx->dial);
     hooks_log(tx);
     return &task_end;
 }

@@ -39,12 +39,13 @@ enum tx_fault {
 /* What is asked for. */
 enum tx_kind {
     TX_REQUEST,             /* a resource */
-    TX_CONNECT,             /* a tunnel, which weir opens */
-    TX_CONNECT_PASSTHROUGH, /* ... or passes through */
-    TX_PASSTHROUGH          /* what is in the latter, from its first byte */
+    TX_CONNECT,             /* a tunnel, in which weir reads requests */
+    TX_CONNECT_PASSTHROUGH, /* a tunnel, whose bytes weir passes on */
+    TX_PASSTHROUGH          /* the bytes in the latter, from the first one on */
 };
 
-/* What the conn has still to do for it; only goes on. */
+/* What the conn has still to do for it. THERE becomes DONE or GONE, DONE may
+ * become GONE, and none goes back. */
 enum tx_client {
     TX_CLIENT_THERE, /* it reads and writes */
     TX_CLIENT_DONE,  /* nothing: the client has all that it gets */
@@ -115,7 +116,7 @@ tx_of(struct task *t)
     return tx;
 }
 
-/* Whether it waits for a header slot. */
+/* Whether it is waiting for a header slot. */
 static inline bool
 tx_is_queued(const struct tx *tx)
 {
@@ -139,7 +140,8 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
-/* What the client's time goes by has changed: its block, or it has a slot. */
+/* The client's deadline may be another now: by the time-outs of its block, or
+ * since it has a slot. */
 void tx_deadline_changed(struct tx *tx);
 
 /* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
@@ -149,12 +151,13 @@ must_check const struct step *tx_break(struct tx *tx);
 /* The status that the client was sent, 499 when it left before one. */
 unsigned tx_status(const struct tx *tx);
 
-/* For a step that sends the body and waits: when to go on though neither client
- * nor origin does anything, by clock_mono(); a filter's time. */
+/* For a step that sends the body and is about to wait: when, by clock_mono(), a
+ * filter of the body wants to run again, even if client and origin do nothing
+ * until then. */
 double tx_body_wait(struct tx *tx);
 
-/* The request's body cannot go on: weir's answer is set, and its step is
- * returned; NULL: it can. */
+/* Where the request's body cannot go on: sets weir's answer and returns its
+ * step. NULL: the body can go on. */
 must_check const struct step *tx_body_failed(struct tx *tx);
 
 /* Records the first cause, for the logs alone, and where it lies; later ones
@@ -162,8 +165,8 @@ must_check const struct step *tx_body_failed(struct tx *tx);
 void tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     printf_like(3, 4);
 
-/* Its log line, where weir's own end cuts it, wherever it stands; it is freed
- * next. `why` is static. */
+/* Writes its log line when weir cuts it off in whatever step it is; the caller
+ * frees it next. `why` is static. */
 void tx_cut(struct tx *tx, struct str why);
 
 /* The struct of a part for this exchange: along the where-chain (location,

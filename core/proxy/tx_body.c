@@ -85,6 +85,8 @@ static const struct step *
 run_hold(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AZ(tx->peer);
+    AZ(tx->dial);
     if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }

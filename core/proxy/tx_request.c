@@ -84,6 +84,8 @@ take_authority(struct tx *tx)
 static const struct step *
 open_tunnel(struct tx *tx)
 {
+    AN(tx->kind == TX_CONNECT);
+    AN(tx->sandbox != NULL); /* nobody's tunnel is opened */
     enum tunnel tunnel = hooks_tunnel(tx->conn, &tx->decision);
     if (tunnel == TUNNEL_REFUSE) {
         enum verdict v = tunnel_refuse(tx);
@@ -105,6 +107,8 @@ run_target(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
+    AZ(tx->t_request);
+    AZ(tx->xfer.is_head_ready);
     if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
@@ -199,6 +203,10 @@ static const struct step *
 run_request(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->kind == TX_REQUEST);
+    AN(tx->policy != NULL && tx->decision.outcome == DECIDE_ALLOW);
+    AZ(tx->peer);
+    AZ(tx->xfer.is_head_ready);
     if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }

@@ -34,6 +34,8 @@ normalise_response(const struct tx *tx, struct head *h)
 static void
 head_is_final(struct tx *tx)
 {
+    AZ(tx->xfer.is_head_ready);
+    AN(tx->xfer.response.status >= 200 || tx->xfer.follows == XFER_UPGRADED);
     tx->xfer.is_head_ready = true;
     tx->conn->serve->head(tx);
 }
@@ -42,6 +44,10 @@ static const struct step *
 run_response(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->peer != NULL);
+    AN(tx->t_head != 0);
+    AZ(tx->owes_upstream_end); /* the slot is free */
+    AZ(tx->xfer.is_head_ready);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -127,6 +133,8 @@ static const struct step *
 run_body(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->peer != NULL);
+    AN(tx->xfer.is_head_ready && tx->xfer.follows == XFER_BODY);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -159,6 +167,8 @@ static const struct step *
 run_reply(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AZ(tx->dial);
+    AZ(tx->is_over);
     if (tx->xfer.down.has_error && !tx->xfer.is_broken) {
         return filter_failed(tx);
     }

@@ -110,16 +110,17 @@ fail(struct tx *tx, unsigned status, const char *error, const char *detail)
     return give_up(tx, &r);
 }
 
-/* By what is sent, whoever put it there: it tells the origin whose the
- * connection is. */
+/* Whether the request authenticates the connection itself (NTLM, Negotiate):
+ * by the field that is sent, whether the client or weir put it there. */
 static bool
 authenticates(const struct tx *tx)
 {
     return auth_is_of_connection(&tx->xfer.request, FIELD_AUTHORIZATION);
 }
 
-/* What a secret may have told the origin goes for all that follows on the
- * connection, which stays where that secret is. */
+/* If a secret authenticates this connection, the origin takes all that follows
+ * on it for that secret's owner: so only the block that has the secret may use
+ * the connection again. */
 static void
 use_peer(struct tx *tx, struct peer *p)
 {
@@ -135,7 +136,8 @@ use_peer(struct tx *tx, struct peer *p)
     tx->xfer.up.last_progress = tx->t_connected; /* it could not, before */
 }
 
-/* A proxy that gets the name is all that weir knows the address of. */
+/* Where an upstream proxy is given the name, weir dials that proxy, and knows
+ * no other address. */
 static struct guard_policy
 guard_policy_of(const struct tx *tx)
 {
@@ -160,6 +162,7 @@ upstream_release(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
     struct peer *p = tx->peer;
+    CHECK(p, PEER_MAGIC);
     tx->peer = NULL;
     if (!p->ops->end(p)) {
         peer_close(p);
@@ -216,6 +219,8 @@ static const struct step *
 run_upstream(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->kind == TX_REQUEST);
+    AZ(tx->peer);
     const struct step *ended = ended_early(tx);
     ended = ended != NULL ? ended : tx_judge_again(tx);
     if (ended != NULL) {
@@ -268,6 +273,9 @@ run_connect(struct task *t)
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     const struct step *refused = NULL;
+    AZ(tx->dial);
+    AZ(tx->peer);
+    AZ(tx->xfer.is_request_sent);
     if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
@@ -346,6 +354,8 @@ static const struct step *
 run_dial(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->dial != NULL);
+    AZ(tx->peer);
     const struct step *ended = ended_early(tx);
     if (ended != NULL) {
         return ended;
@@ -532,6 +542,9 @@ static const struct step *
 run_head(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->peer != NULL);
+    AZ(tx->t_head);
+    AN(tx->kind == TX_REQUEST);
     const struct step *ended = ended_early(tx);
     if (ended == NULL) {
         upstream_send(tx);
@@ -559,6 +572,8 @@ static const struct step *
 run_tunnel(struct task *t)
 {
     struct tx *tx = tx_of(t);
+    AN(tx->kind == TX_PASSTHROUGH);
+    AN(tx->decision.outcome == DECIDE_ALLOW);
     const struct decision *d = &tx->decision;
     tx->where = d->where != NULL ? d->where : tx->where;
     route_init(&tx->route, &tx->authority, false, STR_NONE);

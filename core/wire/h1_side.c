@@ -108,6 +108,7 @@ h1_side_new(struct xfer *x, struct wire *w)
 {
     struct h1_side *side = arena_calloc(x->arena, sizeof *side);
     arena_on_free(x->arena, free_body, &side->body);
+    AN(w->stream != NULL);
     side->xfer = x;
     side->wire = w;
     side->progress = clock_mono();
@@ -282,6 +283,7 @@ h1_side_drain(struct h1_side *side)
 {
     struct wire *w = side->wire;
     enum io r = IO_OK;
+    AN(side->in == H1_IN_BODY && may_drain(side));
     while (r == IO_OK && side->in == H1_IN_BODY) {
         struct bufq waste;
         size_t used = 0;
@@ -346,6 +348,7 @@ h1_side_write_head(struct h1_side *side)
     size_t had = w->out.len;
     h1_write_response(&x->response, &f, &w->out);
     x->bytes_sent += w->out.len - had;
+    AN(x->is_head_ready);
     side->out = H1_OUT_HEAD;
     side->framing = kind;
     side->progress = clock_mono();
@@ -354,6 +357,7 @@ h1_side_write_head(struct h1_side *side)
 static void
 write_body(struct h1_side *side)
 {
+    AN(side->out != H1_OUT_NOTHING);
     struct wire *w = side->wire;
     struct xfer *x = side->xfer;
     struct bufq *from = pump_out(&x->down);

@@ -22,6 +22,8 @@ void
 peer_init(struct peer *p, const struct peer_ops *ops, struct stream *s,
     const struct addr *a, size_t in_max)
 {
+    AN(s != NULL);
+    AZ(p->magic);
     p->magic = PEER_MAGIC;
     p->ops = ops;
     p->addr = *a;

@@ -132,9 +132,9 @@ must_check bool pump_stop_if_full(struct pump *p);
  * has something to look at. */
 bool pump_run(struct pump *p);
 
-/* For the sink, which has got rid of all that it took and waits: when to call
- * pump_run() again though nothing came, by clock_mono(); TASK_NEVER. While it
- * could take more it does not ask, and no filter's time passes. */
+/* For a sink that has sent all that it took and is about to wait: when, by
+ * clock_mono(), to call pump_run() again even if nothing comes; TASK_NEVER: not
+ * at all. A sink that cannot send does not ask, and no filter's time passes. */
 double pump_wait(struct pump *p);
 
 /* The event has come that a filter's F_WAIT was for. */
@@ -144,8 +144,8 @@ void pump_wake(struct pump *p);
 struct bufq *pump_out(struct pump *p);
 void pump_took(struct pump *p, size_t n);
 
-/* The sink could not use the last bytes that it took: they come again, before
- * all others, the limit notwithstanding. Empties `bytes`. */
+/* Puts back the last bytes that the sink took, since they must be sent again:
+ * in front of all others, even beyond the limit. Empties `bytes`. */
 void pump_give_back(struct pump *p, struct bufq *bytes);
 
 /* The source has ended, all stages are done, and the sink took all. */

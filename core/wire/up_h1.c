@@ -54,6 +54,8 @@ up_h1_of_const(const struct peer *p)
 static void
 send_head(struct up_h1 *u, struct xfer *x)
 {
+    AN(x->target.p != NULL);
+    AZ(u->has_left);
     struct h1_framing f = { .kind = x->request.body,
         .length = x->request.length,
         .close = u->is_last,
@@ -79,6 +81,7 @@ is_holding(const struct up_h1 *u, const struct xfer *x)
 static void
 hold(struct xfer *x, struct str bytes)
 {
+    AZ(x->is_held_short);
     if (bytes.n > bufq_room(&x->held)) {
         x->is_held_short = true;
         bufq_fini(&x->held);
@@ -226,6 +229,8 @@ static enum peer_io
 h1_recv_head(struct peer *p, struct xfer *x)
 {
     struct up_h1 *u = up_h1_of(p);
+    AN(u->sent != UP_SENT_NOTHING);
+    AN(u->got < UP_GOT_HEAD);
     for (;;) {
         struct h1_error err = { 0 };
         size_t n = 0;
@@ -322,6 +327,7 @@ static enum peer_io
 h1_recv_body(struct peer *p, struct xfer *x)
 {
     struct up_h1 *u = up_h1_of(p);
+    AN(u->got >= UP_GOT_HEAD);
     enum peer_io r = P_OK;
     while (u->got != UP_GOT_END && r == P_OK && !pump_stop_if_full(&x->down)) {
         if (h1_body_is_done(&u->body)) {

@@ -27,6 +27,7 @@ wire_fini(struct wire *w)
 enum io
 wire_fill(struct wire *w, size_t limit)
 {
+    AN(limit <= w->in.max);
     size_t room = limit > w->in.n ? limit - w->in.n : 0;
     if (room == 0) {
         return IO_AGAIN;
@@ -59,6 +60,7 @@ waste_turn(struct wire *w, struct task *t, struct turn *turn)
 enum io
 wire_linger(struct wire *w, struct task *t, struct turn *turn)
 {
+    AN(w->stream != NULL);
     enum io r = stream_flush(w->stream, &w->out);
     if (r == IO_OK) {
         stream_shutdown(w->stream);

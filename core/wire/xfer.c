@@ -8,6 +8,7 @@ void
 xfer_init(struct xfer *x, struct arena *a, struct task *client)
 {
     AN(a != NULL);
+    AZ(x->arena);
     x->arena = a;
     head_init(&x->request, a);
     head_init(&x->response, a);
