@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
+
 #define LIMIT 8192
 
 struct seen {
@@ -21,7 +23,6 @@ struct seen {
     uint32_t named; /* of all */
 };
 
-static struct arena *arena;
 static struct json_pointer pointers[SCAN_FIELDS_MAX];
 static const struct json_pointer *fields[SCAN_FIELDS_MAX];
 
@@ -325,23 +326,8 @@ pointer_syntax(void **state)
     assert_int_equal(p.tokens[0].n, 0);
 }
 
-static int
-set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+#define TEST(NAME)                                                             \
+    cmocka_unit_test_setup_teardown(NAME, arena_set_up, arena_tear_down)
 
 int
 main(void)

@@ -12,10 +12,11 @@
 
 #include <cmocka.h>
 
+#include "arena_fixture.h"
+
 #define P "PLACEHOLDER"
 #define LIMIT (1 << 20)
 
-static struct arena *arena;
 static struct json_pointer pointers[3];
 static struct substitute_rule rules[3];
 static enum substitute_kind kind;
@@ -297,23 +298,8 @@ large(void **state)
     bufq_fini(&in);
 }
 
-static int
-set_up(void **state)
-{
-    (void)state;
-    arena = arena_new(4096);
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    (void)state;
-    arena_free(arena);
-    return 0;
-}
-
-#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, set_up, tear_down)
+#define TEST(NAME)                                                             \
+    cmocka_unit_test_setup_teardown(NAME, arena_set_up, arena_tear_down)
 
 int
 main(void)

@@ -114,19 +114,6 @@ answer(const char *text)
     assert_int_equal(send(conn, text, strlen(text), 0), strlen(text));
 }
 
-static bool
-is_done(void *arg)
-{
-    return dial_result(arg) != NULL;
-}
-
-static const struct dial_result *
-finish(struct dial *d)
-{
-    drive_until(&drive, is_done, d);
-    return dial_result(d);
-}
-
 static void
 test_an_answer_in_bytes(void **state)
 {
@@ -140,7 +127,7 @@ test_an_answer_in_bytes(void **state)
         assert_int_equal(send(conn, &text[i], 1, 0), 1);
         drive_turn(&drive);
     }
-    const struct dial_result *r = finish(d);
+    const struct dial_result *r = drive_dial(&drive, d);
     assert_int_equal(r->error, DIAL_OK);
     assert_int_equal(r->addr.port, proxy.port);
     struct stream *s = dial_take(d, &drive.task);
@@ -170,7 +157,7 @@ test_a_silent_proxy(void **state)
         time_shift(TIMEOUT - 2);
         assert_false(is_told(d));
         time_shift(3);
-        const struct dial_result *r = finish(d);
+        const struct dial_result *r = drive_dial(&drive, d);
         assert_int_equal(r->error, DIAL_TIMEOUT);
         assert_string_equal(r->proxy_error, "connection_timeout");
         dial_free(d);
@@ -189,7 +176,7 @@ test_a_reset(void **state)
     setsockopt(conn, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
     close(conn);
     conn = -1;
-    assert_int_equal(finish(d)->error, DIAL_PROXY);
+    assert_int_equal(drive_dial(&drive, d)->error, DIAL_PROXY);
     dial_free(d);
 }
 
@@ -213,7 +200,7 @@ test_an_end_with_its_stream(void **state)
     (void)state;
     read_request();
     answer("HTTP/1.1 200 OK\r\n\r\n");
-    assert_int_equal(finish(d)->error, DIAL_OK);
+    assert_int_equal(drive_dial(&drive, d)->error, DIAL_OK);
     dial_free(d);
 }
 

@@ -95,25 +95,12 @@ args_of(const char *name)
         .timeout = 10 };
 }
 
-static bool
-is_done(void *arg)
-{
-    return dial_result(arg) != NULL;
-}
-
-static const struct dial_result *
-finish(struct dial *d)
-{
-    drive_until(&drive, is_done, d);
-    return dial_result(d);
-}
-
 static void
 assert_fails(
     const struct dial_args *args, enum dial_error want, const char *proxy_error)
 {
     struct dial *d = dial_start(args, &drive.task);
-    const struct dial_result *r = finish(d);
+    const struct dial_result *r = drive_dial(&drive, d);
     assert_int_equal(r->error, want);
     assert_string_equal(r->proxy_error, proxy_error);
     assert_true(r->text[0] != '\0');
@@ -151,7 +138,7 @@ test_the_first_that_listens(void **state)
         struct dial_args args = args_of("a.example");
         struct dial *d = dial_start(&args, &drive.task);
         assert_null(dial_result(d));
-        const struct dial_result *r = finish(d);
+        const struct dial_result *r = drive_dial(&drive, d);
         assert_int_equal(r->error, DIAL_OK);
         assert_null(r->proxy_error);
         assert_true(addr_eq_ip(&r->addr, &addrs[i]));
@@ -179,7 +166,7 @@ test_a_unix_socket(void **state)
     int listener = sock_listen_unix(path, 0, 0600);
     assert_true(listener >= 0);
     struct dial *first = dial_start(&args, &drive.task);
-    const struct dial_result *r = finish(first);
+    const struct dial_result *r = drive_dial(&drive, first);
     assert_int_equal(r->error, DIAL_OK);
     assert_int_equal(r->addr.family, ADDR_UNIX);
     struct dial *second = dial_start(&args, &drive.task);
@@ -188,7 +175,7 @@ test_a_unix_socket(void **state)
     assert_null(dial_result(second));
     int fd = accept(listener, NULL, NULL);
     assert_true(fd >= 0);
-    assert_int_equal(finish(second)->error, DIAL_OK);
+    assert_int_equal(drive_dial(&drive, second)->error, DIAL_OK);
     args.policy.is_own_service = false;
     assert_fails(&args, DIAL_DENIED, "destination_ip_prohibited");
     dial_free(first);
@@ -206,7 +193,7 @@ test_an_address_is_dialled_as_it_is(void **state)
     struct dial_args args = args_of(NULL);
     args.addr = addrs[2];
     struct dial *d = dial_start(&args, &drive.task);
-    assert_int_equal(finish(d)->error, DIAL_OK);
+    assert_int_equal(drive_dial(&drive, d)->error, DIAL_OK);
     dial_free(d); /* with its stream */
     int got = accept(fd, NULL, NULL);
     char byte;
@@ -234,7 +221,7 @@ test_what_fails(void **state)
     assert_fails(&args, DIAL_NO_NAME, "dns_error");
     args = args_of("unknown.example");
     struct dial *d = dial_start(&args, &drive.task);
-    assert_int_not_equal(finish(d)->error, DIAL_OK);
+    assert_int_not_equal(drive_dial(&drive, d)->error, DIAL_OK);
     dial_free(d);
     close(fd);
 }
@@ -251,7 +238,8 @@ test_what_is_not_told(void **state)
         clock_update();
         double start = clock_mono();
         struct dial *d = dial_start(&args, &drive.task);
-        assert_int_equal(finish(d)->error, i == 0 ? DIAL_DENIED : DIAL_NO_NAME);
+        assert_int_equal(
+            drive_dial(&drive, d)->error, i == 0 ? DIAL_DENIED : DIAL_NO_NAME);
         assert_true(clock_mono() >= start + DIAL_DISCREET);
         assert_int_equal(dial_result(d)->why != NULL, i == 0);
         dial_free(d);
@@ -270,7 +258,7 @@ test_some_are_denied(void **state)
     args.policy.allow = &allowed[1];
     args.policy.n_allow = 1;
     struct dial *d = dial_start(&args, &drive.task);
-    const struct dial_result *r = finish(d);
+    const struct dial_result *r = drive_dial(&drive, d);
     assert_int_equal(r->error, DIAL_OK);
     assert_true(addr_eq_ip(&r->addr, &addrs[1]));
     dial_free(d);
@@ -317,7 +305,7 @@ test_happy_eyeballs(void **state)
     int second = listen_at(1, 8);
     struct dial_args args = args_of("a.example");
     struct dial *d = dial_start(&args, &drive.task);
-    const struct dial_result *r = finish(d);
+    const struct dial_result *r = drive_dial(&drive, d);
     assert_int_equal(r->error, DIAL_OK);
     assert_true(addr_eq_ip(&r->addr, &addrs[1]));
     dial_free(d);
@@ -349,7 +337,7 @@ test_a_result_that_is_not_taken_at_once(void **state)
     int first = listen_at(0, 8), second = listen_at(1, 8);
     struct dial_args args = args_of("a.example");
     struct dial *d = dial_start(&args, &drive.task);
-    assert_int_equal(finish(d)->error, DIAL_OK);
+    assert_int_equal(drive_dial(&drive, d)->error, DIAL_OK);
     int fd = accept(first, NULL, NULL);
     time_shift(5);
     assert_int_equal(send(fd, "xy", 2, 0), 2);
@@ -450,7 +438,7 @@ dial_tls(
     struct dial_args args = args_of("a.example");
     args.tls = c;
     struct dial *d = dial_start(&args, &drive.task);
-    const struct dial_result *r = finish(d);
+    const struct dial_result *r = drive_dial(&drive, d);
     enum dial_error error = r->error;
     assert_int_equal(error == DIAL_OK, r->proxy_error == NULL);
     dial_free(d);

@@ -78,3 +78,16 @@ drive_pair(int fds[2])
 {
     AZ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds));
 }
+
+static bool
+is_dialled(void *dial)
+{
+    return dial_result(dial) != NULL;
+}
+
+const struct dial_result *
+drive_dial(struct drive *d, struct dial *dial)
+{
+    drive_until(d, is_dialled, dial);
+    return dial_result(dial);
+}

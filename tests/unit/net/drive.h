@@ -5,7 +5,7 @@
  * dial or query of the test wakes, and a condition that it looks at.
  */
 
-#include "net/task.h"
+#include "net/dial.h"
 
 struct drive {
     struct task task;
@@ -24,6 +24,9 @@ void drive_until(struct drive *d, bool (*holds)(void *arg), void *arg);
 
 /* Runs what is due now, and no more. */
 void drive_turn(struct drive *d);
+
+/* Waits for the end of a dial that wakes d->task. */
+const struct dial_result *drive_dial(struct drive *d, struct dial *dial);
 
 /* A pair of connected, non-blocking sockets. */
 void drive_pair(int fds[2]);

@@ -461,23 +461,6 @@ test_a_wildcard_listener(void **state)
     assert_allowed(&p, "127.0.0.1:3130");
 }
 
-/* A turn after which the guard has heard of it: the message was in its socket
- * when the kernel acknowledged the change. */
-static void
-on_turn(struct timer *t)
-{
-    loop_stop(t->loop);
-}
-
-static void
-hear(void)
-{
-    struct timer t;
-    timer_init(&t, loop, on_turn);
-    timer_start(&t, 0);
-    loop_run(loop);
-}
-
 static void
 test_addresses_that_come_and_go(void **state)
 {
@@ -487,7 +470,7 @@ test_addresses_that_come_and_go(void **state)
     }
     assert_allowed(&closed, "8.8.8.8");
     rtnl_addr(RTM_NEWADDR, "8.8.8.8", 24);
-    hear();
+    rtnl_hear(loop, 0);
     struct guard_policy p = opens("0.0.0.0/0");
     assert_refused(&p, "8.8.8.8", "this host");
     p = opens("8.8.8.8");
@@ -513,7 +496,7 @@ test_what_a_route_takes_in(void **state)
     rtnl_lo(true);
     rtnl_route(RTM_NEWROUTE, "9.9.9.0/24", RT_TABLE_LOCAL, RTN_LOCAL);
     rtnl_route(RTM_NEWROUTE, "0.0.0.0/0", RT_TABLE_LOCAL, RTN_LOCAL);
-    hear();
+    rtnl_hear(loop, 0);
     assert_refused(&p, "9.9.9.9:3129", "this host");
     assert_refused(&p, "9.9.8.9:3128", "weir's own listener");
     assert_allowed(&p, "9.9.8.9:3129");

@@ -46,32 +46,13 @@ reaches(const char *text)
     return locals_reaches(locals, &a);
 }
 
-static void
-on_turn(struct timer *t)
-{
-    loop_stop(t->loop);
-}
-
-/* One turn: what the kernel acknowledged is in the socket by then. */
-static void
-hear(void)
-{
-    struct timer t;
-    timer_init(&t, loop, on_turn);
-    timer_start(&t, 0);
-    loop_run(loop);
-}
-
 /* An end is found by a reading that begins a little later. */
 static void
 until_gone(const char *text)
 {
     alarm(60);
     while (has(text)) {
-        struct timer t;
-        timer_init(&t, loop, on_turn);
-        timer_start(&t, 0.01);
-        loop_run(loop);
+        rtnl_hear(loop, 0.01);
     }
     alarm(0);
 }
@@ -88,7 +69,7 @@ test_a_route_alone(void **state)
     for (size_t i = 0; i < LEN(all); i++) {
         assert_false(has(all[i][1]));
         rtnl_route(RTM_NEWROUTE, all[i][0], RT_TABLE_LOCAL, RTN_LOCAL);
-        hear();
+        rtnl_hear(loop, 0);
         assert_true(has(all[i][1]));
         assert_false(has(all[i][2]));
     }
@@ -114,7 +95,7 @@ test_other_routes(void **state)
     (void)state;
     rtnl_route(RTM_NEWROUTE, "198.51.100.0/24", RT_TABLE_MAIN, RTN_UNICAST);
     rtnl_route(RTM_NEWROUTE, "203.0.113.0/24", 100, RTN_LOCAL);
-    hear();
+    rtnl_hear(loop, 0);
     assert_false(has("198.51.100.7"));
     assert_false(has("203.0.113.7"));
     struct locals *other = locals_new(loop);
@@ -131,7 +112,7 @@ test_a_route_of_everything(void **state)
 {
     (void)state;
     rtnl_route(RTM_NEWROUTE, "0.0.0.0/0", RT_TABLE_LOCAL, RTN_LOCAL);
-    hear();
+    rtnl_hear(loop, 0);
     assert_false(has("8.8.8.8"));
     assert_true(reaches("8.8.8.8"));
     assert_false(reaches("2a00::8"));
@@ -146,7 +127,7 @@ test_an_address_that_is_there_twice(void **state)
     rtnl_addr(RTM_NEWADDR, "9.9.9.9", 24);
     rtnl_addr(RTM_NEWADDR, "9.9.9.9", 32);
     rtnl_addr(RTM_NEWADDR, "9.9.9.10", 32);
-    hear();
+    rtnl_hear(loop, 0);
     assert_true(has("9.9.9.9"));
     rtnl_addr(RTM_DELADDR, "9.9.9.9", 24);
     rtnl_addr(RTM_DELADDR, "9.9.9.10", 32);
@@ -162,7 +143,7 @@ test_a_link_that_goes_down(void **state)
 {
     (void)state;
     rtnl_addr(RTM_NEWADDR, "2a00::7", 128);
-    hear();
+    rtnl_hear(loop, 0);
     assert_true(has("2a00::7"));
     rtnl_lo(false);
     until_gone("2a00::7");

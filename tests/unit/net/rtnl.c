@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "net/loop.h"
 
 #define LO 1
 
@@ -108,4 +109,19 @@ rtnl_lo(bool is_up)
     m->ifi_flags = is_up ? IFF_UP : 0;
     m->ifi_change = IFF_UP;
     ask(&q);
+}
+
+static void
+on_turn(struct timer *t)
+{
+    loop_stop(t->loop);
+}
+
+void
+rtnl_hear(struct loop *loop, double seconds)
+{
+    struct timer t;
+    timer_init(&t, loop, on_turn);
+    timer_start(&t, seconds);
+    loop_run(loop);
 }

@@ -6,6 +6,8 @@
 #include <linux/rtnetlink.h>
 #include <stdbool.h>
 
+struct loop;
+
 /* Enters a new namespace; false: not allowed to. */
 bool rtnl_unshare(void);
 
@@ -18,3 +20,7 @@ void rtnl_route(
     int type, const char *range, unsigned char table, unsigned char kind);
 
 void rtnl_lo(bool is_up);
+
+/* The loop for so long, at least one turn. After it weir has heard of a change:
+ * that was in its socket when the kernel acknowledged it. */
+void rtnl_hear(struct loop *loop, double seconds);
