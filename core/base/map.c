@@ -10,13 +10,13 @@
 
 static uint64_t map_seed[2];
 
-static uint64_t
+static inline uint64_t
 rotl(uint64_t x, int b)
 {
     return (x << b) | (x >> (64 - b));
 }
 
-static void
+static inline void
 sip_round(uint64_t v[4])
 {
     v[0] += v[1];

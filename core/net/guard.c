@@ -117,13 +117,31 @@ static const struct range ranges[] = {
 static const struct cidr loopback4 = { { 4, 0, { 127 } }, 8 };
 static const struct cidr loopback6 = { { 6, 0, { [15] = 1 } }, 128 };
 
+_Static_assert(LEN(ranges) <= 64, "a bit for each range");
+
 struct guard {
     struct locals *locals;
     struct cidr ranges[LEN(ranges)];
+    /* By family (IPv6: 1) and by an address's first byte: a bit for each range
+     * that may hold it. Most addresses are compared with none or few. */
+    uint64_t by_byte[2][256];
     struct addr *listeners;
     unsigned n_listeners;
     struct guard_sandboxes sandboxes;
 };
+
+/* Enters range i under each first byte that its addresses have. */
+static void
+range_enter(struct guard *g, size_t i)
+{
+    const struct cidr *c = &g->ranges[i];
+    unsigned free_bits = c->bits < 8 ? 8u - c->bits : 0;
+    unsigned first = c->addr.ip[0];
+    AZ(first & ((1u << free_bits) - 1));
+    for (unsigned b = first; b < first + (1u << free_bits); b++) {
+        g->by_byte[c->addr.family == 6][b] |= UINT64_C(1) << i;
+    }
+}
 
 struct guard *
 guard_new(struct loop *l)
@@ -136,6 +154,7 @@ guard_new(struct loop *l)
     g->locals = locals;
     for (size_t i = 0; i < LEN(ranges); i++) {
         AN(cidr_parse(str_of(ranges[i].cidr), &g->ranges[i]));
+        range_enter(g, i);
     }
     return g;
 }
@@ -266,7 +285,9 @@ check_ip(const struct guard *g, const struct addr *a,
         *why = "a sandbox's";
         return false;
     }
-    for (size_t i = 0; i < LEN(ranges); i++) {
+    uint64_t left = g->by_byte[a->family == 6][a->ip[0]];
+    for (; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
         if (cidr_contains(&g->ranges[i], a) &&
             !is_opened(p, a, ranges[i].is_exact)) {
             *why = ranges[i].why;
