@@ -25,6 +25,7 @@ refuse(struct tx *tx, const char *rule, struct str detail)
         .rule = rule,
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    finding(tx->conn, FINDING_LIMIT, tx->authority.host, rule);
     tx_reply(tx, &r);
     head_add(&tx->xfer.response, STR("Retry-After"), STR(RETRY_AFTER));
     return V_REPLY;
@@ -56,7 +57,7 @@ acquire(struct tx *tx, const struct policy *p)
     struct slot_ask ask = { .serial = tx->sandbox->serial,
         .index = tx->sandbox->index,
         .limit = p->header_slots,
-        .generation = tx->conn->worker->setup.generation,
+        .revision = worker_revision(tx->conn->worker, p),
         .queue = p->header_slots_queue,
         .task = &tx->xfer.task };
     struct slot *slot = slot_of(tx);
@@ -82,7 +83,7 @@ on_upstream(struct tx *tx)
     if (slot->state == SLOT_HELD) {
         tx->t_slot = clock_mono();
         if (has_waited) {
-            task_wake(&tx->conn->task); /* the time for its body begins */
+            tx_deadline_changed(tx); /* the time for its body begins */
         }
         return V_NEXT;
     }
@@ -109,8 +110,41 @@ explain(struct explanation *e)
         p->header_slots, p->header_slots_queue, p->header_slots_timeout);
 }
 
+/* What the ledger has room for. */
+static bool
+set_slots(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    return set_count(b, d, n) &&
+           (*n <= LEDGER_SLOTS_MAX ||
+               conf_error(b, &d->args[0], "\"header_slots\" must be 1 to %u",
+                   LEDGER_SLOTS_MAX));
+}
+
+static bool
+set_slots_queue(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    return set_uint(b, d, n) &&
+           (*n <= LEDGER_WAITERS_MAX ||
+               conf_error(b, &d->args[0],
+                   "\"header_slots_queue\" must be 0 to %u",
+                   LEDGER_WAITERS_MAX));
+}
+
+/* In the policy: it may change at run time. */
+static const struct cmd cmds[] = {
+    CMD_LENT("header_slots", CONF_WHO, struct class_conf, header_slots,
+        unsigned, set_slots, &class_part),
+    CMD_LENT("header_slots_queue", CONF_WHO, struct class_conf,
+        header_slots_queue, unsigned, set_slots_queue, &class_part),
+    CMD_LENT("header_slots_timeout", CONF_WHO, struct class_conf,
+        header_slots_timeout, double, set_time, &class_part),
+    { 0 },
+};
+
 const struct module header_slots_module = {
-    .conf = { .name = "header_slots" },
+    .conf = { .name = "header_slots", .cmds = cmds },
     .tx_size = sizeof(struct slot),
     .on_upstream = on_upstream,
     .on_upstream_end = on_upstream_end,

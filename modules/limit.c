@@ -84,9 +84,9 @@ lock_of(const struct worker *w, const struct sandbox *sb)
 }
 
 static void
-unlock_of(const struct worker *w, struct ledger_record *r)
+unlock_of(const struct worker *w, const struct sandbox *sb)
 {
-    ledger_unlock(w->setup.ledger, r, NULL);
+    ledger_unlock(w->setup.ledger, sb->index, NULL);
 }
 
 /* False: another sandbox has its place, and this one is no more. */
@@ -99,7 +99,7 @@ count_more(const struct worker *w, const struct sandbox *sb,
         return false;
     }
     *n = ledger_count_more(r, ledger_row(w->setup.ledger), what);
-    unlock_of(w, r);
+    unlock_of(w, sb);
     return true;
 }
 
@@ -110,7 +110,7 @@ count_less(
     struct ledger_record *r = lock_of(w, sb);
     if (r != NULL) {
         ledger_count_less(r, ledger_row(w->setup.ledger), what);
-        unlock_of(w, r);
+        unlock_of(w, sb);
     }
 }
 
@@ -180,6 +180,7 @@ count_connection(struct conn *c)
     cl->is_beyond = n.all > limit;
     if (n.all > limit + TOLD_MAX) {
         conn_log(c, LOG_WARN, "connections: more than %u", limit);
+        finding(c, FINDING_LIMIT, STR_NONE, "connections");
         return V_ABORT;
     }
     if (is_alone(w) || make_room(c, n.own)) {
@@ -251,6 +252,7 @@ refuse(struct tx *tx, const char *rule, double seconds, struct str detail)
         .rule = rule,
         .detail = detail };
     tx_fail(tx, FAULT_POLICY, "%s exceeded", rule);
+    finding(tx->conn, FINDING_LIMIT, tx->authority.host, rule);
     tx_reply(tx, &r);
     head_add(&tx->xfer.response, STR("Retry-After"),
         arena_printf(tx->xfer.arena, "%u", round_up(seconds)));
@@ -277,7 +279,7 @@ limit_rate(struct tx *tx, const struct limit *l)
     }
     double wait = ledger_bucket_take(
         &r->buckets[LEDGER_RATE], l->rate, l->burst, clock_mono());
-    unlock_of(w, r);
+    unlock_of(w, tx->sandbox);
     return wait <= 0 ? V_NEXT
                      : refuse(tx, "rate", wait,
                            STR("rate: this sandbox begins requests faster than "
@@ -410,7 +412,10 @@ set_rate(struct bind *b, const struct directive *d, void *field)
     return true;
 }
 
+/* The number of connections is in the policy: it may change at run time. */
 static const struct cmd cmds[] = {
+    CMD_LENT("connections", CONF_WHO, struct class_conf, connections, unsigned,
+        set_count, &class_part),
     CMD("requests", CONF_WHO, 1, 1, struct limit, requests, unsigned,
         set_requests),
     CMD("rate", CONF_WHO, 1, 2, struct limit, rate, double, set_rate),

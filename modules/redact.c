@@ -32,18 +32,17 @@ enum outcome { NOT_LOOKED_AT, PASSED, UNREAD, LOOKED_AT };
 static const char *const outcomes[] = { "-", "passed", "unread", "clean" };
 
 /* What the log says of a secret in a response. */
-enum finding { ECHOED, PROBED };
-
 static const struct {
-    const char *name, *how, *then;
-} findings[] = {
-    { "secret_echoed", "was", "and is taken out" },
-    { "secret_probed", "was in part", "and is left there: it may be guessed" },
+    const char *how, *then;
+} tellings[] = {
+    [FINDING_SECRET_ECHOED] = { "was", "and is taken out" },
+    [FINDING_SECRET_PROBED] = { "was in part",
+        "and is left there: it may be guessed" },
 };
 
 /* A secret that this exchange's log has named. */
 struct told {
-    enum finding finding;
+    enum finding_kind kind;
     const struct secret_spec *secret;
     struct told *next;
 };
@@ -124,10 +123,10 @@ is_looked_through(const struct tx *tx)
 
 static bool
 was_told(
-    const struct state *st, enum finding finding, const struct secret_spec *d)
+    const struct state *st, enum finding_kind kind, const struct secret_spec *d)
 {
     const struct told *t = st->told;
-    while (t != NULL && (t->secret != d || t->finding != finding)) {
+    while (t != NULL && (t->secret != d || t->kind != kind)) {
         t = t->next;
     }
     return t != NULL;
@@ -135,28 +134,30 @@ was_told(
 
 /* Once for each secret, however often a response has it. */
 static void
-tell(struct tx *tx, enum finding finding, unsigned i, const char *where)
+tell(struct tx *tx, enum finding_kind kind, unsigned i, const char *where)
 {
     struct state *st = module_state(tx, redact_module_index);
     AN(i < st->now->n);
     const struct secret_spec *d = st->now->secrets[i];
-    if (was_told(st, finding, d)) {
+    if (was_told(st, kind, d)) {
         return;
     }
     struct told *t = arena_alloc(tx->xfer.arena, sizeof *t);
-    *t = (struct told){ finding, d, st->told };
+    *t = (struct told){ kind, d, st->told };
     st->told = t;
     conn_log(tx->conn, LOG_WARN,
         "%s: secret \"%.*s\" %s in the response's %s %s, host: \"%.*s\"",
-        findings[finding].name, STR_ARG(d->name), findings[finding].how, where,
-        findings[finding].then, STR_ARG(tx->authority.host));
+        finding_name(kind), STR_ARG(d->name), tellings[kind].how, where,
+        tellings[kind].then, STR_ARG(tx->authority.host));
+    finding(tx->conn, kind, tx->authority.host, "redact");
 }
 
 /* The finding for what the scan reports. */
-static enum finding
+static enum finding_kind
 finding_of(enum redact_event event)
 {
-    return event == REDACT_FOUND ? ECHOED : PROBED;
+    return event == REDACT_FOUND ? FINDING_SECRET_ECHOED
+                                 : FINDING_SECRET_PROBED;
 }
 
 static void
@@ -275,15 +276,15 @@ static enum outcome
 judge_body(const struct tx *tx, const struct head *h)
 {
     const struct state *st = module_state(tx, redact_module_index);
-    enum coding coding = coding_of(h);
+    const struct transcoder *coding;
+    bool is_read = coding_of(h, &coding);
     if (st->mode == REDACT_ON) {
         return LOOKED_AT; /* what cannot be read is refused */
     }
     if (!media_is_text(h)) {
         return PASSED;
     }
-    bool is_unread = coding == CODING_UNREAD ||
-                     (h->status == 206 && coding != CODING_IDENTITY);
+    bool is_unread = !is_read || (h->status == 206 && coding != NULL);
     return is_unread ? UNREAD : LOOKED_AT;
 }
 
@@ -333,7 +334,7 @@ body_init(void *owner, void *state)
     struct body *b = state;
     b->tx = tx;
     b->set = scan_set_ref(current_state(tx)->now);
-    b->is_sent = tx->coding == CODING_IDENTITY;
+    b->is_sent = tx->transcoder == NULL;
     redact_scan_init(&b->scan, &b->set->keys);
     bufq_init(&b->kept, SIZE_MAX); /* what one call takes, and a tail */
     const struct redact *rc = module_where(tx, redact_module_index);
@@ -515,7 +516,7 @@ static bool
 has_masked(const struct state *st)
 {
     const struct told *t = st->told;
-    while (t != NULL && t->finding != ECHOED) {
+    while (t != NULL && t->kind != FINDING_SECRET_ECHOED) {
         t = t->next;
     }
     return t != NULL;

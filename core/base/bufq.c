@@ -207,6 +207,14 @@ chunk_at(const struct bufq *q, size_t *at)
 }
 
 struct str
+bufq_peek_for(const struct bufq *q, const struct bufq *to)
+{
+    struct str run = bufq_peek(q);
+    size_t room = bufq_room(to);
+    return str_n(run.p, run.n < room ? run.n : room);
+}
+
+struct str
 bufq_peek_at(const struct bufq *q, size_t at)
 {
     const struct chunk *c = chunk_at(q, &at);

@@ -70,6 +70,10 @@ void bufq_commit(struct bufq *q, size_t n);
 /* The first contiguous run of bytes; empty when the queue is. */
 struct str bufq_peek(const struct bufq *q);
 
+/* As bufq_peek(), but no more than `to` has room for: what a caller looks at
+ * before it moves it there. */
+struct str bufq_peek_for(const struct bufq *q, const struct bufq *to);
+
 /* As bufq_peek(), from offset `at` on, which is below q->len. */
 struct str bufq_peek_at(const struct bufq *q, size_t at);
 

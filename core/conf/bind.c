@@ -63,13 +63,23 @@ table_check(struct conf *c, const struct cmd_table *t)
                 conf_fail(c, NULL,
                     "directive \"%s\" is both \"%s\"'s and "
                     "\"%s\"'s",
-                    r->cmd->name, c->parts[r->part]->name,
-                    c->parts[o->part]->name);
+                    r->cmd->name, c->parts[r->owner]->name,
+                    c->parts[o->owner]->name);
                 return false;
             }
         }
     }
     return true;
+}
+
+static struct cmd_ref
+ref_of(const struct conf *c, const struct cmd *cmd, unsigned owner, unsigned i)
+{
+    return (struct cmd_ref){ .name = str_of(cmd->name),
+        .cmd = cmd,
+        .owner = owner,
+        .part = cmd->part != NULL ? conf_part_index(c, cmd->part) : owner,
+        .bit = i };
 }
 
 static bool
@@ -87,7 +97,7 @@ table_build(struct conf *c)
     for (unsigned p = 0; p < c->n_parts; p++) {
         const struct cmd *cmd = c->parts[p]->cmds;
         for (; cmd != NULL && cmd->name != NULL; cmd++, i++) {
-            t->refs[i] = (struct cmd_ref){ str_of(cmd->name), cmd, p, i };
+            t->refs[i] = ref_of(c, cmd, p, i);
         }
     }
     qsort(t->refs, t->n, sizeof *t->refs, ref_cmp);
@@ -242,6 +252,32 @@ check_arguments(
     return true;
 }
 
+/* No command of that name may stand here. */
+static void
+refuse_name(struct bind *b, const struct token *name)
+{
+    const struct cmd_table *t = b->conf->table;
+    bool is_known = false;
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct conf_part *p = b->conf->parts[t->refs[i].owner];
+        if (!str_eq(t->refs[i].name, name->text)) {
+            continue;
+        }
+        if (p->is_left_out) {
+            conf_error(b, name,
+                "the \"%.*s\" directive requires %s_module, which this build "
+                "is without",
+                STR_ARG(name->text), p->name);
+            return;
+        }
+        is_known = true;
+    }
+    conf_error(b, name,
+        is_known ? "\"%.*s\" directive is not allowed here"
+                 : "unknown directive \"%.*s\"",
+        STR_ARG(name->text));
+}
+
 /* What nginx checks of a directive before its command sees it. */
 static const struct cmd_ref *
 bind_look_up(struct bind *b, const struct directive *d)
@@ -251,10 +287,7 @@ bind_look_up(struct bind *b, const struct directive *d)
     const struct cmd_ref *r =
         table_find(b->conf->table, name->text, b->scope->context, &is_known);
     if (r == NULL) {
-        conf_error(b, name,
-            is_known ? "\"%.*s\" directive is not allowed here"
-                     : "unknown directive \"%.*s\"",
-            STR_ARG(name->text));
+        refuse_name(b, name);
         return NULL;
     }
     const struct cmd *cmd = r->cmd;

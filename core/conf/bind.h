@@ -28,6 +28,7 @@ enum conf_context {
 #define CONF_WHERE (CONF_EGRESS | CONF_HOST | CONF_HANDLER | CONF_LOCATION)
 
 struct bind;
+struct conf_part;
 struct var_def;
 
 enum cmd_flag {
@@ -55,6 +56,8 @@ struct cmd {
      * scope and field NULL; it may be NULL there. */
     bool (*set)(struct bind *b, const struct directive *d, void *field);
     const void *arg; /* for set(): bind_cmd(b)->arg */
+    /* In whose struct the field is, where it is another part's; else NULL. */
+    const struct conf_part *part;
     /* Of a block that starts from a sibling and not from what it stands in:
      * that sibling, which is its parent then; bound after all that do not.
      * bind_scope() is what it stands in. NULL after conf_error(). */
@@ -69,6 +72,14 @@ struct cmd {
         .name = (NAME), .contexts = (CTX), .min_args = (MIN),                  \
         .max_args = (MAX), .offset = CMD_AT(T, F, C),                          \
         .size = sizeof(((T *)0)->F), .set = (SET)                              \
+    }
+
+/* A field of another part's struct. */
+#define CMD_LENT(NAME, CTX, T, F, C, SET, PART)                                \
+    {                                                                          \
+        .name = (NAME), .contexts = (CTX), .min_args = 1, .max_args = 1,       \
+        .offset = CMD_AT(T, F, C), .size = sizeof(((T *)0)->F), .set = (SET),  \
+        .part = (PART)                                                         \
     }
 
 #define CMD_LISTED(NAME, CTX, MIN, MAX, T, F, C, SET)                          \
@@ -119,6 +130,8 @@ struct conf_part {
     /* Called for each scope when its whole subtree is bound, children first.
      * 0, or -1 after conf_fail(). */
     int (*check)(struct conf *c, struct scope *s, void *part);
+    bool is_left_out; /* of a module that this build is without: its commands
+                         are names, which may stand nowhere */
 };
 
 /* One block, bound. */
@@ -184,7 +197,8 @@ bool conf_files(
 /* Whether the directive stands in this very block. */
 bool scope_has(const struct conf *c, const struct scope *s, const char *name);
 
-/* In set(): the conf, the scope being bound, the command, its part's struct. */
+/* In set(): the conf, the scope being bound, the command, the struct that its
+ * field is in. */
 struct conf *bind_conf(struct bind *b);
 struct scope *bind_scope(struct bind *b);
 const struct cmd *bind_cmd(struct bind *b);

@@ -6,11 +6,12 @@
 
 #include "conf/bind.h"
 
-/* A command with its part, and its number among all for was_set. */
+/* A command with the part that has it and the one whose struct it fills, and
+ * its number among all for was_set. */
 struct cmd_ref {
     struct str name;
     const struct cmd *cmd;
-    unsigned part, bit;
+    unsigned owner, part, bit;
 };
 
 struct bind {

@@ -1,12 +1,12 @@
 /*
- * Looks for schemes in the lists of RFC 9110 11.6.
+ * Searches the lists of RFC 9110 11.6 for schemes.
  */
 
 #include "http/auth.h"
 
 #include "http/scan.h"
 
-/* The last two are WinRM's. */
+/* WinRM uses the last two. */
 static const struct str schemes[] = { STR_INIT("NTLM"), STR_INIT("Negotiate"),
     STR_INIT("Kerberos"), STR_INIT("CredSSP") };
 

@@ -1,23 +1,23 @@
 #pragma once
 
 /*
- * What the scanners of request bodies (json_scan.h, form_scan.h) say of each
- * byte, one after the other: a body's cuts cannot matter. They own no memory
- * and nothing in them grows. In doubt they name nothing.
+ * The answers of the scanners of request bodies (json_scan.h, form_scan.h).
+ * A scanner gets one byte after the other, so it does not matter how the body
+ * is cut into pieces. It allocates nothing. In doubt it names no field.
  */
 
 #include "base/str.h"
 
-/* Fields that one scanner looks for; field i is bit i of its `named`. */
+/* The most fields that one scanner looks for; field i is bit i of `named`. */
 #define SCAN_FIELDS_MAX 32
 
 enum scan {
-    SCAN_PASS, /* the byte is no part of a named field's text */
-    SCAN_PART, /* it is, and of a character that goes on */
-    SCAN_CHAR, /* it ends a character of that text, which `c` has */
-    SCAN_END,  /* the text has ended before this byte */
-    SCAN_BAD   /* the body cannot be read in one way; nothing will be named */
+    SCAN_PASS, /* the byte is outside of the named fields' texts */
+    SCAN_PART, /* it is in such a text; more bytes of its character follow */
+    SCAN_CHAR, /* it ends a character of such a text: the scanner's `c` */
+    SCAN_END,  /* the text ended before this byte */
+    SCAN_BAD   /* malformed or ambiguous: from here on no field is named */
 };
 
-/* `c` of a character that is none of ASCII. */
+/* The value of `c` for a character outside ASCII. */
 #define SCAN_OTHER (-1)

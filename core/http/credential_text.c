@@ -1,24 +1,25 @@
 /*
- * Names and looks of credentials. What is listed here is what can be told for
- * certain enough to be an error; a key that looks like any word is not found.
- * modules/credential.c asks for what stands in its directives.
+ * Lists of names and prefixes of credentials. Each is certain enough to make a
+ * configuration an error; a key that looks like any word is not found.
+ * modules/credential.c checks the arguments of its directives.
  */
 
 #include "http/credential_text.h"
 
 #define NAME_MAX_BYTES 128
-#define WORD_REST_MIN 12  /* bytes behind a prefix that is known */
-#define SCHEME_REST_MIN 8 /* ... behind a scheme */
+#define WORD_REST_MIN 12  /* bytes behind a known prefix */
+#define SCHEME_REST_MIN 8 /* bytes behind a scheme */
 
-/* In lower case with `-`. What begins with `-` is a name of its own, too. */
+/* In lower case, with `-` for `_`. An entry that begins with `-` matches the
+ * whole name without it, too. */
 static const char *const name_ends[] = { "authorization", "authentication",
     "cookie", "token", "secret", "password", "passwd", "-pwd", "apikey",
     "-api-key", "-auth-key", "-access-key", "-secret-key", "-private-key",
     "-subscription-key", "-functions-key", "-application-key", "-credential",
     "-credentials", "-signature" };
 
-/* Tokens that protect a session and open none; literal values of them
- * ("no-check") are common. */
+/* Anti-forgery tokens: they give no access, and literal values ("no-check") are
+ * common. */
 static const char *const harmless_ends[] = { "csrf-token", "xsrf-token",
     "csrftoken", "xsrftoken", "atlassian-token" };
 
@@ -49,7 +50,7 @@ bool
 credential_text_is_name(struct str name)
 {
     char lower[NAME_MAX_BYTES];
-    /* the end is what counts */
+    /* only the end of the name counts */
     struct str s =
         str_skip(name, name.n > sizeof lower ? name.n - sizeof lower : 0);
     for (size_t i = 0; i < s.n; i++) {
@@ -104,7 +105,7 @@ has_known_word(struct str s)
     return false;
 }
 
-/* One word, padded as base64 may be, behind a scheme. */
+/* Whether it is a scheme and one word, which may have base64's padding. */
 static bool
 has_scheme(struct str s)
 {

@@ -149,8 +149,8 @@ const bool scan_is_token[256] = {
     ['~'] = true,
 };
 
-/* Equal but for bit 0x20, which in names of letters, digits and hyphens is
- * case; what else it maps onto them are control bytes. */
+/* Compares without bit 0x20: in a name of letters, digits and hyphens it is the
+ * case of a letter; the other bytes that compare equal are control bytes. */
 static bool
 is_known(const char *a, const char *known, size_t n)
 {

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Field names that weir knows by number, so that asking for one costs no
- * comparison of strings.
+ * Numbers for the field names that weir knows: code looks a field up by its
+ * number, without comparing strings.
  */
 
 #include "base/str.h"
@@ -64,24 +64,24 @@ enum field_id {
     FIELD_COUNT
 };
 
-/* By the whole name in any case. `_` is not `-` here: a field is known by
- * the name that an origin reads. */
+/* Compares the whole name, in any case. `_` is not read as `-` here. */
 enum field_id field_lookup(struct str name);
 
-/* The usual spelling; STR_NONE for FIELD_OTHER. */
+/* The name in its usual spelling; STR_NONE for FIELD_OTHER. */
 struct str field_name(enum field_id id);
 
-/* Case-insensitive with `_` equal to `-`, as CGI-like origins read names. */
+/* Compares in any case and with `_` equal to `-`, as CGI-like origins do. */
 bool field_name_eq(struct str a, struct str b);
 bool field_name_starts(struct str name, struct str prefix);
 
-/* A token (RFC 9110 5.6.2), not empty. */
+/* Whether `name` is a token (RFC 9110 5.6.2), which is never empty. */
 bool field_name_is_valid(struct str name);
 
-/* What weir itself decides on, or what ends a message (Host, Connection,
- * Content-Length, Proxy-…; field_name_eq()): no directive sets it. */
+/* Whether weir alone sets a field of that name, by field_name_eq(): it routes,
+ * frames the message or belongs to one connection (Host, Content-Length,
+ * Connection, Proxy-…). No directive may set it. */
 bool field_name_is_reserved(struct str name);
 
-/* No control byte but HTAB; obs-text (0x80 and above) is allowed (RFC 9110
- * 5.5). For values that are rendered from a template. */
+/* Whether `value` has no control byte but HTAB; obs-text (0x80 and above) is
+ * allowed (RFC 9110 5.5). For values that are rendered from a template. */
 bool field_value_is_valid(struct str value);

@@ -1,6 +1,6 @@
 /*
- * Names and values of a form, a byte at a time. Pure; refuses what two readers
- * could decode differently.
+ * Scans the names and values of a form, a byte at a time. Pure; refuses what
+ * two readers may decode differently.
  */
 
 #include "http/form_scan.h"
@@ -30,7 +30,7 @@ bad(struct form_scan *s)
     return SCAN_BAD;
 }
 
-/* Fields whose name goes on with `c`. */
+/* Keeps in `alive` the fields whose name goes on with `c`. */
 static void
 name_char(struct form_scan *s, int c)
 {
@@ -46,6 +46,7 @@ name_char(struct form_scan *s, int c)
 static void
 begin_value(struct form_scan *s)
 {
+    AN(!s->is_value && s->named == 0);
     for (unsigned i = 0; i < s->n_names; i++) {
         bool is_it = (s->alive >> i & 1) != 0 && s->names[i].n == s->name_n;
         s->named |= is_it ? 1u << i : 0;
@@ -67,6 +68,7 @@ static enum scan
 escape(struct form_scan *s, unsigned char c)
 {
     int digit = ascii_hex(c);
+    AN(s->digits >= 0 && s->digits < 2);
     if (digit < 0) {
         return bad(s);
     }

@@ -1,36 +1,36 @@
 #pragma once
 
 /*
- * Follows a form (application/x-www-form-urlencoded) as it streams and says
- * which bytes are in the values of the fields named. Called by substitute.c.
+ * Scans a form (application/x-www-form-urlencoded) as it streams and tells
+ * which bytes are in the values of given fields. Called by substitute.c.
  */
 
 #include "http/body_scan.h"
 
 struct form_scan {
-    uint32_t named; /* fields whose value this is */
-    int c;          /* of SCAN_CHAR */
+    uint32_t named; /* the fields whose value is being read */
+    int c;          /* on SCAN_CHAR: the character, or SCAN_OTHER */
 
-    /* form_scan.c's own */
+    /* private to form_scan.c */
     const struct str *names;
     unsigned n_names;
     bool is_value, is_bad;
-    uint32_t alive; /* fields that the name may still be */
-    size_t name_n;  /* bytes of the name so far */
-    int digits;     /* of an escape so far, -1: in none */
-    int code;
+    uint32_t alive; /* fields whose name begins with what was read of it */
+    size_t name_n;  /* bytes of the name so far, decoded */
+    int digits;     /* of an escape so far; -1: not in an escape */
+    int code;       /* value of those digits */
 };
 
-/* The names, decoded and SCAN_FIELDS_MAX at most, are borrowed. */
+/* `names` are decoded, and at most SCAN_FIELDS_MAX. They are borrowed. */
 void form_scan_init(
     struct form_scan *s, const struct str *names, unsigned n_names);
 
-/* SCAN_BAD: what should be an escape is none. Behind a bare ";" a value names
- * nothing: to some readers another field begins there. */
+/* Reads the next byte. SCAN_BAD: a malformed escape. A bare ";" ends the text
+ * of a value, since some readers begin another field there. */
 enum scan form_scan_byte(struct form_scan *s, unsigned char c);
 
-/* As json_scan_plain(). */
+/* Like json_scan_plain(). */
 size_t form_scan_plain(const struct form_scan *s, struct str bytes);
 
-/* Whether the form may end here. */
+/* Whether the form may end behind the bytes read so far. */
 bool form_scan_is_done(const struct form_scan *s);

@@ -1,6 +1,6 @@
 /*
- * zlib behind two queues. A gunzip is at one of four places (enum place); a
- * gzip is a deflate that is flushed once for each time its input runs dry.
+ * zlib between two queues. A gunzip is at one of four places (enum place). A
+ * gzip is flushed once each time that its input runs dry.
  */
 
 #include "http/gzip.h"
@@ -13,17 +13,18 @@
 #define GZIP_WINDOW_BITS 13
 #define GZIP_MEM_LEVEL 6
 
-/* What a flush needs in one piece, or zlib would write its marker twice. */
+/* The contiguous room that a flush needs: with less, zlib writes its marker
+ * twice. */
 #define GZIP_ROOM 16
 
 /* zlib counts in int. */
 #define RUN_MAX (1u << 30)
 
 enum place {
-    AT_FIRST,  /* the coding's first bytes have not all come */
-    AT_MEMBER, /* inside of one */
-    AT_NEXT,   /* behind one: another, zeros or the end */
-    AT_ZEROS   /* behind the last */
+    AT_FIRST,  /* the body's first bytes have not all come */
+    AT_MEMBER, /* inside a member */
+    AT_NEXT,   /* behind a member: another one, zeros or the end follows */
+    AT_ZEROS   /* behind the last member */
 };
 
 struct gunzip {
@@ -47,18 +48,6 @@ struct gzip {
 };
 
 #define GZIP_MAGIC 0x6712de7au
-
-enum coding
-coding_lookup(struct str name)
-{
-    if (str_ieq(name, STR("gzip")) || str_ieq(name, STR("x-gzip"))) {
-        return CODING_GZIP;
-    }
-    if (str_ieq(name, STR("deflate"))) {
-        return CODING_DEFLATE;
-    }
-    return str_ieq(name, STR("identity")) ? CODING_IDENTITY : CODING_UNREAD;
-}
 
 void *
 gzip_zalloc(void *opaque, unsigned n, unsigned size)
@@ -131,7 +120,8 @@ is_zlib(const unsigned char *p)
            (p[0] * 256u + p[1]) % 31 == 0 && !(p[1] & 0x20);
 }
 
-/* One more member, or what `deflate` means here. False: more bytes needed. */
+/* Decides by the first bytes whether `deflate` is zlib's format or raw. False:
+ * more bytes are needed. */
 static bool
 begin(struct gunzip *g, struct bufq *in, bool is_end)
 {
@@ -148,7 +138,7 @@ begin(struct gunzip *g, struct bufq *in, bool is_end)
     return true;
 }
 
-/* Behind a member. False: more bytes needed. */
+/* Decides what follows a member. False: more bytes are needed. */
 static bool
 begin_next(struct gunzip *g, struct bufq *in)
 {
@@ -166,7 +156,7 @@ begin_next(struct gunzip *g, struct bufq *in)
     return true;
 }
 
-/* False: something else. */
+/* False: a byte other than zero follows. */
 static bool
 drop_zeros(struct gunzip *g, struct bufq *in)
 {
@@ -216,7 +206,7 @@ inflate_some(struct gunzip *g, struct bufq *in, struct bufq *out)
     return is_bomb(g) ? bad(g, "it expands beyond gunzip_ratio") : GZIP_NEED;
 }
 
-/* The input is used up, and so is zlib's. */
+/* All input is used up, and zlib holds no more output. */
 static enum gzip_io
 input_ends(struct gunzip *g, bool is_end)
 {
@@ -258,8 +248,8 @@ gunzip_run(struct gunzip *g, struct bufq *in, struct bufq *out, bool is_end)
     return input_ends(g, is_end);
 }
 
-/* `bits` as deflateInit2() has them: negative for bare deflate, 16 more for
- * gzip's wrapping. */
+/* `bits` is deflateInit2()'s windowBits: negative for raw deflate, 16 more for
+ * gzip's format. */
 static struct gzip *
 gzip_make(int level, int bits)
 {
@@ -283,11 +273,13 @@ gzip_new(enum coding coding, int level)
         level, GZIP_WINDOW_BITS + (coding == CODING_GZIP ? 16 : 0));
 }
 
-/* zlib has no bare deflate of 8 bits; of 9 it refers back 250 bytes at most. */
+/* zlib cannot write raw deflate with a window of 8 bits. With 9 bits it refers
+ * back 250 bytes at most, which 8 bits allow. */
 struct gzip *
 gzip_resume(int level, unsigned window_bits, unsigned n_bits, unsigned bits)
 {
-    AN(window_bits >= 8 && window_bits <= 15 && n_bits <= 7);
+    AN(window_bits >= 8 && window_bits <= 15);
+    AN(n_bits <= 7 && bits >> n_bits == 0);
     int own = window_bits < 9                  ? 9
               : window_bits > GZIP_WINDOW_BITS ? GZIP_WINDOW_BITS
                                                : (int)window_bits;

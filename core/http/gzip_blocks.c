@@ -1,6 +1,7 @@
 /*
- * zlib's Z_BLOCK stops at each block's end and says in data_type how many bits
- * of the last byte it has not used; at the last block's it stops twice.
+ * Calls zlib's inflate() with Z_BLOCK, which stops at each block's end and
+ * tells in data_type how many bits of the last byte are unused. At the end of
+ * the last block it stops twice.
  */
 
 #include "http/gzip_blocks.h"
@@ -62,8 +63,9 @@ gzip_blocks_resume(struct gzip_blocks *b, const struct gzip_ring *r,
     uint64_t at, unsigned n_bits, unsigned bits)
 {
     uint64_t from = at < GZIP_RING_SIZE ? 0 : at - GZIP_RING_SIZE;
+    AN(n_bits <= 7 && bits >> n_bits == 0);
     gzip_blocks_reset(b);
-    while (from != at) { /* a second dictionary goes behind the first */
+    while (from != at) { /* zlib appends the second run to the first */
         size_t n = gzip_ring_run(from, at - from);
         const char *p = r->bytes + from % GZIP_RING_SIZE;
         int ret =

@@ -1,5 +1,5 @@
 /*
- * The header is read byte by byte: it is ten bytes and a name as a rule.
+ * Reads the header byte by byte: it usually is ten bytes and a file name.
  */
 
 #include "http/gzip_head.h"
@@ -13,7 +13,7 @@ enum part { FIXED, EXTRA_SIZE, EXTRA, NAME, COMMENT, CHECK, DONE };
 #define FLAGS_RESERVED 0xe0
 #define FLAG_CHECK 2
 
-/* The flag that says that a part is there. */
+/* The flag of each part that may be absent. */
 static const unsigned char flag_of[] = { [EXTRA_SIZE] = 4,
     [EXTRA] = 4,
     [NAME] = 8,
@@ -46,17 +46,19 @@ byte_at(const struct gzip_head *h, size_t i)
     return (unsigned char)h->bytes.p[i];
 }
 
-/* The part behind this one that the flags name. */
+/* Goes to the next part that the flags name. */
 static void
 next_part(struct gzip_head *h)
 {
     size_t n = h->bytes.n;
+    AN(h->part < DONE && n >= FIXED_SIZE);
     bool was_size = h->part == EXTRA_SIZE;
     do {
         h->part++;
     } while (h->part != DONE && !(byte_at(h, FLAGS_AT) & flag_of[h->part]));
     h->left = was_size ? byte_at(h, n - 2) + 256u * byte_at(h, n - 1) : 2;
     if (h->part == EXTRA || h->part == NAME || h->part == COMMENT) {
+        AN(h->n_fields < LEN(h->fields));
         h->fields[h->n_fields++] = (struct gzip_head_field){ n, 0 };
     }
     if (h->part == EXTRA && h->left == 0) {
@@ -64,7 +66,8 @@ next_part(struct gzip_head *h)
     }
 }
 
-/* Of the fixed bytes all but time, level and system. */
+/* Whether the fixed byte read last is valid; time, level and system are not
+ * checked. */
 static bool
 is_fixed_right(const struct gzip_head *h)
 {
@@ -76,7 +79,7 @@ is_fixed_right(const struct gzip_head *h)
     return i != FLAGS_AT || !(byte_at(h, i) & FLAGS_RESERVED);
 }
 
-/* False: it is no header. */
+/* False: the header is malformed. */
 static bool
 take_byte(struct gzip_head *h, char c)
 {
@@ -130,7 +133,7 @@ gzip_head_take(struct gzip_head *h, struct bufq *in, const char **why)
     return h->part == DONE;
 }
 
-/* What the check is to be: of all before it, the CRC's low half. */
+/* The right check: the low half of the CRC-32 of all bytes before it. */
 static unsigned
 check_of(const struct gzip_head *h)
 {
@@ -139,8 +142,9 @@ check_of(const struct gzip_head *h)
            0xffff;
 }
 
-/* Where something was masked, of which a check that was wrong would tell: that
- * one is wrong by a constant then. */
+/* Writes a new check if a field was masked; `was` was right before. A check
+ * that was wrong becomes the new one inverted: if the origin chose by how much
+ * it is wrong, it could tell that of the masked text. */
 static void
 renew_check(struct gzip_head *h, unsigned was)
 {

@@ -1,6 +1,6 @@
 /*
- * The end of a gzip_mask at which the text comes back: releases what is
- * cleared, or compresses it anew.
+ * The writing end of a gzip_mask: takes the text that the filter returns, and
+ * sends the held bytes or compresses the text anew.
  */
 
 #include "http/gzip_mask.h"
@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "http/gzip_mask_priv.h"
 
-/* What is inflated again in one call, of text. */
+/* The most bytes of text that one call inflates again. */
 #define REDO_WORK (128 * 1024)
 
 struct gzip_mask *
@@ -26,7 +26,7 @@ gzip_mask_new(
     g->window_bits = 15;
     gzip_head_init(&g->head);
     bufq_init(&g->held, GZIP_MASK_HELD);
-    bufq_init(&g->copy, SIZE_MAX); /* bounded by may_read() */
+    bufq_init(&g->copy, SIZE_MAX); /* bounded by has_room() */
     bufq_init(&g->anew, GZIP_MASK_TEXT);
     return g;
 }
@@ -93,11 +93,12 @@ gzip_mask_memory(const struct gzip_mask *g)
            (g->gzip != NULL ? GZIP_MEMORY : 0);
 }
 
-/* What was seen up to `last` is seen_last's. */
+/* Moves `last` to the last cut that is cleared, and seen_last with it. */
 static void
 take_cuts(struct gzip_mask *g)
 {
     unsigned n = 0;
+    AN(g->last.text <= g->cleared && g->n_cuts <= CUTS_MAX);
     while (n < g->n_cuts && g->cuts[n].text <= g->cleared) {
         n++;
     }
@@ -111,6 +112,7 @@ take_cuts(struct gzip_mask *g)
         }
         gzip_ring_follow(g->seen_last, g->seen, g->last.text, c.text);
     }
+    AN(c.at >= g->last.at && c.at <= g->taken);
     g->last = c;
     g->n_cuts -= n;
     memmove(g->cuts, g->cuts + n, g->n_cuts * sizeof g->cuts[0]);
@@ -126,7 +128,8 @@ clear(struct gzip_mask *g, struct str s)
     g->cleared += s.n;
 }
 
-/* `s` came back as it was: from the last cut in it on another ring goes on. */
+/* The filter returned `s` unchanged. It is cleared in two parts if a cut lies
+ * in it, so that seen_last is copied from a ring that ends at that cut. */
 static void
 pass(struct gzip_mask *g, struct str s)
 {
@@ -143,15 +146,16 @@ pass(struct gzip_mask *g, struct str s)
     clear(g, s);
 }
 
-/* Moves what is before the last cleared cut. False: there is no room. */
+/* Sends the held bytes before `last`. False: `out` has no room for them. */
 static bool
 release(struct gzip_mask *g, struct bufq *out)
 {
+    AN(g->sent <= g->last.at && g->last.at <= g->taken);
     g->sent += bufq_move(out, &g->held, (size_t)(g->last.at - g->sent));
     return g->sent == g->last.at;
 }
 
-/* How many of the bytes at both are the same. */
+/* The length of the common beginning of `a` and `b`. */
 static size_t
 same(const char *a, const char *b, size_t n)
 {
@@ -165,7 +169,7 @@ same(const char *a, const char *b, size_t n)
     return i;
 }
 
-/* From what is cleared on; `why` NULL: for a mask. */
+/* The body is compressed anew from `last` on. `why` NULL: a byte was masked. */
 static void
 begin_anew(struct gzip_mask *g, const char *why)
 {
@@ -184,8 +188,8 @@ begin_anew(struct gzip_mask *g, const char *why)
     }
 }
 
-/* The next run of text that came back and of the copy, none of it beyond the
- * members' end where that is known. */
+/* The next run of the returned text and of its copy, up to the end of the
+ * members at most. Returns its length. */
 static size_t
 next_run(const struct gzip_mask *g, const struct bufq *text, struct str *is,
     struct str *was)
@@ -200,6 +204,7 @@ next_run(const struct gzip_mask *g, const struct bufq *text, struct str *is,
     return n;
 }
 
+/* Whether all text of the members is cleared. */
 static bool
 is_behind(const struct gzip_mask *g)
 {
@@ -223,7 +228,7 @@ compare(struct gzip_mask *g, struct bufq *text)
     }
 }
 
-/* All is out that may leave, and more does not come. */
+/* All that is cleared was written. */
 static enum gzip_io
 write_ends(const struct gzip_mask *g, const struct bufq *out, bool is_end)
 {
@@ -234,8 +239,10 @@ write_ends(const struct gzip_mask *g, const struct bufq *out, bool is_end)
     return is_end ? GZIP_DONE : GZIP_NEED;
 }
 
-/* What is stuck was so before the filter ran, which gave nothing back: it never
- * will be cleared. What has left now may have ended that. */
+/* If reading was stuck before the filter ran and the filter returned nothing,
+ * it will never return more: the body is compressed anew. The bytes that
+ * release() has sent may have made room, so gzip_mask_stuck() is asked again.
+ */
 static enum gzip_io
 write_passing(
     struct gzip_mask *g, struct bufq *text, struct bufq *out, bool is_end)
@@ -266,7 +273,8 @@ static void
 begin_redo(struct gzip_mask *g)
 {
     unsigned bits = g->last.bits, n = bits != 0 ? 8 - bits : 0;
-    unsigned char shared = 0;
+    unsigned char shared = 0; /* the byte that the cut divides */
+    AN(g->sent == g->last.at && g->redone == g->last.text);
     if (bits != 0) {
         AN(bufq_copy(&g->held, (char *)&shared, 1) == 1);
         bufq_consume(&g->held, 1);
@@ -281,6 +289,7 @@ begin_redo(struct gzip_mask *g)
 static void
 end_redo(struct gzip_mask *g)
 {
+    AN(g->redone == g->cleared);
     gzip_blocks_free(g->again);
     g->again = NULL;
     free_rings(g);
@@ -288,7 +297,7 @@ end_redo(struct gzip_mask *g)
     g->mode = ANEW;
 }
 
-/* A run of what is held, inflated again. */
+/* Inflates a run of the held bytes again. */
 static void
 redo_some(struct gzip_mask *g)
 {
@@ -333,7 +342,7 @@ write_redone(struct gzip_mask *g, struct bufq *out)
     return GZIP_BUSY;
 }
 
-/* To be deflated, as far as there is room. */
+/* Moves the returned text to `anew`, as far as there is room. */
 static void
 take_text(struct gzip_mask *g, struct bufq *text)
 {
@@ -352,8 +361,8 @@ take_text(struct gzip_mask *g, struct bufq *text)
     }
 }
 
-/* Behind the last block; the length of the text has not changed. One that was
- * wrong is wrong, and by nothing that anybody chose. */
+/* Writes the check behind the last block. If the origin's was wrong, so is this
+ * one, by a value that the origin cannot choose. Masking keeps the length. */
 static void
 write_check(const struct gzip_mask *g, struct bufq *out)
 {
@@ -372,6 +381,7 @@ static enum gzip_io
 write_anew(struct gzip_mask *g, struct bufq *text, struct bufq *out,
     bool is_dry, bool is_end)
 {
+    AN(g->gzip != NULL && bufq_is_empty(&g->held));
     take_text(g, text);
     bool is_last = is_behind(g) && g->why == NULL;
     bool is_all = bufq_is_empty(text) || is_behind(g);
@@ -390,7 +400,7 @@ write_anew(struct gzip_mask *g, struct bufq *text, struct bufq *out,
     return is_all ? write_ends(g, out, is_end) : GZIP_BUSY;
 }
 
-/* Behind the members: it leaves as it came back. */
+/* The bytes behind the last member leave as the filter returned them. */
 static enum gzip_io
 write_plain(
     struct gzip_mask *g, struct bufq *text, struct bufq *out, bool is_end)
@@ -412,7 +422,7 @@ gzip_mask_write(struct gzip_mask *g, struct bufq *text, struct bufq *out,
     AN(text->len <= g->copy.len);
     enum gzip_io r = GZIP_BUSY;
     enum gzip_mask_mode was;
-    do { /* the next mode at once; more of the same in another call */
+    do { /* enters the next mode at once; continues in a mode in another call */
         was = g->mode;
         switch (g->mode) {
         case PASSES:

@@ -1,13 +1,13 @@
 /*
- * The end of a gzip_mask that inflates: gives the text, holds what was
- * compressed, and notes where it may be cut.
+ * The reading end of a gzip_mask: inflates the body, holds its compressed bytes
+ * and adds the cuts.
  */
 
 #include "http/gzip_mask_priv.h"
 
-/* A cut behind all others. One that clears no more than the one before takes
- * its place; and so does any where there are too many, but for one from which
- * alone a member can be started in. */
+/* Adds a cut behind all others. It replaces the last one if both are at the
+ * same offset of the text, or if there is no room and the last is not fixed.
+ */
 static void
 cut(struct gzip_mask *g, unsigned bits_left, bool is_fixed)
 {
@@ -29,7 +29,7 @@ cut(struct gzip_mask *g, unsigned bits_left, bool is_fixed)
     }
 }
 
-/* Compressed bytes that were taken. */
+/* `s` was taken; it is held as long as it may be sent as it is. */
 static void
 hold(struct gzip_mask *g, struct str s)
 {
@@ -39,7 +39,7 @@ hold(struct gzip_mask *g, struct str s)
     }
 }
 
-/* Text, whose copy is kept until it comes back. */
+/* Gives text to the filter; the caller has added it to `copy`, or will. */
 static void
 give(struct gzip_mask *g, struct bufq *to, struct str s)
 {
@@ -47,7 +47,7 @@ give(struct gzip_mask *g, struct bufq *to, struct str s)
     g->text += s.n;
 }
 
-/* Of a member's. */
+/* The same for the text of a member, which its check covers. */
 static void
 give_blocks(struct gzip_mask *g, struct bufq *to, struct str s)
 {
@@ -81,7 +81,8 @@ begin_blocks(struct gzip_mask *g)
     cut(g, 0, true);
 }
 
-/* What the coding means. False: more bytes needed. */
+/* Decides by the first bytes what follows: a gzip header, zlib's format or raw
+ * deflate. False: more bytes are needed. */
 static bool
 read_first(struct gzip_mask *g, struct bufq *in, bool is_end)
 {
@@ -124,8 +125,9 @@ little(const unsigned char *p)
            (uint32_t)p[3] << 24;
 }
 
-/* Its check is kept in case that it is compressed anew, and added to those
- * that are kept: they are not cleared, or end where it does. */
+/* Keeps the check of the member that ended in g->ended, joined with those kept
+ * before, unless all their text is cleared. It is needed if the body is
+ * compressed anew. */
 static void
 end_member(struct gzip_mask *g)
 {
@@ -163,7 +165,7 @@ read_check(struct gzip_mask *g, struct bufq *in)
     }
 }
 
-/* Whether another member begins. False: more bytes needed. */
+/* Decides whether another member follows. False: more bytes are needed. */
 static bool
 read_next(struct gzip_mask *g, struct bufq *in, bool is_end)
 {
@@ -186,11 +188,10 @@ read_next(struct gzip_mask *g, struct bufq *in, bool is_end)
 static void
 read_plain(struct gzip_mask *g, struct bufq *in, struct bufq *to)
 {
-    struct str run = bufq_peek(in);
-    size_t room = bufq_room(to), n = run.n < room ? run.n : room;
-    bufq_append(&g->copy, str_n(run.p, n));
-    give(g, to, str_n(run.p, n));
-    bufq_consume(in, n);
+    struct str run = bufq_peek_for(in, to);
+    bufq_append(&g->copy, run);
+    give(g, to, run);
+    bufq_consume(in, run.n);
 }
 
 static void
@@ -199,6 +200,7 @@ read_blocks(struct gzip_mask *g, struct bufq *in, struct bufq *to)
     struct gzip_blocks_run run;
     struct str from = bufq_peek(in);
     size_t room, most = bufq_room(to);
+    AN(g->blocks != NULL && most != 0);
     if (g->mode == PASSES && from.n > bufq_room(&g->held)) {
         from.n = bufq_room(&g->held);
     }
@@ -229,7 +231,9 @@ has_more(const struct gzip_mask *g)
     return g->place == AT_BLOCKS && gzip_blocks_has_more(g->blocks);
 }
 
-/* Two members that have ended and are not cleared could not be told apart. */
+/* g->ended has one check for all members that are not cleared. So a member that
+ * would be the second one in it is not read to its end before the first one is
+ * cleared: it may yet leave as it is. */
 const char *
 gzip_mask_stuck(const struct gzip_mask *g)
 {
@@ -245,7 +249,8 @@ gzip_mask_stuck(const struct gzip_mask *g)
     return is_second ? "its members are too small" : NULL;
 }
 
-/* What a filter has taken and not given back bounds the copy. */
+/* Whether more may be read. GZIP_MASK_TEXT limits the copy while `to` has text
+ * that the filter has not taken; what the filter holds comes on top. */
 static bool
 has_room(const struct gzip_mask *g, const struct bufq *to)
 {
@@ -253,7 +258,7 @@ has_room(const struct gzip_mask *g, const struct bufq *to)
     return !bufq_is_full(to) && !is_ahead;
 }
 
-/* False: more bytes needed. */
+/* False: more bytes are needed. */
 static bool
 read_some(struct gzip_mask *g, struct bufq *in, struct bufq *to, bool is_end)
 {
@@ -278,7 +283,7 @@ read_some(struct gzip_mask *g, struct bufq *in, struct bufq *to, bool is_end)
     PANIC("no place");
 }
 
-/* The last byte was read, or none will be. */
+/* No further byte will be read: the body has ended, or is corrupt. */
 static void
 read_ends(struct gzip_mask *g)
 {
@@ -298,6 +303,7 @@ gzip_mask_read(
     struct gzip_mask *g, struct bufq *in, struct bufq *text, bool is_end)
 {
     CHECK(g, GZIP_MASK_MAGIC);
+    AN(g->cleared <= g->text && g->sent <= g->taken);
     AN(g->copy.len == g->text - g->cleared);
     g->stuck = NULL;
     while (g->why == NULL && (!bufq_is_empty(in) || has_more(g))) {

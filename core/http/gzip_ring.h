@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * The last 32 KiB of a text, each byte at its offset modulo that: what a
- * deflate stream may refer back to (RFC 1951 3.2.5). For gzip_mask.c.
+ * The last 32 KiB of a text: a deflate stream refers back no further (RFC 1951
+ * 3.2.5). The byte at offset n is at n modulo 32 KiB. For gzip_mask.c.
  */
 
 #include "base/str.h"
@@ -13,7 +13,7 @@ struct gzip_ring {
     char bytes[GZIP_RING_SIZE];
 };
 
-/* The contiguous run of at most `n` bytes that begins at offset `at`. */
+/* The length of the contiguous run, at most `n`, that begins at offset `at`. */
 static inline size_t
 gzip_ring_run(uint64_t at, uint64_t n)
 {
@@ -21,7 +21,7 @@ gzip_ring_run(uint64_t at, uint64_t n)
     return n < to_end ? (size_t)n : to_end;
 }
 
-/* `s` is the text's from offset `at` on. */
+/* Adds `s`, the text from offset `at` on. */
 static inline void
 gzip_ring_add(struct gzip_ring *r, uint64_t at, struct str s)
 {
@@ -37,7 +37,7 @@ gzip_ring_add(struct gzip_ring *r, uint64_t at, struct str s)
     }
 }
 
-/* Makes `to`, which ends at offset `from`, end where `r` does: at `end`. */
+/* `r` ends at offset `end`, `to` at `from`: copies what `to` lacks from `r`. */
 static inline void
 gzip_ring_follow(struct gzip_ring *to, const struct gzip_ring *r, uint64_t from,
     uint64_t end)

@@ -1,7 +1,7 @@
 /*
- * Both checks are linear: the difference that a change makes at its own end is
- * carried over the bytes behind it, a multiplication for a CRC, a sum for an
- * Adler.
+ * Both checks are linear. The difference that a change makes is computed at the
+ * change's end and then carried over the bytes behind it: by a multiplication
+ * for a CRC-32, by a sum for an Adler-32.
  */
 
 #include "http/gzip_sum.h"
@@ -39,7 +39,7 @@ gzip_sum_joined(uint32_t first, uint32_t second, uint64_t n)
     return (uint32_t)crc32_combine(first, second, (z_off_t)n);
 }
 
-/* What Adler's second half becomes over `n` bytes that stay. */
+/* The difference of an Adler-32's high half behind `n` unchanged bytes. */
 static uint32_t
 carried(const struct gzip_sum *s, uint64_t n)
 {

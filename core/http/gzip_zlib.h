@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * For the files that call zlib: its memory is the house's, so it never fails.
+ * zalloc and zfree for the files that call zlib: they use xcalloc(), so that
+ * no allocation of zlib's fails.
  */
 
 void *gzip_zalloc(void *opaque, unsigned n, unsigned size);

@@ -1,18 +1,18 @@
 /*
- * The decoder of HTTP/1 bodies: one state per place in the framing, so that
- * any split of the input gives the same result. Holds no body bytes; the raw
- * trailer section alone is kept, within its bound, until it is whole.
+ * The decoder of HTTP/1 bodies. It has one state for each place in the framing,
+ * so that any split of the input gives the same result. It keeps no byte of the
+ * body; only the raw trailer section, within its bound, until it is whole.
  */
 
 #include "http/h1_body.h"
 
 #include "http/scan.h"
 
-/* Framing that each chunk may cost without counting as excess: a size line
- * and CRLFs. */
+/* Bytes of framing (a size line and CRLFs) that a chunk may have beyond its
+ * data before they count as excess. */
 #define CHUNK_FRAMING 24
 
-/* Less than this of a chunk is better read together with what follows. */
+/* A rest of a chunk that is smaller is read together with what follows. */
 #define DIRECT_MIN 4096
 
 #define SIZE_DIGITS_MAX 16
@@ -100,7 +100,7 @@ body_data(struct h1_body *b, struct str *in, struct bufq *out)
     return put == n ? H1_OK : H1_FULL;
 }
 
-/* A byte of a chunk's line that says nothing. False: too many. */
+/* Drops a byte of a size line that has no meaning. False: too many. */
 static bool
 body_drop(struct h1_body *b)
 {
@@ -112,7 +112,7 @@ static enum h1_result
 body_digit(struct h1_body *b, unsigned digit)
 {
     bool is_dropped = b->from == H1_RESPONSE && b->left == 0 &&
-                      b->state == H1_BODY_SIZE; /* a zero was before it */
+                      b->state == H1_BODY_SIZE; /* behind a leading zero */
     b->state = H1_BODY_SIZE;
     if (is_dropped ? !body_drop(b) : ++b->digits > SIZE_DIGITS_MAX) {
         return body_fail(b, "a chunk's size has too many digits");
@@ -124,11 +124,12 @@ body_digit(struct h1_body *b, unsigned digit)
     return H1_OK;
 }
 
-/* The size line is whole. Framing that outweighs its data is refused before
- * it costs more than it carries. */
+/* The size line is whole. Chunks with much more framing than data are refused:
+ * they would cost more than they carry. */
 static enum h1_result
 body_size_end(struct h1_body *b, size_t eol)
 {
+    AN(eol == 2 || (eol == 1 && b->from == H1_RESPONSE));
     if (b->eol != 0 && b->eol != eol) {
         return body_fail(b, "a chunk's lines end in CRLF and in bare LF");
     }
@@ -149,9 +150,10 @@ body_size_end(struct h1_body *b, size_t eol)
     return H1_OK;
 }
 
-/* A digit of a chunk's size, or what ends it. Behind a response's digits
- * servers pad with blanks, or write them before an extension (RFC 9112 7.1.1).
- * A bare LF ends no extension: who drops them to the next CRLF would read on.
+/* A digit of a chunk's size, or the byte that ends it. Some servers write
+ * blanks behind the digits, as padding or before an extension (RFC 9112 7.1.1).
+ * A bare LF does not end an extension, since some parsers drop it up to the
+ * next CRLF.
  */
 static enum h1_result
 body_size(struct h1_body *b, unsigned char c)
@@ -204,7 +206,7 @@ body_data_end(struct h1_body *b, unsigned char c)
     return H1_OK;
 }
 
-/* A framing field behind the body is an attack or a bug (RFC 9110 6.5.1). */
+/* A framing field in the trailers is an attack or a bug (RFC 9110 6.5.1). */
 static bool
 is_framing(const struct field *f)
 {
@@ -320,6 +322,7 @@ h1_body_trailers(struct h1_body *b, struct head *h)
     struct h1_error err;
     unsigned n;
     AN(b->state == H1_BODY_DONE);
+    AN(b->trailers.n <= H1_TRAILERS_MAX);
     if (b->trailers.n == 0) {
         return;
     }

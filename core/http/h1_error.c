@@ -1,6 +1,6 @@
 /*
- * Statuses and texts of refusals. Texts say what is wrong, never what was
- * sent.
+ * The status and the text of each refusal. A text tells what is wrong; it never
+ * has what was sent.
  */
 
 #include "http/h1_error.h"

@@ -7,7 +7,6 @@
 
 #include "base/str.h"
 
-/* Why. */
 enum h1_error_kind {
     H1_E_NONE,
     H1_E_CONTROL,      /* bare CR, bare LF, NUL, another control byte */
@@ -16,7 +15,7 @@ enum h1_error_kind {
     H1_E_START_LINE,   /* its parts, its spaces */
     H1_E_METHOD,       /* no token, or a known one in the wrong case */
     H1_E_METHOD_SIZE,  /* 501 */
-    H1_E_TARGET,       /* a byte or form that is none of RFC 9112 3.2 */
+    H1_E_TARGET,       /* a byte or form that RFC 9112 3.2 does not allow */
     H1_E_TARGET_SIZE,  /* 414 */
     H1_E_AUTHORITY,    /* of the target */
     H1_E_VERSION,      /* 505 */
@@ -33,20 +32,20 @@ enum h1_error_kind {
     H1_E_LENGTH_AND_CODING,
     H1_E_CODING,       /* Transfer-Encoding but `chunked`, or on 1.0 */
     H1_E_MIMIC,        /* content_length, transfer_encoding */
-    H1_E_CONNECTION,   /* nominates a coding, framing or Host; no tokens */
+    H1_E_CONNECTION,   /* names a coding, framing or Host; or no token */
     H1_E_CONNECT_BODY, /* CONNECT with a body */
     H1_E_COUNT
 };
 
 struct h1_error {
     enum h1_error_kind kind;
-    unsigned status;  /* what a client is answered; an origin's is 502 */
-    const char *text; /* static; for details and logs */
+    unsigned status;  /* the reply's; 502 when it is a response that is bad */
+    const char *text; /* static, for the reply's detail and the log */
 };
 
 /* Fills `err`; returns -1. */
 int h1_refuse(struct h1_error *err, enum h1_error_kind kind);
 
-/* As h1_refuse() with a static text of its own. */
+/* As h1_refuse(), with `why`, a static text, in place of the kind's. */
 int h1_refuse_why(
     struct h1_error *err, enum h1_error_kind kind, const char *why);

@@ -1,7 +1,7 @@
 /*
- * Lines of an HTTP/1 head: the end of a head, start lines, field lines. Every
- * byte of a head is looked at here and is in a class that its place allows;
- * what the lines mean together is h1_rules.c's.
+ * Parses the lines of an HTTP/1 head: its end, the start line, field lines. It
+ * checks each byte against the class that its place allows. h1_rules.c checks
+ * what the lines mean together.
  */
 
 #include "http/h1_parse.h"
@@ -9,19 +9,19 @@
 #include "http/h1_rules.h"
 #include "http/scan.h"
 
-/* Lines that one field may go on for. */
+/* The most lines that continue one field (obs-fold). */
 #define FOLDS_MAX 32
 
-/* Where parsing stands; what lies between ends in an empty line, so that no
- * search for a line's end runs out. */
+/* The rest of the head, from p to end. It ends in an empty line (check_end), so
+ * each search for the end of a line finds one. */
 struct cursor {
     const char *p, *end;
     enum h1_from from;
     bool has_bare; /* a line ended in a bare LF */
 };
 
-/* How many bytes at `p` end a line; 0: none do. CRLF; of a response a bare LF,
- * too (RFC 9112 2.2). */
+/* The length of the line end at `p`: of CRLF, or in a response of a bare LF,
+ * too (RFC 9112 2.2); 0: there is none. */
 static inline size_t
 line_end(enum h1_from from, const char *p, const char *end)
 {
@@ -31,8 +31,8 @@ line_end(enum h1_from from, const char *p, const char *end)
     return from == H1_RESPONSE && p < end && *p == '\n' ? 1 : 0;
 }
 
-/* Control bytes in `in` from `at` on that are not part of a line's end; a CR at
- * the very end may become one. */
+/* Whether `in` has, from `at` on, a control byte outside of a line end. A CR as
+ * the last byte may become part of one. */
 static bool
 has_stray_control(struct str in, size_t at, enum h1_from from)
 {
@@ -55,7 +55,7 @@ head_is_bad(struct h1_error *err, enum h1_error_kind kind)
     return H1_BAD;
 }
 
-/* The whole of `in` was searched; a CR at its end is looked at again. */
+/* `in` has no head's end. If its last byte is a CR, it is searched again. */
 static enum h1_result
 head_goes_on(
     struct str in, enum h1_from from, size_t *scanned, struct h1_error *err)
@@ -68,7 +68,7 @@ head_goes_on(
     return H1_MORE;
 }
 
-/* The head's end by its first empty line. */
+/* The head ends with its first empty line. */
 static enum h1_result
 head_end(struct str in, enum h1_from from, size_t *scanned, size_t *n,
     struct h1_error *err)
@@ -117,8 +117,8 @@ h1_head_overflow(struct str in, struct h1_error *err)
     h1_refuse(err, has_line ? H1_E_HEAD_SIZE : H1_E_TARGET_SIZE);
 }
 
-/* Behind a bare LF a CRLF ends nothing: who knows no other end of a line would
- * take both lines for one. */
+/* The length of the line end at `p`, 0: none. Behind a bare LF, a CRLF is none:
+ * a parser that knows CRLF only would read both lines as one. */
 static inline size_t
 eol(const struct cursor *c, const char *p)
 {
@@ -126,7 +126,7 @@ eol(const struct cursor *c, const char *p)
     return n == 2 && c->has_bare ? 0 : n;
 }
 
-/* Goes behind the line that ends at `p`; false: none does. */
+/* Moves the cursor behind the line end at `p`; false: there is none. */
 static inline bool
 end_line(struct cursor *c, const char *p)
 {
@@ -136,8 +136,8 @@ end_line(struct cursor *c, const char *p)
     return n != 0;
 }
 
-/* Refuses at `p`: as a control byte where it is one that ends no line, else
- * as `kind`. */
+/* Refuses the byte at `p`: as H1_E_CONTROL if it is a control byte outside of a
+ * line end, else as `kind`. */
 static int
 refuse_at(const struct cursor *c, const char *p, enum h1_error_kind kind,
     struct h1_error *err)
@@ -164,8 +164,8 @@ skip_ows(const char *p)
     return p;
 }
 
-/* "name: value" and the line's end. Blanks before a response's colon go (RFC
- * 9112 5.1). */
+/* Parses "name: value" and the line end. In a response, blanks before the colon
+ * are dropped (RFC 9112 5.1). */
 static int
 parse_field(struct cursor *c, struct field *f, struct h1_error *err)
 {
@@ -198,7 +198,7 @@ parse_field(struct cursor *c, struct field *f, struct h1_error *err)
     return 0;
 }
 
-/* The empty line; nothing may follow it. */
+/* Parses the empty line; nothing may follow it. */
 static int
 parse_end(const struct cursor *c, struct h1_error *err)
 {
@@ -206,8 +206,8 @@ parse_end(const struct cursor *c, struct h1_error *err)
     return n != 0 && c->p + n == c->end ? 0 : h1_refuse(err, H1_E_BLANK_LINE);
 }
 
-/* How many lines go on with a field, and how much room they take; -1: one has a
- * byte that no text has. */
+/* The number of lines that continue a field; adds the room they need to *room.
+ * -1: one has a control byte. */
 static int
 count_folds(const struct cursor *c, size_t *room)
 {
@@ -223,8 +223,8 @@ count_folds(const struct cursor *c, size_t *room)
     return n;
 }
 
-/* Lines that go on with a response's field are joined to it by a space (RFC
- * 9112 5.2), in one piece; none may say how the body is read. */
+/* Joins the lines that continue a response's field to it by a space (RFC 9112
+ * 5.2), in one piece. A field that frames the message may not continue. */
 static int
 parse_folds(
     struct cursor *c, struct field *f, struct head *h, struct h1_error *err)
@@ -251,6 +251,7 @@ parse_folds(
         at += part.n;
         AN(end_line(c, end));
     }
+    AN(at <= room);
     f->value = str_trim(str_n(to, at));
     f->is_raw = false;
     return 0;
@@ -274,7 +275,7 @@ parse_fields(
     return parse_end(c, err);
 }
 
-/* A known method in another case: some origins fold it, others do not. */
+/* A known method in another case, which some origins read as that method. */
 static bool
 is_disguised(struct str method)
 {
@@ -336,7 +337,7 @@ is_version(const char *p)
            p[6] == '.' && ascii_is_digit((unsigned char)p[7]);
 }
 
-/* Eight bytes, "HTTP/1.0" or "HTTP/1.1"; `c` behind them. */
+/* Parses "HTTP/1.0" or "HTTP/1.1". */
 static int
 parse_version(struct cursor *c, struct head *h, struct h1_error *err)
 {
@@ -391,7 +392,7 @@ h1_may_be_request(struct str in, struct arena *a, struct h1_error *err)
     return parse_request_line(&c, &h, &target, err) == 0;
 }
 
-/* What all parsing leans on: the last bytes are an empty line. */
+/* Checks what struct cursor promises: the last bytes are an empty line. */
 static int
 check_end(struct str bytes, enum h1_from from, size_t max, struct h1_error *err)
 {
@@ -415,15 +416,15 @@ h1_parse_request(struct str bytes, uint16_t default_port, struct head *h,
         parse_request_line(&c, h, &target, err) != 0) {
         return -1;
     }
-    h->path = target; /* until the rules have cut it */
+    h->path = target; /* for the log, until take_target() sets the path */
     if (parse_fields(&c, H1_REQUEST_FIELDS_MAX, h, err) != 0) {
         return -1;
     }
     return h1_request_rules(h, target, default_port, err);
 }
 
-/* "200" and, behind a space, the reason, which may be empty or, with its
- * space, missing (RFC 9112 4). */
+/* Parses " 200 reason". The reason may be empty, or missing with its space (RFC
+ * 9112 4). */
 static int
 parse_status(struct cursor *c, struct head *h, struct h1_error *err)
 {

@@ -1,9 +1,9 @@
 /*
- * The rules that keep one reading of a head: RFC 9112 3.2 (target and Host),
- * 6.3 (how a body ends), 9.3 (whether the connection stays). A request that is
- * against them is refused; nothing is guessed or mended. A response is read as
- * its meaning is plain: equal lengths are one, and an odd Connection is the
- * hop's own.
+ * The rules by which a head has one meaning: RFC 9112 3.2 (target and
+ * Host), 6.3 (how a body ends), 9.3 (whether the connection persists). A
+ * request that breaks one is refused; nothing is guessed or repaired. A
+ * response is accepted where its meaning is plain: equal lengths count once,
+ * and an odd Connection concerns this hop only.
  */
 
 #include "http/h1_rules.h"
@@ -12,7 +12,7 @@
 
 #include "http/h1_parse.h"
 
-#define CONNECTION_OPTIONS_MAX 32 /* empty ones too: each costs a search */
+#define CONNECTION_OPTIONS_MAX 32 /* with empty ones; each costs a search */
 #define LENGTH_DIGITS_MAX 18      /* below 2^63 */
 
 static bool
@@ -22,7 +22,7 @@ is_twice(const struct head *h, enum field_id id)
     return f != NULL && head_next(h, id, f) != NULL;
 }
 
-/* Whoever reads `_` as `-` would frame by such a field. */
+/* A parser that reads `_` as `-` would frame the message by such a field. */
 static int
 refuse_mimics(const struct head *h, struct h1_error *err)
 {
@@ -83,7 +83,8 @@ take_absolute(struct head *h, struct str target, struct h1_error *err)
     return take_authority(h, str_n(rest.p, n), is_https ? 443 : 80, err);
 }
 
-/* RFC 9112 3.2: the form that the method allows. A fragment is never sent. */
+/* The method decides which forms are allowed (RFC 9112 3.2). No client sends a
+ * fragment. */
 static int
 take_target(struct head *h, struct str target, struct h1_error *err)
 {
@@ -111,7 +112,7 @@ take_target(struct head *h, struct str target, struct h1_error *err)
     return take_absolute(h, target, err);
 }
 
-/* The port that a Host without one means; 0: it says nothing of the port. */
+/* The port of a Host that has none; 0: any port. */
 static uint16_t
 host_port(const struct head *h, uint16_t default_port)
 {
@@ -127,8 +128,8 @@ host_port(const struct head *h, uint16_t default_port)
     return default_port;
 }
 
-/* RFC 9112 3.2.2 lets the target win over Host; two names in one request are
- * an ambiguity here. */
+/* By RFC 9112 3.2.2 the target counts, not Host. Here a request in which they
+ * differ is ambiguous and refused. */
 static int
 take_host(struct head *h, uint16_t default_port, struct h1_error *err)
 {
@@ -149,8 +150,8 @@ take_host(struct head *h, uint16_t default_port, struct h1_error *err)
         return 0;
     }
     if (h->method_id == METHOD_CONNECT) {
-        return 0; /* the target rules, Host goes nowhere; some clients put the
-                     proxy's own name there */
+        return 0; /* the target counts, and Host is not forwarded; some clients
+                     send the proxy's own name in it */
     }
     host.port = host.port != 0 ? host.port : h->authority.port;
     return authority_eq(&host, &h->authority)
@@ -177,8 +178,8 @@ take_one_length(struct head *h, struct h1_error *err)
     return parse_length(head_get(h, FIELD_CONTENT_LENGTH), &h->length, err);
 }
 
-/* A response's: as often as it likes, in lines or lists, the same each time
- * (RFC 9110 8.6); what goes on is one field. */
+/* A response may have its length several times, in fields or lists, if all are
+ * equal (RFC 9110 8.6). They become one field. */
 static int
 take_lengths(struct head *h, struct h1_error *err)
 {
@@ -211,7 +212,7 @@ take_lengths(struct head *h, struct h1_error *err)
     return 0;
 }
 
-/* As RFC 2616 3.6 had it: no coding. */
+/* RFC 2616 3.6 had "identity" for no coding. */
 static bool
 is_identity(const struct head *h)
 {
@@ -219,7 +220,7 @@ is_identity(const struct head *h)
            str_ieq(head_get(h, FIELD_TRANSFER_ENCODING), STR("identity"));
 }
 
-/* What the fields alone say; BODY_NONE where they say nothing. */
+/* Sets h->body by the fields alone; BODY_NONE if there are none. */
 static int
 take_framing(struct head *h, enum h1_from from, struct h1_error *err)
 {
@@ -249,8 +250,8 @@ struct options {
     unsigned n;
 };
 
-/* One member of Connection. What it says besides is the hop's: fields that it
- * names are head_remove_hop_by_hop()'s, and what is no token says nothing. */
+/* One member of Connection. head_remove_hop_by_hop() removes the fields that it
+ * names; a member that is no token is ignored. */
 static void
 take_option(struct options *o, struct str option)
 {
@@ -266,8 +267,8 @@ take_option(struct options *o, struct str option)
     }
 }
 
-/* A request's names nothing that frames, routes or says how to read a body,
- * which are for all recipients (RFC 9110 7.6.1). */
+/* A request's Connection may not name a field for all recipients, by which the
+ * message is framed, routed or decoded (RFC 9110 7.6.1). */
 static int
 check_option(struct str option, struct h1_error *err)
 {
@@ -338,8 +339,8 @@ h1_request_rules(struct head *h, struct str target, uint16_t default_port,
     return 0;
 }
 
-/* A head that may have no body but announces one: the origin may send it all
- * the same, so nothing is read after it. */
+/* Whether the response may have no body but announces one: the origin may send
+ * it all the same, so the connection is not used again. */
 static bool
 is_body_unexpected(const struct head *h)
 {

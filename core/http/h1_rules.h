@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * What the lines of a parsed HTTP/1 head mean together: where the request
- * goes, how the body ends, whether the connection stays. For h1_parse.c alone.
+ * What a parsed HTTP/1 head means: where the request goes, how the body ends,
+ * whether the connection persists. For h1_parse.c alone.
  */
 
 #include "http/h1_error.h"

@@ -1,6 +1,6 @@
 /*
- * Serialises heads in one pass into one contiguous piece. Runs of fields that
- * lie in memory as they came are copied as one.
+ * Writes a head in one pass into one contiguous piece. Fields that still lie in
+ * memory as they came, one behind the other, are copied as one.
  */
 
 #include "http/h1_write.h"
@@ -8,15 +8,15 @@
 #include "base/mem.h"
 #include "http/scan.h"
 
-/* Version, status, separators, and all that the framing may add but the value
- * of Upgrade: "Content-Length: " and 20 digits, "Connection: keep-alive",
- * "TE: trailers". */
+/* The most bytes of version, status, separators and framing ("Content-Length: "
+ * and 20 digits, "Connection: keep-alive", "TE: trailers") without the value of
+ * Upgrade. */
 #define FRAMING_MAX 192
 
-/* Where the next byte goes; its size was computed before. */
+/* Room for a head, whose size was computed before; p: the next byte. */
 struct sink {
     char *start, *p, *end;
-    bool is_queued; /* it lies in the queue already */
+    bool is_queued; /* the room is in the queue itself */
 };
 
 static void
@@ -36,7 +36,7 @@ put_u64(struct sink *to, uint64_t v)
     put(to, str_of_u64(v, room));
 }
 
-/* What was not parsed from the wire as it is must not split the head. */
+/* A text that was not parsed from a head must not split this one. */
 static void
 put_text(struct sink *to, struct str s)
 {
@@ -54,7 +54,7 @@ put_field(struct sink *to, struct str name, struct str value)
     put(to, STR("\r\n"));
 }
 
-/* Fields whose meaning is the framing's. */
+/* Fields that the framing writes, not the head. */
 static bool
 is_own(const struct field *f)
 {
@@ -72,7 +72,7 @@ is_own(const struct field *f)
     }
 }
 
-/* The line as it lies in memory; p NULL when the field was changed since. */
+/* The field line as it lies in memory; p NULL: the field was changed. */
 static struct str
 raw_line(const struct field *f)
 {
@@ -148,7 +148,7 @@ fields_size(const struct field *fields, unsigned n)
     return size;
 }
 
-/* Room for a head of at most `size` bytes: in the queue where it fits. */
+/* Reserves room for a head of at most `size` bytes: in the queue if it fits. */
 static struct sink
 sink_begin(struct arena *a, size_t size, struct bufq *out)
 {
@@ -170,6 +170,7 @@ static void
 sink_end(struct sink *to, struct bufq *out)
 {
     size_t n = (size_t)(to->p - to->start);
+    AN(to->p <= to->end);
     if (to->is_queued) {
         bufq_commit(out, n);
     } else {
@@ -201,7 +202,7 @@ h1_write_request(const struct head *h, struct str target,
     sink_end(&to, out);
 }
 
-/* What the body would have been long (RFC 9110 8.6): to HEAD, with 304. */
+/* The length that the body would have (RFC 9110 8.6): to HEAD, with 304. */
 static void
 put_absent_length(struct sink *to, const struct head *h)
 {

@@ -1,12 +1,12 @@
 /*
- * The field list of a head: an array in order of arrival, and for each known
- * name where its first field stands. Codecs fill it, modules change it, codecs
- * write it. Knows no wire format.
+ * The fields of a head: an array in order of arrival, and for each known name
+ * the place of its first field. Codecs fill it, modules change it, codecs write
+ * it. Knows no wire format.
  */
 
 #include "http/head.h"
 
-#define SLOTS_FIRST 24 /* fits a block of the exchange's arena */
+#define SLOTS_FIRST 24 /* so many fit a block of the exchange's arena */
 #define SLOTS_FRONT 2  /* kept free for head_add_first() */
 
 void
@@ -15,11 +15,12 @@ head_init(struct head *h, struct arena *a)
     *h = (struct head){ .arena = a };
 }
 
-/* Whether there is room behind, or in front, for one more. */
+/* Whether there is room for one more field, in front or behind. */
 static bool
 has_room(const struct head *h, bool in_front)
 {
     size_t start = h->slots != NULL ? (size_t)(h->fields - h->slots) : 0;
+    AN(start + h->n <= h->cap);
     return in_front ? start != 0 : start + h->n < h->cap;
 }
 
@@ -35,8 +36,8 @@ head_index(struct head *h)
     h->first[FIELD_OTHER] = 0;
 }
 
-/* Room follows the number of fields, not what was there before, so that
- * adding at both ends by turns does not make it explode. */
+/* The new room depends on the number of fields, not on the old room, so that it
+ * stays small when fields are added at both ends by turns. */
 static void
 head_grow(struct head *h, bool in_front)
 {
@@ -138,7 +139,7 @@ head_list_has(const struct head *h, enum field_id id, struct str token)
     return false;
 }
 
-/* Closes the gaps of fields that are marked; returns how many. */
+/* Removes the fields that are marked is_gone; returns how many. */
 static unsigned
 head_compact(struct head *h)
 {
@@ -183,7 +184,7 @@ remove_trailers(struct head *h, name_test matches, struct str given)
     return gone;
 }
 
-/* Room for one more of `n` items in the arena. */
+/* Room in the arena for one more behind `n` items. */
 static void *
 arena_grow(struct arena *a, void *items, size_t n, size_t size)
 {
@@ -198,7 +199,7 @@ arena_grow(struct arena *a, void *items, size_t n, size_t size)
     return grown;
 }
 
-/* From now on no trailer may bear that name. */
+/* From now on no trailer may have that name. */
 static void
 head_forbid(struct head *h, struct str name, bool is_prefix)
 {
@@ -293,8 +294,8 @@ head_remove_hop_by_hop(struct head *h)
     head_compact(h);
 }
 
-/* What may not come behind a body, because it was needed before, or changes
- * what the request or response means (RFC 9110 6.5.1). */
+/* Fields that may not be trailers: the recipient needs them before the body, or
+ * they change what the message means (RFC 9110 6.5.1). */
 static const bool is_head_only[FIELD_COUNT] = {
     [FIELD_AGE] = true,
     [FIELD_ALT_SVC] = true,
@@ -330,7 +331,7 @@ static const bool is_head_only[FIELD_COUNT] = {
     [FIELD_X_REWRITE_URL] = true,
 };
 
-/* As an origin knows it that reads `_` as `-`. */
+/* The id for an origin that reads `_` as `-`. */
 static enum field_id
 lookup_folded(struct str name)
 {

@@ -1,5 +1,6 @@
 /*
- * Reading RFC 6901's syntax; for configurations, never for what a peer sent.
+ * Parses RFC 6901's syntax; for configurations only, never for what a peer
+ * sent.
  */
 
 #include "http/json_pointer.h"

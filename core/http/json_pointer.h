@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * JSON pointers (RFC 6901): the names of fields in a configuration, for
- * json_scan.h.
+ * JSON pointers (RFC 6901), by which a configuration names fields of a JSON
+ * text for json_scan.h.
  */
 
 #include "base/mem.h"
@@ -15,7 +15,8 @@ struct json_pointer {
     struct str tokens[JSON_TOKENS_MAX];
 };
 
-/* Reads "/a/0/b", "~0" for "~" and "~1" for "/"; tokens in the arena. False:
- * it is none, names the whole text (""), or is over a limit. */
+/* Reads "/a/0/b", with "~0" for "~" and "~1" for "/". The tokens are in the
+ * arena. False: `s` is malformed, is "" (which names the whole text), or has
+ * more than JSON_TOKENS_MAX tokens or JSON_POINTER_MAX bytes. */
 must_check bool json_pointer_parse(
     struct str s, struct arena *a, struct json_pointer *p);

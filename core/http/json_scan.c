@@ -1,9 +1,10 @@
 /*
- * RFC 8259's grammar as a state machine, with each pointer's place beside it.
- * Pure. A text that breaks the grammar once names nothing from there on.
+ * RFC 8259's grammar as a state machine, which also compares the path to the
+ * current value with each field's pointer. Pure. After the first error no field
+ * is named.
  *
- * Field i's pointer leads to the container that is open at depth d when
- * open[i] is d - 1, and to the member or element there when it is d.
+ * The container at depth d is on the path of field i's pointer when open[i] is
+ * d - 1 or more; its current member or element is when open[i] is d.
  */
 
 #include "http/json_scan.h"
@@ -53,10 +54,11 @@ is_array(const struct json_scan *s)
     return s->depth != 0 && (s->arrays[at / 64] >> at % 64 & 1) != 0;
 }
 
-/* Fields whose pointer leads into the open container, and on from there. */
+/* The fields whose pointer leads into the innermost container, and further. */
 static uint32_t
 fields_here(const struct json_scan *s)
 {
+    AN(s->depth <= JSON_DEPTH_MAX && s->n_fields <= SCAN_FIELDS_MAX);
     uint32_t here = 0;
     for (unsigned i = 0; i < s->n_fields && s->depth != 0; i++) {
         bool is_here =
@@ -66,8 +68,8 @@ fields_here(const struct json_scan *s)
     return here;
 }
 
-/* The member or element that begins is the one that field i's pointer leads
- * to. False: there was one before. */
+/* Field i's pointer leads to the member or element that begins. False: it led
+ * to one of that name before. */
 static bool
 enter(struct json_scan *s, unsigned i)
 {
@@ -202,6 +204,7 @@ key_byte(struct json_scan *s, unsigned char c)
     }
     s->is_key = true;
     s->alive = fields_here(s);
+    AZ(s->named);
     s->key_n = 0;
     s->high = 0;
     return go(s, JSON_STRING);
@@ -210,6 +213,7 @@ key_byte(struct json_scan *s, unsigned char c)
 static enum scan
 end_key(struct json_scan *s)
 {
+    AN(s->depth != 0 && (s->alive == 0 || s->depth <= JSON_TOKENS_MAX));
     s->alive = s->high != 0 ? 0 : s->alive;
     for (unsigned i = 0; i < s->n_fields && s->alive != 0; i++) {
         bool is_it = (s->alive & FIELD(i)) != 0 &&
@@ -239,7 +243,7 @@ after_byte(struct json_scan *s, unsigned char c)
     return go(s, JSON_VALUE);
 }
 
-/* Fields whose key goes on with this byte. */
+/* Keeps in `alive` the fields whose token goes on with this byte. */
 static void
 key_text(struct json_scan *s, unsigned c)
 {
@@ -277,8 +281,8 @@ key_code(struct json_scan *s, unsigned c)
     key_text(s, 0x80 | (c & 0x3f));
 }
 
-/* \uXXXX in a key: half a surrogate pair is no character, and such a key is
- * none that a pointer can name. */
+/* \uXXXX in a key. No pointer can name a key with half a surrogate pair, which
+ * is not a character. */
 static void
 key_escape(struct json_scan *s, unsigned c)
 {
@@ -297,7 +301,7 @@ key_escape(struct json_scan *s, unsigned c)
     }
 }
 
-/* A character as it stands, or a byte of one. */
+/* A byte of the decoded string, or of a UTF-8 sequence in it. */
 static enum scan
 text(struct json_scan *s, unsigned char c)
 {
@@ -413,7 +417,7 @@ is_whole_number(enum json_state state)
            state == JSON_EXPONENT;
 }
 
-/* Where a digit leads; JSON_BAD: nowhere. */
+/* The state after a digit; JSON_BAD: none may stand here. */
 static enum json_state
 number_digit(enum json_state state, unsigned char c)
 {
@@ -458,7 +462,7 @@ number_byte(struct json_scan *s, unsigned char c)
     return json_scan_byte(s, c);
 }
 
-/* RFC 8259 8.1: who reads may ignore the mark, and many servers do. */
+/* RFC 8259 8.1: a parser may ignore the mark, and many servers do. */
 static enum scan
 begin_byte(struct json_scan *s, unsigned char c)
 {

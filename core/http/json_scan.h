@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Follows a JSON text (RFC 8259, UTF-8) as it streams and says which bytes are
- * in the strings that JSON pointers (RFC 6901) name. Strict, and more: two
- * members of one name on a pointer's way are SCAN_BAD, for readers differ in
- * which they take. Called by fill.c.
+ * Scans a JSON text (RFC 8259, UTF-8) as it streams and tells which bytes are
+ * in the strings that given JSON pointers (RFC 6901) name. Stricter than the
+ * RFC: two members of one name on the path of a pointer are SCAN_BAD, since
+ * readers differ in which one they take. Called by substitute.c.
  */
 
 #include "http/body_scan.h"
@@ -13,15 +13,15 @@
 #define JSON_DEPTH_MAX 512
 
 enum json_state {
-    JSON_BEGIN, /* of the text: a byte order mark may stand there */
-    JSON_MARK,
+    JSON_BEGIN, /* the text begins, perhaps with a byte order mark */
+    JSON_MARK,  /* in a byte order mark */
     JSON_VALUE,
-    JSON_FIRST_VALUE, /* or the array's end */
+    JSON_FIRST_VALUE, /* an array's first element, or its end */
     JSON_KEY,
-    JSON_FIRST_KEY, /* or the object's end */
+    JSON_FIRST_KEY, /* an object's first key, or its end */
     JSON_COLON,
-    JSON_AFTER, /* a member or an element */
-    JSON_END,   /* of the whole text */
+    JSON_AFTER, /* behind a member or an element */
+    JSON_END,   /* behind the whole value */
     JSON_STRING,
     JSON_ESCAPE,
     JSON_HEX,
@@ -39,40 +39,40 @@ enum json_state {
 };
 
 struct json_scan {
-    uint32_t named; /* fields whose text this is */
-    int c;          /* of SCAN_CHAR */
+    uint32_t named; /* the fields whose string is being read */
+    int c;          /* on SCAN_CHAR: the character, or SCAN_OTHER */
 
-    /* json_scan.c's own */
+    /* private to json_scan.c */
     const struct json_pointer *const *fields;
     unsigned n_fields;
     enum json_state state;
-    unsigned depth; /* open containers */
-    uint64_t arrays[JSON_DEPTH_MAX / 64];
-    uint64_t elements[JSON_TOKENS_MAX]; /* before this one, in each array */
-    /* Of each field's tokens: those that lead to where we are, and those that
-     * ever led anywhere. */
+    unsigned depth;                       /* open arrays and objects */
+    uint64_t arrays[JSON_DEPTH_MAX / 64]; /* bit d: container d is an array */
+    uint64_t elements[JSON_TOKENS_MAX];   /* index of the element in each */
+    /* For each field: how many of its pointer's tokens match the path to the
+     * value that is being read, and the most that ever matched. */
     uint8_t open[SCAN_FIELDS_MAX], seen[SCAN_FIELDS_MAX];
-    bool is_key;      /* the string is */
-    uint32_t alive;   /* fields that the key may still be of */
-    size_t key_n;     /* bytes of the key so far */
-    unsigned high;    /* first half of a surrogate pair, 0: none */
-    unsigned digits;  /* of \uXXXX so far, and ... */
-    unsigned code;    /* ... what they are */
-    unsigned left;    /* bytes of a UTF-8 sequence, ... */
-    unsigned char lo; /* ... of which the next is in lo..hi */
-    unsigned char hi;
-    const char *literal; /* what is left of it */
+    bool is_key;          /* the string that is being read is a key */
+    uint32_t alive;       /* fields whose token begins with the key so far */
+    size_t key_n;         /* bytes of the key so far, decoded */
+    unsigned high;        /* first half of a surrogate pair; 0: none */
+    unsigned digits;      /* digits of \uXXXX so far */
+    unsigned code;        /* their value */
+    unsigned left;        /* bytes of a UTF-8 sequence that are still to come */
+    unsigned char lo, hi; /* bounds of the next of these */
+    const char *literal;  /* the rest of true, false, null or the mark */
 };
 
-/* The pointers, SCAN_FIELDS_MAX at most, are borrowed. */
+/* `fields` are at most SCAN_FIELDS_MAX. They are borrowed. */
 void json_scan_init(
     struct json_scan *s, const struct json_pointer *const *fields, unsigned n);
 
+/* Reads the next byte. */
 enum scan json_scan_byte(struct json_scan *s, unsigned char c);
 
-/* How many of these bytes are SCAN_PASS and change nothing: a short way
- * through long strings. They need not be given to json_scan_byte(). */
+/* How many of `bytes`, from the first on, would be SCAN_PASS and leave `s` as
+ * it is: the caller may skip them, which is quick in long strings. */
 size_t json_scan_plain(const struct json_scan *s, struct str bytes);
 
-/* Whether the text may end here. */
+/* Whether the text may end behind the bytes read so far. */
 bool json_scan_is_done(const struct json_scan *s);

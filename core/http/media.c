@@ -1,5 +1,5 @@
 /*
- * Reads Content-Type (RFC 9110 8.3) only as far as a filter must know.
+ * Reads Content-Type (RFC 9110 8.3) as far as a filter needs it.
  */
 
 #include "http/media.h"
@@ -11,8 +11,8 @@ unquoted(struct str s)
     return is_quoted ? str_n(s.p + 1, s.n - 2) : s;
 }
 
-/* No parameter names another charset. One that cannot be read as a plain
- * charset is another. */
+/* Whether no parameter names a charset other than UTF-8 or ASCII. A malformed
+ * charset is another one. */
 static bool
 is_utf8(struct str parameters)
 {
@@ -42,8 +42,8 @@ is_json(struct str type)
                str_ieq(str_n(type.p + type.n - end.n, end.n), end));
 }
 
-/* The only field that an origin could read as that name; NULL: there is none,
- * or more than one. */
+/* The field that an origin may read as that name; NULL: there are 0 or several.
+ * *n is set to their number. */
 static const struct field *
 only(const struct head *h, struct str name, unsigned *n)
 {
@@ -107,8 +107,8 @@ media_says(const struct head *h)
     return says;
 }
 
-/* A subtype is text if one of its words is: "vnd.api+json", "x-amz-json-1.1",
- * "svg+xml"; not "vnd.openxmlformats-…", which is an archive. */
+/* A subtype is text if one of its words is in the list: "vnd.api+json",
+ * "x-amz-json-1.1", "svg+xml". "vnd.openxmlformats-…" is not: an archive. */
 static bool
 has_text_word(struct str subtype)
 {
@@ -144,7 +144,7 @@ is_text(struct str type)
            has_text_word(str_skip(type, slash + 1));
 }
 
-/* The most frequent, without a look at what follows. */
+/* A quick answer for the most frequent types. */
 static bool
 begins_as_text(struct str value)
 {

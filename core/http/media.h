@@ -1,7 +1,7 @@
 #pragma once
 
 /*
- * What a body is, as its head says it: for filters that read one.
+ * The type of a body according to its head, for filters that read bodies.
  */
 
 #include "http/head.h"
@@ -9,16 +9,17 @@
 enum media { MEDIA_OTHER, MEDIA_JSON, MEDIA_FORM };
 
 /* MEDIA_JSON: application/json, application/…+json. MEDIA_FORM:
- * application/x-www-form-urlencoded. MEDIA_OTHER: anything else, and whatever
- * is not sure to be read so: several types, a charset that is neither UTF-8 nor
- * ASCII, a content coding. */
+ * application/x-www-form-urlencoded. MEDIA_OTHER: any other type, and each body
+ * that the origin may read as another type: it has several types, a charset
+ * other than UTF-8 and ASCII, or a content coding. */
 enum media media_of(const struct head *h);
 
-/* Which it is, or why it is MEDIA_OTHER: what is said of "it"; static. */
+/* The same as a static text that follows "it": "is JSON"; for MEDIA_OTHER the
+ * reason: "has a content coding". */
 const char *media_says(const struct head *h);
 
-/* Whether a response's body is text, as what people or programs write is: text/
- * and multipart/ of any kind, JSON, XML, JavaScript and their like, forms, and
- * what says no type or none that can be read. Not images, archives, packs,
- * octet streams. Where there are several types one that is text is enough. */
+/* Whether a response's body is text: text/, message/ and multipart/ of any
+ * kind, JSON, XML, JavaScript and similar types, forms, and a body with no type
+ * or a malformed one. Images, archives and octet streams are not. Of several
+ * types one that is text is enough. */
 bool media_is_text(const struct head *h);

@@ -1,5 +1,6 @@
 /*
- * https://www.iana.org/assignments/http-methods, sorted, and a few more.
+ * The methods of https://www.iana.org/assignments/http-methods and a few more,
+ * sorted.
  */
 
 #include "http/method.h"

@@ -1,12 +1,12 @@
 #pragma once
 
 /*
- * The methods that there are, for warnings of a configuration. Which a request
- * may have is never judged by it: a method is any token (RFC 9110 9.1).
+ * The known methods, for warnings about a configuration. No request is judged
+ * by them: a request's method is any token (RFC 9110 9.1).
  */
 
 #include "base/str.h"
 
-/* In IANA's registry of HTTP methods, or of wide use without (PURGE, UPnP's).
- * Methods are case-sensitive. */
+/* Whether IANA's registry of HTTP methods has it, or it is in wide use (PURGE,
+ * those of UPnP). Methods are case-sensitive. */
 bool method_is_known(struct str method);

@@ -1,6 +1,6 @@
 /*
- * What may have begun in an earlier piece is searched in a copy of both sides
- * of the cut, all else where it lies.
+ * Texts that may lie across the cut between two pieces are searched in a copy
+ * of the bytes on both sides of it; all others in the piece itself.
  */
 
 #include "http/needles.h"
@@ -29,11 +29,12 @@ find_in(const struct needles *s, struct str bytes)
     return i;
 }
 
-/* The last bytes of what is in `tail` and of the piece, one less than the
- * longest text has. */
+/* Keeps the stream's last bytes in `tail`: one less than the longest text has.
+ */
 static void
 keep_tail(struct needles *s, struct str piece)
 {
+    AN(s->longest != 0 && s->n_tail < s->longest);
     size_t max = s->longest - 1;
     size_t from_piece = piece.n < max ? piece.n : max;
     size_t kept = max - from_piece;

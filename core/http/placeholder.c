@@ -1,5 +1,6 @@
 /*
- * One byte after the other: a placeholder may begin anywhere.
+ * Reads and writes byte by byte: a placeholder may begin anywhere, and each of
+ * its bytes may be encoded.
  */
 
 #include "http/placeholder.h"
@@ -13,6 +14,7 @@ size_t
 placeholder_byte(
     enum placeholder_form form, struct str text, size_t at, unsigned char *c)
 {
+    AN(at < text.n);
     if (form != PLACEHOLDER_PLAIN) {
         return query_byte(text, at, c);
     }
@@ -47,7 +49,8 @@ placeholder_put(struct placeholder_sink *to, struct str s)
     to->n += s.n;
 }
 
-/* What a path may have as it stands, beside what a query may (RFC 3986 3.3). */
+/* Bytes that a path may have unencoded, in addition to unreserved ones (RFC
+ * 3986 3.3). */
 static bool
 is_of_path(char c)
 {

@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * Where a placeholder stands in a text, and what is written in its place. A
- * query's and a path's bytes are read percent-encoded or not. Pure; called by
- * modules/substitute.c (bodies are http/substitute.h's).
+ * Finds a placeholder in a header value, a query or a path, and writes a value
+ * in its place. In a query and a path, bytes may be percent-encoded. Pure;
+ * called by modules/substitute.c (http/substitute.h does bodies).
  */
 
 #include "base/str.h"
@@ -14,15 +14,16 @@ enum placeholder_form {
     PLACEHOLDER_PATH
 };
 
-/* The byte at `at`; returns how many bytes of the text it takes. */
+/* Reads the byte at `at`, decoded; returns how many bytes of text it takes. */
 size_t placeholder_byte(
     enum placeholder_form form, struct str text, size_t at, unsigned char *c);
 
-/* How many bytes from `at` on are the placeholder; 0: they are not. */
+/* The length in `text` of the placeholder that stands at `at`; 0: it does not.
+ */
 size_t placeholder_match(enum placeholder_form form, struct str text, size_t at,
     struct str placeholder);
 
-/* Where the new text goes; p NULL: it is measured. */
+/* The text that is being written; p NULL: it is only measured. */
 struct placeholder_sink {
     char *p;
     size_t n;
@@ -30,7 +31,7 @@ struct placeholder_sink {
 
 void placeholder_put(struct placeholder_sink *to, struct str s);
 
-/* Escaped for its place. A path keeps "/", as a secret may be of more than one
- * segment. */
+/* Writes `value` escaped for its place. In a path "/" stays as it is, since a
+ * secret may have several segments. */
 void placeholder_put_value(
     struct placeholder_sink *to, enum placeholder_form form, struct str value);

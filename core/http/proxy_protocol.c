@@ -1,13 +1,13 @@
 /*
- * A strict reader of the PROXY protocol: what its specification leaves to the
- * receiver is refused. Called by proxy/proxy_protocol.c; fuzzed.
+ * A strict parser of the PROXY protocol: it refuses what the specification
+ * leaves to the receiver. Called by proxy/proxy_protocol.c; fuzzed.
  */
 
 #include "http/proxy_protocol.h"
 
 #include "http/scan.h"
 
-/* Version 1, with its CRLF. */
+/* The most bytes of a header of version 1, with its CRLF. */
 #define LINE_MAX_BYTES 107
 
 /* Version 2: signature, version and command, family, length. */
@@ -29,7 +29,7 @@ read_u16(const char *p)
     return (unsigned)(uint8_t)p[0] << 8 | (uint8_t)p[1];
 }
 
-/* As the specification writes it: no sign, no leading zero. */
+/* The specification allows no sign and no leading zero. */
 static bool
 read_port(struct str s, uint16_t *port)
 {
@@ -81,7 +81,7 @@ read_line(struct str line, struct proxy_protocol *out)
     if (str_starts(line, tcp6)) {
         return read_tcp_line(str_skip(line, tcp6.n), ':', out);
     }
-    /* whatever stands behind it is to be ignored */
+    /* the specification: a receiver ignores what stands behind UNKNOWN */
     return str_eq(line, STR("PROXY UNKNOWN")) ||
            str_starts(line, STR("PROXY UNKNOWN "));
 }
@@ -115,7 +115,7 @@ are_tlvs(struct str s)
     return s.n == 0;
 }
 
-/* The bytes of a family's addresses; 0: none that a stream has. */
+/* The bytes of a family's addresses; 0: not a family of streams. */
 static size_t
 family_bytes(uint8_t family)
 {
@@ -155,7 +155,7 @@ read_client(uint8_t family, const char *p, struct addr *out)
     }
 }
 
-/* Of a LOCAL all is to be skipped, whatever it is. */
+/* With LOCAL, the receiver skips the addresses, whatever they are. */
 static bool
 read_binary(
     uint8_t command, uint8_t family, struct str s, struct proxy_protocol *out)
@@ -196,7 +196,7 @@ parse_v2(struct str in, struct proxy_protocol *out, size_t *n)
                : PROXY_PROTOCOL_BAD;
 }
 
-/* Whether `in` begins with `what`, as far as it goes. */
+/* Whether `in` begins with `what`, or `what` with `in`. */
 static bool
 may_be(struct str in, struct str what)
 {

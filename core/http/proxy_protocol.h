@@ -1,29 +1,29 @@
 #pragma once
 
 /*
- * The header by which a front end says, before all else, whose connection it
- * passes on: HAProxy's PROXY protocol, versions 1 (a line) and 2 (binary). From
- * bytes alone; whether the front end is to be believed is the caller's affair.
+ * Parses the header of HAProxy's PROXY protocol, versions 1 (text) and 2
+ * (binary): a load balancer sends it first, to tell which client's connection
+ * it forwards. The caller decides whether to believe it.
  */
 
 #include "base/addr.h"
 
-/* Bytes of a header that is read; version 2 has TLVs of up to 64k. */
+/* The most bytes of a header; version 2 would allow 64 KiB of TLVs. */
 #define PROXY_PROTOCOL_MAX 4096
 
 enum proxy_protocol_result {
-    PROXY_PROTOCOL_MORE, /* not all of it is there */
+    PROXY_PROTOCOL_MORE, /* the header is not whole */
     PROXY_PROTOCOL_OK,
     PROXY_PROTOCOL_BAD /* malformed, too large, or no such header */
 };
 
-/* TLVs are looked through and thrown away. */
+/* TLVs are checked and dropped. */
 struct proxy_protocol {
-    bool has_client;    /* false: LOCAL or UNKNOWN, the front end's own */
-    struct addr client; /* with its port; ADDR_UNIX, or of family 0 then */
+    bool has_client; /* false: LOCAL or UNKNOWN, the sender's own connection */
+    struct addr client; /* with its port, or ADDR_UNIX; family 0: none */
 };
 
 /* `in` begins with the first byte of the connection and may end anywhere. On OK
- * *n is the header's length: what lies behind it is the client's. */
+ * *n is the header's length: the client's bytes begin behind it. */
 enum proxy_protocol_result proxy_protocol_parse(
     struct str in, struct proxy_protocol *out, size_t *n);

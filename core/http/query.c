@@ -1,6 +1,6 @@
 /*
- * Percent-encoding of query parameters, both ways. Called by modules that
- * attach or replace a parameter.
+ * Encodes and decodes query parameters. Called by modules that add or replace a
+ * parameter.
  */
 
 #include "http/query.h"

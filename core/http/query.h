@@ -1,21 +1,21 @@
 #pragma once
 
 /*
- * Parameters of a query, "a=b&c=d" without the "?" (RFC 3986 3.4 and what
- * forms make of it). Nothing is refused here and nothing repaired: what is no
- * escape is read as it stands.
+ * Parameters of a query, "a=b&c=d" without the "?" (RFC 3986 3.4, encoded as a
+ * form). Nothing is refused: a malformed escape is read as the bytes that it
+ * is.
  */
 
 #include "base/str.h"
 
-/* The byte that stands at `at`, percent-encoded or not; "+" is "+". Returns
- * how many bytes of the query it takes. */
+/* Reads the byte at `at`, percent-encoded or not; "+" stays "+". Returns how
+ * many bytes of the query it takes: 1 or 3. */
 size_t query_byte(struct str query, size_t at, unsigned char *c);
 
-/* Whether a raw parameter name means `name`, as a lenient server reads it:
- * "+" is a space. */
+/* Whether the encoded parameter name `raw` is `name`, as a lenient server
+ * decodes it: "+" is a space. */
 bool query_name_is(struct str raw, struct str name);
 
-/* Percent-encodes all but unreserved characters. `to` has room for s.n * 3
- * bytes; returns how many it took. */
+/* Writes `s` to `to`, percent-encoded except for unreserved characters. `to`
+ * has room for s.n * 3 bytes; returns how many were written. */
 size_t query_encode(struct str s, char *to);

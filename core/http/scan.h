@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * Byte classes of RFC 9110 and searches over eight bytes at a time; for the
- * codecs of this room alone.
+ * Byte classes of RFC 9110, and searches that take eight bytes at a time. For
+ * the codecs of this room alone.
  */
 
 #include <endian.h>
@@ -22,8 +22,9 @@ scan_load(const char *p)
     return le64toh(x);
 }
 
-/* The high bit of each byte of `x` below `limit` (at most 0x80) or equal to
- * `also`. The lowest bit set is exact; borrows falsify only those above. */
+/* The high bit of each byte of `x` that is below `limit` (at most 0x80) or
+ * equals `also`. Only the lowest bit that is set is exact: a borrow may set
+ * bits above it. */
 static inline uint64_t
 scan_hits(uint64_t x, uint8_t limit, uint8_t also)
 {
@@ -45,8 +46,8 @@ scan_is_graph(unsigned char c)
     return c > 0x20 && c < 0x7f;
 }
 
-/* The first control byte but HTAB; `end` if there is none. What lies before
- * may stand in a field's value (RFC 9110 5.5). */
+/* The first control byte other than HTAB; `end` if there is none. The bytes
+ * before it may stand in a field's value (RFC 9110 5.5). */
 static inline const char *
 scan_text(const char *p, const char *end)
 {
@@ -68,8 +69,8 @@ scan_text(const char *p, const char *end)
     return p;
 }
 
-/* The first byte that is not printable ASCII, or a space; `end` if there is
- * none. */
+/* The first byte that is a space or outside of printable ASCII; `end` if there
+ * is none. */
 static inline const char *
 scan_graph(const char *p, const char *end)
 {

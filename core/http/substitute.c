@@ -1,7 +1,8 @@
 /*
- * Scans, holds, replaces. What is put in is never looked at again. Of several
- * placeholders that begin at one character the longest is meant, as in headers
- * and queries.
+ * Scans the body, holds the bytes that may begin a placeholder, and replaces
+ * placeholders. A value that was put in is not scanned again. Of several
+ * placeholders that stand at one place the longest counts, as in headers and
+ * queries.
  */
 
 #include "http/substitute.h"
@@ -9,7 +10,7 @@
 #include "base/json.h"
 #include "http/query.h"
 
-/* Bytes that one character of a placeholder may take: \u0041, %41. */
+/* The most bytes of an encoded character of a placeholder: \u0041, %41. */
 #define RAW_MAX 6
 
 static void
@@ -97,7 +98,7 @@ scan_named(const struct substitution *f)
     return f->kind == SUBSTITUTE_JSON ? f->scan.json.named : f->scan.form.named;
 }
 
-/* The bytes of the first k characters. */
+/* The bytes in `raw` of the first k held characters. */
 static size_t
 size_of(const struct substitution *f, size_t k)
 {
@@ -109,11 +110,12 @@ size_of(const struct substitution *f, size_t k)
     return bytes;
 }
 
-/* They leave the hold. */
+/* The first k characters are held no more. */
 static void
 drop(struct substitution *f, size_t k)
 {
     size_t bytes = size_of(f, k);
+    AN(bytes <= f->size && f->size <= f->n_raw);
     f->n -= k;
     f->size -= bytes;
     f->n_raw -= bytes;
@@ -129,8 +131,8 @@ give_raw(struct substitution *f, struct bufq *out, size_t k)
     drop(f, k);
 }
 
-/* Whether what is held from character `at` on is the placeholder, or may become
- * one. */
+/* Whether the held text, from character `at` on, begins with the rule's
+ * placeholder, or is the beginning of it. */
 static bool
 is_begun(const struct substitution *f, size_t at, unsigned rule)
 {
@@ -139,8 +141,8 @@ is_begun(const struct substitution *f, size_t at, unsigned rule)
     return (f->named >> rule & 1) != 0 && memcmp(f->chars + at, p.p, n) == 0;
 }
 
-/* The rule whose placeholder stands there, n_rules: none does; *is_open: a
- * longer one may. */
+/* The rule of the longest placeholder with which the held text begins; n_rules:
+ * none. *is_open: with more text it may be a longer one. */
 static unsigned
 find_held(const struct substitution *f, bool *is_open)
 {
@@ -162,7 +164,8 @@ find_held(const struct substitution *f, bool *is_open)
     return best;
 }
 
-/* None stands at the first character: where the next may. */
+/* The first character, behind the very first, at which a placeholder may begin.
+ */
 static size_t
 next_begin(const struct substitution *f)
 {
@@ -209,7 +212,7 @@ tell_raw(const struct substitution *f, struct str bytes)
     }
 }
 
-/* The text is over: nothing of it is held any more. */
+/* The field's text has ended: gives the rest of the held bytes, and `tail`. */
 static void
 end_text(struct substitution *f, struct bufq *out)
 {
@@ -224,7 +227,7 @@ end_text(struct substitution *f, struct bufq *out)
     f->has_tail = false;
 }
 
-/* Decides what is held, as far as that can be done. */
+/* Replaces or passes the held text, as far as it can be decided. */
 static enum substitute_result
 settle(struct substitution *f, struct bufq *out, bool is_end)
 {
@@ -252,7 +255,7 @@ settle(struct substitution *f, struct bufq *out, bool is_end)
     return SUBSTITUTE_FULL;
 }
 
-/* A byte that was not passed at once. */
+/* Holds a byte that did not pass at once. */
 static void
 hold(struct substitution *f, enum scan r, char byte, int c)
 {
@@ -268,7 +271,7 @@ hold(struct substitution *f, enum scan r, char byte, int c)
     f->named = scan_named(f);
     f->raw[f->n_raw++] = byte;
     if (r == SCAN_CHAR) {
-        f->chars[f->n] = c > 0 ? (char)c : '\0'; /* in no placeholder */
+        f->chars[f->n] = c > 0 ? (char)c : '\0'; /* no placeholder has a NUL */
         f->sizes[f->n] = (uint8_t)(f->n_raw - f->size);
         f->n++;
         f->size = f->n_raw;
@@ -281,21 +284,19 @@ may_begin(const struct substitution *f, int c)
     return c >= 0 && (f->first[c / 8] >> c % 8 & 1) != 0;
 }
 
-/* The rest of a body that is malformed. */
+/* Passes the rest of a malformed body. */
 static void
 pass_rest(const struct substitution *f, struct bufq *in, struct bufq *out)
 {
     while (!bufq_is_empty(in) && !bufq_is_full(out)) {
-        struct str run = bufq_peek(in);
-        size_t room = bufq_room(out);
-        run.n = run.n < room ? run.n : room;
+        struct str run = bufq_peek_for(in, out);
         tell_raw(f, run);
         size_t moved = bufq_move(out, in, run.n);
         AN(moved == run.n);
     }
 }
 
-/* Takes what passes, and at most one byte that does not. */
+/* Moves the bytes that pass, and holds at most one that does not. */
 static void
 take(struct substitution *f, struct bufq *in, struct bufq *out)
 {
@@ -363,7 +364,7 @@ substitute_run(
     }
 }
 
-/* `to` NULL: how long it is. */
+/* Returns the length; writes unless `to` is NULL. */
 static size_t
 escape_json(struct str s, char *to)
 {

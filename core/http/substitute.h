@@ -1,14 +1,13 @@
 #pragma once
 
 /*
- * Puts values in the place of placeholders, in the fields of a request's body
- * that are named and nowhere else, as the body streams. What a placeholder may
- * begin with is held until it is decided; all other bytes pass as they came.
- * Called by modules/substitute.c; knows nothing of secrets but that it marks
- * the queue that one goes into.
+ * Replaces placeholders by values in named fields of a request's body, as the
+ * body streams. Bytes that may be the beginning of a placeholder are held until
+ * that is decided; all others pass as they came. Called by
+ * modules/substitute.c. It marks the queue that a value goes to as secret.
  *
- * A body that breaks its grammar passes unchanged from there, unless a value
- * was put into it before: then it cannot go on, and never becomes whole.
+ * From where a body is malformed it passes unchanged, unless a value was put
+ * into it before: then it is an error, so that the body never becomes whole.
  */
 
 #include "base/bufq.h"
@@ -17,7 +16,7 @@
 #include "http/json_scan.h"
 
 #define SUBSTITUTE_PLACEHOLDER_MAX 256 /* bytes */
-#define SUBSTITUTE_VALUES_MAX 131072   /* of all that is put into one body */
+#define SUBSTITUTE_VALUES_MAX 131072   /* bytes of all values in one body */
 
 enum substitute_kind { SUBSTITUTE_JSON, SUBSTITUTE_FORM };
 
@@ -29,21 +28,21 @@ struct substitute_rule {
     struct str name;                    /* SUBSTITUTE_FORM */
 };
 
-/* The value for rules[rule], escaped for its place; it lives as long as the
- * fill. False: it cannot be had. */
+/* Gives the value for rules[rule], escaped for its place; it must live as long
+ * as the substitution. False: there is no value. */
 typedef bool substitute_value(void *arg, unsigned rule, struct str *value);
 
-/* More of a body that is malformed, from what was held when that showed, as it
- * passes. */
+/* Sees the bytes of a malformed body that pass, beginning with those that were
+ * held when the error was found. */
 typedef void substitute_raw(void *arg, struct str bytes);
 
 enum substitute_result {
-    SUBSTITUTE_MORE,
-    SUBSTITUTE_FULL, /* the output is */
-    SUBSTITUTE_DONE,
-    SUBSTITUTE_MALFORMED, /* the body, and a value is in it */
-    SUBSTITUTE_REFUSED,   /* by substitute_value */
-    SUBSTITUTE_TOO_LONG   /* SUBSTITUTE_VALUES_MAX */
+    SUBSTITUTE_MORE,      /* all input was taken */
+    SUBSTITUTE_FULL,      /* the output is full */
+    SUBSTITUTE_DONE,      /* the body has ended, all output was written */
+    SUBSTITUTE_MALFORMED, /* the body is malformed, and a value is in it */
+    SUBSTITUTE_REFUSED,   /* substitute_value returned false */
+    SUBSTITUTE_TOO_LONG   /* more than SUBSTITUTE_VALUES_MAX */
 };
 
 struct substitution {
@@ -58,26 +57,26 @@ struct substitution {
         struct form_scan form;
     } scan;
 
-    /* substitute.c's own: the end of a field's text that is not decided, as it
-     * came and as characters. */
-    size_t longest; /* of the placeholders: room for its characters */
+    /* Private to substitute.c: the end of a field's text that is held, as it
+     * came (raw) and decoded (chars). */
+    size_t longest; /* characters of the longest placeholder: room of `chars` */
     char *raw;
     size_t n_raw;
     char *chars;
-    uint8_t *sizes; /* of each in `raw` */
-    size_t n, size; /* characters, and bytes of them in `raw`: what is behind
-                       is of one that goes on */
-    uint32_t named;
-    bool has_tail; /* the text has ended, before ... */
-    char tail;     /* ... this byte */
-    bool is_bad;
-    struct str pending; /* what is left of a value */
-    size_t total;       /* of values put in */
-    uint8_t first[32];  /* bit set: what placeholders begin with */
+    uint8_t *sizes; /* bytes in `raw` of each character */
+    size_t n, size; /* characters in `chars`, their bytes in `raw`; behind these
+                       `raw` may have the beginning of one more */
+    uint32_t named; /* the fields of the held text */
+    bool has_tail;  /* the text ended before the byte `tail` */
+    char tail;
+    bool is_bad;        /* the body is malformed */
+    struct str pending; /* the rest of a value that does not fit yet */
+    size_t total;       /* bytes of all values so far */
+    uint8_t first[32];  /* bit set: first bytes of the placeholders */
 };
 
-/* The rules (1 to SCAN_FIELDS_MAX) are borrowed; memory is the arena's, its
- * size given by the placeholders. */
+/* `rules`, 1 to SCAN_FIELDS_MAX, are borrowed. Memory is allocated here in the
+ * arena; the length of the placeholders bounds it. */
 void substitute_init(struct substitution *f, enum substitute_kind kind,
     struct arena *a, const struct substitute_rule *rules, unsigned n);
 void substitute_on_value(
@@ -85,12 +84,13 @@ void substitute_on_value(
 void substitute_on_raw(
     struct substitution *f, substitute_raw *see); /* with the same arg */
 
-/* Takes from `in` and gives to `out` within its limit, but for what was held.
- * An error is final. */
+/* Moves the body from `in` to `out`, within out's limit; only the bytes that
+ * were held may exceed it. `is_end`: nothing will follow `in`. An error is
+ * final. */
 enum substitute_result substitute_run(
     struct substitution *f, struct bufq *in, struct bufq *out, bool is_end);
 
-/* A value as it is written in that kind of body, in the arena; p NULL: it
- * cannot be, for it is no UTF-8 (SUBSTITUTE_JSON). */
+/* `value` escaped for that kind of body, in the arena; p NULL: it is not UTF-8
+ * and so cannot stand in JSON. */
 struct str substitute_escape(
     enum substitute_kind kind, struct arena *a, struct str value);

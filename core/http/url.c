@@ -1,7 +1,7 @@
 /*
- * Canonical hosts and paths. Called by the codecs, by config and by whoever
- * takes a name from outside; decides nothing, resolves nothing, and copies
- * only what is not canonical already.
+ * Canonical hosts and paths. Called by the codecs, by conf, and by each room
+ * that takes a name from outside. Decides nothing, resolves nothing, and copies
+ * only what is not canonical.
  */
 
 #include "http/url.h"
@@ -51,8 +51,8 @@ is_hex_number(struct str s)
     return true;
 }
 
-/* Whether a resolver may take `s` for an IPv4 address in some old form: its
- * last label is a number (WHATWG URL, "ends in a number"). */
+/* Whether the last label is a number, so that a resolver may read `s` as an
+ * IPv4 address in an old form (WHATWG URL, "ends in a number"). */
 static bool
 ends_in_number(struct str s)
 {
@@ -64,7 +64,7 @@ ends_in_number(struct str s)
     return is_all_digits(last) || is_hex_number(last);
 }
 
-/* Labels of a name that has no trailing dot any more. */
+/* Checks the labels of a name without trailing dot. */
 static bool
 check_labels(struct str s, bool *has_upper, const char **why)
 {
@@ -164,7 +164,7 @@ parse_port(struct str s, uint16_t *port, const char **why)
     return true;
 }
 
-/* Cuts "[v6]" or the part before the first colon; `rest` is what follows. */
+/* Cuts off "[v6]", or the part before the first colon; `rest` follows it. */
 static bool
 cut_host(struct str s, struct str *host, struct str *rest, const char **why)
 {
@@ -262,8 +262,8 @@ is_unreserved(unsigned char c)
            c == '_' || c == '~';
 }
 
-/* Whether nothing in it needs a look: no escape, no empty segment, none that
- * begins with a dot. */
+/* Whether the path is canonical at first sight: it has no escape, no empty
+ * segment and none that begins with a dot. */
 static bool
 is_plain_path(struct str s)
 {
@@ -278,7 +278,8 @@ is_plain_path(struct str s)
     return s.n != 0 && s.p[0] == '/';
 }
 
-/* One escape at s.p, at least its percent sign. Returns bytes written. */
+/* Writes the escape at s.p, which begins with "%", in canonical form. Returns
+ * the bytes written; 0: refused. */
 static size_t
 decode_escape(struct str s, char *to, const char **why)
 {
@@ -303,7 +304,7 @@ decode_escape(struct str s, char *to, const char **why)
     return 3;
 }
 
-/* Escapes in one form; the result is never longer. */
+/* Writes all escapes in canonical form; the result is never longer. */
 static bool
 decode_path(struct str s, char *to, size_t *n, const char **why)
 {
@@ -330,8 +331,8 @@ decode_path(struct str s, char *to, size_t *n, const char **why)
 
 enum segment { SEG_NAME, SEG_EMPTY, SEG_DOT, SEG_DOTS, SEG_PARAM };
 
-/* Dots with a parameter behind ("..;x") are a parent for some origins and a
- * name for others. */
+/* Dots with a parameter behind ("..;x") are the parent segment for some origins
+ * and a name for others. */
 static enum segment
 classify(struct str seg)
 {
@@ -350,11 +351,12 @@ classify(struct str seg)
     return has_param ? SEG_PARAM : SEG_NAME;
 }
 
-/* Without the last segment of `to`, which ends in a slash and has one more in
- * front. */
+/* The length of `to` without its last segment. `to` begins and ends with a
+ * slash. */
 static size_t
 parent(const char *to, size_t n)
 {
+    AN(n > 1 && to[0] == '/' && to[n - 1] == '/');
     n--;
     while (to[n - 1] != '/') {
         n--;
@@ -362,8 +364,8 @@ parent(const char *to, size_t n)
     return n;
 }
 
-/* Segments of `s`, which begins with a slash, to `to`, which has room for
- * s.n bytes. */
+/* Writes `s` without dot and empty segments to `to`, which has room for s.n
+ * bytes. `s` begins with a slash. */
 static bool
 resolve_segments(struct str s, char *to, size_t *n, const char **why)
 {
@@ -417,7 +419,7 @@ path_canonical(
     return true;
 }
 
-/* The flag of the escape at s.p, 0 for any other. */
+/* The flag of the escape at s.p; 0: it is another one. */
 static unsigned
 slash_escape(struct str s)
 {

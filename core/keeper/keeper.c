@@ -19,6 +19,7 @@
 #include "keeper/tickets.h"
 #include "keeper/vault.h"
 #include "os/chan.h"
+#include "os/declare.h"
 #include "os/mint.h"
 #include "os/sock.h"
 
@@ -26,6 +27,8 @@
 #define WORKERS_MAX 1024
 #define MINTS_A_TURN 16 /* of one worker, before the next has its turn */
 #define ROTATION 3600.0 /* seconds that a ticket key encrypts */
+
+_Static_assert(ID_MAX == VAULT_ID_MAX, "what is declared fits into a record");
 
 struct keeper {
     unsigned magic;
@@ -83,62 +86,77 @@ master_answer(
 static void
 master_refuse(struct keeper *k, uint64_t serial, const char *why)
 {
-    log_at(
-        LOG_ERR, "no CA for sandbox %llu: %s", (unsigned long long)serial, why);
+    log_at(LOG_ERR, "sandbox %llu: %s", (unsigned long long)serial, why);
     master_answer(k, CHAN_FAILED, serial, str_of(why));
 }
 
-/* The index of a new CA, or -1 with the reason. */
+/* False: it is malformed. The id is n 0 in CHAN_DROP. */
+must_check static bool
+declare_read(const struct chan_msg *m, uint32_t *index, struct str *id)
+{
+    struct declare d;
+    if (m->data.n < DECLARE_SIZE(0) || m->data.n > sizeof d) {
+        return false;
+    }
+    memcpy(&d, m->data.p, DECLARE_SIZE(0));
+    *index = d.index;
+    *id = str_skip(m->data, DECLARE_SIZE(0));
+    return true;
+}
+
+/* -1 with the reason. */
 static int
-declare_new(struct keeper *k, const struct chan_msg *m, const char **why)
+declare_new(
+    struct keeper *k, uint32_t index, struct vault_record *r, const char **why)
 {
     struct ca_fresh fresh;
-    struct vault_record r = {
-        .serial = m->number, .created = (int64_t)clock_wall(), .id = m->data
-    };
-    int index = -1;
+    int result = -1;
     *why = "no key could be made";
-    if (ca_generate(&r, &fresh)) {
-        index = vault_add(k->vault, &r);
-        *why = "the vault is full";
+    r->created = (int64_t)clock_wall();
+    if (ca_generate(r, &fresh)) {
+        result = vault_add(k->vault, index, r);
+        *why = "the vault has no room at its index";
     }
     ca_fresh_wipe(&fresh);
-    return index;
+    return result;
 }
 
 static void
 on_declare(struct keeper *k, const struct chan_msg *m)
 {
-    struct vault_record r;
+    struct vault_record r = { .serial = m->number };
+    uint32_t index;
     uint8_t der[CERT_MAX];
     const char *why = "no certificate could be made";
     size_t n = 0;
-    if (m->data.n == 0 || m->data.n > VAULT_ID_MAX) {
+    if (!declare_read(m, &index, &r.id) || r.id.n == 0) {
         master_refuse(k, m->number, "an id has 1 to 64 bytes");
         return;
     }
-    int index = vault_find(k->vault, m->number);
-    if (index < 0) {
-        index = declare_new(k, m, &why);
-    }
-    if (index >= 0 && vault_get(k->vault, (unsigned)index, &r)) {
+    bool is_there = vault_get(k->vault, index, m->number, &r) ||
+                    (declare_new(k, index, &r, &why) == 0 &&
+                        vault_get(k->vault, index, m->number, &r));
+    if (is_there) {
         n = ca_certificate(&r, der);
     }
     if (n == 0) {
         master_refuse(k, m->number, why);
         return;
     }
-    master_answer(k, CHAN_CA, (uint64_t)index, str_n((const char *)der, n));
+    master_answer(k, CHAN_CA, m->number, str_n((const char *)der, n));
 }
 
 static void
 on_drop(struct keeper *k, const struct chan_msg *m)
 {
-    int index = vault_find(k->vault, m->number);
-    if (index >= 0) {
-        ca_cache_forget(k->cas, (unsigned)index);
-        vault_drop(k->vault, (unsigned)index);
+    uint32_t index;
+    struct str id;
+    if (!declare_read(m, &index, &id) ||
+        vault_drop(k->vault, index, m->number) != 0) {
+        master_refuse(k, m->number, "the vault has no such index");
+        return;
     }
+    ca_cache_forget(k->cas, index);
     master_answer(k, CHAN_DONE, m->number, STR_NONE);
 }
 
@@ -173,11 +191,29 @@ replace_log(struct keeper *k, const struct chan_msg *m)
     k->log = m->fd;
 }
 
+static bool
+brings_fd(enum chan_type type)
+{
+    return type == CHAN_WORKER || type == CHAN_LOG || type == CHAN_SEGMENT;
+}
+
+/* Takes the fd. */
+static void
+extend_vault(struct keeper *k, const struct chan_msg *m)
+{
+    if (!vault_extend(k->vault, m->number, m->fd)) {
+        log_at(
+            LOG_ALERT, "the master sent a file that is not the vault's next");
+        close(m->fd);
+        keeper_end(k, 1);
+    }
+}
+
 static void
 on_master_message(struct keeper *k, const struct chan_msg *m)
 {
     bool has_fd = m->fd >= 0;
-    if (has_fd != (m->type == CHAN_WORKER || m->type == CHAN_LOG)) {
+    if (has_fd != brings_fd(m->type)) {
         log_at(
             LOG_ALERT, "message %d of the master makes no sense", (int)m->type);
         if (has_fd) {
@@ -195,6 +231,9 @@ on_master_message(struct keeper *k, const struct chan_msg *m)
         break;
     case CHAN_WORKER:
         add_worker(k, m->fd);
+        break;
+    case CHAN_SEGMENT:
+        extend_vault(k, m);
         break;
     case CHAN_LOG:
         replace_log(k, m);
@@ -241,7 +280,7 @@ mint_sign(struct keeper *k, const struct mint_ask *ask, struct mint_answer *a)
     struct ca_ask what = { .name = str_n(ask->name, ask->n_name),
         .key = ask->key,
         .now = (int64_t)clock_wall() };
-    if (!vault_get(k->vault, ask->index, &r) || r.serial != ask->serial) {
+    if (!vault_get(k->vault, ask->index, ask->serial, &r)) {
         /* perhaps dropped by another generation's keeper */
         ca_cache_forget(k->cas, ask->index);
         a->status = MINT_NO_CA;

@@ -6,12 +6,13 @@
  * but the messages of its own master and workers.
  */
 
-#include "base/log.h"
+#include "keeper/vault.h"
 
 struct keeper_args {
-    int master;  /* SEQPACKET, chan.h: CHAN_DECLARE, CHAN_DROP, CHAN_WORKER,
-                    CHAN_LOG, CHAN_QUIT; READY is sent once it serves */
-    int vault;   /* vault_create()'s */
+    int master; /* SEQPACKET, chan.h: CHAN_DECLARE, CHAN_DROP, CHAN_SEGMENT,
+                   CHAN_WORKER, CHAN_LOG, CHAN_QUIT; READY is sent once it
+                   serves */
+    const struct vault_files *vault; /* as many as there are now */
     int tickets; /* memory file of struct ticket_keys, all zeroes when it is
                     new; written here alone */
 };

@@ -1,6 +1,6 @@
 /*
  * The records and who may write them when. Two generations' keepers may have
- * the same file mapped: they add and drop under a lock of the process (not of
+ * the same files mapped: they add and drop under a lock of the process (not of
  * the open file, which both inherited), and read without one.
  */
 
@@ -17,8 +17,7 @@
 
 #define VAULT_MAGIC 0x7a017a01u /* of struct vault */
 #define FILE_MAGIC 0x7eeb7eebu
-#define FILE_VERSION 2u
-#define RECORDS_MAX 1048576u
+#define FILE_VERSION 3u
 #define RECORD_VALID 0x900d900du
 
 struct record {
@@ -32,22 +31,25 @@ struct record {
     uint8_t signature[CERT_SIGNATURE_MAX];
 };
 
-/* A serial's home is the record serial mod n, or the next free one after it:
- * no record is further from its home than `reach`, which never shrinks. */
+_Static_assert(sizeof(struct record) == 192, "vault.h says so");
+
 struct file {
     _Atomic uint32_t magic;
-    uint32_t version, n, record_size;
-    _Atomic uint32_t reach;
+    uint32_t version, number, n, record_size;
     uint32_t unused[11];
-    struct record records[];
+    struct record records[VAULT_SEGMENT];
+};
+
+struct segment {
+    int fd;
+    bool is_taken;     /* the descriptor is to be closed */
+    struct file *file; /* NULL: it cannot be used */
 };
 
 struct vault {
     unsigned magic;
-    int fd;
-    unsigned n;
-    size_t size;
-    struct file *file;
+    unsigned n; /* segments */
+    struct segment segments[VAULT_SEGMENTS_MAX];
 };
 
 static bool
@@ -65,35 +67,54 @@ record_wipe(struct record *r)
 }
 
 static void
-vault_lock(struct vault *v, short type)
+segment_lock(const struct segment *s, short type)
 {
     struct flock lock = { .l_type = type, .l_whence = SEEK_SET };
     int r;
     do {
-        r = fcntl(v->fd, F_SETLKW, &lock);
+        r = fcntl(s->fd, F_SETLKW, &lock);
     } while (r != 0 && errno == EINTR);
     AZ(r);
 }
 
 size_t
-vault_bytes(unsigned records)
+vault_bytes(unsigned segments)
 {
-    return sizeof(struct file) + records * sizeof(struct record);
+    AN(segments <= VAULT_SEGMENTS_MAX);
+    return segments * sizeof(struct file);
 }
 
 int
-vault_create(unsigned records)
+vault_files_grow(struct vault_files *f)
 {
-    AN(records != 0 && records <= RECORDS_MAX);
-    return process_secret_file("weir vault", vault_bytes(records));
+    AN(f->n <= VAULT_SEGMENTS_MAX);
+    if (f->n == VAULT_SEGMENTS_MAX) {
+        errno = ENOSPC;
+        return -1;
+    }
+    int fd = process_secret_file("weir vault", sizeof(struct file));
+    if (fd < 0) {
+        return -1;
+    }
+    f->fds[f->n++] = fd;
+    return 0;
+}
+
+void
+vault_files_close(struct vault_files *f)
+{
+    AN(f->n <= VAULT_SEGMENTS_MAX);
+    while (f->n != 0) {
+        close(f->fds[--f->n]);
+    }
 }
 
 /* What is not valid was left by a keeper that died in the middle of adding or
  * of dropping; under the lock nobody else is. */
 static void
-file_tidy(struct file *f, unsigned n)
+file_tidy(struct file *f)
 {
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < VAULT_SEGMENT; i++) {
         if (!record_is_valid(&f->records[i])) {
             record_wipe(&f->records[i]);
         }
@@ -103,67 +124,83 @@ file_tidy(struct file *f, unsigned n)
 /* A header that was never written is zeroes: the master cannot write it, since
  * secret memory has no write(2). */
 static void
-file_begin(struct file *f, unsigned n)
+file_begin(struct file *f, unsigned number)
 {
     f->version = FILE_VERSION;
-    f->n = n;
+    f->number = number;
+    f->n = VAULT_SEGMENT;
     f->record_size = sizeof(struct record);
     atomic_store_explicit(&f->magic, FILE_MAGIC, memory_order_release);
 }
 
 static bool
-file_is_known(const struct file *f, unsigned n)
+file_is_known(const struct file *f, unsigned number)
 {
-    return f->magic == FILE_MAGIC && f->version == FILE_VERSION && f->n == n &&
+    return f->magic == FILE_MAGIC && f->version == FILE_VERSION &&
+           f->number == number && f->n == VAULT_SEGMENT &&
            f->record_size == sizeof(struct record);
 }
 
 static struct file *
-file_map(int fd, size_t *size)
+file_map(int fd)
 {
-    struct file *f = process_secret_map(fd, size);
+    size_t size = 0;
+    struct file *f = process_secret_map(fd, &size);
     if (f == NULL) {
         bool is_limit = errno == EAGAIN || errno == ENOMEM || errno == EPERM;
         log_errno(LOG_EMERG, errno,
-            "cannot map and lock the CA keys (%zu bytes)%s", *size,
+            "cannot map and lock the CA keys (%zu bytes)%s", size,
             is_limit ? ": RLIMIT_MEMLOCK is too low" : "");
         return NULL;
     }
-    if (*size < vault_bytes(1) || *size > vault_bytes(RECORDS_MAX)) {
-        log_at(LOG_EMERG, "the CA keys' file has %zu bytes", *size);
-        process_secret_unmap(f, *size);
+    if (size != sizeof *f) {
+        log_at(LOG_EMERG, "a file of CA keys has %zu bytes", size);
+        process_secret_unmap(f, size);
         return NULL;
     }
     return f;
 }
 
-struct vault *
-vault_open(int fd)
+/* False after a log line. */
+static bool
+segment_map(struct segment *s, unsigned number)
 {
-    size_t size = 0;
-    struct file *f = file_map(fd, &size);
+    AZ(s->file);
+    struct file *f = file_map(s->fd);
     if (f == NULL) {
-        return NULL;
+        return false;
     }
+    segment_lock(s, F_WRLCK);
+    bool is_new = f->magic == 0; /* zeroes: no page of it is touched yet */
+    bool is_known = is_new || file_is_known(f, number);
+    if (is_new) {
+        file_begin(f, number);
+    } else if (is_known) {
+        file_tidy(f);
+    }
+    segment_lock(s, F_UNLCK);
+    if (!is_known) {
+        log_at(LOG_EMERG, "a file of CA keys is of another version");
+        process_secret_unmap(f, sizeof *f);
+        return false;
+    }
+    s->file = f;
+    return true;
+}
+
+struct vault *
+vault_open(const struct vault_files *f)
+{
+    AN(f->n != 0 && f->n <= VAULT_SEGMENTS_MAX);
     struct vault *v = xcalloc(sizeof *v);
     v->magic = VAULT_MAGIC;
-    v->fd = fd;
-    v->n = (unsigned)((size - sizeof *f) / sizeof(struct record));
-    v->size = size;
-    v->file = f;
-    vault_lock(v, F_WRLCK);
-    bool is_new = f->magic == 0; /* zeroes: no page of it is touched yet */
-    bool is_known = is_new || file_is_known(f, v->n);
-    if (is_new) {
-        file_begin(f, v->n);
-    } else if (is_known) {
-        file_tidy(f, v->n);
-    }
-    vault_lock(v, F_UNLCK);
-    if (!is_known) {
-        log_at(LOG_EMERG, "the CA keys' file is of another version");
-        vault_close(v);
-        return NULL;
+    for (; v->n < f->n; v->n++) {
+        struct segment *s = &v->segments[v->n];
+        s->fd = f->fds[v->n];
+        if (!segment_map(s, v->n) && v->n == 0) {
+            vault_close(v);
+            return NULL;
+        }
     }
     return v;
 }
@@ -172,26 +209,63 @@ void
 vault_close(struct vault *v)
 {
     CHECK(v, VAULT_MAGIC);
-    process_secret_unmap(v->file, v->size);
+    for (unsigned i = 0; i < v->n; i++) {
+        struct segment *s = &v->segments[i];
+        if (s->file != NULL) {
+            process_secret_unmap(s->file, sizeof *s->file);
+        }
+        if (s->is_taken) {
+            close(s->fd);
+        }
+    }
     v->magic = 0;
     xfree(v);
 }
 
-unsigned
-vault_size(const struct vault *v)
+bool
+vault_extend(struct vault *v, uint64_t number, int fd)
 {
     CHECK(v, VAULT_MAGIC);
-    return v->n;
+    if (number != v->n || v->n == VAULT_SEGMENTS_MAX) {
+        return false;
+    }
+    struct segment *s = &v->segments[v->n];
+    *s = (struct segment){ .fd = fd, .is_taken = true };
+    (void)!segment_map(s, v->n++);
+    return true;
+}
+
+/* NULL: no file that is mapped has that index. */
+static struct record *
+record_at(const struct vault *v, unsigned index)
+{
+    unsigned i = index / VAULT_SEGMENT;
+    bool is_there = i < v->n && v->segments[i].file != NULL;
+    return is_there ? &v->segments[i].file->records[index % VAULT_SEGMENT]
+                    : NULL;
+}
+
+/* The segment of that index, which is mapped; NULL: there is none. */
+static const struct segment *
+segment_use(struct vault *v, unsigned index)
+{
+    unsigned i = index / VAULT_SEGMENT;
+    if (i >= v->n) {
+        return NULL;
+    }
+    struct segment *s = &v->segments[i];
+    return s->file != NULL || segment_map(s, i) ? s : NULL;
 }
 
 bool
-vault_get(const struct vault *v, unsigned index, struct vault_record *out)
+vault_get(const struct vault *v, unsigned index, uint64_t serial,
+    struct vault_record *out)
 {
     CHECK(v, VAULT_MAGIC);
-    if (index >= v->n || !record_is_valid(&v->file->records[index])) {
+    const struct record *r = record_at(v, index);
+    if (r == NULL || !record_is_valid(r) || r->serial != serial) {
         return false;
     }
-    const struct record *r = &v->file->records[index];
     AN(r->n_id <= VAULT_ID_MAX && r->n_signature <= CERT_SIGNATURE_MAX);
     out->serial = r->serial;
     out->created = r->created;
@@ -199,40 +273,6 @@ vault_get(const struct vault *v, unsigned index, struct vault_record *out)
     out->key = r->key;
     out->signature = str_n((const char *)r->signature, r->n_signature);
     return true;
-}
-
-static unsigned
-home_of(const struct vault *v, uint64_t serial, unsigned distance)
-{
-    return (unsigned)((serial % v->n + distance) % v->n);
-}
-
-int
-vault_find(const struct vault *v, uint64_t serial)
-{
-    CHECK(v, VAULT_MAGIC);
-    unsigned reach = atomic_load(&v->file->reach);
-    for (unsigned d = 0; d <= reach; d++) {
-        unsigned i = home_of(v, serial, d);
-        const struct record *r = &v->file->records[i];
-        if (record_is_valid(r) && r->serial == serial) {
-            return (int)i;
-        }
-    }
-    return -1;
-}
-
-static int
-find_free(const struct vault *v, uint64_t serial, unsigned *distance)
-{
-    for (unsigned d = 0; d < v->n; d++) {
-        unsigned i = home_of(v, serial, d);
-        if (!record_is_valid(&v->file->records[i])) {
-            *distance = d;
-            return (int)i;
-        }
-    }
-    return -1;
 }
 
 static void
@@ -248,45 +288,40 @@ record_fill(struct record *to, const struct vault_record *r)
     atomic_store_explicit(&to->state, RECORD_VALID, memory_order_release);
 }
 
-static int
-add_locked(struct vault *v, const struct vault_record *r)
-{
-    unsigned distance = 0;
-    int i = vault_find(v, r->serial);
-    if (i >= 0) {
-        return i;
-    }
-    i = find_free(v, r->serial, &distance);
-    if (i < 0) {
-        return -1;
-    }
-    if (distance > atomic_load(&v->file->reach)) {
-        atomic_store(&v->file->reach, distance);
-    }
-    record_fill(&v->file->records[i], r);
-    return i;
-}
-
 int
-vault_add(struct vault *v, const struct vault_record *r)
+vault_add(struct vault *v, unsigned index, const struct vault_record *r)
 {
     CHECK(v, VAULT_MAGIC);
     AN(r->id.n <= VAULT_ID_MAX && r->signature.n <= CERT_SIGNATURE_MAX);
-    vault_lock(v, F_WRLCK);
-    int i = add_locked(v, r);
-    vault_lock(v, F_UNLCK);
-    return i;
+    const struct segment *s = segment_use(v, index);
+    if (s == NULL) {
+        return -1;
+    }
+    struct record *to = record_at(v, index);
+    segment_lock(s, F_WRLCK);
+    if (!record_is_valid(to)) {
+        record_fill(to, r);
+    }
+    bool is_there = to->serial == r->serial;
+    segment_lock(s, F_UNLCK);
+    return is_there ? 0 : -1;
 }
 
-void
-vault_drop(struct vault *v, unsigned index)
+int
+vault_drop(struct vault *v, unsigned index, uint64_t serial)
 {
     CHECK(v, VAULT_MAGIC);
-    AN(index < v->n);
-    struct record *r = &v->file->records[index];
-    vault_lock(v, F_WRLCK);
-    atomic_store_explicit(&r->state, 0, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst); /* invalid before it is gone */
-    record_wipe(r);
-    vault_lock(v, F_UNLCK);
+    const struct segment *s = segment_use(v, index);
+    if (s == NULL) {
+        return -1;
+    }
+    struct record *r = record_at(v, index);
+    segment_lock(s, F_WRLCK);
+    if (record_is_valid(r) && r->serial == serial) {
+        atomic_store_explicit(&r->state, 0, memory_order_release);
+        atomic_thread_fence(memory_order_seq_cst); /* invalid, then gone */
+        record_wipe(r);
+    }
+    segment_lock(s, F_UNLCK);
+    return 0;
 }

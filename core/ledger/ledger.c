@@ -1,8 +1,8 @@
 /*
- * The ledger's file: rows, records, and the reaping of dead rows. Header slots
- * in a record are ledger_slot.c's.
+ * Rows, records, and the reaping of dead rows. The files are ledger_file.c's,
+ * header slots in a record are ledger_slot.c's.
  *
- * A row's word (`rows` in the file) has three states. Each change is one
+ * A row's word (`rows` in the base) has three states. Each change is one
  * compare-and-swap or one store; there is no lock:
  *   free  0                    → alive, by the process itself: ledger_claim()
  *   alive PID                  → dead, by a master: ledger_reap()
@@ -29,15 +29,11 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "ledger/ledger_file.h"
 #include "ledger/ledger_slot.h"
-#include "os/process.h"
 #include "os/sock.h"
 
 #define LEDGER_MAGIC 0x1ed6e21du /* of struct ledger */
-#define FILE_MAGIC 0x51075107u
-#define FILE_VERSION 2u
-#define RECORDS_MAX 1048576u
-#define PAGE 4096u
 
 /* A row's word beside the pid: ROW_DEAD, and the reaper's row from bit
  * ROW_REAPER on. */
@@ -52,63 +48,17 @@
 
 #define FOREVER 1e9
 
-/* The form of the file. A program uses only a file of its own form. */
-struct ledger_header {
-    uint32_t magic, version;
-    uint64_t size, records_at;
-    uint32_t n_records, record_size, n_rows, list;
-    uint32_t pending, unused[3];
-};
-
-/* At the start of the file; records follow from `records_at` on. */
-struct ledger_file {
-    struct ledger_header header;
-    _Atomic uint32_t generation; /* the last that was given out */
-    uint32_t unused;
-    _Atomic uint64_t rows[LEDGER_ROWS];
-    _Atomic uint64_t pending[LEDGER_ROWS][LEDGER_PENDING / 64];
-    _Atomic uint64_t touched[]; /* a bit for each record */
-};
-
 /* Sizes are kept here, in this process's own memory: an attacker who took over
- * a worker can write what he likes into the file. */
+ * a worker can write what he likes into the files. */
 struct ledger {
     unsigned magic;
-    unsigned n_records;
-    int fds[LEDGER_ROWS]; /* the file, then the bell of each row */
-    unsigned row;         /* this process's; 0: none */
-    size_t size;
-    struct ledger_file *file;
-    struct ledger_record *records;
+    unsigned n_segments;
+    unsigned n_fds; /* the base, the bell of each row, the segments */
+    int fds[LEDGER_ROWS + LEDGER_SEGMENTS_MAX];
+    unsigned row; /* this process's; 0: none */
+    struct ledger_base *base;
+    struct ledger_segment *segments[LEDGER_SEGMENTS_MAX];
 };
-
-static size_t
-records_offset(unsigned records)
-{
-    size_t n = sizeof(struct ledger_file) + (records + 63) / 64 * 8;
-    return (n + PAGE - 1) / PAGE * PAGE;
-}
-
-static size_t
-file_size(unsigned records)
-{
-    return records_offset(records) +
-           (size_t)records * sizeof(struct ledger_record);
-}
-
-static struct ledger_header
-header_of(unsigned records)
-{
-    return (struct ledger_header){ .magic = FILE_MAGIC,
-        .version = FILE_VERSION,
-        .size = file_size(records),
-        .records_at = records_offset(records),
-        .n_records = records,
-        .record_size = sizeof(struct ledger_record),
-        .n_rows = LEDGER_ROWS,
-        .list = LEDGER_LIST,
-        .pending = LEDGER_PENDING };
-}
 
 static void
 close_all(const int *fds, unsigned n)
@@ -122,65 +72,81 @@ close_all(const int *fds, unsigned n)
     errno = err;
 }
 
-static bool
-file_is_known(const struct ledger_file *f, size_t size)
+static void
+unmap_all(struct ledger *l)
 {
-    unsigned records = size < sizeof *f ? 0 : f->header.n_records;
-    if (records == 0 || records > RECORDS_MAX) {
-        return false;
+    if (l->base != NULL) {
+        shm_unmap(l->base, sizeof *l->base);
     }
-    struct ledger_header known = header_of(records);
-    return known.size == size && memcmp(&f->header, &known, sizeof known) == 0;
+    while (l->n_segments != 0) {
+        l->n_segments--;
+        shm_unmap(l->segments[l->n_segments], sizeof **l->segments);
+    }
+}
+
+static int
+segment_add(struct ledger *l, int fd)
+{
+    AN(l->n_segments < LEDGER_SEGMENTS_MAX);
+    struct ledger_segment *s = ledger_segment_map(fd);
+    if (s == NULL) {
+        return -1;
+    }
+    l->segments[l->n_segments++] = s;
+    l->fds[l->n_fds++] = fd;
+    AN(l->n_fds == LEDGER_ROWS + l->n_segments);
+    return 0;
+}
+
+static int
+map_all(struct ledger *l, const int *fds, unsigned n)
+{
+    l->base = ledger_base_map(fds[0]);
+    bool ok = l->base != NULL;
+    for (unsigned i = LEDGER_ROWS; ok && i < n; i++) {
+        ok = segment_add(l, fds[i]) == 0;
+    }
+    return ok ? 0 : -1;
+}
+
+static bool
+all_are_known(const struct ledger *l)
+{
+    bool ok = ledger_base_is_known(l->base);
+    for (unsigned i = 0; ok && i < l->n_segments; i++) {
+        ok = ledger_segment_is_known(l->segments[i], i);
+    }
+    return ok;
 }
 
 struct ledger *
 ledger_open(const int *fds, unsigned n)
 {
-    AN(n == LEDGER_ROWS);
-    size_t size = 0;
-    struct ledger_file *f = shm_map(fds[0], &size);
-    if (f == NULL) {
-        return NULL;
-    }
-    if (!file_is_known(f, size)) {
-        shm_unmap(f, size);
-        errno = EPROTO;
-        return NULL;
-    }
+    AN(n > LEDGER_ROWS && n <= LEDGER_ROWS + LEDGER_SEGMENTS_MAX);
     struct ledger *l = xcalloc(sizeof *l);
     l->magic = LEDGER_MAGIC;
-    memcpy(l->fds, fds, sizeof l->fds);
-    l->size = size;
-    l->n_records = f->header.n_records;
-    l->file = f;
-    l->records =
-        (struct ledger_record *)(void *)((char *)f + f->header.records_at);
-    return l;
-}
-
-/* A new file with its header; no other process has it yet. */
-static int
-file_make(unsigned records)
-{
-    struct ledger_header header = header_of(records);
-    int fd = process_memory_file("weir: ledger", file_size(records));
-    if (fd >= 0 && pwrite(fd, &header, sizeof header, 0) != sizeof header) {
-        close_all(&fd, 1);
-        return -1;
+    l->n_fds = LEDGER_ROWS;
+    memcpy(l->fds, fds, LEDGER_ROWS * sizeof *fds);
+    int r = map_all(l, fds, n);
+    if (r == 0 && all_are_known(l)) {
+        return l;
     }
-    return fd;
+    int err = r == 0 ? EPROTO : errno;
+    unmap_all(l);
+    xfree(l);
+    errno = err;
+    return NULL;
 }
 
 struct ledger *
-ledger_new(unsigned records)
+ledger_new(void)
 {
-    AN(records != 0 && records <= RECORDS_MAX);
-    int fds[LEDGER_ROWS];
+    int fds[LEDGER_ROWS + 1];
     unsigned n = 1;
-    fds[0] = file_make(records);
+    fds[0] = ledger_base_create();
     bool ok = fds[0] >= 0;
-    for (; ok && n < LEDGER_ROWS; n++) {
-        fds[n] = sock_bell();
+    for (; ok && n < LEN(fds); n++) {
+        fds[n] = n < LEDGER_ROWS ? sock_bell() : ledger_segment_create(0);
         ok = fds[n] >= 0;
     }
     struct ledger *l = ok ? ledger_open(fds, n) : NULL;
@@ -196,17 +162,51 @@ void
 ledger_free(struct ledger *l)
 {
     CHECK(l, LEDGER_MAGIC);
-    shm_unmap(l->file, l->size);
-    close_all(l->fds, LEDGER_ROWS);
+    unmap_all(l);
+    close_all(l->fds, l->n_fds);
     l->magic = 0;
     xfree(l);
+}
+
+int
+ledger_grow(struct ledger *l, int *fd)
+{
+    CHECK(l, LEDGER_MAGIC);
+    if (l->n_segments == LEDGER_SEGMENTS_MAX) {
+        errno = ENOSPC;
+        return -1;
+    }
+    *fd = ledger_segment_create(l->n_segments);
+    if (*fd < 0 || segment_add(l, *fd) != 0) {
+        close_all(fd, 1);
+        return -1;
+    }
+    return 0;
+}
+
+int
+ledger_extend(struct ledger *l, uint64_t number, int fd)
+{
+    CHECK(l, LEDGER_MAGIC);
+    if (number != l->n_segments || number == LEDGER_SEGMENTS_MAX) {
+        errno = EPROTO;
+        return -1;
+    }
+    return segment_add(l, fd);
+}
+
+unsigned
+ledger_segments(const struct ledger *l)
+{
+    CHECK(l, LEDGER_MAGIC);
+    return l->n_segments;
 }
 
 const int *
 ledger_fds(const struct ledger *l, unsigned *n)
 {
     CHECK(l, LEDGER_MAGIC);
-    *n = LEDGER_ROWS;
+    *n = l->n_fds;
     return l->fds;
 }
 
@@ -232,7 +232,7 @@ ledger_take_pending(struct ledger *l, struct ledger_pending *pending)
     AN(l->row != 0);
     sock_hush(l->fds[l->row]);
     for (unsigned i = 0; i < LEN(pending->bits); i++) {
-        _Atomic uint64_t *word = &l->file->pending[l->row][i];
+        _Atomic uint64_t *word = &l->base->pending[l->row][i];
         pending->bits[i] = *word != 0 ? atomic_exchange(word, 0) : 0;
     }
 }
@@ -243,6 +243,23 @@ row_wake(const struct ledger *l, unsigned row)
 {
     AN(row != 0 && row < LEDGER_ROWS);
     sock_ring(l->fds[row]);
+}
+
+/* The segment of that index; NULL: there is none. */
+static struct ledger_segment *
+segment_of(const struct ledger *l, unsigned index)
+{
+    unsigned i = index / LEDGER_SEGMENT;
+    return i < l->n_segments ? l->segments[i] : NULL;
+}
+
+/* Something in the record of that index is for the row. */
+static void
+row_notify(const struct ledger *l, unsigned row, unsigned index)
+{
+    unsigned bit = index % LEDGER_PENDING;
+    atomic_fetch_or(&l->base->pending[row][bit / 64], 1ull << bit % 64);
+    row_wake(l, row);
 }
 
 static bool
@@ -268,9 +285,10 @@ row_is_ours_to_reap(const struct ledger *l, uint64_t word)
 /* Gives back what a dead row has of a record. False: another process held the
  * lock for longer than `patience`. */
 static bool
-record_return(
-    struct ledger *l, struct ledger_record *r, unsigned row, double patience)
+record_return(struct ledger *l, unsigned index, unsigned row, double patience)
 {
+    struct ledger_record *r =
+        &segment_of(l, index)->records[index % LEDGER_SEGMENT];
     struct ledger_wakes wakes = { { 0 } };
     bool was_held = shm_lock_inherit(&r->lock, row, l->row);
     if (!was_held && !shm_lock(&r->lock, l->row, patience)) {
@@ -279,8 +297,27 @@ record_return(
     if (was_held || ledger_record_is_used(r, row)) {
         ledger_record_return(r, row, &wakes);
     }
-    ledger_unlock(l, r, &wakes);
+    ledger_unlock(l, index, &wakes);
     return true;
+}
+
+/* Gives back all that a dead row has in the n-th segment. False: not all, as
+ * record_return(), and *patience is 0 then. */
+static bool
+segment_return(struct ledger *l, unsigned n, unsigned row, double *patience)
+{
+    bool is_all = true;
+    for (unsigned i = 0; i < LEDGER_SEGMENT; i++) {
+        uint64_t bits = l->segments[n]->touched[i / 64];
+        if (bits == 0) {
+            i |= 63;
+        } else if ((bits >> i % 64 & 1) != 0 &&
+                   !record_return(l, n * LEDGER_SEGMENT + i, row, *patience)) {
+            is_all = false;
+            *patience = 0;
+        }
+    }
+    return is_all;
 }
 
 /* Gives back all that a dead row has. False: not all, as record_return(). */
@@ -289,15 +326,8 @@ row_return(struct ledger *l, unsigned row, double patience)
 {
     bool is_all = true;
     AN(l->row != 0 && row != l->row);
-    for (unsigned i = 0; i < l->n_records; i++) {
-        uint64_t bits = l->file->touched[i / 64];
-        if (bits == 0) {
-            i |= 63;
-        } else if ((bits >> i % 64 & 1) != 0 &&
-                   !record_return(l, &l->records[i], row, patience)) {
-            is_all = false;
-            patience = 0;
-        }
+    for (unsigned i = 0; i < l->n_segments; i++) {
+        is_all &= segment_return(l, i, row, &patience);
     }
     return is_all;
 }
@@ -306,14 +336,14 @@ row_return(struct ledger *l, unsigned row, double patience)
 static bool
 row_change(struct ledger *l, unsigned row, uint64_t from, uint64_t to)
 {
-    return atomic_compare_exchange_strong(&l->file->rows[row], &from, to);
+    return atomic_compare_exchange_strong(&l->base->rows[row], &from, to);
 }
 
 uint32_t
 ledger_generation(struct ledger *l)
 {
     CHECK(l, LEDGER_MAGIC);
-    return atomic_fetch_add(&l->file->generation, 1) + 1;
+    return atomic_fetch_add(&l->base->generation, 1) + 1;
 }
 
 int
@@ -335,12 +365,12 @@ static void
 wake_all(const struct ledger *l)
 {
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        uint64_t row = l->file->rows[i];
+        uint64_t row = l->base->rows[i];
         if (row == 0 || row_is_dead(row) || i == l->row) {
             continue;
         }
         for (unsigned k = 0; k < LEDGER_PENDING / 64; k++) {
-            l->file->pending[i][k] = UINT64_MAX;
+            l->base->pending[i][k] = UINT64_MAX;
         }
         row_wake(l, i);
     }
@@ -354,12 +384,12 @@ return_dead_rows(struct ledger *l, double patience)
 {
     bool is_any = false;
     for (unsigned i = 1; i < LEDGER_ROWS; i++) {
-        if (i == l->row || !row_is_ours_to_reap(l, l->file->rows[i])) {
+        if (i == l->row || !row_is_ours_to_reap(l, l->base->rows[i])) {
             continue;
         }
         is_any = true;
         if (row_return(l, i, patience)) {
-            l->file->rows[i] = 0;
+            l->base->rows[i] = 0;
         }
     }
     return is_any;
@@ -386,34 +416,53 @@ bool
 ledger_is_touched(const struct ledger *l, unsigned index)
 {
     CHECK(l, LEDGER_MAGIC);
-    return index < l->n_records &&
-           (l->file->touched[index / 64] >> index % 64 & 1) != 0;
+    const struct ledger_segment *s = segment_of(l, index);
+    unsigned i = index % LEDGER_SEGMENT;
+    return s != NULL && (s->touched[i / 64] >> i % 64 & 1) != 0;
 }
 
+/* `i`: of the segment's. */
 static void
-record_touch(struct ledger *l, unsigned index)
+record_touch(struct ledger_segment *s, unsigned i)
 {
-    _Atomic uint64_t *word = &l->file->touched[index / 64];
-    uint64_t bit = 1ull << index % 64;
+    _Atomic uint64_t *word = &s->touched[i / 64];
+    uint64_t bit = 1ull << i % 64;
     if ((atomic_load_explicit(word, memory_order_relaxed) & bit) == 0) {
         atomic_fetch_or(word, bit);
     }
 }
 
-/* Clears a record for a new sandbox. The serial is stored last: if this process
+void
+ledger_forget(struct ledger *l, unsigned index)
+{
+    CHECK(l, LEDGER_MAGIC);
+    unsigned i = index % LEDGER_SEGMENT, n = index / LEDGER_SEGMENT;
+    struct ledger_segment *s = segment_of(l, index);
+    AN(s != NULL);
+    if (!ledger_is_touched(l, index)) {
+        return;
+    }
+    size_t at = (size_t)((char *)&s->records[i] - (char *)s);
+    atomic_fetch_and(&s->touched[i / 64], ~(1ull << i % 64));
+    shm_punch(l->fds[LEDGER_ROWS + n], at, sizeof *s->records);
+}
+
+/* Clears a record for a new sandbox: the shares that were ever used, so that
+ * the others' pages stay untouched. The serial is stored last: if this process
  * dies before that, the record still has the old serial, whose sandbox has
  * ended, and the next process clears it again. */
 static void
 record_clear(struct ledger_record *r, uint64_t serial)
 {
+    unsigned reach = ledger_record_reach(r);
     r->n_waiting = 0;
     r->limit = 0;
-    r->reach = 0;
     r->active = 0;
     r->ends[0] = r->ends[1] = 0;
     memset(&r->total, 0, sizeof r->total);
     memset(r->buckets, 0, sizeof r->buckets);
-    memset(r->rows, 0, sizeof r->rows);
+    memset(r->rows, 0, reach * sizeof *r->rows);
+    r->reach = 0;
     atomic_signal_fence(memory_order_seq_cst);
     r->serial = serial;
 }
@@ -423,11 +472,12 @@ ledger_lock(struct ledger *l, unsigned index, uint64_t serial)
 {
     CHECK(l, LEDGER_MAGIC);
     AN(l->row != 0 && serial != 0);
-    if (index >= l->n_records) {
+    struct ledger_segment *s = segment_of(l, index);
+    if (s == NULL) {
         return NULL;
     }
-    struct ledger_record *r = &l->records[index];
-    record_touch(l, index);
+    struct ledger_record *r = &s->records[index % LEDGER_SEGMENT];
+    record_touch(s, index % LEDGER_SEGMENT);
     AN(shm_lock(&r->lock, l->row, FOREVER));
     if (r->serial < serial) {
         record_clear(r, serial);
@@ -444,22 +494,19 @@ ledger_lock(struct ledger *l, unsigned index, uint64_t serial)
 
 void
 ledger_unlock(
-    struct ledger *l, struct ledger_record *r, const struct ledger_wakes *wakes)
+    struct ledger *l, unsigned index, const struct ledger_wakes *wakes)
 {
     CHECK(l, LEDGER_MAGIC);
-    AN(r >= l->records && r < l->records + l->n_records);
-    unsigned index = (unsigned)(r - l->records) % LEDGER_PENDING;
-    unsigned word = index / 64;
-    uint64_t bit = 1ull << index % 64;
-    shm_unlock(&r->lock, l->row);
+    struct ledger_segment *s = segment_of(l, index);
+    AN(s != NULL);
+    shm_unlock(&s->records[index % LEDGER_SEGMENT].lock, l->row);
     for (unsigned i = 0; wakes != NULL && i < LEN(wakes->rows); i++) {
         uint64_t bits = wakes->rows[i];
         while (bits != 0) {
             unsigned row = i * 64 + (unsigned)__builtin_ctzll(bits);
             bits &= bits - 1;
             if (row != l->row) {
-                atomic_fetch_or(&l->file->pending[row][word], bit);
-                row_wake(l, row);
+                row_notify(l, row, index);
             }
         }
     }

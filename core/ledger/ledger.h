@@ -2,17 +2,24 @@
 
 /*
  * The ledger counts, for each sandbox, what all workers of all generations use
- * together. It is a memory file; the master makes it once and every later
- * process inherits it. A record belongs to one sandbox, a row to one process,
- * and in each record every row has a share: what that process has of that
- * sandbox. When a process dies, its shares say what has to be given back.
+ * together. It is memory files, which the master makes and every later process
+ * inherits: a base for the processes, and segments, each with the records of
+ * LEDGER_SEGMENT sandboxes. A record belongs to one sandbox, a row to one
+ * process, and in each record every row has a share: what that process has of
+ * that sandbox. When a process dies, its shares say what has to be given back.
+ *
+ * A record is found by its sandbox's index. It has 24,576 bytes of address
+ * space and takes the pages that are touched: 4,096 bytes for a sandbox that
+ * is used, as long as rows below 160 use it, and 4,096 more for one whose
+ * requests have waited for slots. The end of the sandbox gives them back.
  *
  * Who calls what, and when:
  * - the master calls ledger_new() at its start, ledger_generation() for each
- *   configuration that is to serve, and ledger_reap() for each worker whose
- *   end it has waited for;
- * - after the fork a worker calls ledger_claim(); every other child calls
- *   ledger_free();
+ *   configuration that is to serve, ledger_grow() before an index beyond the
+ *   last segment is used, ledger_reap() for each worker whose end it has waited
+ *   for, and ledger_forget() for a sandbox that has ended;
+ * - after the fork a worker calls ledger_claim(), and ledger_extend() with
+ *   segments that are made later; every other child calls ledger_free();
  * - a worker calls ledger_lock() before it changes a record and
  *   ledger_unlock() after it, with no call in between that could block.
  *
@@ -33,10 +40,12 @@
 /* No process has row 0, so that a zero in a list means "no entry". */
 #define LEDGER_ROWS 256
 #define LEDGER_WORKERS_MAX (LEDGER_ROWS - 2) /* the master has a row, too */
-#define LEDGER_BUCKETS 4    /* LEDGER_RATE is in use, the others are free */
-#define LEDGER_RATE 0       /* the bucket of requests */
-#define LEDGER_LIST 8192    /* entries of a list of waiters */
-#define LEDGER_PENDING 4096 /* bits of a row's pending set */
+#define LEDGER_BUCKETS 4     /* LEDGER_RATE is in use, the others are free */
+#define LEDGER_RATE 0        /* the bucket of requests */
+#define LEDGER_LIST 8192     /* entries of a list of waiters */
+#define LEDGER_PENDING 4096  /* bits of a row's pending set */
+#define LEDGER_SEGMENT 4096u /* records of a segment */
+#define LEDGER_SEGMENTS_MAX 256u /* at most so many */
 
 /* What one process has of one sandbox: counts. While the process lives, others
  * write `granted` alone. */
@@ -65,8 +74,8 @@ struct ledger_record {
     _Atomic uint32_t reach;    /* every row that has a share is below this */
     uint32_t n_waiting;        /* entries of the list in use, without zeroes */
     uint64_t serial;           /* of its sandbox; 0: no sandbox had it yet */
-    _Atomic uint64_t limit;    /* of header slots; the upper half is the
-                                  generation that set it */
+    _Atomic uint64_t limit;    /* of header slots, and the revision that set
+                                  it: ledger_slot.c */
     struct ledger_share total; /* the sum of `rows` */
     struct ledger_bucket buckets[LEDGER_BUCKETS];
     _Atomic uint32_t active;  /* the list in use: 0 or 1 */
@@ -79,24 +88,34 @@ struct ledger_record {
 
 struct ledger;
 
-/* A new ledger for `records` sandboxes, in which the caller has a row. A record
- * takes no memory until it is used. NULL with errno. */
-must_check struct ledger *ledger_new(unsigned records);
+/* A new ledger with one segment, in which the caller has a row. NULL with
+ * errno. */
+must_check struct ledger *ledger_new(void);
 
 /* Opens a ledger by inherited descriptors, in the order of ledger_fds(). The
- * caller has no row yet. NULL with errno; EPROTO: the file's header is not what
+ * caller has no row yet. NULL with errno; EPROTO: a file's header is not what
  * this program would write. */
 must_check struct ledger *ledger_open(const int *fds, unsigned n);
 
-/* Unmaps the file and closes this process's copies of the descriptors. */
+/* Unmaps the files and closes this process's copies of the descriptors. */
 void ledger_free(struct ledger *l);
 
-/* The memory file, then the bell (os/sock.h) of row 1, 2 and so on. They stay
- * open in a process that counts, and pass through an exec. */
+/* One segment more. *fd is lent, to be sent to processes that run and that have
+ * all segments before it: ledger_extend(). -1 with errno. */
+must_check int ledger_grow(struct ledger *l, int *fd);
+
+/* One segment more, of which it takes the descriptor unless it fails. -1 with
+ * errno; EPROTO: `number`, counted from 0, is not the next one. */
+must_check int ledger_extend(struct ledger *l, uint64_t number, int fd);
+
+unsigned ledger_segments(const struct ledger *l); /* how many there are */
+
+/* The base, then the bell (os/sock.h) of row 1, 2 and so on, then the segments.
+ * They stay open in a process that counts, and pass through an exec. */
 const int *ledger_fds(const struct ledger *l, unsigned *n);
 
-/* A number for a new generation of the configuration, higher than all before.
- * The limits of the highest generation hold. */
+/* The revision of a new generation of the configuration, higher than all
+ * before. */
 uint32_t ledger_generation(struct ledger *l);
 
 /* Takes a row for this process. -1: all are taken. */
@@ -136,6 +155,10 @@ struct ledger_wakes {
     uint64_t rows[LEDGER_ROWS / 64];
 };
 
-/* Unlocks the record, then wakes `wakes`; NULL: nobody. */
-void ledger_unlock(struct ledger *l, struct ledger_record *r,
-    const struct ledger_wakes *wakes);
+/* Unlocks the record of that index, then wakes `wakes`; NULL: nobody. */
+void ledger_unlock(
+    struct ledger *l, unsigned index, const struct ledger_wakes *wakes);
+
+/* The sandbox of that index has ended, and no process locks the record for it
+ * any more: its memory goes back to the kernel. */
+void ledger_forget(struct ledger *l, unsigned index);

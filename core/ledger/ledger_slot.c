@@ -31,6 +31,11 @@
 
 #include "base/str.h"
 
+/* Of the record's word `limit`; the revision has the others. */
+#define LIMIT_BITS 20
+
+_Static_assert(LEDGER_SLOTS_MAX < 1 << LIMIT_BITS, "a limit has its bits");
+
 /* Who looks at what a dead process left sees no store behind this call without
  * those before it. */
 static void
@@ -123,10 +128,16 @@ subtract(uint32_t *n, uint32_t by)
     *n -= *n < by ? *n : by;
 }
 
+unsigned
+ledger_slot_limit_of(const struct ledger_record *r)
+{
+    return (unsigned)(r->limit & ((1u << LIMIT_BITS) - 1));
+}
+
 static bool
 has_free_slot(const struct ledger_record *r)
 {
-    return r->total.used + r->total.granted < (uint32_t)r->limit;
+    return r->total.used + r->total.granted < ledger_slot_limit_of(r);
 }
 
 /* Invariant 4: grants what is free to those who wait longest. */
@@ -147,15 +158,17 @@ grant_free_slots(struct ledger_record *r, struct ledger_wakes *wakes)
     }
 }
 
-/* The limit and its generation are one word and one store: who finds what a
- * dead process left finds the two of one configuration. */
+/* The limit and its revision are one word and one store: who finds what a dead
+ * process left finds the two of one policy. */
 void
 ledger_slot_limit(struct ledger_record *r,
     const struct ledger_slot_limits *limits, struct ledger_wakes *wakes)
 {
     AN(limits->slots != 0 && limits->slots <= LEDGER_SLOTS_MAX);
-    uint64_t limit = (uint64_t)limits->generation << 32 | limits->slots;
-    if (limit > r->limit) {
+    AN(limits->revision <= LEDGER_REVISION_MAX);
+    uint64_t was = r->limit;
+    uint64_t limit = limits->revision << LIMIT_BITS | limits->slots;
+    if (limit != was && limits->revision >= was >> LIMIT_BITS) {
         r->limit = limit;
     }
     grant_free_slots(r, wakes);
@@ -219,10 +232,9 @@ ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k)
     }
 }
 
-/* Rows from here on have no share, and their memory is not read. The value is
- * read once: another process may change it at any time. */
-static unsigned
-reach_of(const struct ledger_record *r)
+/* The value is read once: another process may change it at any time. */
+unsigned
+ledger_record_reach(const struct ledger_record *r)
 {
     uint32_t n = r->reach;
     return n < LEDGER_ROWS ? n : LEDGER_ROWS;
@@ -247,7 +259,7 @@ recount(struct ledger_record *r)
 {
     uint32_t entries[LEDGER_ROWS] = { 0 };
     struct ledger_share t = { 0 };
-    unsigned reach = reach_of(r);
+    unsigned reach = ledger_record_reach(r);
     r->n_waiting = count_entries(r, entries);
     for (unsigned i = 1; i < reach; i++) {
         struct ledger_share *s = &r->rows[i];
@@ -267,7 +279,7 @@ ledger_record_is_used(const struct ledger_record *r, unsigned row)
 {
     AN(row != 0 && row < LEDGER_ROWS);
     static const struct ledger_share none;
-    return row < reach_of(r) &&
+    return row < ledger_record_reach(r) &&
            (r->n_waiting != 0 ||
                memcmp(&r->rows[row], &none, sizeof none) != 0);
 }

@@ -13,19 +13,25 @@
  * full list without its zeroes always makes room. */
 #define LEDGER_WAITERS_MAX (LEDGER_LIST / 2)
 #define LEDGER_SLOTS_MAX 1000000
+#define LEDGER_REVISION_MAX ((1ull << 44) - 1)
 
 struct ledger_slot_limits {
-    unsigned slots;      /* at a time, of all rows; 1 to LEDGER_SLOTS_MAX */
-    uint32_t generation; /* that says so; what the highest one says holds */
-    unsigned queue;      /* waiters at a time, of all rows */
+    unsigned slots;    /* at a time, of all rows; 1 to LEDGER_SLOTS_MAX */
+    uint64_t revision; /* that says so, to LEDGER_REVISION_MAX */
+    unsigned queue;    /* waiters at a time, of all rows */
 };
 
 enum ledger_slot { LEDGER_SLOT_TAKEN, LEDGER_SLOT_QUEUED, LEDGER_SLOT_FULL };
 
-/* Sets the limit of slots, and grants what is free by it. Nothing is asked for;
+/* Sets the limit of slots, up or down, unless a newer revision has set it; of
+ * one revision the last word holds. Grants what is free by it: slots that are
+ * held beyond a lower limit are not granted again. Nothing is asked for;
  * `limits->queue` is not used. */
 void ledger_slot_limit(struct ledger_record *r,
     const struct ledger_slot_limits *limits, struct ledger_wakes *wakes);
+
+/* The limit that holds; 0: none was set yet. */
+unsigned ledger_slot_limit_of(const struct ledger_record *r);
 
 /* Asks for one slot for `row`. TAKEN: it has it; QUEUED: it has an entry at the
  * end of the list; FULL: neither, as `limits->queue` are waiting already. */
@@ -44,6 +50,10 @@ must_check unsigned ledger_slot_collect(struct ledger_record *r, unsigned row);
 
 /* Takes the k-th (from 0) of the row's entries out of the list. */
 void ledger_slot_leave(struct ledger_record *r, unsigned row, unsigned k);
+
+/* For ledger.c: rows from here on have no share, and their memory is not read.
+ */
+unsigned ledger_record_reach(const struct ledger_record *r);
 
 /* For ledger.c, of a row whose process is dead and which did not have the
  * record locked: whether it has a share or may have an entry here. */

@@ -1,5 +1,5 @@
 /*
- * Messages over a SEQPACKET pair: one datagram each, length checked.
+ * Packets of messages over a SEQPACKET pair: one datagram each, length checked.
  */
 
 #include "os/chan.h"
@@ -15,6 +15,8 @@ struct wire {
     uint32_t magic, type;
     uint64_t number;
     uint32_t n, has_fd;
+    uint32_t rest; /* bytes of data that follow in further packets */
+    uint32_t zero;
 };
 
 union control {
@@ -22,30 +24,46 @@ union control {
     char room[CMSG_SPACE(sizeof(int))];
 };
 
+static void
+put_fd(struct msghdr *msg, union control *control, int fd)
+{
+    msg->msg_control = control;
+    msg->msg_controllen = sizeof *control;
+    struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+}
+
+enum io
+chan_send_part(int sock, const struct chan_msg *m, size_t *at)
+{
+    AN(*at <= m->data.n && m->data.n <= UINT32_MAX);
+    size_t left = m->data.n - *at;
+    size_t n = left < CHAN_DATA_MAX ? left : CHAN_DATA_MAX;
+    struct wire w = { CHAN_MAGIC, m->type, m->number, (uint32_t)n,
+        m->fd >= 0 && *at == 0, (uint32_t)(left - n), 0 };
+    struct iovec iov[2] = { { &w, sizeof w },
+        { n != 0 ? (void *)(m->data.p + *at) : NULL, n } };
+    union control control = { 0 };
+    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+    if (w.has_fd) {
+        put_fd(&msg, &control, m->fd);
+    }
+    if (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0) {
+        return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERR;
+    }
+    *at += n;
+    return IO_OK;
+}
+
 enum io
 chan_send(int sock, const struct chan_msg *m)
 {
-    struct wire w = { CHAN_MAGIC, m->type, m->number, (uint32_t)m->data.n,
-        m->fd >= 0 };
-    struct iovec iov[2] = { { &w, sizeof w },
-        { (void *)m->data.p, m->data.n } };
-    union control control = { 0 };
-    struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+    size_t at = 0;
     AN(m->data.n <= CHAN_DATA_MAX);
-    if (m->fd >= 0) {
-        msg.msg_control = &control;
-        msg.msg_controllen = sizeof control;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &m->fd, sizeof(int));
-    }
-    ssize_t r = sendmsg(sock, &msg, MSG_NOSIGNAL);
-    if (r < 0) {
-        return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERR;
-    }
-    return IO_OK;
+    return chan_send_part(sock, m, &at);
 }
 
 /* Keeps the first descriptor of a message in *fd, closes all others, and
@@ -88,7 +106,7 @@ receive(int sock, struct msghdr *msg)
 }
 
 enum io
-chan_recv(int sock, struct chan_msg *m, char *buf)
+chan_recv_part(int sock, struct chan_msg *m, char *buf, size_t *more)
 {
     struct wire w = { 0 };
     struct iovec iov[2] = { { &w, sizeof w }, { buf, CHAN_DATA_MAX } };
@@ -108,7 +126,8 @@ chan_recv(int sock, struct chan_msg *m, char *buf)
     }
     bool is_valid = (size_t)r >= sizeof w && w.magic == CHAN_MAGIC &&
                     (size_t)r == sizeof w + w.n && w.has_fd == n_fds &&
-                    n_fds <= 1 && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+                    n_fds <= 1 && (w.rest == 0 || w.n != 0) && w.zero == 0 &&
+                    !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC));
     if (!is_valid) {
         if (fd >= 0) {
             close(fd);
@@ -117,6 +136,26 @@ chan_recv(int sock, struct chan_msg *m, char *buf)
     }
     *m = (struct chan_msg){ (enum chan_type)w.type, w.number, str_n(buf, w.n),
         fd };
+    *more = w.rest;
+    return IO_OK;
+}
+
+enum io
+chan_recv(int sock, struct chan_msg *m, char *buf)
+{
+    struct chan_msg got;
+    size_t more;
+    enum io r = chan_recv_part(sock, &got, buf, &more);
+    if (r != IO_OK) {
+        return r;
+    }
+    if (more != 0) {
+        if (got.fd >= 0) {
+            close(got.fd);
+        }
+        return IO_ERR;
+    }
+    *m = got;
     return IO_OK;
 }
 

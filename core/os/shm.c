@@ -7,6 +7,7 @@
 #include "os/shm.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -41,6 +42,13 @@ void
 shm_unmap(void *p, size_t size)
 {
     AZ(munmap(p, size));
+}
+
+void
+shm_punch(int fd, size_t at, size_t n)
+{
+    (void)!fallocate(
+        fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
 }
 
 static bool

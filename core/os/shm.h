@@ -17,6 +17,10 @@
 must_check void *shm_map(int fd, size_t *size);
 void shm_unmap(void *p, size_t size);
 
+/* Gives `n` bytes at `at` back to the kernel, both of whole pages: they read as
+ * zeroes in every process, and take no memory. */
+void shm_punch(int fd, size_t at, size_t n);
+
 /* A zeroed lock is free. */
 struct shm_lock {
     _Atomic uint32_t word;

@@ -68,6 +68,19 @@ block_allows_method(const struct block *b, struct str method)
     return l->n == 0;
 }
 
+const char *
+block_needs_requests(const struct block *b)
+{
+    CHECK(b, BLOCK_MAGIC);
+    AZ(b->outer);
+    return b->uses_secret               ? "a secret"
+           : b->scope->children != NULL ? "a location"
+           : b->conf->methods.n != 0    ? "methods"
+           : b->conf->return_code != 0  ? "return"
+           : b->has_proxy_pass          ? "proxy_pass"
+                                        : NULL;
+}
+
 /* The binder copied all of the outer block's struct; of that the location
  * keeps `methods` alone. */
 static struct block *
@@ -93,15 +106,15 @@ block_new(struct bind *b)
     return k;
 }
 
-static bool
-set_host(struct bind *b, const struct directive *d, void *field)
+bool
+block_set_host(struct bind *b, const struct directive *d, void *field)
 {
     (void)field;
     return host_read(b, d, block_new(b));
 }
 
-static bool
-set_location(struct bind *b, const struct directive *d, void *field)
+bool
+block_set_location(struct bind *b, const struct directive *d, void *field)
 {
     (void)field;
     return location_read(b, d, block_new(b));
@@ -276,13 +289,6 @@ block_check(struct conf *c, struct scope *s, void *part)
     return b->outer == NULL ? check_outermost(c, b) : 0;
 }
 
-/* A block of one or two words or more: its set() makes the struct block. */
-#define BLOCK(NAME, CTX, MAX, OPENS, SET)                                      \
-    {                                                                          \
-        .name = (NAME), .contexts = (CTX), .min_args = 1, .max_args = (MAX),   \
-        .flags = CMD_BLOCK, .block = (OPENS), .set = (SET)                     \
-    }
-
 /* Both fill one field, in file order; so the binder, which empties a list's
  * field at the first use of each, is told of no size. */
 #define ACCESS(NAME, ARG)                                                      \
@@ -294,9 +300,13 @@ block_check(struct conf *c, struct scope *s, void *part)
     }
 
 static const struct cmd block_cmds[] = {
-    BLOCK("host", CONF_EGRESS | CONF_CLASS, 255, CONF_HOST, set_host),
-    BLOCK("handler", CONF_EGRESS | CONF_CLASS, 1, CONF_HANDLER, set_handler),
-    BLOCK("location", CONF_HOST | CONF_HANDLER, 2, CONF_LOCATION, set_location),
+    { .name = "handler",
+        .contexts = CONF_EGRESS | CONF_CLASS,
+        .min_args = 1,
+        .max_args = 1,
+        .flags = CMD_BLOCK,
+        .block = CONF_HANDLER,
+        .set = set_handler },
     ACCESS("allow", "allow"),
     ACCESS("deny", NULL),
     CMD("return", BLOCK_CONTEXTS, 1, 2, struct block_conf, return_code,

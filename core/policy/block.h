@@ -5,8 +5,8 @@
  * struct block for each, in scope->owner. Built by block_part when the
  * configuration is bound, const afterwards.
  *
- * Directives here: host, handler, location, allow, deny, return, methods,
- * classes.
+ * Directives here: handler, allow, deny, return, methods, classes. `host` and
+ * `location` are a module's, which asks for the decision too.
  */
 
 #include "conf/bind.h"
@@ -75,6 +75,11 @@ struct block {
 
 extern const struct conf_part block_part;
 
+/* set() of the commands that open a host block or a location, whose `part` is
+ * block_part: makes the struct block. */
+bool block_set_host(struct bind *b, const struct directive *d, void *field);
+bool block_set_location(struct bind *b, const struct directive *d, void *field);
+
 /* The block of a scope: its own, of the host block or handler around a
  * location with `outermost`. NULL for other scopes. */
 struct block *block_of(const struct scope *s);
@@ -91,6 +96,10 @@ void block_mark_proxy_pass(const struct scope *s);
 /* The same: paths go upstream behind another prefix, so they are judged and
  * sent in canonical form, as where there are locations. */
 void block_mark_path(const struct scope *s);
+
+/* What of it, or of a location in it, can hold only where requests are seen:
+ * "a secret", "methods", …; NULL: nothing, so TLS to it may stay unopened. */
+const char *block_needs_requests(const struct block *b);
 
 /* What the block's own allow and deny rules say of a host. */
 enum access { ACCESS_NONE, ACCESS_ALLOW, ACCESS_DENY };

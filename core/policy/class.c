@@ -8,7 +8,6 @@
 
 #include "base/id.h"
 #include "conf/type.h"
-#include "ledger/ledger_slot.h"
 #include "policy/conf_priv.h"
 
 struct class *
@@ -208,28 +207,6 @@ class_check(struct conf *c, struct scope *s, void *part)
     return s->context == CONF_EGRESS ? egress_check(c, s, cc) : 0;
 }
 
-/* What the ledger has room for. */
-static bool
-set_slots(struct bind *b, const struct directive *d, void *field)
-{
-    unsigned *n = field;
-    return set_count(b, d, n) &&
-           (*n <= LEDGER_SLOTS_MAX ||
-               conf_error(b, &d->args[0], "\"header_slots\" must be 1 to %u",
-                   LEDGER_SLOTS_MAX));
-}
-
-static bool
-set_slots_queue(struct bind *b, const struct directive *d, void *field)
-{
-    unsigned *n = field;
-    return set_uint(b, d, n) &&
-           (*n <= LEDGER_WAITERS_MAX ||
-               conf_error(b, &d->args[0],
-                   "\"header_slots_queue\" must be 0 to %u",
-                   LEDGER_WAITERS_MAX));
-}
-
 #define S struct class_conf
 
 /* A list of hosts; ARG is NULL where it denies. */
@@ -252,11 +229,6 @@ static const struct cmd class_cmds[] = {
     HOSTS("allowed_hosts", allowed_hosts, "allow"),
     HOSTS("denied_hosts", denied_hosts, NULL),
     CMD_FLAG("internet", CONF_WHO, S, internet),
-    CMD("connections", CONF_WHO, 1, 1, S, connections, unsigned, set_count),
-    CMD("header_slots", CONF_WHO, 1, 1, S, header_slots, unsigned, set_slots),
-    CMD("header_slots_queue", CONF_WHO, 1, 1, S, header_slots_queue, unsigned,
-        set_slots_queue),
-    CMD_SECONDS("header_slots_timeout", CONF_WHO, S, header_slots_timeout),
     { .name = "outbound",
         .contexts = CONF_CLASS,
         .min_args = 1,

@@ -86,14 +86,16 @@ static int
 run_keeper(const struct child_setup *s, int chan)
 {
     const struct user_conf *user = &s->cycle->main->keeper_user;
-    int keep[] = { chan, s->vault, s->tickets, s->cycle->error_log };
+    int keep[3 + VAULT_SEGMENTS_MAX] = { chan, s->tickets,
+        s->cycle->error_log };
+    memcpy(keep + 3, s->vault->fds, s->vault->n * sizeof *keep);
     struct process_role role = { .title = "keeper process",
         .uid = user->uid,
         .gid = user->gid,
         .user = user->name.p,
         .parent = s->master,
         .keep = keep,
-        .n_keep = LEN(keep) };
+        .n_keep = 3 + s->vault->n };
     struct keeper_args args = {
         .master = chan, .vault = s->vault, .tickets = s->tickets
     };

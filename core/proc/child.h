@@ -13,6 +13,7 @@
 
 struct cycle;
 struct ledger;
+struct vault_files;
 
 enum child_kind { CHILD_KEEPER, CHILD_WORKER };
 
@@ -37,7 +38,8 @@ struct child {
 /* What children need beside their cycle. */
 struct child_setup {
     pid_t master;
-    int vault, tickets; /* memory files */
+    const struct vault_files *vault;
+    int tickets; /* memory file */
     struct ledger *ledger;
     bool is_daemon;            /* the terminal is not theirs */
     const struct cycle *cycle; /* of a worker; for a keeper: its user, log */

@@ -20,6 +20,7 @@
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/route.h"
+#include "proxy/tunnel.h"
 #include "proxy/upstream_proxy.h"
 #include "sandbox/sandbox_conf.h"
 
@@ -332,6 +333,19 @@ tell_forward(struct request *r)
     return EXPLAIN_FORWARDED;
 }
 
+/* A build that opens no TLS: what is in it is not judged. */
+static enum explain_code
+tell_unopened(const struct request *r)
+{
+    if (!tunnel_may_pass(&r->decision)) {
+        return refused(403, tunnel_refusal(&r->decision, r->arena));
+    }
+    struct str why = decision_explain(&r->decision, r->arena);
+    tell("outcome", "passed through, since this build opens no TLS");
+    tell("because", "%.*s", STR_ARG(why));
+    return EXPLAIN_FORWARDED;
+}
+
 /* False: the tunnel is refused, or there is nothing but a tunnel. */
 static bool
 passes_connect(struct request *r, enum explain_code *code)
@@ -342,12 +356,16 @@ passes_connect(struct request *r, enum explain_code *code)
     }
     judge_request(r, false, NULL);
     bool is_open = r->decision.outcome == DECIDE_ALLOW;
-    if (is_open && !is_alone) {
+    if (is_open && !is_alone && hooks_open_tunnels()) {
         return true;
     }
     tell_decision(r, "the CONNECT");
     if (!is_open) {
         *code = tell_refusal(r);
+        return false;
+    }
+    if (!is_alone) {
+        *code = tell_unopened(r);
         return false;
     }
     struct str why = decision_explain(&r->decision, r->arena);

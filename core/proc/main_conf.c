@@ -204,10 +204,13 @@ main_conf_parts(unsigned *n)
         [PART_BLOCK] = &block_part,
         [PART_SECRET] = &policy_secret_part,
     };
-    AN(modules_count <= PARTS_MAX - PART_ROOMS);
+    AN(modules_count + modules_left_out_count <= PARTS_MAX - PART_ROOMS);
     for (unsigned i = 0; i < modules_count; i++) {
         parts[PART_ROOMS + i] = &modules[i]->conf;
     }
     *n = PART_ROOMS + modules_count;
+    for (unsigned i = 0; i < modules_left_out_count; i++) {
+        parts[(*n)++] = &modules_left_out[i];
+    }
     return parts;
 }

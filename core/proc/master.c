@@ -143,6 +143,10 @@ begin(struct master *m, struct cycle *c)
         cycle_free(c);
         return -1;
     }
+    if (master_make_room(m, c) != 0) {
+        cycle_free(c);
+        return -1;
+    }
     if (m->keeper == NULL &&
         (master_start_keeper(m, c) != 0 || master_await_keeper(m) != 0)) {
         cycle_free(c);
@@ -376,7 +380,7 @@ master_run(const struct cycle_options *o, struct cycle *c, int parent)
 {
     struct master m = { .options = *o, .parent = parent };
     m.is_daemon = parent >= 0;
-    int code = master_init(&m, c) == 0 ? run(&m, c) : 1;
+    int code = master_init(&m) == 0 ? run(&m, c) : 1;
     master_end(&m);
     return code;
 }

@@ -19,16 +19,15 @@
 #include "os/process.h"
 #include "os/sig.h"
 #include "os/ticket_keys.h"
-#include "policy/class.h"
 #include "policy/policy_secret.h"
 #include "proc/listener.h"
 #include "proc/main_conf.h"
 #include "proxy/logfile.h"
-#include "proxy/parts.h"
-#include "sandbox/sandbox_conf.h"
 #include "secret/secret_store.h"
 
-/* Locked memory beside the vault, for secrets. */
+/* Locked memory beside the vault, for secrets. The limit is raised for the
+ * largest vault at the start: a keeper that runs as another user cannot be
+ * given more later. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
 
 /* Seconds: one poll's wait, in a number of milliseconds. */
@@ -43,32 +42,22 @@
 /* Seconds: mapping the vault, and the ticket keys. */
 #define KEEPER_START 30.0
 
-static unsigned
-vault_records(const struct cycle *c)
-{
-    const struct scope *s = conf_scope(c->conf, CONF_EGRESS);
-    const struct sandbox_conf *sc =
-        scope_part(s != NULL ? s : c->conf->main, PART_SANDBOX);
-    return sc->max_sandboxes != 0 ? sc->max_sandboxes : 1;
-}
-
 int
-master_init(struct master *m, const struct cycle *first)
+master_init(struct master *m)
 {
     m->magic = MASTER_MAGIC;
     list_init(&m->children);
     list_init(&m->cycles);
     list_init(&m->listeners);
-    roster_init(&m->roster);
     notify_init(&m->notify);
     m->sig = sig_open();
-    unsigned records = vault_records(first);
-    process_raise_memlock(vault_bytes(records) + SECRETS_LOCKED);
-    m->vault = vault_create(records);
+    process_raise_memlock(vault_bytes(VAULT_SEGMENTS_MAX) + SECRETS_LOCKED);
     m->tickets =
         process_memory_file("weir: tickets", sizeof(struct ticket_keys));
-    m->ledger = ledger_new(records);
-    if (m->sig < 0 || m->vault < 0 || m->tickets < 0 || m->ledger == NULL) {
+    m->ledger = ledger_new();
+    roster_init(&m->roster, m->ledger);
+    if (m->sig < 0 || vault_files_grow(&m->vault) != 0 || m->tickets < 0 ||
+        m->ledger == NULL) {
         log_errno(LOG_EMERG, errno, "cannot make the master's descriptors");
         return -1;
     }
@@ -115,7 +104,8 @@ master_end(struct master *m)
     if (m->ledger != NULL) {
         ledger_free(m->ledger);
     }
-    int fds[] = { m->sig, m->vault, m->tickets, m->parent };
+    vault_files_close(&m->vault);
+    int fds[] = { m->sig, m->tickets, m->parent };
     for (unsigned i = 0; i < LEN(fds); i++) {
         if (fds[i] >= 0) {
             close(fds[i]);
@@ -134,7 +124,7 @@ static struct child_setup
 child_setup(const struct master *m, const struct cycle *c)
 {
     return (struct child_setup){ .master = getpid(),
-        .vault = m->vault,
+        .vault = &m->vault,
         .tickets = m->tickets,
         .ledger = m->ledger,
         .is_daemon = m->is_daemon,

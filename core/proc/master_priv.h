@@ -16,10 +16,11 @@ enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
 struct master {
     unsigned magic;
     struct cycle_options options;
-    int sig;               /* signals */
-    int vault, tickets;    /* memory files, of the keeper and of TLS tickets */
-    struct ledger *ledger; /* NULL until master_init() */
-    int parent;            /* to be told when ready; -1: none */
+    int sig;                  /* signals */
+    struct vault_files vault; /* the master never maps them */
+    int tickets;              /* memory file of the keys of TLS tickets */
+    struct ledger *ledger;    /* NULL until master_init() */
+    int parent;               /* to be told when ready; -1: none */
     bool is_daemon, wants_reload;
     bool wants_reap; /* more have ended than one turn reaped */
     enum stop stop;
@@ -39,9 +40,13 @@ struct master {
 
 #define MASTER_MAGIC 0x3a57e200u
 
-/* Makes what outlives all cycles; its sizes are of the first. -1 after a log
- * line; master_end() then, too. */
-must_check int master_init(struct master *m, const struct cycle *first);
+/* Makes what outlives all cycles. -1 after a log line; master_end() then, too.
+ */
+must_check int master_init(struct master *m);
+
+/* Allots an index to each sandbox of the cycle; vault and ledger have room for
+ * those then, in all children. -1 after a log line. */
+must_check int master_make_room(struct master *m, const struct cycle *c);
 
 /* Ends what children there are still, frees all. */
 void master_end(struct master *m);

@@ -1,5 +1,9 @@
 /*
  * The master's side of sandboxes' CAs. Talks to the keeper; never sees a key.
+ *
+ * An index has one member from roster_allot() until the keeper has wiped its
+ * key and the ledger has forgotten it. The indexes below n_records are either a
+ * member's or in `free`.
  */
 
 #include "proc/roster.h"
@@ -16,7 +20,9 @@
 #include "base/digest.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "ledger/ledger.h"
 #include "os/chan.h"
+#include "os/declare.h"
 #include "os/path.h"
 #include "sandbox/sandbox_set.h"
 
@@ -29,6 +35,7 @@ struct member {
     struct map_node node; /* key: the id, owned */
     uint64_t serial;
     unsigned index;
+    bool is_asked;  /* the keeper may have a key of it */
     struct str der; /* owned; n 0: not declared yet */
 };
 
@@ -50,9 +57,9 @@ member_free(struct roster *r, struct member *m)
 /* Serials go on from the time of the start, in microseconds, so that none
  * comes back with the next start. */
 void
-roster_init(struct roster *r)
+roster_init(struct roster *r, struct ledger *ledger)
 {
-    r->magic = ROSTER_MAGIC;
+    *r = (struct roster){ .magic = ROSTER_MAGIC, .ledger = ledger };
     map_init(&r->by_id);
     r->next_serial = (uint64_t)(clock_wall() * 1e6);
 }
@@ -67,9 +74,26 @@ roster_fini(struct roster *r)
         n = map_next(&r->by_id, NULL);
     }
     map_fini(&r->by_id);
+    xfree(r->free);
     r->magic = 0;
 }
 
+static unsigned
+index_allot(struct roster *r)
+{
+    AN(r->n_free <= r->n_records);
+    return r->n_free != 0 ? r->free[--r->n_free] : r->n_records++;
+}
+
+static void
+index_free(struct roster *r, unsigned index)
+{
+    AN(index < r->n_records && r->n_free < r->n_records);
+    r->free = xgrow(r->free, r->n_free, sizeof *r->free);
+    r->free[r->n_free++] = index;
+}
+
+/* NULL: it has none, and the roster is full. */
 static struct member *
 roster_member(struct roster *r, struct str id)
 {
@@ -77,11 +101,32 @@ roster_member(struct roster *r, struct str id)
     if (n != NULL) {
         return member_of(n);
     }
+    if (r->n_free == 0 && r->n_records == ROSTER_MAX) {
+        return NULL;
+    }
     struct member *m = xcalloc(sizeof *m);
     m->node.key = str_n(xstrndup(id), id.n);
     m->serial = r->next_serial++;
+    m->index = index_allot(r);
     map_add(&r->by_id, &m->node);
     return m;
+}
+
+int
+roster_allot(struct roster *r, const struct sandbox_set *set)
+{
+    CHECK(r, ROSTER_MAGIC);
+    const struct sandbox *sb = sandbox_set_next(set, NULL);
+    for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
+        if (roster_member(r, sb->id) == NULL) {
+            log_at(LOG_EMERG,
+                "more than %u sandboxes, those included that an earlier "
+                "configuration serves still",
+                ROSTER_MAX);
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int
@@ -113,21 +158,35 @@ keeper_call(int chan, const struct chan_msg *ask, enum chan_type wanted,
     return answer->type == wanted ? 0 : hang_up(chan, "answers out of turn");
 }
 
+/* The data of a message about it, in `d`; `id` n 0: without the id. */
+static struct str
+declare_of(const struct member *m, struct str id, struct declare *d)
+{
+    AN(id.n <= sizeof d->id);
+    d->index = m->index;
+    if (id.n != 0) {
+        memcpy(d->id, id.p, id.n);
+    }
+    return str_n((const char *)d, DECLARE_SIZE(id.n));
+}
+
 static int
 member_declare(struct member *m, int chan)
 {
     char buf[CHAN_DATA_MAX];
     struct chan_msg answer;
-    struct chan_msg ask = {
-        .type = CHAN_DECLARE, .number = m->serial, .data = m->node.key, .fd = -1
-    };
+    struct declare d;
+    struct chan_msg ask = { .type = CHAN_DECLARE,
+        .number = m->serial,
+        .data = declare_of(m, m->node.key, &d),
+        .fd = -1 };
+    m->is_asked = true;
     if (keeper_call(chan, &ask, CHAN_CA, &answer, buf) != 0) {
         return -1;
     }
     if (answer.data.n == 0) {
         return hang_up(chan, "sent no certificate");
     }
-    m->index = (unsigned)answer.number;
     m->der = str_n(xstrndup(answer.data), answer.data.n);
     return 0;
 }
@@ -138,7 +197,9 @@ roster_enrol(struct roster *r, int chan, struct sandbox_set *set)
     CHECK(r, ROSTER_MAGIC);
     struct sandbox *sb = sandbox_set_next(set, NULL);
     for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
-        struct member *m = roster_member(r, sb->id);
+        struct map_node *n = map_find(&r->by_id, sb->id);
+        AN(n != NULL); /* roster_allot() */
+        struct member *m = member_of(n);
         if (m->der.n == 0 && member_declare(m, chan) != 0) {
             log_at(LOG_EMERG, "no CA for sandbox \"%.*s\"", STR_ARG(sb->id));
             return -1;
@@ -230,13 +291,19 @@ member_drop(struct roster *r, struct member *m, int chan, struct str dir)
 {
     char buf[CHAN_DATA_MAX], path[PATH_MAX];
     struct chan_msg answer;
-    struct chan_msg ask = { .type = CHAN_DROP, .number = m->serial, .fd = -1 };
-    if (keeper_call(chan, &ask, CHAN_DONE, &answer, buf) != 0) {
+    struct declare d;
+    struct chan_msg ask = { .type = CHAN_DROP,
+        .number = m->serial,
+        .data = declare_of(m, STR_NONE, &d),
+        .fd = -1 };
+    if (m->is_asked && keeper_call(chan, &ask, CHAN_DONE, &answer, buf) != 0) {
         return false;
     }
     if (member_path(m, dir, path)) {
         unlink(path);
     }
+    ledger_forget(r->ledger, m->index);
+    index_free(r, m->index);
     member_free(r, m);
     return true;
 }

@@ -156,6 +156,17 @@ set_log(struct state *s, struct chan_msg *m)
     }
 }
 
+static void
+extend_ledger(struct state *s, struct chan_msg *m)
+{
+    if (ledger_extend(s->process->ledger, m->number, m->fd) != 0) {
+        PANIC("a segment of the ledger cannot be used");
+    }
+    log_at(LOG_INFO, "the ledger has %u segments",
+        ledger_segments(s->process->ledger));
+    m->fd = -1;
+}
+
 /* What it takes of the message it marks so: fd -1. */
 static void
 obey(struct state *s, struct chan_msg *m)
@@ -181,6 +192,9 @@ obey(struct state *s, struct chan_msg *m)
         return;
     case CHAN_SECRET:
         apply_secret(s, m);
+        return;
+    case CHAN_SEGMENT:
+        extend_ledger(s, m);
         return;
     default:
         PANIC("a message that is not for a worker");

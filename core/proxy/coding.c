@@ -33,7 +33,7 @@ static bool
 may_ask(struct str part)
 {
     struct str name = str_trim(str_n(part.p, str_find(part, ';')));
-    return coding_lookup(name) != CODING_UNREAD ||
+    return str_ieq(name, STR("identity")) || hooks_transcoder(name) != NULL ||
            (str_eq(name, STR("*")) && is_forbidden(part));
 }
 
@@ -128,21 +128,27 @@ is_no_coding(struct str name)
     return false;
 }
 
-enum coding
-coding_of(const struct head *h)
+bool
+coding_of(const struct head *h, const struct transcoder **t)
 {
-    enum coding c = CODING_IDENTITY;
+    bool has_one = false;
+    *t = NULL;
     for (const struct field *f = head_next(h, FIELD_CONTENT_ENCODING, NULL);
          f != NULL; f = head_next(h, FIELD_CONTENT_ENCODING, f)) {
         struct str rest = f->value, part;
         while (str_cut(&rest, ',', &part)) {
             part = str_trim(part);
-            if (!is_no_coding(part)) {
-                c = c == CODING_IDENTITY ? coding_lookup(part) : CODING_UNREAD;
+            if (is_no_coding(part)) {
+                continue;
+            }
+            *t = has_one ? NULL : hooks_transcoder(part);
+            has_one = true;
+            if (*t == NULL) {
+                return false;
             }
         }
     }
-    return c;
+    return true;
 }
 
 static bool
@@ -176,7 +182,7 @@ correct_head(struct tx *tx)
     struct head *h = &tx->xfer.response;
     head_remove(h, STR("Accept-Ranges"));
     head_remove_digests(h);
-    if (tx->coding != CODING_IDENTITY || h->status == 304) {
+    if (tx->transcoder != NULL || h->status == 304) {
         weaken_etag(tx);
     }
 }
@@ -187,20 +193,20 @@ decode(struct tx *tx, unsigned wishes, bool is_empty)
 {
     struct head *h = &tx->xfer.response;
     bool is_part = h->status == 206;
-    tx->coding = is_empty ? CODING_IDENTITY : coding_of(h);
+    bool is_read = is_empty || coding_of(h, &tx->transcoder);
     if (is_strict(tx, wishes)) {
         if (is_part) {
             return refuse(tx, "http_protocol_error",
                 "the origin sent a part of a body that was asked for whole");
         }
-        if (tx->coding == CODING_UNREAD) {
+        if (!is_read) {
             return refuse(tx, "http_response_content_coding",
                 "the origin sent a content coding that cannot be read, and the "
                 "response has to be looked through");
         }
         head_remove(h, STR("Accept-Ranges"));
-    } else if (is_part || tx->coding == CODING_UNREAD) {
-        tx->coding = CODING_IDENTITY; /* as it comes */
+    } else if (is_part) {
+        tx->transcoder = NULL; /* as it comes */
     }
     if (h->status == 304) {
         head_remove(h, STR("Content-Length"));
@@ -226,7 +232,7 @@ coding_begin(struct tx *tx)
     if (is_empty) {
         return true;
     }
-    if (!(wishes & FILTER_KEEPS_LENGTH) || tx->coding != CODING_IDENTITY) {
+    if (!(wishes & FILTER_KEEPS_LENGTH) || tx->transcoder != NULL) {
         head_remove(h, STR("Content-Length"));
         h->body = has_body ? BODY_CHUNKED : h->body;
     }

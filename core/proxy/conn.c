@@ -51,6 +51,13 @@ conn_first_step(const struct conn *c)
     return c->listen->ssl ? &conn_step_secure : &conn_step_serve;
 }
 
+static enum conn_life
+life_of(const struct worker *w)
+{
+    AN(w->is_quitting || !w->is_hard);
+    return w->is_hard ? CONN_CLOSES : w->is_quitting ? CONN_LAST : CONN_STAYS;
+}
+
 void
 conn_new(
     struct worker *w, const struct listen *l, int fd, const struct addr *client)
@@ -65,8 +72,7 @@ conn_new(
     c->has_client = !l->proxy_protocol;
     c->id = ++w->next_conn;
     c->since = clock_mono();
-    c->is_quitting = w->is_quitting;
-    c->must_close = w->is_hard;
+    c->life = life_of(w);
     task_init(&c->task, w->loop,
         l->proxy_protocol ? &conn_step_proxy_protocol : conn_first_step(c),
         on_conn_end);
@@ -92,6 +98,7 @@ conn_free(struct conn *c)
         tx_free(c->tx);
     }
     pinned_close(c);
+    c->serve->free(c);
     wire_fini(&c->wire);
     if (c->leaf != NULL) {
         leaf_unref(c->leaf);
@@ -111,8 +118,7 @@ void
 conn_quit(struct conn *c, bool is_hard)
 {
     CHECK(c, CONN_MAGIC);
-    c->is_quitting = true;
-    c->must_close = c->must_close || is_hard;
+    c->life = is_hard || c->life == CONN_CLOSES ? CONN_CLOSES : CONN_LAST;
     task_wake(&c->task);
 }
 
@@ -121,7 +127,7 @@ conn_patience(const struct conn *c)
 {
     CHECK(c, CONN_MAGIC);
     double wait = worker_conf(c->worker)->client_header_timeout;
-    return c->must_close && wait > LAST_SECONDS ? LAST_SECONDS : wait;
+    return c->life == CONN_CLOSES && wait > LAST_SECONDS ? LAST_SECONDS : wait;
 }
 
 void

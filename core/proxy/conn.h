@@ -11,8 +11,9 @@
 #include "base/addr.h"
 #include "http/url.h"
 #include "net/tls_record.h"
-#include "wire/h1_side.h"
+#include "wire/wire.h"
 
+struct conn;
 struct worker;
 struct listen;
 struct pool_host;
@@ -22,10 +23,29 @@ struct leaf;
 struct head;
 struct hello;
 
-/* How the client's side of an exchange is written: one for each version. */
+/* What an exchange tells the client's side of its connection: one for each
+ * version. None of them frees or runs anything. The body is told of by the
+ * pump, which wakes its sink. */
 struct serve {
     /* Sends a 1xx head now, before the final one. */
     void (*interim)(struct tx *tx, const struct head *head);
+    /* The response's head is final. */
+    void (*head)(struct tx *tx);
+    /* What the client's time goes by has changed: its block, its slot. */
+    void (*deadline)(struct tx *tx);
+    /* The response cannot be completed; the client must see that. */
+    void (*reset)(struct tx *tx);
+    /* The last step of the exchange ran. */
+    void (*end)(struct tx *tx);
+    /* With the connection: frees c->serve_state, if there is one. */
+    void (*free)(struct conn *c);
+};
+
+/* How long it stays; only goes on. */
+enum conn_life {
+    CONN_STAYS, /* as long as the client wants and keepalive_requests allow */
+    CONN_LAST,  /* the worker drains: for one more request */
+    CONN_CLOSES /* ... now: behind the response under way */
 };
 
 struct conn {
@@ -42,27 +62,22 @@ struct conn {
     struct addr client;      /* a front end's own, where it names none */
     struct addr front_end;   /* that the socket is connected to */
     uint64_t id;             /* "*N" in logs */
-    struct h1_reader reader; /* serve_h1.c's, between exchanges */
+    void *serve_state;       /* the codec's own; NULL before its first step */
     struct tx *tx;           /* the exchange in progress */
     struct leaf *leaf;
     struct pool_host *pinned; /* pinned.c's; NULL: none */
-    struct h1_side *side;     /* serve_h1.c's, for the exchange */
     struct authority target;  /* of the tunnel */
     struct str sni;           /* the name of the handshake; in arena */
     unsigned requests;
-    unsigned long turn;    /* of the loop, in which the last exchange ended */
     struct turn lingering; /* of what is thrown away at the end */
     double since;          /* clock_mono() when this state began */
-    bool is_tunnel;        /* a CONNECT was answered: target holds */
-    bool is_passthrough;   /* ... and what is inside is not opened */
+    enum conn_life life;
+    bool is_tunnel;      /* a CONNECT was answered: target holds */
+    bool is_passthrough; /* ... and what is inside is not opened */
     bool has_sni;
     bool is_tls;         /* intercepted */
     bool is_misdirected; /* SNI and CONNECT disagree: 421 for all requests */
-    bool is_quitting;    /* the worker drains: one last request */
-    bool is_parked;
     bool has_client;     /* `client` is one */
-    bool is_half_closed; /* the client will say no more, and may yet read */
-    bool must_close;     /* after this response */
     void *module_state;  /* hook.c's block, behind this struct */
 };
 

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
-#include "proxy/coding.h"
 #include "proxy/conn.h"
 #include "proxy/parts.h"
+#include "proxy/tunnel.h"
 #include "proxy/tx.h"
 #include "proxy/worker.h"
 
@@ -20,6 +20,7 @@ enum hook {
     H_ACCEPT,
     H_CLOSE,
     H_TARGET,
+    H_TUNNEL,
     H_REQUEST,
     H_UPSTREAM,
     H_SEND,
@@ -29,6 +30,7 @@ enum hook {
     H_TRAILERS,
     H_LOG,
     H_SANDBOX_END,
+    H_TRANSCODER,
     HOOKS
 };
 
@@ -72,6 +74,7 @@ hooks_init(const struct module *const *list, unsigned n)
         hook_collect(H_ACCEPT, i, m->on_accept != NULL);
         hook_collect(H_CLOSE, i, m->on_close != NULL);
         hook_collect(H_TARGET, i, m->on_target != NULL);
+        hook_collect(H_TUNNEL, i, m->tunnel != NULL);
         hook_collect(H_REQUEST, i, m->on_request != NULL);
         hook_collect(H_UPSTREAM, i, m->on_upstream != NULL);
         hook_collect(H_SEND, i, m->on_send != NULL);
@@ -81,6 +84,7 @@ hooks_init(const struct module *const *list, unsigned n)
         hook_collect(H_TRAILERS, i, m->on_trailers != NULL);
         hook_collect(H_LOG, i, m->on_log != NULL);
         hook_collect(H_SANDBOX_END, i, m->on_sandbox_end != NULL);
+        hook_collect(H_TRANSCODER, i, m->transcoders != NULL);
         state_collect(LIFE_TX, i, m->tx_size);
         state_collect(LIFE_CONN, i, m->conn_size);
         state_collect(LIFE_WORKER, i, m->worker_size);
@@ -254,12 +258,22 @@ hooks_close(struct conn *c)
 }
 
 /* A build may lack the module that asks the rules: what nobody has judged does
- * not leave. A CONNECT alone sends nothing. */
+ * not leave. A CONNECT alone sends nothing, and may be shown its denial
+ * inside. */
 static bool
-may_leave(const struct target *t)
+was_judged(const struct target *t)
 {
-    return t->kind == T_CONNECT || t->tx == NULL ||
-           t->tx->decision.outcome == DECIDE_ALLOW;
+    const struct decision *d = t->tx != NULL ? &t->tx->decision : NULL;
+    return d == NULL || d->outcome == DECIDE_ALLOW ||
+           (t->kind == T_CONNECT && d->rule != 0);
+}
+
+/* The tunnel that this hello begins is passed through. */
+static bool
+may_pass(const struct target *t)
+{
+    return t->kind != T_SNI || t->tx == NULL ||
+           tunnel_may_pass(&t->tx->decision);
 }
 
 enum verdict
@@ -268,11 +282,34 @@ hooks_target(struct conn *c, const struct target *t, unsigned *at)
     struct subject s = { .conn = c, .target = t };
     CHECK(c, CONN_MAGIC);
     enum verdict v = hooks_ask(H_TARGET, &s, at);
-    if (v == V_NEXT && !may_leave(t)) {
+    if (v == V_NEXT && !was_judged(t)) {
         tx_fail(t->tx, FAULT_POLICY, "no module has judged the request");
         v = V_ABORT;
     }
-    return v;
+    return v == V_NEXT && !may_pass(t) ? tunnel_refuse(t->tx) : v;
+}
+
+enum tunnel
+hooks_tunnel(const struct conn *c, const struct decision *d)
+{
+    enum tunnel answer = TUNNEL_NEXT;
+    CHECK(c, CONN_MAGIC);
+    for (unsigned i = 0; i < hook_count[H_TUNNEL] && answer == TUNNEL_NEXT;
+         i++) {
+        answer = hook_module(H_TUNNEL, i)->tunnel(c, d);
+    }
+    return answer == TUNNEL_PASS && !tunnel_may_pass(d) ? TUNNEL_REFUSE
+                                                        : answer;
+}
+
+bool
+hooks_open_tunnels(void)
+{
+    bool is_any = false;
+    for (unsigned i = 0; i < modules_count; i++) {
+        is_any = is_any || modules[i]->tunnel != NULL;
+    }
+    return is_any;
 }
 
 enum verdict
@@ -370,9 +407,34 @@ add_request_filters(struct tx *tx)
     }
 }
 
+static bool
+has_name(const struct transcoder *t, struct str name)
+{
+    const char *const *n = t->names;
+    while (*n != NULL && !str_ieq(str_of(*n), name)) {
+        n++;
+    }
+    return *n != NULL;
+}
+
+const struct transcoder *
+hooks_transcoder(struct str name)
+{
+    for (unsigned i = 0; i < hook_count[H_TRANSCODER]; i++) {
+        const struct transcoder *t = hook_module(H_TRANSCODER, i)->transcoders;
+        for (; t->names != NULL; t++) {
+            if (has_name(t, name)) {
+                return t;
+            }
+        }
+    }
+    return NULL;
+}
+
 static void
 add_response_filters(struct tx *tx)
 {
+    const struct transcoder *t = tx->transcoder;
     bool only_looks = true;
     const struct filter *found[PUMP_STAGES_MAX];
     unsigned n = 0, first = PUMP_STAGES_MAX, last = PUMP_STAGES_MAX;
@@ -380,8 +442,7 @@ add_response_filters(struct tx *tx)
          i = next_filter(tx, false, i + 1)) {
         AN(n < LEN(found));
         found[n] = known[i]->response_body;
-        if (found[n]->flags & FILTER_IDENTITY &&
-            tx->coding != CODING_IDENTITY) {
+        if (found[n]->flags & FILTER_IDENTITY && t != NULL) {
             first = first < n ? first : n;
             last = n;
         }
@@ -393,12 +454,12 @@ add_response_filters(struct tx *tx)
     for (unsigned i = 0; i < n; i++) {
         if (i == first) {
             pump_add(&tx->xfer.down, tx, tx->xfer.arena,
-                only_looks ? &mask_read_filter : &gunzip_filter);
+                only_looks ? t->look : t->decode);
         }
         pump_add(&tx->xfer.down, tx, tx->xfer.arena, found[i]);
         if (i == last) {
             pump_add(&tx->xfer.down, tx, tx->xfer.arena,
-                only_looks ? &mask_write_filter : &gzip_filter);
+                only_looks ? t->leave : t->encode);
         }
     }
 }

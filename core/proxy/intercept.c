@@ -14,6 +14,7 @@
 #include "net/leaf.h"
 #include "net/tls.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/worker.h"
@@ -52,6 +53,7 @@ use_leaf(void *arg, struct ssl_st *ssl)
         case LEAF_DENIED:
             conn_log(c, LOG_WARN, "mint_rate exceeded for \"%.*s\"",
                 STR_ARG(c->sni));
+            finding(c, FINDING_MINT, c->sni, "mint_rate");
             return -1;
         case LEAF_FAILED:
             conn_log(
@@ -76,6 +78,7 @@ log_failure(const struct conn *c)
             "\"%.*s/%.*s.pem\" (%s, for \"%.*s\")",
             STR_ARG(id), STR_ARG(dir), STR_ARG(id), tls_error(c->wire.stream),
             STR_ARG(c->sni));
+        finding(c, FINDING_DISTRUST, c->sni, "ca");
         return;
     }
     conn_log(c, LOG_INFO, "client handshake for \"%.*s\" failed: %s",
@@ -177,6 +180,7 @@ conn_read_hello(struct conn *c, struct hello *h, struct authority *au,
 static const struct step *
 begin_tls(struct conn *c)
 {
+    AN(c->worker->leaves != NULL);
     struct tls_accept_args args = {
         .name = c->has_sni ? c->sni : STR_NONE, .use_cert = use_leaf, .arg = c
     };
@@ -204,6 +208,7 @@ run_intercept(struct task *t)
     if (c->is_misdirected) {
         conn_log(c, LOG_WARN, "SNI \"%.*s\" in a tunnel for \"%.*s\"",
             STR_ARG(c->sni), STR_ARG(c->target.host));
+        finding(c, FINDING_SNI, c->sni, "sni");
         return begin_tls(c);
     }
     unsigned at = 0;

@@ -1,5 +1,5 @@
 /*
- * See judge.h. Called by modules/policy.c, tx_upstream.c and
+ * See judge.h. Called by modules/host_match.c, upstream.c and
  * proc/explain_cmd.c.
  */
 

@@ -3,8 +3,8 @@
 /*
  * The decision (policy/decide.h) with what it needs of the proxy's own
  * configuration: `ports`, of the scope that the decision names; and what a
- * sandbox is told of the addresses behind the decision. For the policy module
- * and the exchange, and for weir -E, which tells of it.
+ * sandbox is told of the addresses behind the decision. For the host_match
+ * module and the exchange, and for weir -E, which tells of it.
  */
 
 #include "http/url.h"

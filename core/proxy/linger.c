@@ -10,34 +10,14 @@
 #include "proxy/proxy_conf.h"
 #include "proxy/worker.h"
 
-/* Reads what there is, of much a part in each turn: many clients send all of a
- * body before they look for an answer, however large it is. */
-static enum io
-waste_turn(struct conn *c)
-{
-    char waste[8192];
-    enum io r;
-    size_t got;
-    do {
-        got = 0;
-        r = stream_read(c->wire.stream, waste, sizeof waste, &got);
-    } while (r == IO_OK &&
-             !turn_spend(&c->lingering, &c->task, got, WIRE_DRAIN_BYTES));
-    return r;
-}
-
 static const struct step *
 run_linger(struct task *t)
 {
     struct conn *c = conn_of(t);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     AZ(c->tx);
-    enum io r = stream_flush(c->wire.stream, &c->wire.out);
-    if (r == IO_OK) {
-        stream_shutdown(c->wire.stream);
-        r = waste_turn(c);
-    }
-    if ((r != IO_OK && r != IO_AGAIN) || clock_mono() >= end) {
+    if (wire_linger(&c->wire, t, &c->lingering) != IO_AGAIN ||
+        clock_mono() >= end) {
         return &task_end;
     }
     task_wait(t, end, NULL, NULL);

@@ -12,7 +12,7 @@ enum part {
     PART_PROXY,   /* proxy/proxy_conf.c */
     PART_CLASS,   /* policy/class.c: sandbox_class, the who-chain's policy */
     PART_SANDBOX, /* sandbox/sandbox_conf.c: sandbox */
-    PART_BLOCK,   /* policy/block.c: host, handler, location, allow, deny */
+    PART_BLOCK,   /* policy/block.c: handler, allow, deny, return, … */
     PART_SECRET,  /* policy/policy_secret_conf.c */
     PART_ROOMS    /* the first module's */
 };

@@ -10,6 +10,7 @@
 #include "net/server_hello.h"
 #include "net/tls_record.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/tx.h"
 #include "proxy/upstream.h"
@@ -51,6 +52,7 @@ hello_refusal(
     if (authority_eq(au, &c->target)) {
         return NULL;
     }
+    finding(c, FINDING_SNI, au->host, "sni");
     return h->has_ech ? &ech : &other;
 }
 
@@ -151,8 +153,7 @@ on_server_bytes(void *state, struct bufq *in, struct bufq *out, enum need need)
     struct passthrough *b = *(struct passthrough **)state;
     while (b->answer.answer == SERVER_UNKNOWN && !bufq_is_empty(in) &&
            !bufq_is_full(out)) {
-        struct str bytes = bufq_peek(in);
-        bytes.n = bytes.n < bufq_room(out) ? bytes.n : bufq_room(out);
+        struct str bytes = bufq_peek_for(in, out);
         enum server_answer answer = server_hello_read(&b->answer, bytes);
         b->is_over = b->is_over || answer == SERVER_HELLO;
         size_t n = bufq_move(out, in, bytes.n);
@@ -221,7 +222,7 @@ run_passthrough(struct task *t)
     }
     c->tx = target.tx = passthrough_tx(c);
     if (!is_allowed(c, c->tx, &h, &target)) {
-        c->tx->is_client_done = true;
+        c->tx->client = TX_CLIENT_DONE; /* an alert is not the tx's */
         c->tx->xfer.task.step = &tx_step_done;
     }
     task_wake(&c->tx->xfer.task);
@@ -242,7 +243,8 @@ const struct step *
 passthrough_end(struct conn *c)
 {
     struct tx *tx = c->tx;
-    bool is_waiting = tx->xfer.response.status != 200 && !tx->is_client_gone;
+    bool is_waiting =
+        tx->xfer.response.status != 200 && tx->client != TX_CLIENT_GONE;
     enum tls_alert alert = alert_of(tx);
     c->tx = NULL;
     tx_free(tx);

@@ -136,18 +136,6 @@ set_head_size(struct bind *b, const struct directive *d, void *field)
                STR_ARG(d->name.text));
 }
 
-static bool
-set_level(struct bind *b, const struct directive *d, void *field)
-{
-    unsigned *n = field;
-    if (!set_uint(b, d, n)) {
-        return false;
-    }
-    return (*n >= 1 && *n <= 9) ||
-           conf_error(b, &d->args[0], "\"%.*s\" must be 1 to 9",
-               STR_ARG(d->name.text));
-}
-
 /* The peer that died is found in two minutes. */
 #define KEEPALIVE_DEFAULT                                                      \
     {                                                                          \
@@ -262,9 +250,6 @@ static const struct cmd proxy_cmds[] = {
         set_resolver),
     CMD_LISTED("resolve", CONF_EGRESS, 2, 33, P, names, struct static_names,
         set_resolve),
-    CMD("leaf_cache", CONF_EGRESS, 1, 1, P, leaf_cache, unsigned, set_count),
-    CMD("mint_rate", CONF_EGRESS, 1, 1, P, mint_rate, unsigned, set_count),
-    CMD_FLAG("deny_inside", CONF_EGRESS, P, deny_inside),
     CMD("deny_message", CONF_WHO | CONF_WHERE, 1, 1, P, deny_message,
         struct value *, deny_message_set),
     CMD("so_keepalive", CONF_EGRESS, 1, 1, P, so_keepalive,
@@ -279,11 +264,7 @@ static const struct cmd proxy_cmds[] = {
         set_time_or_off),
     CMD_SECONDS(
         "proxy_keepalive_timeout", CONF_WHERE, P, proxy_keepalive_timeout),
-    CMD_UINT("gunzip_ratio", CONF_WHERE, P, gunzip_ratio),
-    CMD("gzip_comp_level", CONF_WHERE, 1, 1, P, gzip_comp_level, unsigned,
-        set_level),
     CMD_FLAG("via", CONF_WHERE, P, via),
-    CMD_FLAG("intercept", CONF_HOST, P, intercept),
     CMD("ports", CONF_EGRESS | CONF_HOST, 1, 255, P, ports, struct port_list,
         set_ports),
     CMD_LISTED("allow_address", CONF_EGRESS | CONF_HOST, 1, 255, P,
@@ -310,8 +291,6 @@ static const struct proxy_conf proxy_defaults = {
     .lingering_time = 5,
     .keepalive_requests = 1000,
     .client_header_buffer_size = 32 * 1024,
-    .leaf_cache = 10000,
-    .mint_rate = 1000,
     .so_keepalive = KEEPALIVE_DEFAULT,
     .client_body_timeout = 60,
     .send_timeout = 60,
@@ -320,9 +299,6 @@ static const struct proxy_conf proxy_defaults = {
     .proxy_header_timeout = -1,
     .proxy_read_timeout = 60,
     .proxy_keepalive_timeout = 60,
-    .gunzip_ratio = 1000,
-    .gzip_comp_level = 1,
-    .intercept = true,
     .ports = { default_ports, LEN(default_ports) },
     .proxy_ssl = { .versions = TLS_ANY, .depth = TLS_DEPTH_MAX },
 };
@@ -349,25 +325,6 @@ proxy_free_tls(void *tls)
     tls_client_free(tls);
 }
 
-/* weir sees nothing inside a passthrough tunnel: no rule or secret can hold
- * there. */
-static int
-proxy_check_passthrough(struct conf *c, const struct scope *s)
-{
-    const struct block *b = block_of(s);
-    const char *what = b->uses_secret              ? "a secret"
-                       : s->children != NULL       ? "a location"
-                       : b->conf->methods.n != 0   ? "methods"
-                       : b->conf->return_code != 0 ? "return"
-                       : b->has_proxy_pass         ? "proxy_pass"
-                                                   : NULL;
-    if (what == NULL) {
-        return 0;
-    }
-    return conf_fail(c, &s->directive->name,
-        "%s cannot be used with \"intercept off\"", what);
-}
-
 static bool
 make_tls(struct conf *c, struct proxy_conf *p, char *err, size_t err_size)
 {
@@ -391,10 +348,6 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     bool ok = true;
     if (!(s->context & CONF_WHERE)) {
         return 0;
-    }
-    if (s->context == CONF_HOST && !p->intercept &&
-        proxy_check_passthrough(c, s) != 0) {
-        return -1;
     }
     if (s->context == CONF_EGRESS && !c->is_look) {
         struct str dir = conf_path(c, STR("html"));

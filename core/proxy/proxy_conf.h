@@ -56,9 +56,6 @@ struct proxy_conf {
     struct pages *pages;
     struct addr_list resolver; /* empty: the system's */
     struct static_names names;
-    unsigned leaf_cache; /* leaves a worker keeps */
-    unsigned mint_rate;  /* never-seen names a sandbox may ask for a second */
-    bool deny_inside;
     struct tcp_keepalive so_keepalive; /* of clients and of origins */
 
     /* where and who */
@@ -75,10 +72,7 @@ struct proxy_conf {
     double proxy_read_timeout;     /* between two reads of a body;
                                       TASK_NEVER: off */
     double proxy_keepalive_timeout;
-    unsigned gunzip_ratio;    /* bytes out of each in; 0: no limit */
-    unsigned gzip_comp_level; /* 1 to 9 */
     bool via;
-    bool intercept; /* host: off makes a passthrough tunnel */
     struct port_list ports;
     struct cidr_list allow_address;
     const struct upstream_proxy *upstream_proxy; /* NULL: directly */

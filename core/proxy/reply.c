@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "http/head.h"
+#include "http/reason.h"
 #include "policy/policy.h"
 #include "proxy/advice.h"
 #include "proxy/conn.h"
@@ -19,53 +20,6 @@
 /* A page that is larger becomes plain text. */
 #define BODY_MAX 16384
 
-static const struct {
-    unsigned status;
-    const char *reason;
-} reasons[] = {
-    { 200, "OK" },
-    { 201, "Created" },
-    { 202, "Accepted" },
-    { 204, "No Content" },
-    { 301, "Moved Permanently" },
-    { 302, "Found" },
-    { 303, "See Other" },
-    { 304, "Not Modified" },
-    { 307, "Temporary Redirect" },
-    { 308, "Permanent Redirect" },
-    { 400, "Bad Request" },
-    { 401, "Unauthorized" },
-    { 403, "Forbidden" },
-    { 404, "Not Found" },
-    { 405, "Method Not Allowed" },
-    { 407, "Proxy Authentication Required" },
-    { 408, "Request Timeout" },
-    { 410, "Gone" },
-    { 413, "Content Too Large" },
-    { 414, "URI Too Long" },
-    { 421, "Misdirected Request" },
-    { 429, "Too Many Requests" },
-    { 431, "Request Header Fields Too Large" },
-    { 451, "Unavailable For Legal Reasons" },
-    { 500, "Internal Server Error" },
-    { 501, "Not Implemented" },
-    { 502, "Bad Gateway" },
-    { 503, "Service Unavailable" },
-    { 504, "Gateway Timeout" },
-    { 505, "HTTP Version Not Supported" },
-};
-
-struct str
-reply_reason(unsigned status)
-{
-    for (size_t i = 0; i < LEN(reasons); i++) {
-        if (reasons[i].status == status) {
-            return str_of(reasons[i].reason);
-        }
-    }
-    return STR("Unknown");
-}
-
 /* Empties what the origin may have set and begins weir's own response. */
 static struct head *
 reply_begin(struct tx *tx, unsigned status)
@@ -73,7 +27,7 @@ reply_begin(struct tx *tx, unsigned status)
     struct head *h = &tx->xfer.response;
     head_init(h, tx->xfer.arena);
     h->status = status;
-    h->reason = reply_reason(status);
+    h->reason = reason_of(status);
     h->minor = 1;
     head_add(h, STR("Server"), STR("weir"));
     head_add(h, STR("Date"), arena_dup(tx->xfer.arena, clock_http()));
@@ -84,8 +38,9 @@ static void
 reply_end(struct tx *tx, struct str body)
 {
     struct head *h = &tx->xfer.response;
+    struct task *sink = tx->xfer.down.sink;
     pump_fini(&tx->xfer.down);
-    pump_init(&tx->xfer.down, NULL, &tx->conn->task);
+    pump_init(&tx->xfer.down, NULL, sink);
     h->body = BODY_LENGTH;
     h->length = body.n;
     bufq_append(pump_in(&tx->xfer.down), body);

@@ -29,6 +29,3 @@ void tx_reply(struct tx *tx, const struct reply *r);
 
 /* `return CODE [TEXT]`: a bare answer without an error. */
 void tx_reply_text(struct tx *tx, unsigned status, struct str text);
-
-/* The reason phrase of a status, "Unknown" for one that is not known. */
-struct str reply_reason(unsigned status);

@@ -1,5 +1,5 @@
 /*
- * See route.h. Called by tx_request.c and tx_upstream.c, by the proxy_pass
+ * See route.h. Called by tx_request.c and upstream.c, by the proxy_pass
  * module, and by proc/explain_cmd.c.
  */
 

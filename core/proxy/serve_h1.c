@@ -8,6 +8,7 @@
 #include "proxy/conn.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "http/auth.h"
 #include "net/tcp.h"
 #include "proxy/listen.h"
@@ -24,7 +25,44 @@
 /* How often a client is looked after that cannot be read from. */
 #define LOOK_EVERY 0.25
 
+/* Of the connection. `side` is there with c->tx: while an exchange goes on. */
+struct serve_h1 {
+    struct h1_reader reader; /* between exchanges */
+    struct h1_side *side;    /* in the tx's arena; NULL: none goes on */
+    unsigned long turn;      /* of the loop, in which the last one ended */
+    bool is_parked;          /* idle, without buffers */
+    bool is_half_closed;     /* the client says no more, and may yet read */
+};
+
 static const struct step step_head, step_exchange, step_drain;
+
+static struct serve_h1 *
+h1_of(struct conn *c)
+{
+    if (c->serve_state == NULL) {
+        c->serve_state = xcalloc(sizeof(struct serve_h1));
+    }
+    AN(c->serve == &serve_h1);
+    return c->serve_state;
+}
+
+static bool
+is_half_closed(const struct conn *c)
+{
+    const struct serve_h1 *h1 = c->serve_state;
+    AN(c->serve == &serve_h1 && h1 != NULL);
+    return h1->is_half_closed;
+}
+
+/* While an exchange goes on. */
+static struct h1_side *
+side_of(struct conn *c)
+{
+    struct h1_side *side = h1_of(c)->side;
+    CHECK(c->tx, TX_MAGIC);
+    AN(side != NULL && side->xfer == &c->tx->xfer);
+    return side;
+}
 
 static const struct step *
 wait_until(struct conn *c, double deadline)
@@ -39,9 +77,10 @@ wait_until(struct conn *c, double deadline)
 static const struct step *
 begin_head(struct conn *c)
 {
-    c->is_parked = false;
+    struct serve_h1 *h1 = h1_of(c);
+    h1->is_parked = false;
     c->since = clock_mono();
-    if (c->turn == c->task.loop->turns) {
+    if (h1->turn == c->task.loop->turns) {
         task_yield(&c->task);
         return wait_until(c, TASK_NEVER);
     }
@@ -53,7 +92,9 @@ static double
 idle_seconds(const struct conn *c)
 {
     if (c->requests != 0) {
-        return c->must_close ? 0 : worker_conf(c->worker)->keepalive_timeout;
+        return c->life == CONN_CLOSES
+                   ? 0
+                   : worker_conf(c->worker)->keepalive_timeout;
     }
     return conn_patience(c);
 }
@@ -63,7 +104,9 @@ static const struct step *
 run_idle(struct task *t)
 {
     struct conn *c = conn_of(t);
+    struct serve_h1 *h1 = h1_of(c);
     double wait = idle_seconds(c);
+    AZ(c->tx != NULL || h1->side != NULL);
     enum io r = c->wire.in.n != 0 ? IO_OK : wire_fill(&c->wire, c->wire.in.max);
     if (r == IO_OK) {
         return begin_head(c);
@@ -71,12 +114,12 @@ run_idle(struct task *t)
     if (r != IO_AGAIN || clock_mono() >= c->since + wait) {
         return &task_end;
     }
-    if (!c->is_parked && clock_mono() >= c->since + PARK_AFTER) {
+    if (!h1->is_parked && clock_mono() >= c->since + PARK_AFTER) {
         buf_fini(&c->wire.in);
         stream_park(c->wire.stream);
-        c->is_parked = true;
+        h1->is_parked = true;
     }
-    double park = c->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
+    double park = h1->is_parked ? TASK_NEVER : c->since + PARK_AFTER;
     double end = c->since + wait;
     return wait_until(c, park < end ? park : end);
 }
@@ -85,7 +128,7 @@ static const struct step *
 begin_tx(struct conn *c, struct tx *tx)
 {
     AZ(c->tx);
-    c->side = h1_side_new(&tx->xfer, &c->wire);
+    h1_of(c)->side = h1_side_new(&tx->xfer, &c->wire);
     c->tx = tx;
     c->requests++;
     task_wake(&tx->xfer.task);
@@ -107,7 +150,7 @@ refuse_head(struct conn *c, struct tx *tx, unsigned status, const char *why)
     tx->xfer.task.step = &tx_step_reply;
     buf_clear(&c->wire.in);
     const struct step *next = begin_tx(c, tx);
-    c->side->is_refused = true;
+    side_of(c)->is_refused = true;
     return next;
 }
 
@@ -125,8 +168,8 @@ take_head(struct conn *c, size_t n)
     struct h1_error err = { 0 };
     tx->t_start = c->since;
     tx->head_bytes_in = n;
-    if (h1_reader_take(&c->reader, &c->wire, n, c->is_tls ? 443 : 80, &tx->xfer,
-            &err) != 0) {
+    if (h1_reader_take(&h1_of(c)->reader, &c->wire, n, c->is_tls ? 443 : 80,
+            &tx->xfer, &err) != 0) {
         return refuse_head(c, tx, err.status, err.text);
     }
     return begin_tx(c, tx);
@@ -140,7 +183,8 @@ run_head(struct task *t)
     double deadline = c->since + pc->client_header_timeout;
     struct h1_error err = { 0 };
     size_t n = 0;
-    switch (h1_reader_run(&c->reader, &c->wire, &n, &err)) {
+    AZ(c->tx);
+    switch (h1_reader_run(&h1_of(c)->reader, &c->wire, &n, &err)) {
     case H1_READ_HEAD:
         return take_head(c, n);
     case H1_READ_NONE:
@@ -171,12 +215,12 @@ has_tls(const struct conn *c)
 static void
 watch_client(struct conn *c, struct h1_side *side)
 {
-    enum io r = c->is_half_closed ? IO_AGAIN : IO_OK;
+    enum io r = is_half_closed(c) ? IO_AGAIN : IO_OK;
     while (r == IO_OK) { /* to the last: nobody calls for what was left */
         r = wire_fill(&c->wire, c->wire.in.max);
     }
     if (r == IO_EOF && !has_tls(c)) {
-        c->is_half_closed = true;
+        h1_of(c)->is_half_closed = true;
         side->progress = clock_mono();
     } else if (r != IO_AGAIN) {
         tx_client_gone(c->tx, STR("client closed the connection"));
@@ -231,7 +275,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     if (!bufq_is_empty(&c->wire.out)) {
         return side->progress + pc->send_timeout;
     }
-    if (c->is_half_closed) {
+    if (is_half_closed(c)) {
         return side->progress + pc->lingering_time;
     }
     if (!side->is_body_done && !c->tx->xfer.up.is_stopped &&
@@ -259,8 +303,8 @@ exchange_expired(struct conn *c, struct h1_side *side)
 {
     struct tx *tx = c->tx;
     bool is_stuck = !bufq_is_empty(&c->wire.out);
-    if (is_stuck || c->is_half_closed || side->is_head_written) {
-        tx_client_gone(tx, c->is_half_closed && !is_stuck
+    if (is_stuck || is_half_closed(c) || side->is_head_written) {
+        tx_client_gone(tx, is_half_closed(c) && !is_stuck
                                ? STR("client closed the connection")
                                : STR("client timed out"));
         return;
@@ -310,10 +354,10 @@ is_handshake(const struct tx *tx)
 static void
 decide_close(const struct conn *c, struct tx *tx)
 {
-    bool is_last = c->is_quitting ||
+    bool is_last = c->life != CONN_STAYS ||
                    c->requests >= worker_conf(c->worker)->keepalive_requests;
     if (!tx->xfer.is_tunnel_open &&
-        (c->must_close || (is_last && !is_handshake(tx)))) {
+        (c->life == CONN_CLOSES || (is_last && !is_handshake(tx)))) {
         tx->xfer.must_close = true;
     }
 }
@@ -353,11 +397,11 @@ end_tx(struct conn *c, const struct h1_side *side)
         tcp_abort_on_close(c->wire.stream);
     }
     bool may_send_more = !side->is_body_done || side->is_refused;
-    c->side = NULL;
+    h1_of(c)->side = NULL;
     c->tx = NULL;
     tx_free(tx);
     c->since = clock_mono();
-    c->turn = c->task.loop->turns;
+    h1_of(c)->turn = c->task.loop->turns;
     if (is_tunnel) {
         return &conn_step_sniff;
     }
@@ -372,7 +416,7 @@ run_exchange(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
-    struct h1_side *side = c->side;
+    struct h1_side *side = side_of(c);
     if (tx->is_over) {
         return end_tx(c, side);
     }
@@ -382,13 +426,13 @@ run_exchange(struct task *t)
     }
     if (!side->is_body_done && tx->body_fault == 0) {
         feed(c, side);
-    } else if (side->is_body_done && !tx->is_client_done) {
+    } else if (side->is_body_done && tx->client == TX_CLIENT_THERE) {
         watch_client(c, side);
     }
     if (has_left_out_of_sight(c, side)) {
         tx_client_gone(tx, STR("client closed the connection"));
     }
-    if (tx->is_client_done) {
+    if (tx->client != TX_CLIENT_THERE) {
         return wait_until(c, TASK_NEVER);
     }
     enum io r = write_response(c, side);
@@ -402,7 +446,7 @@ run_exchange(struct task *t)
         park_client(c, side);
     }
     return wait_until(
-        c, tx->is_client_done ? TASK_NEVER : exchange_wake(c, side));
+        c, tx->client != TX_CLIENT_THERE ? TASK_NEVER : exchange_wake(c, side));
 }
 
 /* The rest of a request that was answered before its end; what follows it is
@@ -411,7 +455,7 @@ static const struct step *
 run_drain(struct task *t)
 {
     struct conn *c = conn_of(t);
-    struct h1_side *side = c->side;
+    struct h1_side *side = side_of(c);
     double end = c->since + worker_conf(c->worker)->lingering_time;
     enum io r = h1_side_drain(side);
     if (side->is_body_done) {
@@ -431,7 +475,26 @@ h1_interim(struct tx *tx, const struct head *head)
     task_wake(&c->task);
 }
 
-const struct serve serve_h1 = { h1_interim };
+/* One exchange at a time: the connection's task looks what it is. */
+static void
+h1_wake(struct tx *tx)
+{
+    task_wake(&tx->conn->task);
+}
+
+static void
+h1_free(struct conn *c)
+{
+    xfree(c->serve_state);
+    c->serve_state = NULL;
+}
+
+const struct serve serve_h1 = { .interim = h1_interim,
+    .head = h1_wake,
+    .deadline = h1_wake,
+    .reset = h1_wake,
+    .end = h1_wake,
+    .free = h1_free };
 
 const struct step conn_step_serve = { "conn: idle", run_idle };
 static const struct step step_head = { "conn: head", run_head };

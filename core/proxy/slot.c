@@ -129,7 +129,7 @@ line_look(struct slots *s, struct slot_line *line)
     struct ledger_record *r = ledger_lock(s->ledger, line->index, line->serial);
     if (r != NULL) {
         line_collect(s, line, r, &wakes);
-        ledger_unlock(s->ledger, r, &wakes);
+        ledger_unlock(s->ledger, line->index, &wakes);
     }
     line_end(s, line);
 }
@@ -195,8 +195,7 @@ wait_in_line(struct slots *s, struct slot *slot, const struct slot_ask *ask)
 static struct ledger_slot_limits
 limits_of(const struct slot_ask *ask)
 {
-    return (
-        struct ledger_slot_limits){ ask->limit, ask->generation, ask->queue };
+    return (struct ledger_slot_limits){ ask->limit, ask->revision, ask->queue };
 }
 
 void
@@ -215,7 +214,7 @@ slots_set_limit(struct slots *s, const struct slot_ask *ask)
     struct slot_line *line = line_find(s, ask->index, ask->serial);
     ledger_slot_limit(r, &limits, &wakes);
     line_collect(s, line, r, &wakes);
-    ledger_unlock(s->ledger, r, &wakes);
+    ledger_unlock(s->ledger, ask->index, &wakes);
     line_end(s, line);
 }
 
@@ -247,7 +246,7 @@ slot_acquire(struct slots *s, struct slot *slot, const struct slot_ask *ask)
     }
     struct slot_line *line = line_find(s, ask->index, ask->serial);
     line_collect(s, line, r, &wakes);
-    ledger_unlock(s->ledger, r, &wakes);
+    ledger_unlock(s->ledger, ask->index, &wakes);
     line_end(s, line);
     return slot->state != SLOT_NONE;
 }
@@ -272,7 +271,7 @@ slot_release(struct slot *slot)
             ledger_slot_give(r, ledger_row(s->ledger), &wakes);
             line_collect(s, line, r, &wakes);
         }
-        ledger_unlock(s->ledger, r, &wakes);
+        ledger_unlock(s->ledger, slot->index, &wakes);
     }
     list_del(&slot->node);
     slot->state = SLOT_NONE;

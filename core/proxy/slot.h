@@ -31,8 +31,8 @@ struct slot {
 struct slot_ask {
     uint64_t serial; /* of the sandbox */
     unsigned index;
-    unsigned limit;      /* slots of that sandbox, 1 to LEDGER_SLOTS_MAX */
-    uint32_t generation; /* of the configuration that says so */
+    unsigned limit;    /* slots of that sandbox, 1 to LEDGER_SLOTS_MAX */
+    uint64_t revision; /* that says so: worker_revision() */
     unsigned queue;    /* how many of its requests may wait, over all workers */
     struct task *task; /* woken when the slot is held after all */
 };
@@ -42,7 +42,7 @@ struct slots *slots_new(struct loop *loop, struct ledger *ledger);
 void slots_free(struct slots *s); /* no slot is held, none waits */
 
 /* The limit of `ask` alone, at once for those that wait in any worker; of an
- * older generation than another's it changes nothing. */
+ * older revision than another's it changes nothing. */
 void slots_set_limit(struct slots *s, const struct slot_ask *ask);
 
 /* slot->state is SLOT_HELD at once, or SLOT_WAITS. False: the queue is full. */

@@ -9,6 +9,18 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/tls_record.h"
+#include "proxy/worker.h"
+
+/* TLS that nothing here can open is passed through, if it may be. */
+static const struct step *
+step_for(struct conn *c)
+{
+    bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
+    c->is_passthrough |= is_tls && c->worker->leaves == NULL;
+    return c->is_passthrough ? &conn_step_passthrough
+           : is_tls          ? &conn_step_intercept
+                             : &conn_step_serve;
+}
 
 static const struct step *
 run_sniff(struct task *t)
@@ -16,12 +28,8 @@ run_sniff(struct task *t)
     struct conn *c = conn_of(t);
     double deadline = c->since + conn_patience(c);
     enum io r = c->wire.in.n == 0 ? wire_fill(&c->wire, c->wire.in.max) : IO_OK;
-    if (r == IO_OK && c->is_passthrough) {
-        return &conn_step_passthrough;
-    }
     if (r == IO_OK) {
-        bool is_tls = (unsigned char)c->wire.in.p[0] == TLS_RECORD_HANDSHAKE;
-        return is_tls ? &conn_step_intercept : &conn_step_serve;
+        return step_for(c);
     }
     if (r != IO_AGAIN || clock_mono() >= deadline) {
         conn_log(c, LOG_INFO, "tunnel closed before its first byte");

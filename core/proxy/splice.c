@@ -1,6 +1,6 @@
 /*
  * Both sides of a spliced exchange. The client's steps follow serve_h1.c or
- * passthrough.c, the exchange's follow tx_response.c or tx_upstream.c.
+ * passthrough.c, the exchange's follow tx_response.c or upstream.c.
  */
 
 #include "proxy/splice.h"
@@ -13,6 +13,17 @@
 #include "proxy/upstream.h"
 #include "proxy/worker.h"
 #include "wire/peer.h"
+
+/* What was read of an end before it was spliced goes first. */
+static void
+take_read(struct wire *w, struct pump *p)
+{
+    if (w->in.n != 0) {
+        bufq_append(pump_in(p), buf_str(&w->in));
+        pump_filled(p, w->in.n);
+    }
+    buf_fini(&w->in);
+}
 
 /* The end that a pump comes from: its bytes as they are, as far as there is
  * room, then its end. False when it broke off. */
@@ -96,7 +107,7 @@ run_client(struct task *t)
     if (tx->is_over) {
         return tx->passthrough != NULL ? passthrough_end(c) : &task_end;
     }
-    if (tx->is_client_done) {
+    if (tx->client != TX_CLIENT_THERE) {
         task_wait(t, TASK_NEVER, NULL, NULL);
         return TASK_WAIT;
     }
@@ -148,7 +159,7 @@ run_origin(struct task *t)
 {
     struct tx *tx = tx_of(t);
     struct peer *p = tx->peer;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (!take_in(&p->wire, &tx->xfer.down, t) ||
@@ -175,31 +186,23 @@ void
 splice_begin(struct tx *tx)
 {
     struct conn *c = tx->conn;
-    struct peer *p = tx->peer;
+    AN(tx->peer != NULL);
     tx->xfer.is_upgraded = true;
     tx->xfer.must_close = true;
     pump_fini(&tx->xfer.up);
     pump_init(&tx->xfer.up, &c->task, &tx->xfer.task);
-    if (p->wire.in.n != 0) {
-        bufq_append(pump_in(&tx->xfer.down), buf_str(&p->wire.in));
-        pump_filled(&tx->xfer.down, p->wire.in.n);
-    }
-    buf_fini(&p->wire.in);
+    take_read(&tx->peer->wire, &tx->xfer.down);
 }
 
 static const struct step step_client = { "conn: spliced", run_client };
 
-/* The client's bytes that are here already go first. */
 static const struct step *
 run_splice(struct task *t)
 {
     struct conn *c = conn_of(t);
     struct tx *tx = c->tx;
-    if (c->wire.in.n != 0) {
-        bufq_append(pump_in(&tx->xfer.up), buf_str(&c->wire.in));
-        pump_filled(&tx->xfer.up, c->wire.in.n);
-    }
-    buf_fini(&c->wire.in);
+    CHECK(tx, TX_MAGIC);
+    take_read(&c->wire, &tx->xfer.up);
     return &step_client;
 }
 

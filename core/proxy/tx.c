@@ -22,7 +22,7 @@ on_tx_end(struct task *t)
 {
     struct tx *tx = tx_of(t);
     tx->is_over = true;
-    task_wake(&tx->conn->task);
+    tx->conn->serve->end(tx);
 }
 
 struct tx *
@@ -71,7 +71,8 @@ void
 tx_client_done(struct tx *tx)
 {
     CHECK(tx, TX_MAGIC);
-    tx->is_client_done = true;
+    AN(tx->client == TX_CLIENT_THERE);
+    tx->client = TX_CLIENT_DONE;
     task_wake(&tx->xfer.task);
 }
 
@@ -79,11 +80,10 @@ void
 tx_client_gone(struct tx *tx, struct str cause)
 {
     CHECK(tx, TX_MAGIC);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return;
     }
-    tx->is_client_gone = true;
-    tx->is_client_done = true;
+    tx->client = TX_CLIENT_GONE;
     tx_fail(tx, FAULT_CLIENT, "%.*s", STR_ARG(cause));
     task_wake(&tx->xfer.task);
 }
@@ -152,6 +152,13 @@ tx_client_at_fault(struct tx *tx, unsigned status)
     tx->body_fault = status;
     tx->xfer.must_close = true;
     task_wake(&tx->xfer.task);
+}
+
+void
+tx_deadline_changed(struct tx *tx)
+{
+    CHECK(tx, TX_MAGIC);
+    tx->conn->serve->deadline(tx);
 }
 
 const struct step *

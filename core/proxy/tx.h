@@ -2,7 +2,7 @@
 
 /*
  * An exchange: one request and its response, from the parsed head to the log
- * line. A task with a step for each stage (tx_request.c, tx_upstream.c,
+ * line. A task with a step for each stage (tx_request.c, upstream.c,
  * tx_response.c) and two pumps. It knows nothing of HTTP versions: the conn's
  * serve_* and the peer's up_* codecs fill and drain the same heads and pumps.
  *
@@ -11,7 +11,6 @@
  */
 
 #include "base/addr.h"
-#include "http/gzip.h"
 #include "policy/decide.h"
 #include "proxy/route.h"
 #include "wire/xfer.h"
@@ -20,12 +19,12 @@ struct passthrough;
 struct conn;
 struct peer;
 struct dial;
-struct gzip_mask;
 struct scope;
 struct policy;
 struct sandbox;
 struct pool_host;
 struct reply;
+struct transcoder;
 struct upstream_proxy;
 
 /* Where a failure lies; for the log. */
@@ -37,6 +36,13 @@ enum tx_fault {
     FAULT_OWN
 };
 
+/* What the conn has still to do for it; only goes on. */
+enum tx_client {
+    TX_CLIENT_THERE, /* it reads and writes */
+    TX_CLIENT_DONE,  /* nothing: the client has all that it gets */
+    TX_CLIENT_GONE   /* nothing: the client has left; why is in `cause` */
+};
+
 struct tx {
     unsigned magic;
     struct xfer xfer; /* the tx lies in its arena */
@@ -45,10 +51,10 @@ struct tx {
     struct policy *policy;   /* that it was decided under: tx_policy.h */
     uint64_t id;
 
-    enum coding coding;          /* that a filter of `down` wants undone */
-    struct gzip_mask *gzip_mask; /* of the stages around it, or NULL */
-    bool needs_whole;            /* FILTER_LOOKS must see all of `down` */
-    struct authority authority;  /* canonical; where the client wants to go */
+    const struct transcoder *transcoder; /* whose coding a filter of `down`
+                                            wants undone; NULL: none */
+    bool needs_whole;           /* FILTER_LOOKS must see all of `down` */
+    struct authority authority; /* canonical; where the client wants to go */
     struct str path;  /* as the rules see it; route.path is what is sent */
     struct str query; /* without '?'; p NULL: none */
 
@@ -68,8 +74,7 @@ struct tx {
 
     /* for the conn */
     bool is_passthrough; /* the tunnel that it opens, or that it carries */
-    bool is_client_done; /* the conn has written all, or gave up */
-    bool is_client_gone; /* ... gave up: why is in `cause` */
+    enum tx_client client;
     unsigned body_fault; /* its body is at fault: 400, 408 late, 413 */
     const struct reply *body_reply; /* why a filter gave up on it; static, or
                                        in the arena; NULL: it does not say */
@@ -126,6 +131,9 @@ void tx_client_gone(struct tx *tx, struct str cause);
  * it has begun to. */
 void tx_client_at_fault(struct tx *tx, unsigned status);
 
+/* What the client's time goes by has changed: its block, or it has a slot. */
+void tx_deadline_changed(struct tx *tx);
+
 /* A hook's V_ABORT, or a response that breaks off: nothing more is said to the
  * client, and its connection ends. Returns the step. */
 must_check const struct step *tx_break(struct tx *tx);
@@ -159,10 +167,10 @@ const void *tx_who(const struct tx *tx, unsigned part);
 extern const struct step tx_step_target;   /* tx_request.c */
 extern const struct step tx_step_request;  /* tx_request.c */
 extern const struct step tx_step_hold;     /* tx_body.c: until a length */
-extern const struct step tx_step_upstream; /* tx_upstream.c: connects, sends,
+extern const struct step tx_step_upstream; /* upstream.c: connects, sends,
                                               until the response's head */
 extern const struct step
-    tx_step_passthrough; /* tx_upstream.c: a passthrough tunnel's */
+    tx_step_passthrough; /* upstream.c: a passthrough tunnel's */
 extern const struct step tx_step_splice;   /* splice.c */
 extern const struct step tx_step_response; /* tx_response.c */
 extern const struct step tx_step_body;     /* tx_response.c */

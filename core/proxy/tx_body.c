@@ -85,7 +85,7 @@ static const struct step *
 run_hold(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (may_hold(tx)) {

@@ -62,9 +62,7 @@ run_look(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
     struct tx_look *l = state;
     while (!l->is_over && !bufq_is_empty(in) && !bufq_is_full(out)) {
-        struct str run = bufq_peek(in);
-        size_t room = bufq_room(out);
-        run.n = run.n < room ? run.n : room;
+        struct str run = bufq_peek_for(in, out);
         tx_look_at(l, run);
         size_t moved = bufq_move(out, in, run.n);
         AN(moved == run.n);

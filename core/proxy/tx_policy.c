@@ -1,5 +1,5 @@
 /*
- * See tx_policy.h. Called by tx.c and the identify module, by tx_upstream.c,
+ * See tx_policy.h. Called by tx.c and the identify module, by upstream.c,
  * and by worker_sandbox.c for what runs.
  */
 

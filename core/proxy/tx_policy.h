@@ -8,7 +8,7 @@
  *
  * An exchange waits in many places before it sends anything: in a hook, for its
  * body, for a header slot, for a name, for a connection. So it is judged a
- * second time where it goes on: tx_upstream.c calls tx_judge_again() whenever
+ * second time where it goes on: upstream.c calls tx_judge_again() whenever
  * it is to take up, or to connect, and nowhere else is this asked. A dial or a
  * connection that was begun under the older policy is given up first: the
  * guard's ranges were that one's.

@@ -9,10 +9,12 @@
 #include "base/clock.h"
 #include "proxy/coding.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
 #include "proxy/reply.h"
+#include "proxy/tunnel.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
 
@@ -79,27 +81,21 @@ take_authority(struct tx *tx)
                          "connection was opened for");
 }
 
-/* Where the decision says so, and lets everything inside leave: nothing there
- * is judged again. */
-static bool
-is_passthrough(const struct tx *tx)
-{
-    const struct decision *d = &tx->decision;
-    const struct proxy_conf *pc =
-        d->where != NULL ? scope_part(d->where, PART_PROXY) : NULL;
-    return pc != NULL && !pc->intercept && d->outcome == DECIDE_ALLOW &&
-           d->may_leave;
-}
-
 static const struct step *
 open_tunnel(struct tx *tx)
 {
+    enum tunnel tunnel = hooks_tunnel(tx->conn, &tx->decision);
+    if (tunnel == TUNNEL_REFUSE) {
+        enum verdict v = tunnel_refuse(tx);
+        AN(v == V_REPLY);
+        return &tx_step_reply;
+    }
     head_init(&tx->xfer.response, tx->xfer.arena);
     tx->xfer.response.status = 200;
     tx->xfer.response.reason = STR("Connection Established");
     tx->xfer.response.minor = 1;
     tx->xfer.is_tunnel_open = true;
-    tx->is_passthrough = is_passthrough(tx);
+    tx->is_passthrough = tunnel == TUNNEL_PASS;
     pump_end(&tx->xfer.down);
     return &tx_step_reply;
 }
@@ -110,7 +106,7 @@ run_target(struct task *t)
     struct tx *tx = tx_of(t);
     struct conn *c = tx->conn;
     bool is_connect = tx->xfer.request.method_id == METHOD_CONNECT;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->path.p == NULL) {
@@ -154,6 +150,7 @@ keep_secret_safe(struct tx *tx)
         return NULL;
     }
     tx_fail(tx, FAULT_POLICY, "credential on a plain port");
+    finding(tx->conn, FINDING_CREDENTIAL, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     return &tx_step_reply;
 }
@@ -200,7 +197,7 @@ static const struct step *
 run_request(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return &tx_step_done;
     }
     if (tx->t_request == 0) {
@@ -214,7 +211,7 @@ run_request(struct task *t)
         route_init(&tx->route, &tx->authority, tx->conn->is_tls, tx->path);
         normalise_head(tx);
         if (!tx->xfer.up.is_ended) {
-            task_wake(&tx->conn->task); /* its time-out is this block's */
+            tx_deadline_changed(tx); /* its time-out is this block's */
         }
     }
     switch (hooks_request(tx)) {

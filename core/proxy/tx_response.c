@@ -31,11 +31,18 @@ normalise_response(const struct tx *tx, struct head *h)
     head_remove(h, STR("Proxy-Authentication-Info"));
 }
 
+static void
+head_is_final(struct tx *tx)
+{
+    tx->xfer.is_head_ready = true;
+    tx->conn->serve->head(tx);
+}
+
 static const struct step *
 run_response(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (tx->hook_at == 0) {
@@ -53,16 +60,14 @@ run_response(struct task *t)
         return upstream_abandon(tx);
     }
     if (tx->xfer.is_upgraded) {
-        tx->xfer.is_head_ready = true;
-        task_wake(&tx->conn->task);
+        head_is_final(tx);
         return &tx_step_splice;
     }
     if (!coding_begin(tx)) {
         upstream_close(tx);
         return &tx_step_reply;
     }
-    tx->xfer.is_head_ready = true;
-    task_wake(&tx->conn->task);
+    head_is_final(tx);
     return &tx_step_body;
 }
 
@@ -122,7 +127,7 @@ static const struct step *
 run_body(struct task *t)
 {
     struct tx *tx = tx_of(t);
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     if (tx->xfer.down.has_error || tx->xfer.up.has_error) {
@@ -157,11 +162,13 @@ run_reply(struct task *t)
     if (tx->xfer.down.has_error && !tx->xfer.is_broken) {
         return filter_failed(tx);
     }
-    tx->xfer.is_head_ready = tx->xfer.is_head_ready || !tx->xfer.is_broken;
-    if (tx->is_client_done) {
+    bool is_final = !tx->xfer.is_broken;
+    tx->xfer.is_head_ready = tx->xfer.is_head_ready || is_final;
+    if (tx->client != TX_CLIENT_THERE) {
         return &tx_step_done;
     }
-    task_wake(&tx->conn->task);
+    const struct serve *serve = tx->conn->serve;
+    (is_final ? serve->head : serve->reset)(tx);
     task_wait(t, TASK_NEVER, NULL, NULL);
     return TASK_WAIT;
 }

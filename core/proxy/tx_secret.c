@@ -7,6 +7,7 @@
 #include "proxy/tx_secret.h"
 
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/worker.h"
 #include "sandbox/sandbox.h"
 
@@ -37,11 +38,13 @@ tx_secret_held(struct tx *tx, const struct policy_secret *d, struct str value,
             d, tx->decision.block, tx->authority.host, literal)) {
         tx_fail(tx, FAULT_OWN, "secret \"%.*s\" is not bound to this host",
             STR_ARG(d->spec.name));
+        finding(tx->conn, FINDING_CREDENTIAL, tx->authority.host, "secret");
         return false;
     }
     if (value.p == NULL) {
         tx_fail(
             tx, FAULT_OWN, "secret \"%.*s\" is missing", STR_ARG(d->spec.name));
+        finding(tx->conn, FINDING_CREDENTIAL, tx->authority.host, "secret");
         return false;
     }
     tx->needs_tls = true;

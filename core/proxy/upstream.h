@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * How an exchange gets a peer and gives it back; between tx_upstream.c and
+ * How an exchange gets a peer and gives it back. Its steps up to the response's
+ * head are in upstream.c (tx.h has their entries); what comes then is in
  * tx_response.c.
  */
 

@@ -3,7 +3,7 @@
 /*
  * `upstream_proxy URL [auth=SECRET] [by=name|address] [bypass=LIST];` or `off`
  * (SPEC 9): connections to origins go by CONNECT through that proxy, never
- * directly where it fails. proxy_conf.c has the directive, tx_upstream.c asks.
+ * directly where it fails. proxy_conf.c has the directive, upstream.c asks.
  */
 
 #include "conf/bind.h"

@@ -18,6 +18,7 @@
 #include "proxy/accept.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/listen.h"
 #include "proxy/logfile.h"
@@ -72,6 +73,18 @@ worker_check_drained(struct worker *w)
     }
 }
 
+/* A sandbox's policy may be older than the configuration that it is served
+ * under, or newer. A worker that drains does not go by the changes that its
+ * successor knows as well: for that its configuration is too old. */
+uint64_t
+worker_revision(const struct worker *w, const struct policy *p)
+{
+    CHECK(w, WORKER_MAGIC);
+    bool has_successor = w->is_quitting && !w->is_hard;
+    uint64_t own = w->setup.generation;
+    return p->revision > own && !has_successor ? p->revision : own;
+}
+
 /* Of all sandboxes: more slots than before are there for those, too, that
  * wait in workers that drain. */
 static void
@@ -82,7 +95,7 @@ set_slot_limits(struct worker *w)
         struct slot_ask ask = { .serial = sb->serial,
             .index = sb->index,
             .limit = sb->policy->header_slots,
-            .generation = w->setup.generation };
+            .revision = worker_revision(w, sb->policy) };
         slots_set_limit(w->slots, &ask);
     }
 }
@@ -146,7 +159,9 @@ void
 worker_keeper_changed(struct worker *w)
 {
     CHECK(w, WORKER_MAGIC);
-    leaf_cache_ask_again(w->leaves);
+    if (w->leaves != NULL) {
+        leaf_cache_ask_again(w->leaves);
+    }
 }
 
 void
@@ -177,19 +192,27 @@ make_dns(struct worker *w)
     return dns_new(w->loop, &c);
 }
 
+int
+worker_make_leaves(struct worker *w, unsigned max, unsigned rate)
+{
+    CHECK(w, WORKER_MAGIC);
+    AZ(w->leaves);
+    w->leaves = leaf_cache_new(w->loop, w->setup.keeper, max, rate);
+    w->setup.keeper = -1; /* it has it */
+    return w->leaves != NULL ? 0 : -1;
+}
+
 static bool
 worker_make(struct worker *w)
 {
     const struct proxy_conf *pc = w->proxy_conf;
     tcp_set_keepalive(&pc->so_keepalive);
     w->tls = tls_server_new(w->setup.tickets);
-    w->leaves =
-        leaf_cache_new(w->loop, w->setup.keeper, pc->leaf_cache, pc->mint_rate);
     w->dns = make_dns(w);
     w->guard = listen_guard(w->conf, w->loop);
     w->distrust = distrust_new();
-    if (w->tls == NULL || w->leaves == NULL || w->dns == NULL ||
-        w->guard == NULL) {
+    w->findings = findings_new();
+    if (w->tls == NULL || w->dns == NULL || w->guard == NULL) {
         return false;
     }
     w->pool = pool_new(w->loop, w->guard, POOL_MAX, POOL_HOST_MAX);
@@ -256,10 +279,14 @@ worker_free(struct worker *w)
     if (w->leaves != NULL) {
         leaf_cache_free(w->leaves);
     }
+    if (w->setup.keeper >= 0) {
+        close(w->setup.keeper);
+    }
     if (w->dns != NULL) {
         dns_free(w->dns);
     }
     distrust_free(w->distrust);
+    findings_free(w->findings);
     if (w->guard != NULL) {
         guard_free(w->guard);
     }

@@ -12,10 +12,12 @@
 struct distrust;
 struct dns;
 struct dns_static;
+struct findings;
 struct proxy_conf;
 struct guard;
 struct leaf_cache;
 struct ledger;
+struct policy;
 struct pool;
 struct sandbox_set;
 struct slots;
@@ -36,7 +38,7 @@ struct worker_setup {
     const struct conf *conf; /* outlives the worker */
     uint32_t generation;     /* of conf */
     unsigned index, count;   /* this worker, of how many */
-    int keeper;              /* SEQPACKET socket to the keeper */
+    int keeper;              /* SEQPACKET socket to the keeper; taken */
     int tickets;             /* memory file of ticket keys */
     struct ledger *ledger;   /* this process has a row in it */
     struct str ca_dir;       /* where the sandboxes' CA certificates lie */
@@ -67,13 +69,14 @@ struct worker {
     unsigned n_tls_clients;
     struct secret_store *secrets;
     struct tls_server *tls;
-    struct leaf_cache *leaves;
+    struct leaf_cache *leaves; /* NULL: no TLS is opened in tunnels */
     struct dns *dns;
     struct dns_static *static_names;
     struct guard *guard;
     struct pool *pool;
     struct slots *slots;
     struct distrust *distrust;
+    struct findings *findings;
     struct acceptor *acceptors;
     void *module_state; /* hook.c's block */
     struct list conns;
@@ -88,6 +91,9 @@ struct worker {
 /* The egress block's own directives. */
 const struct proxy_conf *worker_conf(const struct worker *w);
 
+/* The revision of the limits that this worker knows by that policy. */
+uint64_t worker_revision(const struct worker *w, const struct policy *p);
+
 /* The HTML page for a status; n 0: none. */
 struct str worker_page(const struct worker *w, unsigned status);
 
@@ -101,6 +107,12 @@ void worker_check_drained(struct worker *w);
 
 /* NULL after a log line. Accepts nothing yet. */
 must_check struct worker *worker_new(const struct worker_setup *setup);
+
+/* A module's worker_init() does it, once: TLS in tunnels can be opened, with
+ * leaves of the sandboxes' CAs; how many are kept, and how many new ones a
+ * sandbox may ask for a second. -1 after a log line. */
+must_check int worker_make_leaves(
+    struct worker *w, unsigned max, unsigned rate);
 
 /* Accepts its share of the sockets; `workers` is the set (base/bits.h) of those
  * that do, by index. Each call is the one that holds. */

@@ -12,6 +12,7 @@
 #include "net/tls_session.h"
 #include "proxy/conn.h"
 #include "proxy/distrust.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/parts.h"
 #include "proxy/proxy_conf.h"
@@ -127,7 +128,7 @@ set_slots(struct worker *w, const struct sandbox *sb)
     struct slot_ask ask = { .serial = sb->serial,
         .index = sb->index,
         .limit = sb->policy->header_slots,
-        .generation = w->setup.generation };
+        .revision = worker_revision(w, sb->policy) };
     slots_set_limit(w->slots, &ask);
 }
 
@@ -157,11 +158,14 @@ worker_sandbox_end(struct worker *w, struct sandbox *sb)
     worker_sandbox_each(sb, cut, why);
     AN(list_is_empty(&sb->conns));
     pool_forget(w->pool, serial);
-    leaf_cache_forget(w->leaves, serial);
+    if (w->leaves != NULL) {
+        leaf_cache_forget(w->leaves, serial);
+    }
     for (unsigned i = 0; i < w->n_tls_clients; i++) {
         tls_sessions_forget(tls_client_sessions(w->tls_clients[i]), serial);
     }
     distrust_forget(w->distrust, serial);
+    findings_forget(w->findings, serial);
     hooks_sandbox_end(w, serial);
     sandbox_unref(sb);
 }

@@ -51,7 +51,7 @@ struct peer {
     bool is_reused;
     bool has_sent;     /* a byte of this request has left */
     bool has_answered; /* a byte of this response has come */
-    bool must_close;
+    bool must_close;   /* no request follows; before the head: it says so */
     bool is_pinned;    /* one client connection's, from here to its end */
     const void *place; /* of the configuration, where the secret is that may
                           have told the origin whose it is; NULL: none has */

@@ -47,6 +47,7 @@ send_head(struct up_h1 *u, struct xfer *x)
 {
     struct h1_framing f = { .kind = x->request.body,
         .length = x->request.length,
+        .close = u->peer.must_close,
         .te_trailers = x->request.accepts_trailers,
         .upgrade =
             xfer_asks_upgrade(&x->request) ? STR("websocket") : STR_NONE };
@@ -86,10 +87,9 @@ move_body(struct up_h1 *u, struct xfer *x, struct bufq *from)
 {
     size_t max = SIZE_MAX;
     if (is_holding(u, x)) {
-        struct str run = bufq_peek(from);
-        size_t room = bufq_room(&u->peer.wire.out);
-        max = run.n < room ? run.n : room;
-        hold(x, str_n(run.p, max));
+        struct str run = bufq_peek_for(from, &u->peer.wire.out);
+        max = run.n;
+        hold(x, run);
     }
     size_t n = x->request.body == BODY_CHUNKED
                    ? bufq_move_chunked(&u->peer.wire.out, from, max)

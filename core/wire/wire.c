@@ -41,6 +41,32 @@ wire_fill(struct wire *w, size_t limit)
     return r;
 }
 
+/* Reads what there is, of much a part in each turn: many clients send all of a
+ * body before they look for an answer, however large it is. */
+static enum io
+waste_turn(struct wire *w, struct task *t, struct turn *turn)
+{
+    char waste[8192];
+    enum io r;
+    size_t got;
+    do {
+        got = 0;
+        r = stream_read(w->stream, waste, sizeof waste, &got);
+    } while (r == IO_OK && !turn_spend(turn, t, got, WIRE_DRAIN_BYTES));
+    return r == IO_OK ? IO_AGAIN : r;
+}
+
+enum io
+wire_linger(struct wire *w, struct task *t, struct turn *turn)
+{
+    enum io r = stream_flush(w->stream, &w->out);
+    if (r == IO_OK) {
+        stream_shutdown(w->stream);
+        r = waste_turn(w, t, turn);
+    }
+    return r;
+}
+
 void
 wire_park(struct wire *w)
 {

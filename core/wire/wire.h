@@ -37,5 +37,12 @@ void wire_fini(struct wire *w);
  * it is full. */
 must_check enum io wire_fill(struct wire *w, size_t limit);
 
+/* The end of a connection whose other end may still be sending: what waits
+ * leaves, the other end is told that no more comes, and what it sends is thrown
+ * away, so that it sees its answer and not a reset (RFC 9112 9.6). In a step of
+ * `t`, until a deadline of the caller's. IO_AGAIN: again when woken. */
+must_check enum io wire_linger(
+    struct wire *w, struct task *t, struct turn *turn);
+
 /* It waits: without buffers that hold nothing. */
 void wire_park(struct wire *w);

@@ -3,9 +3,9 @@
 /*
  * One request and its response, whoever asks and whoever answers; the proxied
  * exchange (struct tx) embeds one. Codecs fill and drain it and know nothing of
- * what it is embedded in. A codec of the client's side (h1_side.h) fills `request` and
- * `up` and drains `response` and `down`; one of the origin's side (peer.h) the
- * other way round.
+ * what it is embedded in. A codec of the client's side (h1_side.h) fills
+ * `request` and `up` and drains `response` and `down`; one of the origin's side
+ * (peer.h) the other way round.
  *
  * Who changes what: is_head_ready, is_broken and the kind of what follows the
  * head (is_tunnel_open, is_upgraded) are the owner's, must_close is set by
@@ -15,6 +15,10 @@
 
 #include "http/head.h"
 #include "wire/pump.h"
+
+/* 1xx heads before a response. RFC 9110 15.2: any number may come; a storm may
+ * not. */
+#define XFER_INTERIMS_MAX 32
 
 struct xfer {
     struct task task; /* the owner's, woken by the upstream's stream */

@@ -1,7 +1,7 @@
 /*
  * A module from outside the tree, to begin one's own from: it has every hook,
- * in the order in which they are called, a filter for bodies, a directive of
- * each chain and a variable. Built by
+ * in the order in which they are called, a filter for bodies, a content coding,
+ * a directive of each chain and a variable. Built by
  *     ./configure --add-module=tests/example
  * and by tests/lifecycle/example_test.py, which shows what each part does.
  */
@@ -88,7 +88,7 @@ on_accept(struct conn *c)
 }
 
 /* For a CONNECT, for the SNI inside (then without a tx) and for each request.
- * The policy module has had its say: `config` puts this one behind it. */
+ * The host_match module has had its say: `config` puts this one behind it. */
 static enum verdict
 on_target(struct conn *c, const struct target *t)
 {
@@ -108,6 +108,14 @@ on_target(struct conn *c, const struct target *t)
     tx_fail(t->tx, FAULT_POLICY, "example_closed");
     tx_reply(t->tx, &r);
     return V_REPLY;
+}
+
+/* Of each CONNECT that may go on. Others may say more of it: TUNNEL_NEXT. */
+static enum tunnel
+tunnel(const struct conn *c, const struct decision *d)
+{
+    conn_log(c, LOG_INFO, "example: a tunnel to \"%.*s\"", STR_ARG(d->host));
+    return TUNNEL_NEXT;
 }
 
 /* Whoever waits has arranged for a wake and is called again. */
@@ -289,6 +297,43 @@ static const struct filter shout = { .name = "shout",
     .wait = wait,
     .why = why };
 
+static char
+rotated(char ch)
+{
+    char first = ch >= 'a' && ch <= 'z' ? 'a' : 'A';
+    return ch >= first && ch < first + 26
+               ? (char)((ch - first + 13) % 26 + first)
+               : ch;
+}
+
+/* What undoes rot13 does it again. */
+static enum flow
+rotate(void *state, struct bufq *in, struct bufq *out, enum need need)
+{
+    char ch;
+    (void)state;
+    while (!bufq_is_full(out) && bufq_copy(in, &ch, 1) == 1) {
+        bufq_consume(in, 1);
+        ch = rotated(ch);
+        bufq_append(out, str_n(&ch, 1));
+    }
+    return !bufq_is_empty(in) ? F_FULL : need == END ? F_DONE : F_NEED;
+}
+
+static const struct filter rot13 = { .name = "rot13", .run = rotate };
+
+static const char *const rot13_names[] = { "rot13", NULL };
+
+/* The content codings that it reads. */
+static const struct transcoder transcoders[] = {
+    { .names = rot13_names,
+        .decode = &rot13,
+        .encode = &rot13,
+        .look = &rot13,
+        .leave = &rot13 },
+    { 0 },
+};
+
 static bool
 get_interims(
     void *ctx, struct arena *a, struct str name, void *arg, struct str *out)
@@ -337,6 +382,7 @@ const struct module example_module = {
     .on_front_end = on_front_end,
     .on_accept = on_accept,
     .on_target = on_target,
+    .tunnel = tunnel,
     .on_request = on_request,
     .on_upstream = on_upstream,
     .on_send = on_send,
@@ -351,4 +397,5 @@ const struct module example_module = {
     .explain = explain,
     .request_body = &shout,
     .response_body = &shout,
+    .transcoders = transcoders,
 };

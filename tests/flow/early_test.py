@@ -189,7 +189,7 @@ def test_a_client_that_left(weir, plain_origin, answer):
         c.send(request(plain_origin))
         plain_origin.wait_requests(1)
         if answer:
-            c.reader.until(b"Z")
+            c.reader.until(b"Z\r\n")
     assert plain_origin.conns[0].done.wait(20)
     entry = w.access_log(1)[0]
     assert entry["status"] == (200 if answer else 499)

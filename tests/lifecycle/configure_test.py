@@ -42,6 +42,8 @@ def test_help():
 @pytest.mark.parametrize("option, what", [
     ("--frobnicate", 'invalid option "--frobnicate"'),
     ("--without-none_module", 'no module "none" to leave out'),
+    ("--without-identify_module",
+     'without the module "identify" no request has a sandbox'),
     ("--prefix=relative", "--prefix takes an absolute path"),
     ("--prefix=/a b", "blanks in paths are not taken"),
     ("--with-cc-opt='", "quotes and backslashes are not taken"),
@@ -58,7 +60,7 @@ def test_module_that_is_left_out(tmp_path):
     done = configure(tmp_path, "--without-access_log_module")
     assert done.returncode == 0, done.stderr
     found = (tmp_path / "modules.c").read_text()
-    assert "access_log" not in found
+    assert "access_log_module" not in found
     assert "&identify_module," in found and "&credential_module," in found
     assert "modules/access_log" not in (tmp_path / "Makefile").read_text()
     assert "--without-access_log_module" in (tmp_path / "config.h").read_text()

@@ -10,7 +10,7 @@ from lib.weir import ROOT
 
 # A table's entry: CMD…("name", or .name = "name" before .contexts.
 ENTRY = re.compile(
-    r'\b(?:CMD(?:_[A-Z]+)?|OWN|BLOCK|ACCESS)\(\s*"([a-z_0-9]+)"'
+    r'\b(?:CMD[A-Z_]*|OWN|BLOCK|ACCESS)\(\s*"([a-z_0-9]+)"'
     r'|\.name = "([a-z_0-9]+)",\s*\.contexts'
 )
 

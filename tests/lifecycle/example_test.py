@@ -1,5 +1,6 @@
 """A module from outside the tree: tests/example, which has every hook."""
 
+import codecs
 import gzip
 import os
 import re
@@ -132,6 +133,22 @@ def test_filters(weir_with_example, plain_origin):
         r = c.get(f"http://{host}/", host, [("Accept-Encoding", "gzip, br")])
     assert gzip.decompress(r.body) == b"IN GZIP"
     assert plain_origin.requests[1].get("accept-encoding") == "gzip"
+
+
+def test_content_coding(weir_with_example, plain_origin):
+    """One that this module alone reads: it is asked for, undone for the
+    filters, and done again."""
+    packed = [("Content-Encoding", "ROT13")]
+    text = codecs.encode("in rot13", "rot13")
+    plain_origin.default = reply(text, headers=packed)
+    w = weir_with_example(egress="host plain.test { example_shout on; }")
+    host = f"plain.test:{plain_origin.port}"
+    with w.client() as c:
+        ask = [("Accept-Encoding", "br, rot13, gzip")]
+        r = c.get(f"http://{host}/", host, ask)
+    assert codecs.decode(r.body.decode(), "rot13") == "IN ROT13"
+    assert r.get("content-encoding") == "ROT13"
+    assert plain_origin.requests[0].get("accept-encoding") == "rot13, gzip"
 
 
 def test_filter_that_waits(weir_with_example, plain_origin):

@@ -229,6 +229,54 @@ def test_dropped_sandbox_loses_its_file_and_another_keeps_its(weir):
         assert f.read() == before
 
 
+BOX = "sandbox box { class test; address 127.0.0.1; }\n"
+
+
+def reload(w, egress):
+    w.configure(w.config(egress=egress))
+    w.signal("HUP")
+
+
+@pytest.mark.slow  # thousands of CAs are made
+def test_max_sandboxes_is_raised(weir, origin):
+    """One more than a segment of the records has, as an old worker drains."""
+    many = "".join(f"sandbox m{i} {{ class test; }}\n" for i in range(4095))
+    many += "sandbox last { class test; address 127.0.0.9; }\n"
+
+    def last_is_served():
+        with w.client(source="127.0.0.9") as c:
+            try:
+                return c.connect(host(origin)).status == 200
+            except (AssertionError, OSError):  # the old worker: nobody's
+                return False
+
+    w = weir(main="error_log logs/error.log info;", egress="max_sandboxes 1;\n" + BOX)
+    (old,) = w.children("worker")
+    (keeper,) = w.children("keeper")
+    with w.tunnel("origin.test", origin.port) as c:
+        assert c.get("/", host(origin)).status == 200
+        reload(w, "max_sandboxes 5000;\n" + BOX + many)
+        until(lambda: os.path.exists(w.ca("last")), "the last one's CA")
+        w.wait_log("the ledger has 2 segments")
+        until(last_is_served, "the new worker")
+        assert old in w.children("worker")
+    assert w.children("keeper") == [keeper]
+    assert ask(w, origin).status == 200
+
+
+def test_max_sandboxes_below_what_there_are(weir, origin):
+    other = "sandbox other { class test; address 127.0.0.2; }\n"
+    w = weir(egress="max_sandboxes 2;\n" + BOX + other)
+    w.expect(r"\[emerg\] .*max_sandboxes|the old configuration goes on")
+    reload(w, "max_sandboxes 1;\n" + BOX + other)
+    w.wait_log(r"more than 1 sandboxes \(max_sandboxes\)")
+    w.wait_log("the old configuration goes on")
+    assert ask(w, origin).status == 200
+    reload(w, "max_sandboxes 1;\n" + BOX)
+    until(lambda: not os.path.exists(w.ca("other")), "the file's end")
+    assert ask(w, origin).status == 200
+
+
 def test_log_that_cannot_be_opened_again_is_kept(weir, origin):
     w = weir()
     w.expect(r"\[emerg\] .*access.log|not every log")

@@ -2,17 +2,24 @@
  * Header slots as core/ledger/ledger_slot.c and core/proxy/slot.c do them. A
  * worker may die between any two steps; stores to its own row alone are one,
  * since that is wiped then (ledger_crash_test.c dies between them, too). For
- * spin (auto/model); ROWS, ASKS, SLOTS and DEATHS bound it, and a reload adds
- * RAISE slots.
+ * spin (auto/model); ROWS, ASKS, SLOTS and DEATHS bound it, and a newer policy
+ * adds RAISE slots or takes LOWER of them away. That an older one changes
+ * nothing is ledger_test.c's.
  *
- * Checked: never more than may hold one (assert); when the lock is free no
- * slot is while somebody waits (assert); a grant reaches the waiter that it
- * was for, the k-th entry is the k-th waiter's (assert); nobody waits for ever
- * (who does not leave by itself would be an invalid end state).
+ * Checked: never more than may hold one, or, after the limit was lowered, than
+ * held one before (assert); when the lock is free no slot is while somebody
+ * waits (assert); a grant reaches the waiter that it was for, the k-th entry is
+ * the k-th waiter's (assert); nobody waits for ever (who does not leave by
+ * itself would be an invalid end state).
  *
  * Mutants, of each of which an error must be found: FORGETS a dead worker's
- * slots, LOSES a wake-up, OVERTAKES one that waits longer in a worker.
+ * slots, LOSES a wake-up, OVERTAKES one that waits longer in a worker,
+ * EXCEEDS the limit by one.
  */
+
+#ifndef LOWER
+#define LOWER 0
+#endif
 
 #define ENTRIES (ROWS * ASKS)
 #define MASTER (ROWS + 1)
@@ -23,6 +30,8 @@ byte lock;
 byte limit = SLOTS;
 byte used[ROWS + 1], asked[ROWS + 1], granted[ROWS + 1];
 byte total, waiting; /* used and granted of all; entries */
+byte most = SLOTS;   /* for the assertions: `total` of the last unlock, or the
+                        limit */
 byte list[ENTRIES], first, last;
 
 bool woken[ROWS + 1]; /* eventfds */
@@ -34,12 +43,17 @@ byte deaths;
 byte holds[ROWS + 1], holders;
 chan given[ROWS + 1] = [ASKS] of { byte };
 
+#ifdef EXCEEDS
+#define IS_FREE (total <= limit)
+#else
 #define IS_FREE (total < limit)
+#endif
 
 inline unlocked()
 {
     atomic {
-        assert(total <= limit);
+        assert(total <= limit || total <= most);
+        most = (total > limit -> total : limit);
         assert(!(IS_FREE && waiting > 0));
         lock = 0;
         r = 0; i = 0
@@ -93,7 +107,7 @@ inline hold()
 {
     holds[me]++;
     holders++;
-    assert(holders <= limit)
+    assert(holders <= total)
 }
 
 inline take()
@@ -195,13 +209,15 @@ proctype worker(byte me; bit leaves)
     } unless { dead[me] }
 }
 
-/* A worker of the next generation, once it serves. */
+/* Whoever is the first to know a newer policy. */
 active proctype successor()
 {
     byte r, i, wakes;
     if
-    :: RAISE > 0 ->
-        atomic { lock == 0 -> lock = SUCCESSOR; limit = SLOTS + RAISE };
+    :: RAISE > 0 || LOWER > 0 ->
+        atomic {
+            lock == 0 -> lock = SUCCESSOR; limit = SLOTS + RAISE - LOWER
+        };
         distribute();
         done()
     :: else

@@ -521,11 +521,30 @@ batches(void **state)
     bufq_fini(&q);
 }
 
+static void
+a_run_that_fits(void **state)
+{
+    struct bufq from, to;
+    (void)state;
+    bufq_init(&from, 100);
+    bufq_init(&to, 4);
+    assert_int_equal(bufq_peek_for(&from, &to).n, 0);
+    bufq_append(&from, STR("abcdef"));
+    assert_true(str_eq(bufq_peek_for(&from, &to), STR("abcd")));
+    bufq_append(&to, STR("12345")); /* beyond its limit */
+    assert_int_equal(bufq_peek_for(&from, &to).n, 0);
+    to.limit = 100;
+    assert_true(str_eq(bufq_peek_for(&from, &to), STR("abcdef")));
+    bufq_fini(&from);
+    bufq_fini(&to);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_operations),
+        cmocka_unit_test(a_run_that_fits),
         cmocka_unit_test(framing),
         cmocka_unit_test(framing_in_place),
         cmocka_unit_test(framing_again_and_again),

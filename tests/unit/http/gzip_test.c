@@ -104,18 +104,6 @@ joined(struct str a, struct str b)
 }
 
 static void
-codings(void **state)
-{
-    (void)state;
-    assert_int_equal(coding_lookup(STR("gzip")), CODING_GZIP);
-    assert_int_equal(coding_lookup(STR("X-GZip")), CODING_GZIP);
-    assert_int_equal(coding_lookup(STR("DEFLATE")), CODING_DEFLATE);
-    assert_int_equal(coding_lookup(STR("Identity")), CODING_IDENTITY);
-    assert_int_equal(coding_lookup(STR("br")), CODING_UNREAD);
-    assert_int_equal(coding_lookup(STR("")), CODING_UNREAD);
-}
-
-static void
 members(void **state)
 {
     struct str one = BYTES(hello);
@@ -312,7 +300,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(codings),
         cmocka_unit_test(members),
         cmocka_unit_test(deflate_wrapped_and_raw),
         cmocka_unit_test(trailing),

@@ -20,10 +20,12 @@
 
 #include "base/cert.h"
 #include "base/digest.h"
+#include "base/log.h"
 #include "chain.h"
 #include "keeper/tickets.h"
 #include "keeper/vault.h"
 #include "os/chan.h"
+#include "os/declare.h"
 #include "os/mint.h"
 #include "os/process.h"
 #include "os/sock.h"
@@ -32,7 +34,8 @@
 #define PATIENCE 20.0
 
 struct keeper_child {
-    int vault, tickets;
+    struct vault_files vault;
+    int tickets;
     int master, far; /* the far ends are the keeper's */
     int worker, worker_far;
     pid_t pid;
@@ -68,7 +71,7 @@ tell(enum chan_type type, uint64_t number, struct str data, int fd)
 static void
 keeper_start(void)
 {
-    struct keeper_args a = { kid.far, kid.vault, kid.tickets };
+    struct keeper_args a = { kid.far, &kid.vault, kid.tickets };
     kid.pid = fork();
     if (kid.pid == 0) {
         close(kid.master);
@@ -98,7 +101,7 @@ setup(void **state)
     int pair[2];
     struct timeval tv = { .tv_sec = (time_t)PATIENCE };
     (void)state;
-    kid.vault = vault_create(64);
+    assert_int_equal(vault_files_grow(&kid.vault), 0);
     kid.tickets = process_memory_file("tickets", sizeof(struct ticket_keys));
     assert_int_equal(sock_pair(pair), 0);
     kid.master = pair[0];
@@ -120,18 +123,28 @@ teardown(void **state)
     assert_int_equal(keeper_wait(), 0);
     close(kid.worker);
     close(kid.worker_far);
-    close(kid.vault);
+    vault_files_close(&kid.vault);
     close(kid.tickets);
     return 0;
 }
 
-/* The CA's certificate and index. */
-static struct str
-declare(uint64_t serial, struct str id, uint32_t *index, uint8_t *der)
+/* CHAN_DECLARE or CHAN_DROP. */
+static void
+tell_of(enum chan_type type, uint64_t serial, uint32_t index, struct str id)
 {
-    tell(CHAN_DECLARE, serial, id, -1);
+    struct declare d = { .index = index };
+    assert_true(id.n <= sizeof d.id);
+    memcpy(d.id, id.n != 0 ? id.p : "", id.n);
+    tell(type, serial, str_n((const char *)&d, DECLARE_SIZE(id.n)), -1);
+}
+
+/* The CA's certificate. */
+static struct str
+declare(uint64_t serial, struct str id, uint32_t index, uint8_t *der)
+{
+    tell_of(CHAN_DECLARE, serial, index, id);
     struct chan_msg m = expect(CHAN_CA);
-    *index = (uint32_t)m.number;
+    assert_int_equal(m.number, serial);
     memcpy(der, m.data.p, m.data.n);
     return str_n((const char *)der, m.data.n);
 }
@@ -180,11 +193,11 @@ verify(struct str ca, const struct mint_ask *ask, const struct mint_answer *a,
 static void
 a_mint(void **state)
 {
-    uint32_t index;
+    uint32_t index = 3;
     uint8_t der[CERT_MAX];
     int64_t now = (int64_t)time(NULL);
     (void)state;
-    struct str ca = declare(7, STR("demo"), &index, der);
+    struct str ca = declare(7, STR("demo"), index, der);
     struct mint_ask ask = ask_for(index, 7, STR("a.example"));
     struct mint_answer a = mint(&ask);
     assert_int_equal(a.status, MINT_OK);
@@ -198,11 +211,11 @@ a_mint(void **state)
 static void
 asks_that_are_refused(void **state)
 {
-    uint32_t index, other;
+    uint32_t index = 3;
     uint8_t der[CERT_MAX];
     (void)state;
-    declare(7, STR("demo"), &index, der);
-    declare(8, STR("other"), &other, der);
+    declare(7, STR("demo"), index, der);
+    declare(8, STR("other"), index + 1, der);
     struct mint_ask ask = ask_for(index, 8, STR("a.example"));
     struct mint_answer a = mint(&ask);
     assert_int_equal(a.status, MINT_NO_CA);
@@ -223,33 +236,34 @@ asks_that_are_refused(void **state)
 static void
 a_declaration_again(void **state)
 {
-    uint32_t i, j;
     uint8_t a[CERT_MAX], b[CERT_MAX];
     (void)state;
-    struct str first = declare(7, STR("demo"), &i, a);
-    struct str again = declare(7, STR("demo"), &j, b);
-    assert_int_equal(i, j);
+    struct str first = declare(7, STR("demo"), 0, a);
+    struct str again = declare(7, STR("demo"), 0, b);
     assert_true(str_eq(first, again));
 }
 
 static void
 a_dropped_sandbox(void **state)
 {
-    uint32_t index, again;
+    uint32_t index = 3;
     uint8_t a[CERT_MAX], b[CERT_MAX];
     (void)state;
-    struct str ca = declare(7, STR("demo"), &index, a);
+    struct str ca = declare(7, STR("demo"), index, a);
     struct mint_ask ask = ask_for(index, 7, STR("a.example"));
     assert_int_equal(mint(&ask).status, MINT_OK);
-    tell(CHAN_DROP, 7, STR_NONE, -1);
+    tell_of(CHAN_DROP, 6, index, STR_NONE); /* which does not have it */
+    assert_int_equal(expect(CHAN_DONE).number, 6);
+    assert_int_equal(mint(&ask).status, MINT_OK);
+    tell_of(CHAN_DROP, 7, index, STR_NONE);
     assert_int_equal(expect(CHAN_DONE).number, 7);
     assert_int_equal(mint(&ask).status, MINT_NO_CA);
-    tell(CHAN_DROP, 7, STR_NONE, -1);
+    tell_of(CHAN_DROP, 7, index, STR_NONE);
     assert_int_equal(expect(CHAN_DONE).number, 7);
     /* who comes to that place has a key of its own */
-    struct str next = declare(7 + 64, STR("demo"), &again, b);
-    assert_int_equal(index, again);
-    ask = ask_for(index, 7 + 64, STR("a.example"));
+    struct str next = declare(8, STR("demo"), index, b);
+    assert_int_equal(mint(&ask).status, MINT_NO_CA);
+    ask = ask_for(index, 8, STR("a.example"));
     struct mint_answer answer = mint(&ask);
     assert_int_equal(verify(next, &ask, &answer, "a.example"), X509_V_OK);
     assert_int_not_equal(verify(ca, &ask, &answer, "a.example"), X509_V_OK);
@@ -258,43 +272,70 @@ a_dropped_sandbox(void **state)
 static void
 declarations_that_fail(void **state)
 {
-    char id[VAULT_ID_MAX + 1];
-    uint32_t index;
+    char room[sizeof(struct declare) + 1] = { 0 };
     uint8_t der[CERT_MAX];
     (void)state;
-    memset(id, 'x', sizeof id);
-    tell(CHAN_DECLARE, 1, str_n(id, sizeof id), -1);
+    memset(room + DECLARE_SIZE(0), 'x', ID_MAX + 1);
+    tell(CHAN_DECLARE, 1, str_n(room, sizeof room), -1);
     struct chan_msg m = expect(CHAN_FAILED);
     assert_int_equal(m.number, 1);
     assert_true(m.data.n != 0);
+    tell_of(CHAN_DECLARE, 1, 0, STR_NONE);
+    expect(CHAN_FAILED);
     tell(CHAN_DECLARE, 1, STR_NONE, -1);
     expect(CHAN_FAILED);
-    for (uint64_t s = 0; s < 64; s++) {
-        declare(s, STR("demo"), &index, der);
-    }
-    tell(CHAN_DECLARE, 64, STR("demo"), -1);
+    tell(CHAN_DROP, 1, STR("abc"), -1);
+    expect(CHAN_FAILED);
+    declare(1, STR("demo"), 5, der);
+    tell_of(CHAN_DECLARE, 2, 5, STR("other")); /* another has the index */
     m = expect(CHAN_FAILED);
-    assert_true(str_eq(m.data, STR("the vault is full")));
-    declare(63, STR("demo"), &index, der); /* which is there */
+    assert_true(str_eq(m.data, STR("the vault has no room at its index")));
+    tell_of(CHAN_DECLARE, 2, VAULT_SEGMENT, STR("other"));
+    expect(CHAN_FAILED);
+    tell_of(CHAN_DROP, 2, VAULT_SEGMENT, STR_NONE);
+    expect(CHAN_FAILED);
+    declare(1, STR("demo"), 5, der); /* which is there */
+}
+
+/* As it runs; the next keeper has it from the start. */
+static void
+a_vault_that_grows(void **state)
+{
+    const uint32_t index = VAULT_SEGMENT + 2;
+    uint8_t a[CERT_MAX], b[CERT_MAX];
+    int status;
+    (void)state;
+    assert_int_equal(vault_files_grow(&kid.vault), 0);
+    tell(CHAN_SEGMENT, 1, STR_NONE, kid.vault.fds[1]);
+    struct str ca = declare(7, STR("demo"), index, a);
+    struct mint_ask ask = ask_for(index, 7, STR("a.example"));
+    assert_int_equal(mint(&ask).status, MINT_OK);
+    kill(kid.pid, SIGKILL);
+    assert_int_equal(waitpid(kid.pid, &status, 0), kid.pid);
+    keeper_start();
+    assert_true(str_eq(ca, declare(7, STR("demo"), index, b)));
+    assert_int_equal(mint(&ask).status, MINT_OK);
+    tell(CHAN_SEGMENT, 1, STR_NONE, kid.vault.fds[1]); /* which it has */
+    assert_int_equal(keeper_wait(), 1);
+    keeper_start();
 }
 
 /* Killed; the next one signs for the same certificate. */
 static void
 a_keeper_after_a_crash(void **state)
 {
-    uint32_t index, again;
+    uint32_t index = 3;
     uint8_t a[CERT_MAX], b[CERT_MAX];
     int status;
     (void)state;
-    struct str ca = declare(7, STR("demo"), &index, a);
+    struct str ca = declare(7, STR("demo"), index, a);
     struct mint_ask ask = ask_for(index, 7, STR("a.example"));
     kill(kid.pid, SIGKILL);
     assert_int_equal(waitpid(kid.pid, &status, 0), kid.pid);
     keeper_start();
     struct mint_answer answer = mint(&ask);
     assert_int_equal(verify(ca, &ask, &answer, "a.example"), X509_V_OK);
-    struct str ca_again = declare(7, STR("demo"), &again, b);
-    assert_int_equal(index, again);
+    struct str ca_again = declare(7, STR("demo"), index, b);
     assert_true(str_eq(ca, ca_again));
 }
 
@@ -317,10 +358,10 @@ malformed_messages_close_their_pair(void **state)
     struct mint_ask good = ask_for(0, 7, STR("a.example"));
     struct mint_ask bad[2] = { good, good };
     char room[sizeof good + 1] = { 0 };
-    uint32_t index;
+    uint32_t index = 3;
     uint8_t der[CERT_MAX];
     (void)state;
-    declare(7, STR("demo"), &index, der);
+    declare(7, STR("demo"), index, der);
     bad[0].magic++;
     bad[1].n_name = CERT_NAME_MAX + 1;
     memcpy(room, &good, sizeof good);
@@ -340,10 +381,10 @@ malformed_messages_close_their_pair(void **state)
 static void
 a_worker_that_does_not_read(void **state)
 {
-    uint32_t index;
+    uint32_t index = 3;
     uint8_t der[CERT_MAX];
     (void)state;
-    declare(7, STR("demo"), &index, der);
+    declare(7, STR("demo"), index, der);
     struct mint_ask ask = ask_for(index, 7, STR("a.example"));
     int deaf = another_worker(), gone = another_worker();
     close(gone);
@@ -370,14 +411,14 @@ answers_in(int fd)
 static void
 a_worker_that_never_stops(void **state)
 {
-    uint32_t index;
+    uint32_t index = 3;
     uint8_t der[CERT_MAX];
     int status;
     (void)state;
-    declare(7, STR("demo"), &index, der);
+    declare(7, STR("demo"), index, der);
     struct mint_ask ask = ask_for(index, 7, STR("a.example"));
     int greedy = another_worker();
-    declare(8, STR("other"), &index, der); /* it has that worker */
+    declare(8, STR("other"), index + 1, der); /* it has that worker */
     assert_int_equal(kill(kid.pid, SIGSTOP), 0);
     assert_int_equal(waitpid(kid.pid, &status, WUNTRACED), kid.pid);
     for (unsigned i = 0; i < 100; i++) {
@@ -407,10 +448,11 @@ quitting(void **state)
 static void
 a_vault_that_is_none(void **state)
 {
-    struct keeper_args a = { kid.far, kid.tickets, kid.tickets };
+    struct vault_files none = { 1, { kid.tickets } };
+    struct keeper_args a = { kid.far, &none, kid.tickets };
     (void)state;
     assert_int_equal(keeper_run(&a), 1);
-    a = (struct keeper_args){ kid.far, kid.vault, kid.vault };
+    a = (struct keeper_args){ kid.far, &kid.vault, kid.vault.fds[0] };
     assert_int_equal(keeper_run(&a), 1);
 }
 
@@ -540,6 +582,7 @@ main(void)
         WITH_KEEPER(a_worker_that_does_not_read),
         WITH_KEEPER(a_worker_that_never_stops),
         WITH_KEEPER(quitting),
+        WITH_KEEPER(a_vault_that_grows),
         WITH_KEEPER(a_vault_that_is_none),
         WITH_KEEPER(the_log_is_replaced),
         WITH_KEEPER(ticket_keys_are_there),

@@ -109,7 +109,7 @@ judge(struct ledger_record *r)
     assert_int_equal(r->total.used, used);
     assert_int_equal(r->total.granted, granted);
     assert_true(used + granted <= SLOTS);
-    assert_true(list[0] == '\0' || used + granted == (uint32_t)r->limit);
+    assert_true(list[0] == '\0' || used + granted == ledger_slot_limit_of(r));
 }
 
 /* What reaping makes of the record as it lies there now. */

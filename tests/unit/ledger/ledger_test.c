@@ -17,8 +17,6 @@
 
 #include "../os/child.h"
 
-#define RECORDS 100
-
 static struct ledger *ledger;
 static struct ledger_wakes wakes;
 
@@ -26,7 +24,7 @@ static int
 setup(void **state)
 {
     (void)state;
-    ledger = ledger_new(RECORDS);
+    ledger = ledger_new();
     assert_non_null(ledger);
     memset(&wakes, 0, sizeof wakes);
     return 0;
@@ -82,13 +80,15 @@ test_its_file_is_sparse_and_says_what_it_is(void **state)
     unsigned n;
     struct stat st;
     const int *fds = ledger_fds(ledger, &n);
-    assert_int_equal(n, LEDGER_ROWS);
-    assert_int_equal(fstat(fds[0], &st), 0);
-    assert_true((size_t)st.st_size > RECORDS * sizeof(struct ledger_record));
-    assert_true(st.st_blocks * 512 < 64 * 1024);
-    ledger_unlock(ledger, locked(3, 7), NULL);
-    assert_int_equal(fstat(fds[0], &st), 0);
-    assert_true(st.st_blocks * 512 < 72 * 1024);
+    assert_int_equal(n, LEDGER_ROWS + 1);
+    assert_int_equal(fstat(fds[LEDGER_ROWS], &st), 0);
+    assert_true(
+        (size_t)st.st_size > LEDGER_SEGMENT * sizeof(struct ledger_record));
+    assert_int_equal(st.st_blocks * 512, 4096);
+    locked(3, 7);
+    ledger_unlock(ledger, 3, NULL);
+    assert_int_equal(fstat(fds[LEDGER_ROWS], &st), 0);
+    assert_int_equal(st.st_blocks * 512, 8192);
 }
 
 static void
@@ -97,14 +97,14 @@ test_it_is_opened_from_inherited_descriptors(void **state)
     (void)state;
     unsigned n;
     const int *fds = ledger_fds(ledger, &n);
-    int copies[LEDGER_ROWS];
+    int copies[LEDGER_ROWS + 1];
     for (unsigned i = 0; i < n; i++) {
         copies[i] = dup(fds[i]);
         assert_true(copies[i] >= 0);
     }
     struct ledger_record *r = locked(5, 9);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 5, NULL);
 
     struct ledger *other = ledger_open(copies, n);
     assert_non_null(other);
@@ -114,7 +114,7 @@ test_it_is_opened_from_inherited_descriptors(void **state)
     r = ledger_lock(other, 5, 9);
     assert_non_null(r);
     assert_int_equal(take(r, 2, 1), LEDGER_SLOT_QUEUED);
-    ledger_unlock(other, r, NULL);
+    ledger_unlock(other, 5, NULL);
     ledger_free(other);
 }
 
@@ -134,19 +134,19 @@ static void
 test_a_record_is_one_sandboxs(void **state)
 {
     (void)state;
-    assert_null(ledger_lock(ledger, RECORDS, 1));
+    assert_null(ledger_lock(ledger, LEDGER_SEGMENT, 1));
     struct ledger_record *r = locked(0, 10);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_QUEUED);
     r->total.connections = r->rows[1].connections = 4;
     r->buckets[1].level = 3;
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 0, NULL);
     r = locked(0, 11); /* a newer one: from nothing */
     assert_list(r, "");
     assert_int_equal(r->total.connections + r->rows[1].connections, 0);
     assert_true(r->buckets[1].level == 0);
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_TAKEN);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 0, NULL);
     assert_null(ledger_lock(ledger, 0, 10)); /* the older one is no more */
 }
 
@@ -174,7 +174,7 @@ test_slots_go_round_in_order(void **state)
     ledger_slot_give(r, 2, &wakes);
     assert_list(r, "32");
     assert_int_equal(ledger_slot_collect(r, 1), 1);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 static void
@@ -196,7 +196,7 @@ test_a_waiter_leaves(void **state)
     ledger_slot_give(r, 1, &wakes);
     assert_list(r, "3");
     assert_int_equal(ledger_slot_collect(r, 2), 1);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 static void
@@ -218,7 +218,7 @@ test_limits_change(void **state)
     assert_list(r, "31");
     ledger_slot_give(r, 3, &wakes);
     assert_list(r, "1");
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 static unsigned
@@ -227,7 +227,7 @@ slots_after(
 {
     struct ledger_slot_limits l = { slots, generation, 0 };
     (void)!ledger_slot_take(r, row, &l, &wakes);
-    return (uint32_t)r->limit;
+    return ledger_slot_limit_of(r);
 }
 
 static void
@@ -242,8 +242,16 @@ test_the_newest_limit_holds(void **state)
     assert_int_equal(slots_after(r, 1, 3, first), 2);
     struct ledger_slot_limits lower = { 1, first, 0 };
     ledger_slot_limit(r, &lower, &wakes);
-    assert_int_equal((uint32_t)r->limit, 2);
-    ledger_unlock(ledger, r, NULL);
+    assert_int_equal(ledger_slot_limit_of(r), 2);
+    assert_int_equal(slots_after(r, 1, 1, first + 1), 1); /* the last word */
+    assert_int_equal(slots_after(r, 1, 5, first + 1), 5);
+    struct ledger_slot_limits last = { LEDGER_SLOTS_MAX, LEDGER_REVISION_MAX,
+        0 };
+    ledger_slot_limit(r, &last, &wakes);
+    assert_int_equal(ledger_slot_limit_of(r), LEDGER_SLOTS_MAX);
+    ledger_slot_limit(r, &lower, &wakes);
+    assert_int_equal(ledger_slot_limit_of(r), LEDGER_SLOTS_MAX);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 /* They wait no longer than until it is known, whoever learns of it. */
@@ -262,7 +270,7 @@ test_a_higher_limit_is_the_waiters(void **state)
     assert_list(r, "4");
     assert_int_equal(wakes.rows[0], 1 << 2 | 1 << 3);
     assert_int_equal(ledger_slot_collect(r, 3), 1);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 static void
@@ -283,7 +291,7 @@ test_the_queue_ends(void **state)
             ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_QUEUED);
     }
     assert_int_equal(ledger_slot_take(r, 1, &l, &wakes), LEDGER_SLOT_FULL);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 /* Gaps behind one who waits long are closed when the list is full. */
@@ -306,7 +314,7 @@ test_a_list_full_of_gaps_is_moved(void **state)
     ledger_slot_give(r, 2, &wakes);
     assert_list(r, "");
     assert_true(r->ends[1] == 0);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 1, NULL);
 }
 
 /* Whatever stands there, nothing is written or read beside it. */
@@ -332,8 +340,8 @@ test_nonsense_harms_nobody_else(void **state)
     r->ends[0] = (uint64_t)LEDGER_LIST << 32;
     assert_int_equal(take(r, 1, 1), LEDGER_SLOT_FULL);
     assert_int_equal(next->n_waiting + next->total.used, 0);
-    ledger_unlock(ledger, r, NULL);
-    ledger_unlock(ledger, next, NULL);
+    ledger_unlock(ledger, 1, NULL);
+    ledger_unlock(ledger, 2, NULL);
 }
 
 /* A child with a row, which takes what it is told to and stays. */
@@ -376,7 +384,7 @@ hold_three(void)
     }
     r->rows[ledger_row(ledger)].connections = 5;
     r->total.connections += 5;
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
 }
 
 static void
@@ -388,18 +396,18 @@ test_what_the_dead_held_comes_back(void **state)
     assert_int_equal(take(r, 1, 2), LEDGER_SLOT_QUEUED);
     assert_list(r, "21");
     assert_int_equal(r->total.connections, 5);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
     kill_and_reap(pid);
     r = locked(4, 1);
     assert_list(r, "");
     assert_int_equal(ledger_slot_collect(r, 1), 1);
     assert_int_equal(r->total.used, 1);
     assert_int_equal(r->total.connections, 0);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
     pid = spawn(hold_three); /* and the row is free again */
     r = locked(4, 1);
     assert_int_equal(r->rows[2].used, 1);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
     kill_and_reap(pid);
 }
 
@@ -433,7 +441,7 @@ test_a_lock_of_the_dead_is_taken_over(void **state)
     assert_list(r, "");
     assert_int_equal(r->total.asked, 0);
     assert_int_equal(r->total.used + r->total.granted, 0);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
 }
 
 static void
@@ -455,7 +463,7 @@ test_a_reaping_does_not_wait(void **state)
     struct ledger_record *r = locked(4, 1);
     assert_int_equal(r->total.used, 0);
     assert_int_equal(r->total.connections, 0);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
 }
 
 static void
@@ -480,8 +488,10 @@ test_its_size_is_known_beforehand(void **state)
     uint32_t many = UINT32_MAX;
     const int *fds = ledger_fds(ledger, &n);
     pid_t pid = spawn(hold_three);
-    assert_int_equal(pwrite(fds[0], &many, sizeof many, 24), sizeof many);
-    assert_null(ledger_lock(ledger, RECORDS, 1));
+    off_t n_records = 20;
+    assert_int_equal(
+        pwrite(fds[LEDGER_ROWS], &many, sizeof many, n_records), sizeof many);
+    assert_null(ledger_lock(ledger, LEDGER_SEGMENT, 1));
     kill_and_reap(pid);
     assert_null(ledger_open(fds, n));
 }
@@ -493,7 +503,7 @@ test_two_masters(void **state)
     (void)state;
     unsigned n;
     const int *fds = ledger_fds(ledger, &n);
-    int copies[LEDGER_ROWS];
+    int copies[LEDGER_ROWS + 1];
     for (unsigned i = 0; i < n; i++) {
         copies[i] = dup(fds[i]);
     }
@@ -507,11 +517,11 @@ test_two_masters(void **state)
     ledger_reap(other, stopped);
     struct ledger_record *r = locked(4, 1);
     assert_int_equal(r->total.connections, 5);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
     ledger_reap(ledger, holder);
     r = locked(4, 1);
     assert_int_equal(r->total.connections, 0);
-    ledger_unlock(ledger, r, NULL);
+    ledger_unlock(ledger, 4, NULL);
     ledger_free(other);
 }
 

@@ -71,6 +71,8 @@ end_conf(struct fixture *f)
     if (f->conn.magic == CONN_MAGIC) {
         task_fini(&f->conn.task);
     }
+    findings_free(f->worker.findings);
+    f->worker.findings = NULL;
     if (f->conf != NULL) {
         conf_free(f->conf);
     }
@@ -137,6 +139,7 @@ module_start(void **state, const char *text)
         .egress = egress,
         .proxy_conf = scope_part(egress, PART_PROXY),
         .sandboxes = sandbox_set_of(f->conf),
+        .findings = findings_new(),
         .secrets = policy_secret_store(f->conf) };
     f->conn = (struct conn){ .magic = CONN_MAGIC,
         .worker = &f->worker,

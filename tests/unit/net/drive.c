@@ -15,7 +15,8 @@ run_drive(struct task *t)
 {
     struct drive *d = container_of(t, struct drive, task);
     d->is_late = task_is_expired(t);
-    if (d->is_late || d->holds(d->arg)) {
+    bool is_asked = d->holds != NULL; /* else a turn runs for its own sake */
+    if (is_asked && (d->is_late || d->holds(d->arg))) {
         loop_stop(d->loop);
         task_wait(t, TASK_NEVER, NULL, NULL);
     }
@@ -53,6 +54,7 @@ drive_until(struct drive *d, bool (*holds)(void *arg), void *arg)
     task_wait(&d->task, clock_mono() + PATIENCE, NULL, NULL);
     task_wake(&d->task);
     loop_run(d->loop);
+    d->holds = NULL; /* what it looks at may be gone */
     AZ(d->is_late);
 }
 

@@ -19,6 +19,7 @@
 #include "keeper/keeper.h"
 #include "keeper/vault.h"
 #include "os/chan.h"
+#include "os/declare.h"
 #include "os/process.h"
 #include "os/sock.h"
 #include "os/ticket_keys.h"
@@ -26,7 +27,8 @@
 static struct loop *loop;
 static struct leaf_cache *cache;
 static struct task task;
-static int vault, tickets, master[2], pair[2];
+static struct vault_files vault;
+static int tickets, master[2], pair[2];
 static pid_t keeper;
 static char buf[CHAN_DATA_MAX];
 
@@ -58,7 +60,7 @@ expect(enum chan_type type)
 static void
 keeper_start(void)
 {
-    struct keeper_args a = { master[1], vault, tickets };
+    struct keeper_args a = { master[1], &vault, tickets };
     keeper = fork();
     if (keeper == 0) {
         close(master[0]);
@@ -81,7 +83,7 @@ setup(void **state)
 {
     (void)state;
     log_set(2, LOG_EMERG);
-    vault = vault_create(16);
+    assert_int_equal(vault_files_grow(&vault), 0);
     tickets = process_memory_file("tickets", sizeof(struct ticket_keys));
     assert_int_equal(sock_pair(master), 0);
     assert_int_equal(sock_pair(pair), 0);
@@ -107,19 +109,29 @@ teardown(void **state)
     close(master[0]);
     close(master[1]);
     close(pair[1]);
-    close(vault);
+    vault_files_close(&vault);
     close(tickets);
     return 0;
+}
+
+/* Its index is its serial. */
+static void
+tell_of(enum chan_type type, uint64_t serial, struct str id)
+{
+    struct declare d = { .index = (uint32_t)serial };
+    assert_true(id.n <= sizeof d.id);
+    memcpy(d.id, id.n != 0 ? id.p : "", id.n);
+    tell(type, serial, str_n((const char *)&d, DECLARE_SIZE(id.n)), -1);
 }
 
 static struct leaf_owner
 declare(uint64_t serial, char der[CHAN_DATA_MAX])
 {
-    tell(CHAN_DECLARE, serial, STR("demo"), -1);
+    tell_of(CHAN_DECLARE, serial, STR("demo"));
     struct chan_msg m = expect(CHAN_CA);
     memcpy(der, m.data.p, m.data.n);
     return (
-        struct leaf_owner){ serial, (uint32_t)m.number, str_n(der, m.data.n) };
+        struct leaf_owner){ serial, (uint32_t)serial, str_n(der, m.data.n) };
 }
 
 /* Whether a leaf came, and is one of that CA. */
@@ -159,7 +171,7 @@ leaves_of_two_sandboxes(void **state)
     assert_int_equal(await(&one, "10.1.2.3"), LEAF_READY);
     two.index = one.index; /* another's CA */
     assert_int_equal(await(&two, "b.example"), LEAF_FAILED);
-    tell(CHAN_DROP, 1, STR_NONE, -1);
+    tell_of(CHAN_DROP, 1, STR_NONE);
     expect(CHAN_DONE);
     assert_int_equal(await(&one, "a.example"), LEAF_READY);
     assert_int_equal(await(&one, "b.example"), LEAF_FAILED);

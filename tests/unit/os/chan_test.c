@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#define HEADER 24 /* magic, type, number, length, descriptors */
+#define HEADER 32 /* magic, type, number, length, descriptors, rest, zero */
 #define MAGIC 0xc4a2c4a2u
 
 static int ends[2];
@@ -130,7 +130,7 @@ send_raw(const void *p, size_t n, const int *fds, unsigned n_fds)
 struct raw {
     uint32_t magic, type;
     uint64_t number;
-    uint32_t n, has_fd;
+    uint32_t n, has_fd, rest, zero;
     char data[CHAN_DATA_MAX + 1];
 };
 
@@ -170,6 +170,28 @@ malformed(void **state)
     /* longer than there may be, cut or not */
     assert_refused(MAGIC, HEADER + CHAN_DATA_MAX + 1, CHAN_DATA_MAX, 0, 0);
     assert_refused(MAGIC, HEADER + CHAN_DATA_MAX + 1, CHAN_DATA_MAX + 1, 0, 0);
+}
+
+/* The beginning of a longer message is none, and what follows is not filled in.
+ */
+static void
+longer_than_a_packet(void **state)
+{
+    struct raw w = { .magic = MAGIC, .type = CHAN_READY, .n = 2, .has_fd = 1 };
+    struct raw bad[] = { w, w, w };
+    struct chan_msg got = { .fd = -7 };
+    char buf[CHAN_DATA_MAX];
+    (void)state;
+    bad[0].rest = 1;
+    bad[1].rest = UINT32_MAX;
+    bad[2].zero = 1;
+    for (size_t i = 0; i < LEN(bad); i++) {
+        unsigned had = fds_open();
+        send_raw(&bad[i], HEADER + 2, (const int[]){ ends[0] }, 1);
+        assert_int_equal(chan_recv(ends[1], &got, buf), IO_ERR);
+        assert_int_equal(got.fd, -7);
+        assert_int_equal(fds_open(), had);
+    }
 }
 
 static void
@@ -301,6 +323,7 @@ main(void)
         test(round_trip),
         test(messages_stay_apart),
         test(malformed),
+        test(longer_than_a_packet),
         test(descriptors_that_lie),
         test(raw_is_the_form),
         test(the_other_end_goes),

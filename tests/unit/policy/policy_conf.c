@@ -13,6 +13,7 @@
 #include "../conf/tmp_dir.h"
 #include "conf/type.h"
 #include "policy/block.h"
+#include "proxy/hook.h"
 #include "sandbox/sandbox_conf.h"
 
 struct fixture {
@@ -64,8 +65,11 @@ static const struct conf_part own_part = { .name = "own",
     .vars = own_vars,
     .size = sizeof(struct own) };
 
+extern const struct module host_match_module, limit_module, header_slots_module;
+
 static const struct conf_part *const parts[] = { &own_part, &class_part,
-    &sandbox_part, &block_part };
+    &sandbox_part, &block_part, &host_match_module.conf, &limit_module.conf,
+    &header_slots_module.conf };
 
 int
 policy_set_up(void **state)

@@ -17,6 +17,7 @@
 #include "conf/type.h"
 #include "policy/block.h"
 #include "policy/class.h"
+#include "proxy/hook.h"
 #include "sandbox/sandbox_conf.h"
 
 #define ROUNDS (RUNNING_ON_VALGRIND ? 10 : 300)
@@ -62,8 +63,10 @@ static const struct conf_part user_part = { .name = "user",
     .vars = user_vars,
     .size = sizeof(struct user) };
 
+extern const struct module host_match_module;
+
 static const struct conf_part *const parts[] = { &class_part, &sandbox_part,
-    &block_part, &policy_secret_part, &user_part };
+    &block_part, &policy_secret_part, &host_match_module.conf, &user_part };
 
 struct fixture {
     struct tmp_dir dir;

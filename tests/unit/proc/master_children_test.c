@@ -32,7 +32,7 @@ set_up(struct setting *s)
     *s = (struct setting){ .m = { .magic = MASTER_MAGIC } };
     list_init(&s->m.children);
     list_init(&s->m.listeners);
-    s->m.ledger = ledger_new(1);
+    s->m.ledger = ledger_new();
     assert_non_null(s->m.ledger);
     for (unsigned i = 0; i < LEN(s->children); i++) {
         int pair[2];

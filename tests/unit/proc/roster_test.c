@@ -16,7 +16,9 @@
 
 #include "../os/fds.h"
 #include "base/clock.h"
+#include "ledger/ledger.h"
 #include "os/chan.h"
+#include "os/declare.h"
 #include "os/sock.h"
 #include "sandbox/sandbox_conf.h"
 #include "whole_conf.h"
@@ -25,6 +27,7 @@
 
 struct setting {
     struct roster roster;
+    struct ledger *ledger;
     int ends[2]; /* the master's, the keeper's */
     struct str dir;
     char path[512];
@@ -40,7 +43,9 @@ begin(void **state, struct setting *s)
 {
     struct whole *w = *state;
     clock_update();
-    roster_init(&s->roster);
+    s->ledger = ledger_new();
+    assert_non_null(s->ledger);
+    roster_init(&s->roster, s->ledger);
     assert_int_equal(sock_pair(s->ends), 0);
     snprintf(s->path, sizeof s->path, "%sca", w->dir.path);
     s->dir = str_of(s->path);
@@ -50,6 +55,7 @@ static void
 end(struct setting *s)
 {
     roster_fini(&s->roster);
+    ledger_free(s->ledger);
     close(s->ends[0]);
     close(s->ends[1]);
 }
@@ -73,17 +79,36 @@ will_answer(
     assert_int_equal(chan_send(s->ends[1], &m), IO_OK);
 }
 
-/* The next question; its number. */
+/* The next question, of that id and *index; its number. */
 static uint64_t
-asked(struct setting *s, enum chan_type type, const char *data)
+asked_at(
+    struct setting *s, enum chan_type type, const char *id, unsigned *index)
 {
     char buf[CHAN_DATA_MAX];
     struct chan_msg m;
+    struct declare d;
     assert_int_equal(chan_recv_wait(s->ends[1], &m, buf, 0), IO_OK);
     assert_int_equal(m.type, type);
-    assert_true(str_eq(m.data, str_of(data)));
+    assert_int_equal(m.data.n, DECLARE_SIZE(strlen(id)));
+    memcpy(&d, m.data.p, m.data.n);
+    assert_memory_equal(d.id, id, strlen(id));
     assert_int_equal(m.fd, -1);
+    *index = d.index;
     return m.number;
+}
+
+static uint64_t
+asked(struct setting *s, enum chan_type type, const char *id)
+{
+    unsigned index;
+    return asked_at(s, type, id, &index);
+}
+
+static int
+enrol(struct setting *s, struct sandbox_set *set)
+{
+    assert_int_equal(roster_allot(&s->roster, set), 0);
+    return roster_enrol(&s->roster, s->ends[0], set);
 }
 
 /* Nothing more is asked: still open, or hung up. */
@@ -109,19 +134,22 @@ test_enrol(void **state)
     struct setting s;
     begin(state, &s);
     struct sandbox_set *set = set_of(state, CLASS X Y);
+    unsigned index;
     will_answer(&s, CHAN_CA, 5, "certificate of x");
     will_answer(&s, CHAN_CA, 0, "of y");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
-    uint64_t serial = asked(&s, CHAN_DECLARE, "x");
-    assert_int_equal(asked(&s, CHAN_DECLARE, "y"), serial + 1);
+    assert_int_equal(enrol(&s, set), 0);
+    uint64_t serial = asked_at(&s, CHAN_DECLARE, "x", &index);
+    assert_int_equal(index, 0);
+    assert_int_equal(asked_at(&s, CHAN_DECLARE, "y", &index), serial + 1);
+    assert_int_equal(index, 1);
     const struct sandbox *x = sandbox_by_id(set, STR("x"));
     assert_int_equal(x->serial, serial);
-    assert_int_equal(x->index, 5);
+    assert_int_equal(x->index, 0);
     assert_true(str_eq(x->ca_der, STR("certificate of x")));
-    assert_int_equal(sandbox_by_id(set, STR("y"))->index, 0);
+    assert_int_equal(sandbox_by_id(set, STR("y"))->index, 1);
     /* Again: the same, and nobody is asked. */
     set = set_of(state, CLASS Y X);
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(sandbox_by_id(set, STR("x"))->serial, serial);
     assert_int_equal(rest(&s), IO_AGAIN);
     end(&s);
@@ -145,14 +173,14 @@ test_refused_by_the_keeper(void **state)
     begin(state, &s);
     struct sandbox_set *set = set_of(state, CLASS X);
     uint64_t serial = s.roster.next_serial;
-    will_answer(&s, CHAN_FAILED, serial, "the vault is full");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), -1);
-    assert_true(whole_logged(state, "the keeper: the vault is full"));
+    will_answer(&s, CHAN_FAILED, serial, "the vault has no room");
+    assert_int_equal(enrol(&s, set), -1);
+    assert_true(whole_logged(state, "the keeper: the vault has no room"));
     assert_int_equal(asked(&s, CHAN_DECLARE, "x"), serial);
     assert_int_equal(rest(&s), IO_AGAIN);
     /* The next try is for the same serial. */
     will_answer(&s, CHAN_CA, 1, "der");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(asked(&s, CHAN_DECLARE, "x"), serial);
     end(&s);
 }
@@ -176,11 +204,11 @@ test_answers_out_of_turn(void **state)
         begin(state, &s);
         struct sandbox_set *set = set_of(state, CLASS X);
         will_answer(&s, bad[i].type, (uint64_t)bad[i].number, bad[i].data);
-        assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), -1);
+        assert_int_equal(enrol(&s, set), -1);
         assert_true(whole_logged(state, bad[i].logged));
         (void)asked(&s, CHAN_DECLARE, "x");
         assert_int_equal(rest(&s), IO_EOF);
-        assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), -1);
+        assert_int_equal(enrol(&s, set), -1);
         end(&s);
     }
 }
@@ -192,7 +220,7 @@ test_keeper_that_is_gone(void **state)
     begin(state, &s);
     struct sandbox_set *set = set_of(state, CLASS X);
     close(s.ends[1]);
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), -1);
+    assert_int_equal(enrol(&s, set), -1);
     assert_true(whole_logged(state, "the keeper does not take messages"));
     s.ends[1] = -1;
     end(&s);
@@ -222,7 +250,7 @@ pem_is_openssls(void **state, size_t n)
     struct chan_msg m = { .type = CHAN_CA, .data = { der, n }, .fd = -1 };
     assert_int_equal(chan_send(s.ends[1], &m), IO_OK);
     struct sandbox_set *set = set_of(state, CLASS X);
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(roster_publish(&s.roster, set, s.dir), 0);
     snprintf(path, sizeof path, "%s/x.pem", s.path);
     read_file(path, text, sizeof text);
@@ -257,7 +285,7 @@ test_publish_fails(void **state)
     assert_int_equal(roster_publish(&s.roster, none, STR("/nowhere/ca")), 0);
     struct sandbox_set *set = set_of(state, CLASS X);
     will_answer(&s, CHAN_CA, 1, "der");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(roster_publish(&s.roster, set, STR("/nowhere/ca")), -1);
     assert_true(whole_logged(state, "mkdir() \"/nowhere/ca\" failed"));
     tmp_dir_write(&w->dir, "ca/x.pem/is", STR("a directory"));
@@ -281,8 +309,10 @@ test_sweep(void **state)
     for (unsigned i = 0; i < 3; i++) {
         will_answer(&s, CHAN_CA, i, "der");
     }
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(roster_publish(&s.roster, set, s.dir), 0);
+    assert_non_null(ledger_lock(s.ledger, 0, first));
+    ledger_unlock(s.ledger, 0, NULL);
     for (unsigned i = 0; i < 3; i++) {
         (void)asked(&s, CHAN_DECLARE, i == 0 ? "x" : i == 1 ? "y" : "z");
     }
@@ -293,7 +323,12 @@ test_sweep(void **state)
     will_answer(&s, CHAN_DONE, first, "");
     will_answer(&s, CHAN_DONE, first + 2, "");
     roster_sweep(&s.roster, s.ends[0], &set, 1, s.dir);
-    uint64_t a = asked(&s, CHAN_DROP, ""), b = asked(&s, CHAN_DROP, "");
+    unsigned at[2], index;
+    uint64_t a = asked_at(&s, CHAN_DROP, "", &at[0]);
+    uint64_t b = asked_at(&s, CHAN_DROP, "", &at[1]);
+    assert_int_equal(at[0], a - first);
+    assert_int_equal(at[1], b - first);
+    assert_false(ledger_is_touched(s.ledger, 0));
     assert_true(
         (a == first && b == first + 2) || (b == first && a == first + 2));
     assert_false(has_file(&s, "x.pem"));
@@ -302,8 +337,10 @@ test_sweep(void **state)
     /* It comes back as another. */
     set = set_of(state, CLASS X Y);
     will_answer(&s, CHAN_CA, 0, "new");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
-    assert_int_equal(asked(&s, CHAN_DECLARE, "x"), first + 3);
+    assert_int_equal(enrol(&s, set), 0);
+    assert_int_equal(asked_at(&s, CHAN_DECLARE, "x", &index), first + 3);
+    assert_int_equal(index, at[1]); /* the last that became free */
+    assert_int_equal(s.roster.n_records, 3);
     end(&s);
 }
 
@@ -314,7 +351,7 @@ test_sweep_that_fails_is_tried_again(void **state)
     begin(state, &s);
     struct sandbox_set *set = set_of(state, CLASS X);
     will_answer(&s, CHAN_CA, 1, "der");
-    assert_int_equal(roster_enrol(&s.roster, s.ends[0], set), 0);
+    assert_int_equal(enrol(&s, set), 0);
     assert_int_equal(roster_publish(&s.roster, set, s.dir), 0);
     (void)asked(&s, CHAN_DECLARE, "x");
     will_answer(&s, CHAN_CA, 1, "late");
@@ -332,6 +369,19 @@ test_sweep_that_fails_is_tried_again(void **state)
     end(&s);
 }
 
+static void
+test_more_than_there_are_indexes(void **state)
+{
+    struct setting s;
+    begin(state, &s);
+    struct sandbox_set *set = set_of(state, CLASS X Y);
+    s.roster.n_records = ROSTER_MAX - 1;
+    assert_int_equal(roster_allot(&s.roster, set), -1);
+    assert_true(whole_logged(state, "more than 1048576 sandboxes"));
+    assert_int_equal(s.roster.n_records, ROSTER_MAX);
+    end(&s);
+}
+
 int
 main(void)
 {
@@ -344,6 +394,7 @@ main(void)
         WHOLE_TEST(test_pem),
         WHOLE_TEST(test_publish_fails),
         WHOLE_TEST(test_sweep),
+        WHOLE_TEST(test_more_than_there_are_indexes),
         WHOLE_TEST(test_sweep_that_fails_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

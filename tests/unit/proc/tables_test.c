@@ -48,6 +48,7 @@ static void
 print_default(const struct conf_part *part, const struct cmd *cmd)
 {
     static const char zeroes[64];
+    part = cmd->part != NULL ? cmd->part : part;
     const char *field = part->defaults != NULL
                             ? (const char *)part->defaults + cmd->offset
                             : zeroes;
@@ -132,12 +133,13 @@ every_directive_is_whole(void **state)
         const struct cmd *cmd = parts[i]->cmds;
         for (; cmd != NULL && cmd->name != NULL; cmd++, n_cmds++) {
             bool is_block = (cmd->flags & CMD_BLOCK) != 0;
+            size_t room = (cmd->part != NULL ? cmd->part : parts[i])->size;
             assert_true(is_word(cmd->name));
             assert_int_not_equal(cmd->contexts, 0);
             assert_int_equal(cmd->contexts & ~known_contexts(), 0);
             assert_true(cmd->min_args <= cmd->max_args);
             assert_true(is_block || cmd->set != NULL);
-            assert_true(is_block || cmd->offset + cmd->size <= parts[i]->size);
+            assert_true(is_block || cmd->offset + cmd->size <= room);
             assert_int_equal(cmd->block != 0, is_block);
         }
     }

@@ -74,7 +74,7 @@ one_more(struct ledger *of)
 {
     unsigned n;
     const int *fds = ledger_fds(of, &n);
-    int copies[LEDGER_ROWS];
+    int copies[LEDGER_ROWS + 1];
     for (unsigned i = 0; i < n; i++) {
         copies[i] = dup(fds[i]);
     }
@@ -91,7 +91,7 @@ setup(void **state)
     loop = loop_new();
     timer_init(&timer, loop, on_timer);
     for (unsigned i = 0; i < WORKERS; i++) {
-        ledgers[i] = i == 0 ? ledger_new(8) : one_more(ledgers[0]);
+        ledgers[i] = i == 0 ? ledger_new() : one_more(ledgers[0]);
         slots[i] = slots_new(loop, ledgers[i]);
     }
     memset(actors, 0, sizeof actors);
@@ -130,7 +130,7 @@ the_ask(unsigned limit, unsigned most)
     return (struct slot_ask){ .serial = 77,
         .index = 3,
         .limit = limit,
-        .generation = generation,
+        .revision = generation,
         .queue = most };
 }
 

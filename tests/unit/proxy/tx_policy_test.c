@@ -27,29 +27,36 @@ box(const struct live *l)
     return sandbox_set_next(l->worker->sandboxes, NULL);
 }
 
-/* The sandbox's own denied_hosts is that one from here on. */
+/* The sandbox's policy from here on. */
 static void
-change(struct live *l, const char *denied, const struct block *outbound)
+change_to(struct live *l, struct policy *values)
 {
     struct sandbox_clash clash;
-    struct pattern_error err;
     struct sandbox *sb = box(l);
-    struct policy values = *sb->policy;
-    values.revision++;
-    values.outbound = outbound;
-    values.own_denied = pattern_set_new(PATTERN_LIST);
-    AN(pattern_set_add(values.own_denied, str_of(denied), NULL, &err));
-    pattern_set_compile(values.own_denied);
+    values->revision++;
     struct sandbox_spec spec = { .id = sb->id,
-        .policy = policy_new(&values),
+        .policy = policy_new(values),
         .scope = sb->scope,
         .addresses = sb->addresses,
         .n_addresses = sb->n_addresses,
         .at = sb->at };
-    pattern_set_unref(values.own_denied);
     AN(worker_sandbox_change(l->worker, sb, &spec, &clash));
     policy_unref(spec.policy);
     live_settle(l);
+}
+
+/* The sandbox's own denied_hosts is that one from here on. */
+static void
+change(struct live *l, const char *denied, const struct block *outbound)
+{
+    struct pattern_error err;
+    struct policy values = *box(l)->policy;
+    values.outbound = outbound;
+    values.own_denied = pattern_set_new(PATTERN_LIST);
+    AN(pattern_set_add(values.own_denied, str_of(denied), NULL, &err));
+    pattern_set_compile(values.own_denied);
+    change_to(l, &values);
+    pattern_set_unref(values.own_denied);
 }
 
 static struct live_end *
@@ -122,6 +129,49 @@ test_allowed_in_the_line(void **state)
     live_logs(n.live, "\"status\":200");
     live_close(o);
     is_over(&n);
+}
+
+static void
+change_slots(struct live *l, unsigned n)
+{
+    struct policy values = *box(l)->policy;
+    values.header_slots = n;
+    change_to(l, &values);
+}
+
+/* Those that have a slot keep it; nobody gets one until there are fewer than
+ * the limit. */
+static void
+test_slots_are_lowered(void **state)
+{
+    struct live *l =
+        live_start(state, OTHER, "header_slots 2; header_slots_queue 2;");
+    struct live_end *first = live_asks(l, false, "GET", "\r\n");
+    struct live_end *first_origin = live_is_asked(l, false, "GET", "\r\n");
+    struct live_end *second = sends(l, GET_OTHER);
+    struct live_end *second_origin = live_origin(l);
+    live_gets(second_origin, "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n");
+    change_slots(l, 1);
+    struct live_end *third = sends(l, GET_OTHER);
+    live_says_why(l, "waits for a header slot");
+    live_send(first_origin, OK);
+    live_answers(first, 200, "");
+    live_logs(l, "\"status\":200");
+    live_settle(l);
+    assert_false(live_is_dialled(l)); /* it waits still */
+    live_send(second_origin, OK);
+    live_answers(second, 200, "");
+    live_logs(l, "\"status\":200");
+    live_gets(second_origin, "GET / HTTP/1.1\r\nHost: other.test\r\n\r\n");
+    live_send(second_origin, OK);
+    live_answers(third, 200, "");
+    live_logs(l, "\"status\":200");
+    live_close(first);
+    live_close(second);
+    live_close(third);
+    live_close(first_origin);
+    live_close(second_origin);
+    live_is_back(l);
 }
 
 static const struct block *
@@ -263,6 +313,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         LIVE_TEST(test_refused_in_the_line),
         LIVE_TEST(test_allowed_in_the_line),
+        LIVE_TEST(test_slots_are_lowered),
         LIVE_TEST(test_served_otherwise),
         LIVE_TEST(test_refused_in_a_dial),
         LIVE_TEST(test_a_tunnel_in_its_dial),

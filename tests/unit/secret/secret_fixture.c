@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "policy/block.h"
+#include "proxy/hook.h"
 #include "sandbox/sandbox_conf.h"
 #include "secret/secret_memory.h"
 #include "secret/secret_source.h"
@@ -22,8 +23,10 @@ static const struct cmd cmds[] = {
 };
 
 static const struct conf_part opener = { .name = "opener", .cmds = cmds };
+extern const struct module host_match_module;
+
 static const struct conf_part *const parts[] = { &class_part, &sandbox_part,
-    &block_part, &policy_secret_part, &opener };
+    &block_part, &policy_secret_part, &host_match_module.conf, &opener };
 
 int
 sec_set_up(void **state)

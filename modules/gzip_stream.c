@@ -1,18 +1,51 @@
 /*
- * The stages that stand around the filters of a compressed body. Where all of
- * them only look: the two ends of one gzip_mask, so that what holds nothing to
- * mask leaves as it came. Else it is decompressed before the first of them and
- * compressed behind the last.
+ * Lets filters look through bodies in gzip and deflate: brings the two
+ * transcoders, which core puts around the filters. Where all of them only look,
+ * its stages are the two ends of one gzip_mask, so that what holds nothing to
+ * mask leaves as it came. Else the body is decompressed before the first of
+ * them and compressed behind the last, flushed when the input is dry.
+ *
+ * The codecs are http/gzip.h and http/gzip_mask.h; which body needs them is
+ * proxy/coding.c's to say.
  */
 
-#include "proxy/coding.h"
+#include "module.h"
 
-#include "base/log.h"
-#include "http/gzip_mask.h"
-#include "proxy/conn.h"
-#include "proxy/parts.h"
-#include "proxy/proxy_conf.h"
-#include "proxy/tx.h"
+extern const unsigned gzip_stream_module_index;
+
+static const char *const gzip_names[] = { "gzip", "x-gzip", NULL };
+static const char *const deflate_names[] = { "deflate", NULL };
+
+struct gzip_stream {
+    unsigned ratio; /* bytes out of each in; 0: no limit */
+    unsigned level; /* 1 to 9 */
+};
+
+/* Of an exchange. */
+struct state {
+    struct gzip_mask *mask; /* of the two ends, or NULL */
+};
+
+static struct state *
+state_of(const struct tx *tx)
+{
+    return module_state(tx, gzip_stream_module_index);
+}
+
+static const struct gzip_stream *
+conf_of(const struct tx *tx)
+{
+    return module_where(tx, gzip_stream_module_index);
+}
+
+/* The response body's, which one of these transcoders was chosen for. */
+static enum coding
+coding_of_body(const struct tx *tx)
+{
+    const char *const *names = tx->transcoder->names;
+    AN(names == gzip_names || names == deflate_names);
+    return names == gzip_names ? CODING_GZIP : CODING_DEFLATE;
+}
 
 static enum flow
 flow_of(enum gzip_io r)
@@ -34,8 +67,7 @@ gunzip_init(void *owner, void *state)
 {
     struct tx *tx = owner;
     struct gunzip_state *st = state;
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    st->gunzip = gunzip_new(tx->coding, pc->gunzip_ratio);
+    st->gunzip = gunzip_new(coding_of_body(tx), conf_of(tx)->ratio);
 }
 
 static enum flow
@@ -73,9 +105,8 @@ gzip_init(void *owner, void *state)
 {
     struct tx *tx = owner;
     struct gzip_state *st = state;
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    st->coding = tx->coding;
-    st->level = (int)pc->gzip_comp_level;
+    st->coding = coding_of_body(tx);
+    st->level = (int)conf_of(tx)->level;
 }
 
 static enum flow
@@ -98,14 +129,14 @@ gzip_fini(void *state)
     gzip_free(st->gzip);
 }
 
-const struct filter gunzip_filter = { .name = "gunzip",
+static const struct filter gunzip_filter = { .name = "gunzip",
     .state_size = sizeof(struct gunzip_state),
     .init = gunzip_init,
     .run = gunzip_filter_run,
     .fini = gunzip_fini,
     .why = gunzip_cause };
 
-const struct filter gzip_filter = { .name = "gzip",
+static const struct filter gzip_filter = { .name = "gzip",
     .state_size = sizeof(struct gzip_state),
     .init = gzip_init,
     .run = gzip_filter_run,
@@ -161,26 +192,27 @@ read_init(void *owner, void *state)
 {
     struct tx *tx = owner;
     struct mask_state *st = state;
-    const struct proxy_conf *pc = tx_where(tx, PART_PROXY);
-    AZ(tx->gzip_mask);
+    const struct gzip_stream *gs = conf_of(tx);
+    AZ(state_of(tx)->mask);
     st->tx = tx;
-    tx->gzip_mask = gzip_mask_new(
-        tx->coding, (int)pc->gzip_comp_level, pc->gunzip_ratio, on_look, tx);
+    state_of(tx)->mask = gzip_mask_new(
+        coding_of_body(tx), (int)gs->level, gs->ratio, on_look, tx);
 }
 
 static enum flow
 read_run(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
     struct mask_state *st = state;
-    return flow_of(gzip_mask_read(st->tx->gzip_mask, in, out, need == END));
+    struct gzip_mask *g = state_of(st->tx)->mask;
+    return flow_of(gzip_mask_read(g, in, out, need == END));
 }
 
 static void
 read_fini(void *state)
 {
     struct mask_state *st = state;
-    gzip_mask_free(st->tx->gzip_mask);
-    st->tx->gzip_mask = NULL;
+    gzip_mask_free(state_of(st->tx)->mask);
+    state_of(st->tx)->mask = NULL;
 }
 
 static void
@@ -195,7 +227,7 @@ static enum flow
 write_run(void *state, struct bufq *in, struct bufq *out, enum need need)
 {
     struct mask_state *st = state;
-    struct gzip_mask *g = st->tx->gzip_mask;
+    struct gzip_mask *g = state_of(st->tx)->mask;
     enum flow flow =
         flow_of(gzip_mask_write(g, in, out, need == FLUSH, need == END));
     const char *why = gzip_mask_anew(g);
@@ -213,18 +245,62 @@ static const char *
 write_cause(const void *state)
 {
     const struct mask_state *st = state;
-    return gzip_mask_why(st->tx->gzip_mask);
+    return gzip_mask_why(state_of(st->tx)->mask);
 }
 
-const struct filter mask_read_filter = { .name = "gunzip",
+static const struct filter mask_read_filter = { .name = "gunzip",
     .state_size = sizeof(struct mask_state),
     .init = read_init,
     .run = read_run,
     .fini = read_fini };
 
 /* What it gives up on is what the other one read. */
-const struct filter mask_write_filter = { .name = "gunzip",
+static const struct filter mask_write_filter = { .name = "gunzip",
     .state_size = sizeof(struct mask_state),
     .init = write_init,
     .run = write_run,
     .why = write_cause };
+
+static const struct transcoder transcoders[] = {
+    { .names = gzip_names,
+        .decode = &gunzip_filter,
+        .encode = &gzip_filter,
+        .look = &mask_read_filter,
+        .leave = &mask_write_filter },
+    { .names = deflate_names,
+        .decode = &gunzip_filter,
+        .encode = &gzip_filter,
+        .look = &mask_read_filter,
+        .leave = &mask_write_filter },
+    { 0 },
+};
+
+static bool
+set_level(struct bind *b, const struct directive *d, void *field)
+{
+    unsigned *n = field;
+    if (!set_uint(b, d, n)) {
+        return false;
+    }
+    return (*n >= 1 && *n <= 9) ||
+           conf_error(b, &d->args[0], "\"%.*s\" must be 1 to 9",
+               STR_ARG(d->name.text));
+}
+
+static const struct cmd cmds[] = {
+    CMD_UINT("gunzip_ratio", CONF_WHERE, struct gzip_stream, ratio),
+    CMD("gzip_comp_level", CONF_WHERE, 1, 1, struct gzip_stream, level,
+        unsigned, set_level),
+    { 0 },
+};
+
+static const struct gzip_stream defaults = { .ratio = 1000, .level = 1 };
+
+const struct module gzip_stream_module = {
+    .conf = { .name = "gzip_stream",
+        .cmds = cmds,
+        .defaults = &defaults,
+        .size = sizeof(struct gzip_stream) },
+    .tx_size = sizeof(struct state),
+    .transcoders = transcoders,
+};

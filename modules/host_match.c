@@ -1,6 +1,8 @@
 /*
- * Asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
- * it into an answer. The rules themselves are in policy/decide.c.
+ * The `host` and `location` blocks, and the question which of them serves:
+ * asks for the decision (SPEC 5) on every CONNECT, SNI and request, and turns
+ * it into an answer. The rules themselves are in policy/decide.c, which walks
+ * the blocks.
  */
 
 #include "module.h"
@@ -17,6 +19,7 @@ answer(struct tx *tx, unsigned status)
         .reason = decision_reason(d, tx->xfer.arena),
         .detail = decision_explain(d, tx->xfer.arena) };
     tx_fail(tx, FAULT_POLICY, "%.*s", STR_ARG(r.detail));
+    finding(tx->conn, FINDING_DENIED, tx->authority.host, r.rule);
     tx_reply(tx, &r);
     if (d->outcome == DECIDE_METHOD) {
         head_add(&tx->xfer.response, STR("Allow"),
@@ -62,15 +65,23 @@ answer_return(struct tx *tx)
     return V_REPLY;
 }
 
+/* The tunnel is opened, and each request in it is denied. */
+static bool
+is_shown_inside(
+    const struct conn *c, const struct target *t, const struct decision *d)
+{
+    return t->kind != T_REQUEST && !c->is_passthrough &&
+           hooks_tunnel(c, d) == TUNNEL_OPEN;
+}
+
 static enum verdict
 act(struct conn *c, const struct target *t, const struct decision *d)
 {
-    bool is_shown_inside = t->kind != T_REQUEST && !c->is_passthrough &&
-                           worker_conf(c->worker)->deny_inside;
-    if (d->outcome == DECIDE_ALLOW || is_shown_inside) {
+    if (d->outcome == DECIDE_ALLOW || is_shown_inside(c, t, d)) {
         return V_NEXT;
     }
     if (t->tx == NULL) {
+        finding(c, FINDING_DENIED, t->authority.host, decision_rule_name(d));
         return V_ABORT;
     }
     return d->outcome == DECIDE_RETURN ? answer_return(t->tx)
@@ -120,8 +131,28 @@ on_request(struct tx *tx, struct head *h)
     return V_NEXT;
 }
 
-const struct module policy_module = {
-    .conf = { .name = "policy" },
+static const struct cmd cmds[] = {
+    { .name = "host",
+        .contexts = CONF_EGRESS | CONF_CLASS,
+        .min_args = 1,
+        .max_args = 255,
+        .flags = CMD_BLOCK,
+        .block = CONF_HOST,
+        .set = block_set_host,
+        .part = &block_part },
+    { .name = "location",
+        .contexts = CONF_HOST | CONF_HANDLER,
+        .min_args = 1,
+        .max_args = 2,
+        .flags = CMD_BLOCK,
+        .block = CONF_LOCATION,
+        .set = block_set_location,
+        .part = &block_part },
+    { 0 },
+};
+
+const struct module host_match_module = {
+    .conf = { .name = "host_match", .cmds = cmds },
     .on_target = on_target,
     .on_request = on_request,
 };

@@ -10,6 +10,7 @@
 #include "net/dial.h"
 #include "net/guard.h"
 #include "proxy/conn.h"
+#include "proxy/finding.h"
 #include "proxy/hook.h"
 #include "proxy/judge.h"
 #include "proxy/parts.h"
@@ -25,9 +26,6 @@
 #include "wire/peer.h"
 #include "wire/pool.h"
 #include "wire/up_h1.h"
-
-/* RFC 9110 15.2: any number may come; a storm may not. */
-#define INTERIMS_MAX 32
 
 static const struct step step_connect, step_dial, step_send, step_head;
 
@@ -209,7 +207,8 @@ start_dial(struct tx *tx)
 static const struct step *
 ended_early(struct tx *tx)
 {
-    return tx->is_client_gone ? upstream_abandon(tx) : tx_body_failed(tx);
+    return tx->client == TX_CLIENT_GONE ? upstream_abandon(tx)
+                                        : tx_body_failed(tx);
 }
 
 /* The last word before the request leaves. */
@@ -269,7 +268,7 @@ run_connect(struct task *t)
     struct tx *tx = tx_of(t);
     struct worker *w = tx->conn->worker;
     const struct step *refused = NULL;
-    if (tx->is_client_gone) {
+    if (tx->client == TX_CLIENT_GONE) {
         return upstream_abandon(tx);
     }
     refused = tx_judge_again(tx);
@@ -304,6 +303,9 @@ led_nowhere(struct tx *tx, const struct dial_result *r)
         .reason = decision_blocked(&tx->decision, tx->xfer.arena) };
     reply.rule = judge_nowhere(
         &tx->decision, &tx->route, r->why, tx->xfer.arena, &reply.detail);
+    if (r->error == DIAL_DENIED) {
+        finding(tx->conn, FINDING_ADDRESS, tx->authority.host, reply.rule);
+    }
     return give_up(tx, &reply);
 }
 
@@ -484,7 +486,7 @@ head_arrived(struct tx *tx)
     if (status == 101) {
         return switched(tx);
     }
-    if (++tx->xfer.interims > INTERIMS_MAX) {
+    if (++tx->xfer.interims > XFER_INTERIMS_MAX) {
         return fail(tx, 502, "http_protocol_error",
             "the origin sent too many interim responses");
     }
