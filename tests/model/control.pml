@@ -1,448 +1,430 @@
 /*
  * How a change of policy comes into force on every worker (SPEC 11, rule 1;
- * CONTROL.md 1 to 11): validate, commit, send, acknowledgements, answer. For
- * spin (auto/model). Three workers: SERVES, DRAINS (of an older generation,
- * without the handler that a change may set) and STARTS. Up to CONTROLS
- * instances of control, one after the other: after a death, and after a reload,
- * where the old one hands the state over. Bounds: CALLS changes, DEATHS of
- * controls, STOPS of workers (a stopped one is killed by the master), RELOADS.
+ * CONTROL.md 1 to 9): validate, commit, send, acknowledgements, answer. For
+ * spin (auto/model). Bounds: CALLS, DEATHS of control, STOPS of workers (each
+ * is then killed for its silence), WORKERS.
  *
- * Checked: after the answer at a revision no worker sends a request that was
- * judged by an older one; what a worker judges by is in the store; a revision
- * has one content; a worker applies the records of one control at a time; an
- * index is given out only when no live worker knows the sandbox that had it; a
- * handler is in force nowhere before the secret that it needs; every call ends
- * (a client that waits for ever would be an invalid end state).
+ * What stands for what. control(): all instances of control, one after the
+ * other, as after a crash; the store's thread is the step from `staged` to a
+ * revision. master(): forks, reaps. worker(): a turn of its loop is one step.
+ * Worker 0 serves, and has one request, which waits, is sent, and runs; STARTER
+ * is forked at any time; a third one serves where WORKERS is 3. links: the
+ * socket pair of a control and a worker, which can be read past the death of
+ * the control. Requests of the other workers are OBEYS.
+ *
+ * Checked: after the answer at a revision no worker sends a request, or a byte
+ * of one, that was judged by an older one; a worker has only what is in the
+ * store, and a revision has one content; the records on a link follow each
+ * other; every call ends, also of several at once.
+ *
+ * Left out, since it changes nothing here: generations (one that drains
+ * acknowledges as others do); the path of acknowledgements, JOIN and LEAVE (a
+ * control that is slow to read them is a control that is slow to act); a crash
+ * of a worker (it is a stop and a kill in one); clients that wait in a queue.
  *
  * Mutants, of each of which an error must be found:
  *   NO_GO           a worker serves once it has its snapshot
+ *   GO_OVERTAKES    GO comes by another way than the records before it
  *   SENDS_FIRST     records are sent before the commit
+ *   SNAPSHOT_STAGED a snapshot has what is not committed
+ *   TRUSTS_ERROR    a commit that said an error is taken for none
  *   JUDGES_ONCE     a request that waited is not judged again
+ *   RUNS_ON         a request that runs is not judged again
+ *   ACKS_FIRST      a revision is acknowledged when it came, not when applied
  *   LEAVES_AT_KILL  a worker counts no more once it is killed, not once reaped
  *   KEEPS_LINK      a worker reads the old control's link beside the new one
- *   FREES_AT_COMMIT an index is free once the end is committed
- *   OPENS_EARLY     a new control opens the state before the old one closed it
- *   COUNTS_LATE     a new control counts who serves already only from its
- *                   acknowledgement of the snapshot on
- *   SECRET_LATER    a handler is committed before its secret is everywhere
+ *   COUNTS_LATE     a new control counts who was there before it only from its
+ *                   GO on
+ *   CALLS_EARLY     a new control takes calls before it was told of all workers
+ *   NO_TIMEOUT      a worker may be silent for ever
  */
 
-#ifndef CALLS
-#define CALLS 2
-#endif
-#ifndef DEATHS
-#define DEATHS 1
+#ifndef WORKERS
+#define WORKERS 2
 #endif
 #ifndef STOPS
 #define STOPS 1
 #endif
-#ifndef RELOADS
-#define RELOADS 0
-#endif
-#define CONTROLS (1 + DEATHS + RELOADS)
-#define WORKERS 3
-#define DRAINER 1
-#define STARTER 2
+#define STARTER (WORKERS - 1)
+#define CONTROLS (1 + DEATHS)
 
-/* What a change does. The first sandbox has index 0 and serial 1. */
-#define TIGHTEN 1 /* denies what was allowed */
-#define END 2     /* the sandbox ends; its index becomes free */
-#define CREATE 3  /* another sandbox gets the index */
-#define HANDLER 4 /* a handler that needs a secret */
-
-mtype = { ABSENT, STARTING, SERVING, KILLED, GONE };
+mtype = { ABSENT, STARTING, SERVING, GONE };
 mtype = { SNAPSHOT, RECORD, GO };
 
-/* The store: the newest revision, each one's content, and who has it open. */
-byte committed, owner;
-byte content[CALLS + 1];
-bool index_is_used = true, index_is_free = false; /* by the state; by control */
+/* The store: the newest revision; which control committed each one, which
+ * stands for what is in it. Revision 1 is there from the beginning. */
+byte committed = 1;
+byte content[CALLS + 2];
 
-/* The master. */
-byte instances = 1;
-bool has_custody, hands_over;
-bool joined[WORKERS], left[WORKERS], kill[WORKERS];
-
-/* The workers. */
-mtype state[WORKERS] = ABSENT;
-bool stopped[WORKERS], serves[WORKERS];
-byte requests; /* one is enough: sent by any worker, at any time */
-byte link[WORKERS], offered[WORKERS];
-byte applied[WORKERS], applied_content[WORKERS];
-bool knows_serial[WORKERS], has_secret[WORKERS], hands_on[WORKERS];
-
-/* A link for each control and worker, and what was acknowledged on it. */
+/* Control: each has a number. Links are the control's and the worker's. */
+byte instance = 1, deaths, stops;
+byte sent = 1, done = 1; /* revisions: sent to all; answered by this control */
+bool staged;             /* a change that is not committed yet */
+bool known[WORKERS], counted[WORKERS], went[WORKERS];
+byte acked[WORKERS]; /* 0: not even the snapshot */
 chan links[CONTROLS * WORKERS] = [CALLS + 2] of { mtype, byte, byte };
-byte acked[CONTROLS * WORKERS];
-#define NONE 255 /* not even the snapshot */
-#define LINK(c, w) ((c) * WORKERS + (w))
+#define LINK(c, w) links[((c) - 1) * WORKERS + (w)]
 
-/* Calls and their ends. */
-byte asked; /* a call that waits in the backlog */
-byte answered, dying;
-bool is_dead[CONTROLS + 1], call_ended;
+/* Workers: the control whose link it reads, the newest such that the master
+ * gave it, and what is applied. */
+mtype state[WORKERS] = ABSENT;
+bool stopped[WORKERS], killed[WORKERS];
+byte link[WORKERS], offered[WORKERS], applied[WORKERS];
 
-#define IS_LIVE(w) \
-    (state[w] == STARTING || state[w] == SERVING || state[w] == KILLED)
+/* For the assertions: the newest revision that was answered; a request of
+ * worker 0 that waits or runs, and by which revision it was judged (0: none). */
+byte answered = 1, judged;
+bool runs;
 
-/* What snapshot or record `what` (0: none) at revision `rev` changes. */
-inline apply(w, rev, what)
+#define IS_LIVE(w) (state[w] != ABSENT && state[w] != GONE)
+#define RUNS(w) (IS_LIVE(w) && !stopped[w])
+#ifdef LEAVES_AT_KILL
+#define LEFT(w) (killed[w] || state[w] == GONE)
+#else
+#define LEFT(w) (state[w] == GONE)
+#endif
+
+inline drain(c, w)
 {
-    assert(content[rev] == what);
+    do
+    :: nempty(LINK(c, w)) -> LINK(c, w) ? _, _, _
+    :: empty(LINK(c, w)) -> break
+    od
+}
+
+/* All of a revision in one turn of the loop, and what runs is judged by it:
+ * it is closed, or goes on. */
+inline apply(w, rev, by)
+{
+    assert(content[rev] == by);
     applied[w] = rev;
-    applied_content[w] = what;
+#ifndef RUNS_ON
     if
-    :: what == END -> knows_serial[w] = false
-    :: what == CREATE -> knows_serial[w] = true
-    :: what == HANDLER && w == DRAINER -> hands_on[w] = true
-    :: what == HANDLER && w != DRAINER -> assert(has_secret[w])
+    :: w == 0 && runs -> judged = rev
+    :: w == 0 && runs -> judged = 0; runs = false
+    :: else
+    fi
+#endif
+}
+
+inline serve(w)
+{
+    if
+    :: state[w] == STARTING ->
+        assert(applied[w] >= answered);
+        state[w] = SERVING
     :: else
     fi
 }
 
-/* A snapshot has the effects of all revisions up to its own. */
-inline apply_all(w, rev)
-{
-    r = 0;
-    do
-    :: r < rev ->
-        r++;
-        if
-        :: r > applied[w] -> apply(w, r, content[r])
-        :: else
-        fi
-    :: else -> break
-    od;
-    r = 0
-}
-
-inline take(w, c)
+inline acknowledge(c, w, rev)
 {
     if
-    :: kind == SNAPSHOT ->
-        knows_serial[w] = (applied[w] == 0 -> true : knows_serial[w]);
-        apply_all(w, rev);
-        acked[LINK(c, w)] = rev;
-#ifdef NO_GO
-        if
-        :: state[w] == STARTING -> state[w] = SERVING; serves[w] = true
-        :: else
-        fi
-#endif
-    :: kind == RECORD ->
-        if
-        :: rev > applied[w] -> apply(w, rev, what)
-        :: else
-        fi;
-        acked[LINK(c, w)] = rev
-    :: kind == GO ->
-        if
-        :: state[w] == STARTING -> state[w] = SERVING; serves[w] = true
-        :: else
-        fi
-    fi;
-    kind = 0; rev = 0; what = 0
+    :: c == instance -> acked[w] = rev
+    :: else
+    fi
 }
 
-/* One request at a time: judged, then it waits for a slot, a name or a
- * connection, then it is sent. A killed worker runs until it is dead. */
+inline take(c, w)
+{
+    LINK(c, w) ? kind, rev, by;
+    if
+    :: kind == SNAPSHOT ->
+        assert(rev >= applied[w]);
+        apply(w, rev, by);
+        acknowledge(c, w, rev);
+#ifdef NO_GO
+        serve(w)
+#endif
+    :: kind == RECORD ->
+        assert(rev == applied[w] + 1);
+        apply(w, rev, by);
+        acknowledge(c, w, rev)
+    :: kind == GO -> serve(w)
+    fi;
+    kind = 0; rev = 0; by = 0
+}
+
 proctype worker(byte w)
 {
     mtype kind;
-    byte rev, what, r, judged;
-    bool waits = false;
+    byte rev, by;
 
 end:
     do
     :: atomic { state[w] == GONE -> break }
-    :: atomic { IS_LIVE(w) && !stopped[w] && offered[w] > link[w] ->
-        link[w] = offered[w] }
-    :: atomic { IS_LIVE(w) && !stopped[w] && link[w] > 0 &&
-           nempty(links[LINK(link[w] - 1, w)]) ->
-        links[LINK(link[w] - 1, w)] ? kind, rev, what;
-        take(w, link[w] - 1) }
-#ifdef KEEPS_LINK
-    :: atomic { IS_LIVE(w) && !stopped[w] && link[w] > 1 &&
-           nempty(links[LINK(link[w] - 2, w)]) ->
-        links[LINK(link[w] - 2, w)] ? kind, rev, what;
-        assert(offered[w] == link[w] - 1);
-        take(w, link[w] - 2) }
-#endif
-    :: atomic { IS_LIVE(w) && !stopped[w] && has_custody && !has_secret[w] ->
-        has_secret[w] = true }
-    :: atomic { IS_LIVE(w) && serves[w] && !stopped[w] && requests == 0 ->
-        requests = 1;
-        judged = applied[w];
-        waits = true }
-    :: atomic { IS_LIVE(w) && !stopped[w] && waits ->
-#ifndef JUDGES_ONCE
-        judged = applied[w];
-#endif
+    :: atomic { RUNS(w) && offered[w] > link[w] ->
+#ifndef KEEPS_LINK
         if
-        :: hands_on[w] /* 503, nothing leaves */
-        :: else ->
-            assert(judged >= answered);
-            assert(content[applied[w]] == applied_content[w])
+        :: link[w] > 0 -> drain(link[w], w)
+        :: else
         fi;
-        waits = false; judged = 0 }
+#endif
+        link[w] = offered[w] }
+    :: atomic { RUNS(w) && link[w] > 0 && nempty(LINK(link[w], w)) ->
+        take(link[w], w) }
+#ifdef KEEPS_LINK
+    :: atomic { RUNS(w) && link[w] > 1 && nempty(LINK(link[w] - 1, w)) ->
+        take(link[w] - 1, w) }
+#endif
+#ifdef ACKS_FIRST
+    :: atomic { RUNS(w) && link[w] == instance &&
+           LINK(link[w], w) ? [RECORD, rev, by] ->
+        LINK(link[w], w) ? <kind, rev, by>;
+        acked[w] = rev;
+        kind = 0; rev = 0; by = 0 }
+#endif
+    :: atomic { w == 0 && RUNS(0) && judged == 0 -> judged = applied[0] }
+    :: atomic { w == 0 && RUNS(0) && judged != 0 && !runs ->
+        /* it waited for a slot, a name or a connection, and is sent */
+#ifndef JUDGES_ONCE
+        judged = applied[0];
+#endif
+        assert(judged >= answered);
+        runs = true }
+    :: atomic { w == 0 && RUNS(0) && runs -> /* one byte more, or the end */
+        assert(judged >= answered);
+        if
+        :: true
+        :: judged = 0; runs = false
+        fi }
     od
 }
 
-#ifdef LEAVES_AT_KILL
-#define AT_KILL(w) left[w] = true;
-#else
-#define AT_KILL(w)
-#endif
-#define KILLS(w) \
-    atomic { kill[w] && state[w] != KILLED && state[w] != GONE -> \
-        AT_KILL(w) \
-        state[w] = KILLED; \
-        stopped[w] = false }
-#define REAPS(w) \
-    atomic { kill[w] && state[w] == KILLED -> \
-        state[w] = GONE; \
-        knows_serial[w] = false; \
-        left[w] = true }
+inline reap(w)
+{
+    n = 0;
+    do
+    :: n < CONTROLS -> n++; drain(n, w)
+    :: else -> break
+    od;
+    n = 0;
+    state[w] = GONE;
+    killed[w] = false; stopped[w] = false;
+    link[w] = 0; offered[w] = 0; applied[w] = 0;
+    known[w] = false; counted[w] = false; went[w] = false; acked[w] = 0;
+    if
+    :: w == 0 -> judged = 0; runs = false
+    :: else
+    fi
+}
 
-/* The master: starts the third worker at any time (the control in place is told
- * before), reaps, starts a control after a death or for a reload. */
+/* The master, and what happens to workers: the third is forked, one is stopped,
+ * a killed one, which may have run until then, is reaped. */
+#define STOPS_ONE(w) \
+    atomic { stops < STOPS && RUNS(w) && !killed[w] -> \
+        stops++; \
+        stopped[w] = true }
+#define REAPS(w) \
+    d_step { killed[w] -> reap(w) }
+
 proctype master()
 {
-    byte reloads = 0;
+    byte n;
 
 end:
     do
-    :: atomic { state[STARTER] == ABSENT && !joined[STARTER] ->
-        joined[STARTER] = true }
-    :: atomic { state[STARTER] == ABSENT && joined[STARTER] ->
-        has_secret[STARTER] = has_custody;
-        state[STARTER] = STARTING }
-    :: KILLS(0)
-    :: KILLS(DRAINER)
-    :: KILLS(STARTER)
+    :: atomic { state[STARTER] == ABSENT -> state[STARTER] = STARTING }
+    :: STOPS_ONE(0)
+    :: STOPS_ONE(1)
     :: REAPS(0)
-    :: REAPS(DRAINER)
-    :: REAPS(STARTER)
-    :: atomic { is_dead[instances] && instances < CONTROLS ->
-        instances++;
-        hands_over = false;
-        run control(instances) }
-    :: atomic { reloads < RELOADS && !is_dead[instances] &&
-           owner == instances && instances < CONTROLS ->
-        reloads++;
-        hands_over = true;
-        instances++;
-        run control(instances) }
+    :: REAPS(1)
+#if WORKERS > 2
+    :: STOPS_ONE(2)
+    :: REAPS(2)
+#endif
+    /* when nothing can happen any more, each call has ended */
+    :: atomic { timeout -> assert(!staged && done == sent); break }
     od
 }
 
-/* What control sends each worker that it knows; it may die in between. */
-#define SENDS(w, rev, what) \
-    if \
-    :: known[w] -> links[LINK(me - 1, w)] ! RECORD(rev, what) \
-    :: else \
+/* A record to each worker that is known; `some`: control dies before the next
+ * one, so any may be without. */
+inline send(w, some)
+{
+    if
+    :: known[w] -> LINK(instance, w) ! RECORD(rev, instance)
+    :: !known[w] || some
     fi
-#define SENDS_ALL(rev, what) \
-    SENDS(0, rev, what); \
-    SENDS(DRAINER, rev, what); \
-    SENDS(STARTER, rev, what)
+}
 
-#define ACKED(w, rev) \
-    (acked[LINK(me - 1, w)] != NONE && acked[LINK(me - 1, w)] >= (rev))
-#define IN_FORCE(w) (left[w] || !counted[w] || ACKED(w, pending))
-#define FORGOTTEN(w) (left[w] || !known[w] || ACKED(w, ended))
-#ifndef SECRET_LATER
-#define MAY_COMMIT \
-    (call != HANDLER || (HAS_SECRET(0) && HAS_SECRET(1) && HAS_SECRET(2)))
-#else
-#define MAY_COMMIT true
+inline send_all(some)
+{
+    send(0, some);
+    send(1, some);
+#if WORKERS > 2
+    send(2, some);
 #endif
-#define HAS_SECRET(w) (left[w] || !joined[w] || has_secret[w])
+}
 
-/* A worker that is started: snapshot and stream, then GO. */
+/* Whoever was sent the snapshot is told all that follows. */
+inline join(w, revision)
+{
+    known[w] = true;
+    offered[w] = instance;
+    LINK(instance, w) ! SNAPSHOT(revision, content[revision])
+}
+
+#ifdef SNAPSHOT_STAGED
+#define SNAPSHOT_OF (sent + staged)
+#else
+#define SNAPSHOT_OF sent
+#endif
+#ifdef CALLS_EARLY
+#define WAS_THERE(w) (w != STARTER && instance > 1)
+#else
+#define WAS_THERE(w) false
+#endif
 #define JOINS(w) \
-    atomic { joined[w] && !left[w] && !known[w] -> \
-        known[w] = true; \
-        offered[w] = me; \
-        links[LINK(me - 1, w)] ! SNAPSHOT(rev, 0) }
+    atomic { state[w] != ABSENT && !LEFT(w) && !known[w] -> \
+        counted[w] = WAS_THERE(w); \
+        join(w, SNAPSHOT_OF) }
+
+/* From here on it serves, so calls wait for it. */
+#ifdef GO_OVERTAKES
+#define GO_TO(w) serve(w)
+#else
+#define GO_TO(w) LINK(instance, w) ! GO(0, 0)
+#endif
 #define GOES(w) \
-    atomic { known[w] && !left[w] && !went[w] && \
-           acked[LINK(me - 1, w)] != NONE -> \
+    atomic { known[w] && !LEFT(w) && !went[w] && acked[w] > 0 -> \
         counted[w] = true; \
         went[w] = true; \
-        links[LINK(me - 1, w)] ! GO(0, 0) }
-#define TIMES_OUT(w) \
-    atomic { joined[w] && !left[w] && stopped[w] && !kill[w] -> \
-        kill[w] = true }
+        GO_TO(w) }
 
-/* One instance. What it did not count yet, it learns of the master: `known` is
- * who was sent the snapshot, `counted` whose acknowledgement a call awaits. */
-proctype control(byte me)
-{
-    bool known[WORKERS], counted[WORKERS], went[WORKERS];
-    byte call = 0, pending = 0, ended = 0, x = 0;
-
-    {
-#ifndef OPENS_EARLY
-        atomic { owner == 0 -> owner = me };
+/* Silence of a worker that has something to acknowledge. */
+#ifdef NO_TIMEOUT
+#define TIMES_OUT(w) false
 #else
-        owner = me;
+#define TIMES_OUT(w) \
+    d_step { known[w] && stopped[w] && acked[w] < sent -> \
+        killed[w] = true; \
+        stopped[w] = false }
 #endif
-        byte rev = committed;
-        /* Whoever is there is asked for each answer from the first call on: it
-         * may serve, and what it serves by is not known. */
-        d_step {
-            x = 0;
-            do
-            :: x < WORKERS ->
-                acked[LINK(me - 1, x)] = NONE;
-                if
-                :: joined[x] && !left[x] ->
-                    known[x] = true;
+
+#define IN_FORCE(w) (LEFT(w) || !counted[w] || acked[w] > done)
+#if WORKERS > 2
+#define ALL(CLAIM) (CLAIM(0) && CLAIM(1) && CLAIM(2))
+#else
+#define ALL(CLAIM) (CLAIM(0) && CLAIM(1))
+#endif
+#define OBEYS(w) (!IS_LIVE(w) || state[w] == STARTING || applied[w] >= answered)
+
+/* A control that starts: the store is read; it takes no call before it was told
+ * of all workers, and each of them counts at once: it may serve, by whatever
+ * its predecessor sent. */
+inline start(w)
+{
+    known[w] = false; counted[w] = false; went[w] = false; acked[w] = 0;
+#ifndef CALLS_EARLY
+    if
+    :: state[w] != ABSENT && !LEFT(w) ->
 #ifndef COUNTS_LATE
-                    counted[x] = true;
+        counted[w] = true;
 #endif
-                    offered[x] = me;
-                    links[LINK(me - 1, x)] ! SNAPSHOT(rev, 0)
-                :: else
-                fi;
-                x++
-            :: else -> break
-            od;
-            x = 0;
-            ended = (index_is_used || index_is_free -> 0 : rev)
-        };
-
-end:
-        do
-        :: JOINS(STARTER)
-        :: GOES(0)
-        :: GOES(DRAINER)
-        :: GOES(STARTER)
-
-        /* A call. One that no revision is left for is no matter here. */
-        :: atomic { call == 0 && asked != 0 && !(hands_over && me < instances) ->
-            call = asked;
-            asked = 0;
-            if
-            :: committed == CALLS -> call = 0; call_ended = true
-            :: call == CREATE && !index_is_free -> call = 0; call_ended = true
-            :: call == END && !index_is_used -> call = 0; call_ended = true
-            :: call == HANDLER -> has_custody = true
-            :: else
-            fi }
-        :: call != 0 && pending == 0 && MAY_COMMIT ->
-            rev++;
-#ifdef SENDS_FIRST
-            SENDS_ALL(rev, call);
+        join(w, sent)
+    :: else
+    fi
 #endif
-            d_step {
-                assert(content[rev] == 0);
-                content[rev] = call;
-                committed = rev;
-                if
-                :: call == END ->
-                    index_is_used = false;
-                    ended = rev
-                :: call == CREATE ->
-                    assert(!knows_serial[0] && !knows_serial[1] &&
-                        !knows_serial[2]);
-                    index_is_used = true;
-                    index_is_free = false
-                :: else
-                fi
-            };
-#ifdef FREES_AT_COMMIT
-            if
-            :: call == END -> index_is_free = true; ended = 0
-            :: else
-            fi;
-#endif
-#ifndef SENDS_FIRST
-            SENDS_ALL(rev, call);
-#endif
-            pending = rev
-        :: atomic { pending != 0 && IN_FORCE(0) && IN_FORCE(1) && IN_FORCE(2) ->
-            answered = (pending > answered -> pending : answered);
-            pending = 0;
-            call = 0;
-            call_ended = true }
-        :: atomic { ended != 0 && FORGOTTEN(0) && FORGOTTEN(1) &&
-               FORGOTTEN(2) ->
-            index_is_free = true;
-            ended = 0 }
+}
 
-        /* A worker that is silent is killed. */
-        :: TIMES_OUT(0)
-        :: TIMES_OUT(DRAINER)
-        :: TIMES_OUT(STARTER)
-
-        :: atomic { hands_over && me < instances && call == 0 ->
-            owner = 0;
-            break }
-        od
-    } unless {
-        atomic {
-            dying == me ->
-            dying = 0;
-            is_dead[me] = true;
-            owner = (owner == me -> 0 : owner);
-            call_ended = (call != 0 || call_ended)
-        }
+inline succeed()
+{
+    d_step {
+        deaths++;
+        instance++;
+        staged = false;
+        sent = committed;
+        done = committed;
+        rev = 0;
+        start(0);
+        start(1);
+#if WORKERS > 2
+        start(2);
+#endif
     }
 }
 
-/* A client of the API. A call ends with an answer or with its connection. */
-proctype client()
+/* All instances, one after the other: the next begins when the last is reaped,
+ * and how long that takes is anyone's guess anyhow. */
+proctype control()
 {
-    byte n = 0;
-    do
-    :: n < CALLS ->
-        n++;
-        if
-        :: asked = TIGHTEN
-        :: asked = END
-        :: asked = CREATE
-        :: asked = HANDLER
-        fi;
-        atomic { call_ended -> call_ended = false }
-    :: n == CALLS -> break
-    od
-}
-
-proctype nemesis()
-{
-    byte deaths = 0, stops = 0;
+    byte rev;
 
 end:
     do
-    :: atomic { deaths < DEATHS && dying == 0 && !is_dead[instances] &&
-           owner == instances ->
-        deaths++;
-        dying = instances }
-    :: atomic { stops < STOPS -> stops++;
+    :: JOINS(0)
+    :: JOINS(1)
+    :: GOES(0)
+    :: GOES(1)
+    :: TIMES_OUT(0)
+    :: TIMES_OUT(1)
+#if WORKERS > 2
+    :: JOINS(2)
+    :: GOES(2)
+    :: TIMES_OUT(2)
+#endif
+    :: atomic { !staged && committed < 1 + CALLS -> /* a call */
+        staged = true;
+#ifdef SENDS_FIRST
+        rev = sent + 1;
+        send_all(false);
+        rev = 0
+#endif
+        }
+    :: atomic { staged -> /* the store's thread is done */
+        staged = false;
         if
-        :: IS_LIVE(0) -> stopped[0] = true
-        :: IS_LIVE(DRAINER) -> stopped[DRAINER] = true
-        :: IS_LIVE(STARTER) -> stopped[STARTER] = true
+#ifndef SENDS_FIRST
+        :: true -> /* it failed, and nothing was changed */
+#endif
+        :: true ->
+            rev = sent + 1;
+            assert(content[rev] == 0);
+            content[rev] = instance;
+            committed = rev;
+            if
+#ifdef TRUSTS_ERROR
+            :: true /* an error, which was the one after the commit */
+#endif
+            :: deaths < DEATHS -> send_all(true); succeed()
+            :: true ->
+#ifndef SENDS_FIRST
+                send_all(false);
+#endif
+                sent = rev
+            fi;
+            rev = 0
         fi }
+    :: atomic { done < sent && ALL(IN_FORCE) -> /* 200 */
+        done++;
+        answered = (done > answered -> done : answered);
+        assert(ALL(OBEYS));
+        assert(!runs || judged >= answered) }
+    :: atomic { deaths < DEATHS -> succeed() }
     od
 }
 
 init
 {
+    byte w;
     atomic {
-        state[0] = SERVING; serves[0] = true; joined[0] = true; knows_serial[0] = true;
-        state[DRAINER] = SERVING; serves[DRAINER] = true;
-        joined[DRAINER] = true;
-        knows_serial[DRAINER] = true;
-        knows_serial[STARTER] = false;
-        run worker(0);
-        run worker(DRAINER);
-        run worker(STARTER);
+        content[1] = 1;
+        do
+        :: w < STARTER ->
+            state[w] = SERVING;
+            link[w] = 1; offered[w] = 1; applied[w] = 1;
+            known[w] = true; counted[w] = true; went[w] = true; acked[w] = 1;
+            w++
+        :: else -> break
+        od;
+        w = 0;
+        do
+        :: w < WORKERS -> run worker(w); w++
+        :: else -> break
+        od;
+        w = 0;
         run master();
-        run control(1);
-        run client();
-        run nemesis()
+        run control()
     }
 }
