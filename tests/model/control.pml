@@ -71,8 +71,8 @@ mtype state[WORKERS] = ABSENT;
 bool stopped[WORKERS], killed[WORKERS];
 byte link[WORKERS], offered[WORKERS], applied[WORKERS];
 
-/* For the assertions: the newest revision that was answered; a request of
- * worker 0 that waits or runs, and by which revision it was judged (0: none). */
+/* For the assertions: the newest revision that was answered; by which one the
+ * request of worker 0 was judged, which waits or runs (0: there is none). */
 byte answered = 1, judged;
 bool runs;
 

@@ -1,16 +1,17 @@
 /*
- * When the index of a sandbox that ended may be given to another one (CONTROL.md
- * 11): its CA key and what it used are kept by index. For spin (auto/model).
+ * When the index of a sandbox that ended may be given to another one: its CA
+ * key and what it used are kept by index (CONTROL.md 11). For spin
+ * (auto/model).
  * Bounds: SERIALS of sandboxes that one index gets, DEATHS of control, STOPS of
  * a worker, which is then killed for its silence.
  *
  * What stands for what. control(): all its instances, one after the other; it
  * makes and ends a sandbox at that index whenever it may. keeper(): the vault's
- * record; it reads `keys`, a pair of sockets for each control, which can be read
- * past that control's death. A worker: what it knows at that index, by the
- * links of control.pml; one that knows a sandbox uses the ledger's record at any
- * time. STARTER is forked at any time. The master's punch of the ledger's record
- * is a step of control, since it waits for it.
+ * record; it reads `keys`, a pair of sockets for each control, which can be
+ * read past that control's death. worker(): what it knows at that index, by the
+ * links of control.pml; one that serves and knows a sandbox uses the ledger's
+ * record at any time. STARTER is forked at any time. The master's punch of the
+ * ledger's record is a step of control, since it waits for it.
  *
  * Checked: no worker uses the record while it is another's, or finds its own
  * wiped; who is given the index finds neither key nor worker of another; after

@@ -204,7 +204,8 @@ end:
 #ifdef NO_TIMEOUT
 #define IS_SILENT false
 #else
-#define IS_SILENT (stopped && !killed && calls && known[0] && acked[0] < version)
+#define IS_SILENT \
+    (stopped && !killed && calls && known[0] && acked[0] < version)
 #endif
 
 inline join(w)
