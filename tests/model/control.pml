@@ -37,6 +37,8 @@
  *                   GO on
  *   CALLS_EARLY     a new control takes calls before it was told of all workers
  *   NO_TIMEOUT      a worker may be silent for ever
+ *
+ * README.md has the rules of the protocol, each with its mutant.
  */
 
 #ifndef WORKERS

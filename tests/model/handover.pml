@@ -5,9 +5,9 @@
  *
  * What stands for what. master(): its loop, of which `phase` is the state.
  * control(): one process; several at a time; CALLS of them all. `to`, `from`:
- * the pair of sockets of the master and a control. `link`: whose end of the pairs all workers have,
- * of both generations, which is changed in one step, since what is read from
- * an older pair is control.pml's.
+ * the pair of sockets of the master and a control. `link`: whose end of the
+ * pairs all workers have, of both generations, which is changed in one step,
+ * since what is read from an older pair is control.pml's.
  *
  * Checked: two never have the state open; what can be undone is undone: then
  * the workers still have the old control and none of them drains; in the end
