@@ -35,6 +35,14 @@ close_pairs(struct child *ch)
     }
 }
 
+/* A process that was taken over holds up no other one. Linux before 6.16 cannot
+ * keep it from that. */
+static void
+refuse_fds(int fd)
+{
+    (void)sock_refuse_fds(fd);
+}
+
 /* A pair for each of its links. NULL after a log line. */
 static struct child *
 child_new(const struct role *r)
@@ -53,6 +61,8 @@ child_new(const struct role *r)
             xfree(ch);
             return NULL;
         }
+        refuse_fds(ch->pairs[i][0]);
+        refuse_fds(ch->pairs[i][1]);
     }
     return ch;
 }
@@ -168,6 +178,7 @@ fork_with_channel(
         return -1;
     }
     AZ(sock_set_nonblocking(ends[0], true));
+    refuse_fds(ends[0]);
     ch->pid = fork();
     if (ch->pid == 0) {
         p.chan = ends[1];
