@@ -222,13 +222,26 @@ child_spawn(const struct child_setup *s, const struct role *r, struct cycle *c,
 static void
 sent(struct child *ch, enum io r)
 {
+    if (r == IO_ERR) {
+        child_hung_up(ch);
+    }
     if (r != IO_AGAIN) {
-        return; /* an error: it is dead, and will be reaped */
+        return;
     }
     log_at(LOG_ALERT, "%s %d does not take messages: killed", ch->role->name,
         (int)ch->pid);
     kill(ch->pid, SIGKILL);
     link_close(&ch->link);
+}
+
+void
+child_flush(struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    if (link_is_open(&ch->link) && link_is_waiting(&ch->link) &&
+        link_flush(&ch->link) == IO_ERR) {
+        child_hung_up(ch);
+    }
 }
 
 void

@@ -50,12 +50,17 @@ void child_free(struct child *ch);
 
 /* Sends, or lets it wait for the child to read. A child that reads so little
  * that there is no room to wait is killed, since it would go on with what no
- * longer holds. Nothing happens when its channel is closed. */
+ * longer holds. One that takes nothing any more has hung up: its end may be
+ * shut for reading alone, and is never read as closed then. Nothing happens
+ * when its channel is closed. */
 void child_send(struct child *ch, const struct chan_msg *m);
 
 /* The same to one of many. */
 void child_send_body(
     struct child *ch, const struct chan_msg *m, struct link_body *body);
+
+/* Sends what waits, as far as there is room. */
+void child_flush(struct child *ch);
 
 /* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN); 0: at once.
  * Told before, it has no more time than it was given then. `leaving`: the

@@ -383,17 +383,13 @@ master_take_messages(struct master *m)
     }
 }
 
-/* Where that fails the child is gone, and its end is read. */
 void
 master_flush(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (link_is_open(&ch->link) && link_is_waiting(&ch->link)) {
-            (void)!link_flush(&ch->link);
-        }
+        child_flush(container_of(n, struct child, node));
     }
 }
 

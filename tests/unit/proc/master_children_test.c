@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +101,39 @@ test_messages(void **state)
     tear_down(&s);
 }
 
+static bool
+reads(int end)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg m;
+    return chan_recv_wait(end, &m, buf, 0) == IO_OK;
+}
+
+/* Its end is shut for reading, and not closed: there would be room in the
+ * socket for ever, and nothing could be sent. */
+static void
+test_shut_for_reading(void **state)
+{
+    struct setting s;
+    struct chan_msg m = { .type = CHAN_SERVE, .fd = -1 };
+    (void)state;
+    set_up(&s);
+    while (!link_is_waiting(&s.children[0].link)) {
+        child_send(&s.children[0], &m);
+    }
+    assert_int_equal(shutdown(s.ends[0], SHUT_RD), 0);
+    while (reads(s.ends[0])) {
+    }
+    assert_true(link_is_open(&s.children[0].link));
+    master_flush(&s.m);
+    assert_false(link_is_open(&s.children[0].link));
+    assert_true(child_is_ending(&s.children[0]));
+    assert_int_equal(shutdown(s.ends[1], SHUT_RD), 0);
+    child_send(&s.children[1], &m);
+    assert_true(child_is_ending(&s.children[1]));
+    tear_down(&s);
+}
+
 static unsigned
 reaped_at_once(struct setting *s, unsigned n)
 {
@@ -144,6 +178,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_shut_for_reading),
         cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests_name("master_children", tests, NULL, NULL);
