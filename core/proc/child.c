@@ -24,6 +24,12 @@
 /* Beyond what a child was given to end: then it is killed. */
 #define KILL_AFTER 10.0
 
+/* Longer than any step of a start waits (master_start.c). */
+#define READY_AFTER 90.0
+
+/* As a time: later than all that are waited for. */
+#define NEVER 1e100
+
 static void
 close_pairs(struct child *ch)
 {
@@ -51,6 +57,7 @@ child_new(const struct role *r)
     ch->magic = CHILD_MAGIC;
     ch->role = r;
     ch->started = clock_mono();
+    ch->ready_by = ch->started + READY_AFTER;
     list_init(&ch->node);
     memset(ch->pairs, 0xff, sizeof ch->pairs); /* -1 */
     for (unsigned i = 0; r->links[i].to != NULL; i++) {
@@ -303,4 +310,35 @@ child_is_ending(const struct child *ch)
 {
     CHECK(ch, CHILD_MAGIC);
     return ch->kill_at != 0;
+}
+
+/* Logged once: what is killed may take a while to be reaped. */
+static void
+kill_for(struct child *ch, const char *why)
+{
+    log_at(LOG_ALERT, "%s %d %s: killed", ch->role->name, (int)ch->pid, why);
+    kill(ch->pid, SIGKILL);
+    ch->ready_by = 0;
+    ch->kill_at = NEVER;
+}
+
+void
+child_kill_late(struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    double now = clock_mono();
+    if (ch->kill_at != 0 && ch->kill_at <= now) {
+        kill_for(ch, "does not end");
+    } else if (ch->ready_by != 0 && ch->ready_by <= now) {
+        kill_for(ch, "does not become ready");
+    }
+}
+
+double
+child_deadline(const struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    bool is_first =
+        ch->ready_by != 0 && (ch->kill_at == 0 || ch->ready_by < ch->kill_at);
+    return is_first ? ch->ready_by : ch->kill_at;
 }

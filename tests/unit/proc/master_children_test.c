@@ -134,6 +134,36 @@ test_shut_for_reading(void **state)
     tear_down(&s);
 }
 
+/* A keeper that hangs as it starts would keep each later reload waiting. */
+static void
+test_never_ready(void **state)
+{
+    struct setting s;
+    int status;
+    (void)state;
+    set_up(&s);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(1);
+    }
+    s.children[0].pid = pid;
+    for (unsigned i = 0; i < LEN(s.children); i++) {
+        s.children[i].ready_by = clock_mono() + 1000;
+    }
+    says(&s, 1, CHAN_READY);
+    master_take_messages(&s.m);
+    assert_in_range(master_timeout(&s.m), 900000, 1001000);
+    s.children[0].ready_by = clock_mono();
+    assert_int_equal(master_timeout(&s.m), 0);
+    master_run_deadlines(&s.m); /* the other would be this process */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_false(child_is_ending(&s.children[1]));
+    assert_int_equal(s.children[1].ready_by, 0);
+    tear_down(&s);
+}
+
 static unsigned
 reaped_at_once(struct setting *s, unsigned n)
 {
@@ -179,6 +209,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_shut_for_reading),
+        cmocka_unit_test(test_never_ready),
         cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests_name("master_children", tests, NULL, NULL);
