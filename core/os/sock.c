@@ -18,6 +18,11 @@
 
 #define TRIES_MAX 8
 
+/* Of Linux 6.16, and of later headers than many systems have. */
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 /* The most rings that one call reads: more than the queue holds, unless
  * somebody goes on ringing. */
 #define RINGS_MAX 64
@@ -36,6 +41,14 @@ set_on(int fd, int level, int option)
 {
     int on = 1;
     return setsockopt(fd, level, option, &on, sizeof on) == 0;
+}
+
+bool
+sock_refuse_fds(int fd)
+{
+    int off = 0;
+    AN(fd >= 0);
+    return setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
 }
 
 /* A bound TCP socket; -1 with errno. */
@@ -102,6 +115,12 @@ unix_listen(
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
+    }
+    if (!sock_refuse_fds(fd)) {
+        log_at(LOG_WARN,
+            "\"%s\": before Linux 6.16 a client can hold up its worker, by "
+            "descriptors that it sends",
+            path);
     }
     mode_t had = umask(~mode & 0777);
     int r = bind(fd, (struct sockaddr *)sa, sizeof *sa);

@@ -15,7 +15,8 @@ must_check int sock_bind(const struct addr *a);
  * second weir of the same user take half of the connections. */
 must_check int sock_probe(const struct addr *a);
 
-/* A listening unix stream socket, non-blocking, close-on-exec. Its file has
+/* A listening unix stream socket, non-blocking, close-on-exec, whose clients
+ * can send no descriptors (sock_refuse_fds(); else a log line). Its file has
  * mode `mode` and is put in place by a rename. It replaces a socket that nobody
  * serves, and whatever belongs neither to root nor to this user (a socket is
  * removed, anything else is renamed, after a log line). -1 with errno;
@@ -26,6 +27,13 @@ must_check int sock_listen_unix(const char *path, int backlog, unsigned mode);
 /* The address that a socket is bound to: with its real port if 0 was asked
  * for. */
 void sock_local(int fd, struct addr *out);
+
+/* Who sends descriptors to this unix socket, or to one that is accepted from
+ * it, gets an error. Else they would be closed here, were they received or not,
+ * and that may take as long as their sender likes: a TCP socket with SO_LINGER,
+ * a file of FUSE. Before connections or messages can come. False: the kernel
+ * does not know how. */
+bool sock_refuse_fds(int fd);
 
 /* A SEQPACKET pair, close-on-exec; -1 with errno. */
 must_check int sock_pair(int fds[2]);

@@ -24,6 +24,12 @@
 /* Beyond what a child was given to end: then it is killed. */
 #define KILL_AFTER 10.0
 
+/* Longer than any step of a start waits (master_start.c). */
+#define READY_AFTER 90.0
+
+/* As a time: later than all that are waited for. */
+#define NEVER 1e100
+
 static void
 close_pairs(struct child *ch)
 {
@@ -35,6 +41,14 @@ close_pairs(struct child *ch)
     }
 }
 
+/* A process that was taken over holds up no other one. Linux before 6.16 cannot
+ * keep it from that. */
+static void
+refuse_fds(int fd)
+{
+    (void)sock_refuse_fds(fd);
+}
+
 /* A pair for each of its links. NULL after a log line. */
 static struct child *
 child_new(const struct role *r)
@@ -43,6 +57,7 @@ child_new(const struct role *r)
     ch->magic = CHILD_MAGIC;
     ch->role = r;
     ch->started = clock_mono();
+    ch->ready_by = ch->started + READY_AFTER;
     list_init(&ch->node);
     memset(ch->pairs, 0xff, sizeof ch->pairs); /* -1 */
     for (unsigned i = 0; r->links[i].to != NULL; i++) {
@@ -53,6 +68,8 @@ child_new(const struct role *r)
             xfree(ch);
             return NULL;
         }
+        refuse_fds(ch->pairs[i][0]);
+        refuse_fds(ch->pairs[i][1]);
     }
     return ch;
 }
@@ -168,6 +185,7 @@ fork_with_channel(
         return -1;
     }
     AZ(sock_set_nonblocking(ends[0], true));
+    refuse_fds(ends[0]);
     ch->pid = fork();
     if (ch->pid == 0) {
         p.chan = ends[1];
@@ -211,13 +229,26 @@ child_spawn(const struct child_setup *s, const struct role *r, struct cycle *c,
 static void
 sent(struct child *ch, enum io r)
 {
+    if (r == IO_ERR) {
+        child_hung_up(ch);
+    }
     if (r != IO_AGAIN) {
-        return; /* an error: it is dead, and will be reaped */
+        return;
     }
     log_at(LOG_ALERT, "%s %d does not take messages: killed", ch->role->name,
         (int)ch->pid);
     kill(ch->pid, SIGKILL);
     link_close(&ch->link);
+}
+
+void
+child_flush(struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    if (link_is_open(&ch->link) && link_is_waiting(&ch->link) &&
+        link_flush(&ch->link) == IO_ERR) {
+        child_hung_up(ch);
+    }
 }
 
 void
@@ -279,4 +310,35 @@ child_is_ending(const struct child *ch)
 {
     CHECK(ch, CHILD_MAGIC);
     return ch->kill_at != 0;
+}
+
+/* Logged once: what is killed may take a while to be reaped. */
+static void
+kill_for(struct child *ch, const char *why)
+{
+    log_at(LOG_ALERT, "%s %d %s: killed", ch->role->name, (int)ch->pid, why);
+    kill(ch->pid, SIGKILL);
+    ch->ready_by = 0;
+    ch->kill_at = NEVER;
+}
+
+void
+child_kill_late(struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    double now = clock_mono();
+    if (ch->kill_at != 0 && ch->kill_at <= now) {
+        kill_for(ch, "does not end");
+    } else if (ch->ready_by != 0 && ch->ready_by <= now) {
+        kill_for(ch, "does not become ready");
+    }
+}
+
+double
+child_deadline(const struct child *ch)
+{
+    CHECK(ch, CHILD_MAGIC);
+    bool is_first =
+        ch->ready_by != 0 && (ch->kill_at == 0 || ch->ready_by < ch->kill_at);
+    return is_first ? ch->ready_by : ch->kill_at;
 }

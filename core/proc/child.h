@@ -23,9 +23,11 @@ struct child {
     int pairs[ROLE_LINKS_MAX][2]; /* by role->links: the child's end, the
                                      other's; -1: none */
     double started;
-    double kill_at; /* clock_mono(); it has been told to end. 0: it has not */
-    bool is_ready;  /* CHAN_READY came */
-    bool is_full;   /* CHAN_FULL */
+    double kill_at;  /* clock_mono(); it has been told to end. 0: it has not */
+    double ready_by; /* clock_mono(); it is killed then if it is not ready. 0:
+                        it is, or has been killed */
+    bool is_ready;   /* CHAN_READY came */
+    bool is_full;    /* CHAN_FULL */
 };
 
 #define CHILD_MAGIC 0xc811dc81u
@@ -50,12 +52,17 @@ void child_free(struct child *ch);
 
 /* Sends, or lets it wait for the child to read. A child that reads so little
  * that there is no room to wait is killed, since it would go on with what no
- * longer holds. Nothing happens when its channel is closed. */
+ * longer holds. One that takes nothing any more has hung up: its end may be
+ * shut for reading alone, and is never read as closed then. Nothing happens
+ * when its channel is closed. */
 void child_send(struct child *ch, const struct chan_msg *m);
 
 /* The same to one of many. */
 void child_send_body(
     struct child *ch, const struct chan_msg *m, struct link_body *body);
+
+/* Sends what waits, as far as there is room. */
+void child_flush(struct child *ch);
 
 /* Tells it to end in `seconds` at most (CHAN_QUIT, CHAN_DRAIN); 0: at once.
  * Told before, it has no more time than it was given then. `leaving`: the
@@ -66,6 +73,12 @@ void child_end(
 /* Its channel is closed, by it or by the master: it is about to end, or is
  * killed for not doing so. */
 void child_hung_up(struct child *ch);
+
+/* Kills it if it is late: to end, or to become ready. */
+void child_kill_late(struct child *ch);
+
+/* When child_kill_late() is to be called, clock_mono(); 0: never. */
+double child_deadline(const struct child *ch);
 
 /* Whether it has been told to. */
 bool child_is_ending(const struct child *ch);

@@ -341,6 +341,7 @@ take_message(struct master *m, struct child *ch, struct chan_msg *msg)
             ch->cycle->n_ready++;
         }
         ch->is_ready = true;
+        ch->ready_by = 0;
         master_share_soon(m, ch->cycle);
     } else if (ch->role->on_message != NULL) {
         ch->role->on_message(m, ch, msg);
@@ -383,17 +384,13 @@ master_take_messages(struct master *m)
     }
 }
 
-/* Where that fails the child is gone, and its end is read. */
 void
 master_flush(struct master *m)
 {
     CHECK(m, MASTER_MAGIC);
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (link_is_open(&ch->link) && link_is_waiting(&ch->link)) {
-            (void)!link_flush(&ch->link);
-        }
+        child_flush(container_of(n, struct child, node));
     }
 }
 
@@ -423,7 +420,7 @@ master_timeout(const struct master *m)
     double at = sooner(1e100, listeners_next(&m->listeners));
     const struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
-        at = sooner(at, container_of(n, struct child, node)->kill_at);
+        at = sooner(at, child_deadline(container_of(n, struct child, node)));
     }
     for (unsigned i = 0; i < m->n_posts && m->stop != STOP_FAST; i++) {
         at = sooner(at, m->posts[i].respawn.at);
@@ -445,13 +442,7 @@ kill_late(struct master *m)
 {
     struct list *n = m->children.next;
     for (; n != &m->children; n = n->next) {
-        struct child *ch = container_of(n, struct child, node);
-        if (ch->kill_at != 0 && ch->kill_at <= clock_mono()) {
-            log_at(LOG_ALERT, "%s %d does not end: killed", ch->role->name,
-                (int)ch->pid);
-            kill(ch->pid, SIGKILL);
-            ch->kill_at = 1e100;
-        }
+        child_kill_late(container_of(n, struct child, node));
     }
 }
 

@@ -95,6 +95,7 @@ run_idle(struct task *t)
     }
     if (!list_is_linked(&c->idle)) {
         list_add_tail(&c->listener->idle, &c->idle);
+        answer_listener_has_idle(c->listener);
     }
     wire_park(&c->wire);
     return wait_until(c, end);

@@ -53,5 +53,8 @@ void answer_conn_new(struct answer_listener *l, int fd);
 /* Closes now, whatever goes on. */
 void answer_conn_free(struct answer_conn *c);
 
+/* One has become idle, and may make room for who waits. */
+void answer_listener_has_idle(struct answer_listener *l);
+
 /* One has ended, and is off the listener's lists. */
 void answer_listener_left(struct answer_listener *l);

@@ -86,6 +86,17 @@ on_acceptable(struct watch *w, int events)
     answer_conn_new(l, fd);
 }
 
+/* Clients that keep all connections, and none of them idle for long, would keep
+ * others out for ever if these waited for one to end. */
+void
+answer_listener_has_idle(struct answer_listener *l)
+{
+    AN(!list_is_empty(&l->idle) && !is_draining(l->server));
+    if (l->n_conns >= l->args.max) {
+        watch_set(&l->watch, WATCH_READ);
+    }
+}
+
 void
 answer_listener_left(struct answer_listener *l)
 {

@@ -322,6 +322,26 @@ no_descriptor_to_ask_with(void **state)
     close(fd);
 }
 
+/* They are refused before the connection is accepted, too. */
+static void
+descriptors_of_clients(void **state)
+{
+    const char *path = tmp_dir_path(&dir, "s");
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    (void)state;
+    snprintf(sa.sun_path, sizeof sa.sun_path, "%s", path);
+    int fd = sock_listen_unix(path, 16, 0600);
+    int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_true(fds_are_refused(client));
+    int accepted = accept(fd, NULL, NULL);
+    assert_true(accepted >= 0);
+    assert_true(fds_are_refused(client));
+    close(accepted);
+    close(client);
+    close(fd);
+}
+
 static void
 long_names(void **state)
 {
@@ -373,6 +393,7 @@ main(void)
         test(squatters),
         test(a_full_backlog),
         test(no_descriptor_to_ask_with),
+        test(descriptors_of_clients),
         test(long_names),
         test(pairs),
     };

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,6 +101,69 @@ test_messages(void **state)
     tear_down(&s);
 }
 
+static bool
+reads(int end)
+{
+    char buf[CHAN_DATA_MAX];
+    struct chan_msg m;
+    return chan_recv_wait(end, &m, buf, 0) == IO_OK;
+}
+
+/* Its end is shut for reading, and not closed: there would be room in the
+ * socket for ever, and nothing could be sent. */
+static void
+test_shut_for_reading(void **state)
+{
+    struct setting s;
+    struct chan_msg m = { .type = CHAN_SERVE, .fd = -1 };
+    (void)state;
+    set_up(&s);
+    while (!link_is_waiting(&s.children[0].link)) {
+        child_send(&s.children[0], &m);
+    }
+    assert_int_equal(shutdown(s.ends[0], SHUT_RD), 0);
+    while (reads(s.ends[0])) {
+    }
+    assert_true(link_is_open(&s.children[0].link));
+    master_flush(&s.m);
+    assert_false(link_is_open(&s.children[0].link));
+    assert_true(child_is_ending(&s.children[0]));
+    assert_int_equal(shutdown(s.ends[1], SHUT_RD), 0);
+    child_send(&s.children[1], &m);
+    assert_true(child_is_ending(&s.children[1]));
+    tear_down(&s);
+}
+
+/* A keeper that hangs as it starts would keep each later reload waiting. */
+static void
+test_never_ready(void **state)
+{
+    struct setting s;
+    int status;
+    (void)state;
+    set_up(&s);
+    pid_t pid = fork();
+    if (pid == 0) {
+        pause();
+        _exit(1);
+    }
+    s.children[0].pid = pid;
+    for (unsigned i = 0; i < LEN(s.children); i++) {
+        s.children[i].ready_by = clock_mono() + 1000;
+    }
+    says(&s, 1, CHAN_READY);
+    master_take_messages(&s.m);
+    assert_in_range(master_timeout(&s.m), 900000, 1001000);
+    s.children[0].ready_by = clock_mono();
+    assert_int_equal(master_timeout(&s.m), 0);
+    master_run_deadlines(&s.m); /* the other would be this process */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_false(child_is_ending(&s.children[1]));
+    assert_int_equal(s.children[1].ready_by, 0);
+    tear_down(&s);
+}
+
 static unsigned
 reaped_at_once(struct setting *s, unsigned n)
 {
@@ -144,6 +208,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_shut_for_reading),
+        cmocka_unit_test(test_never_ready),
         cmocka_unit_test(test_ends),
     };
     return cmocka_run_group_tests_name("master_children", tests, NULL, NULL);

@@ -88,7 +88,7 @@ answer(int pair, struct link *master)
     if (pair < 0 || chan_recv_wait(pair, &m, buf, 0) != IO_OK) {
         return;
     }
-    EXPECT(m.type == CHAN_FULL && m.fd < 0);
+    EXPECT(m.type == CHAN_FULL && m.fd < 0 && fds_are_refused(pair));
     m = (struct chan_msg){
         .type = CHAN_DONE, .number = (uint64_t)getpid(), .fd = -1
     };
@@ -146,6 +146,7 @@ worker_run(struct role_process *p)
     struct link master;
     link_init(&master, p->chan, LONG_MAX_DATA);
     EXPECT(p->ledger != NULL);
+    EXPECT(fds_are_refused(p->chan) && fds_are_refused(p->links[0]));
     send_to(&master, CHAN_READY, 0);
     while (m.type != CHAN_QUIT) {
         bool is_one = next(&master, p->links[0], &m, buf);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../net/time_shift.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define REQUEST_LARGE 40000
@@ -284,10 +285,12 @@ test_a_client_that_pipelines_and_ends_its_side(void **state)
     af_is_cut(&c);
 }
 
-/* For `seconds` but one nothing happens. */
+/* For `seconds` but one nothing happens, from when the server has seen what
+ * was done. */
 static void
 pass_until(struct af_client *c, time_t seconds)
 {
+    af_is_quiet(c);
     time_shift(seconds - 1);
     af_is_quiet(c);
     time_shift(2);
@@ -447,6 +450,35 @@ test_so_many_connections(void **state)
     af_ended(AF_CLIENTS + 2);
 }
 
+/* One that becomes idle makes room for who waits already. */
+static void
+test_room_by_one_that_becomes_idle(void **state)
+{
+    struct af_client all[AF_CLIENTS + 1];
+    struct af_client *busy = all, *waiting = &all[AF_CLIENTS];
+    (void)state;
+    for (unsigned i = 0; i < AF_CLIENTS; i++) {
+        af_connect(&busy[i]);
+        af_say(&busy[i], GET("/later"));
+        af_asked(i + 1);
+    }
+    af_connect(waiting);
+    af_say(waiting, GET("/hello"));
+    af_is_quiet(waiting);
+    assert_int_equal(af.asked, AF_CLIENTS);
+    answer_give(af.held, 200, STR("now"));
+    af_answers(&busy[AF_CLIENTS - 1], 200, "now");
+    double then = clock_mono();
+    af_answers(waiting, 200, "hello");
+    assert_true(clock_mono() < then + AF_IDLE_TIMEOUT);
+    af_is_closed(&busy[AF_CLIENTS - 1]);
+    for (unsigned i = 0; i < AF_CLIENTS - 1; i++) {
+        af_leave(&busy[i]);
+    }
+    af_leave(waiting);
+    af_ended(AF_CLIENTS + 1);
+}
+
 static bool
 is_drained(void *arg)
 {
@@ -513,6 +545,7 @@ main(void)
         AF_TEST(test_a_stream),
         AF_TEST(test_a_stream_that_breaks_off),
         AF_TEST(test_so_many_connections),
+        AF_TEST(test_room_by_one_that_becomes_idle),
         AF_TEST(test_it_drains),
         AF_TEST(test_it_ends),
         AF_TEST_BYTES(test_it_answers_and_goes_on),
