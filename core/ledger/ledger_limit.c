@@ -2,6 +2,9 @@
  * Counts and token buckets of a record. An attacker who took over a worker may
  * have written the values that are read here, so they are bounded, not
  * asserted: a count stops at 0, and a bucket is in order again after a time.
+ * But a spoilt revision up to LEDGER_REVISION_MAX cannot be told from a newer
+ * policy's: until the sandbox ends the bucket is believed, as a limit of slots
+ * is.
  */
 
 #include "ledger/ledger_limit.h"
@@ -55,7 +58,8 @@ ledger_bucket_take(
     AN(r->rate > 0 && r->burst >= 1);
     AN(r->revision <= LEDGER_REVISION_MAX);
     double level = level_of(b, r, now);
-    if (r->revision >= b->revision) {
+    bool is_spoilt = b->revision > LEDGER_REVISION_MAX;
+    if (r->revision >= b->revision || is_spoilt) {
         *b = (struct ledger_bucket){ level, now, r->revision };
     }
     if (level + 1 > r->burst) {

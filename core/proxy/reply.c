@@ -25,6 +25,7 @@ static struct head *
 reply_begin(struct tx *tx, unsigned status)
 {
     struct head *h = &tx->xfer.response;
+    tx->xfer.follows = XFER_BODY; /* be it in place of a 101 */
     head_init(h, tx->xfer.arena);
     h->status = status;
     h->reason = reason_of(status);

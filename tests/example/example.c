@@ -169,10 +169,20 @@ on_interim(struct tx *tx, struct head *h)
     state_of(tx)->interims++;
 }
 
+/* Whatever it is, also a 101: V_REPLY takes what tx_reply() has set for it. */
 static enum verdict
 on_response(struct tx *tx, struct head *h)
 {
     struct state *st = state_of(tx);
+    if (head_find(h, STR("X-Example-Refuse")).n != 0) {
+        struct reply r = { .status = 502,
+            .error = "http_protocol_error",
+            .rule = "example_refuse",
+            .detail = STR("this response is not passed on") };
+        tx_fail(tx, FAULT_ORIGIN, "example_refuse");
+        tx_reply(tx, &r);
+        return V_REPLY;
+    }
     head_add(h, STR("X-Example-Interims"),
         arena_printf(tx->xfer.arena, "%u", st->interims));
     return V_NEXT;

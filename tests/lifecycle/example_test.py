@@ -210,6 +210,30 @@ def test_filter_beside_redaction(weir_with_example, origin):
     assert r.all("Content-Length") == []
 
 
+@pytest.mark.parametrize("status", [
+    "200 OK\r\nContent-Length: 5", "204 No Content",
+    "101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket",
+])  # fmt: skip
+def test_response_that_is_refused(weir_with_example, plain_origin, status):
+    """What the client asked to have switched is not, and it gets an answer."""
+    host = f"plain.test:{plain_origin.port}"
+    plain_origin.default = (
+        f"HTTP/1.1 {status}\r\nX-Example-Refuse: yes\r\n\r\nframe"
+    ).encode()
+    w = weir_with_example()
+    with w.client() as c:
+        c.send(f"GET http://{host}/ HTTP/1.1\r\nHost: {host}\r\n"
+               "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+        r = c.read_response()
+        assert (r.status, r.get("Upgrade")) == (502, None)
+        assert b"this response is not passed on" in r.body
+        if status.startswith("101"):
+            assert c.read_eof() == b""
+        else:
+            assert c.get(f"http://{host}/", host).status == 502
+    assert {e["status"] for e in w.access_log()} == {502}
+
+
 def test_filter_that_gives_up_on_a_response(weir_with_example, plain_origin):
     """The client is not left waiting, and does not take it for whole."""
     host = f"plain.test:{plain_origin.port}"

@@ -139,6 +139,9 @@ spoilt_bucket_heals(void **state)
     assert_true(ledger_bucket_take(&full, &two, 100) <= 1);
     assert_true(ledger_bucket_take(&none, &two, 100) <= 1);
     assert_true(ledger_bucket_take(&full, &two, 101) == 0);
+    struct ledger_bucket newest = { 1e300, 5000, UINT64_MAX };
+    assert_true(ledger_bucket_take(&newest, &two, 100) <= 1);
+    assert_true(ledger_bucket_take(&newest, &two, 101) == 0);
 }
 
 int
