@@ -13,6 +13,7 @@
 
 #include "base/appender.h"
 #include "base/clock.h"
+#include "base/mem.h"
 
 #define LINE_MAX_BYTES 2048
 #define RECENT 16
@@ -80,6 +81,23 @@ log_escape(char *to, const char *end, const char *text)
         }
     }
     return to;
+}
+
+struct str
+log_quoted(struct arena *a, struct str s)
+{
+    s.n = s.n < LINE_MAX_BYTES ? s.n : LINE_MAX_BYTES;
+    if (str_find(s, '"') == s.n) {
+        return s;
+    }
+    char *text = arena_alloc(a, 4 * s.n);
+    char *to = text;
+    for (size_t i = 0; i < s.n; i++) {
+        size_t n = s.p[i] == '"' ? 4 : 1;
+        memcpy(to, n == 4 ? "\\x22" : s.p + i, n);
+        to += n;
+    }
+    return str_n(text, (size_t)(to - text));
 }
 
 static size_t

@@ -9,6 +9,8 @@
 
 #include "base/str.h"
 
+struct arena;
+
 enum log_level {
     LOG_EMERG,
     LOG_ALERT,
@@ -34,6 +36,11 @@ void log_at(enum log_level level, const char *fmt, ...) printf_like(2, 3);
 /* As log_at(), followed by " (err: strerror(err))", which is never cut. */
 void log_errno(enum log_level level, int err, const char *fmt, ...)
     printf_like(3, 4);
+
+/* A text of a peer's as it may stand in quotes in a line: each quote in it is
+ * \x22, so that it does not end there. Of more bytes than a line has, the
+ * first. Lent, or in the arena. */
+struct str log_quoted(struct arena *a, struct str s);
 
 /* " (2: No such file or directory)", the form of all messages; returns
  * `text`. */

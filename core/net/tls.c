@@ -436,6 +436,14 @@ tls_unread(struct stream *s, struct str bytes)
     }
 }
 
+void
+tls_mark_secret(struct stream *s)
+{
+    struct tls *t = tls_of(s);
+    AN(s->ops == &tls_ops);
+    SSL_set_options(t->ssl, SSL_OP_CLEANSE_PLAINTEXT);
+}
+
 struct stream *
 tls_accept_own(struct tls_server *s, struct stream *below, struct task *task)
 {

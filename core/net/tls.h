@@ -41,6 +41,10 @@ struct tls_connect_args {
 struct stream *tls_connect(struct tls_client *c, struct stream *below,
     const struct tls_connect_args *args, struct task *task);
 
+/* From now on OpenSSL wipes what it has deciphered once a read has given it to
+ * the caller, or the stream is closed. */
+void tls_mark_secret(struct stream *s);
+
 /* Why the stream failed, lent until it is closed. "": it did not. */
 const char *tls_error(const struct stream *s);
 

@@ -139,7 +139,8 @@ tx_fail(struct tx *tx, enum tx_fault fault, const char *fmt, ...)
     va_end(ap);
     tx->fault = fault;
     tx->cause = arena_dup(tx->xfer.arena, str_of(text));
-    struct str rule = rule_of(tx, fault), target = logged_target(tx);
+    struct str rule = rule_of(tx, fault);
+    struct str target = log_quoted(tx->xfer.arena, logged_target(tx));
     conn_log(tx->conn, levels[fault],
         "%s%.*s, request: \"%.*s%s%.*s\", host: \"%.*s\"", text, STR_ARG(rule),
         STR_ARG(tx->xfer.request.method), target.n != 0 ? " " : "",

@@ -33,11 +33,12 @@ static void
 say(const struct tx_look *l, const struct policy_secret *d)
 {
     const struct tx *tx = l->tx;
+    struct str path = log_quoted(tx->xfer.arena, tx->path);
     conn_log(tx->conn, LOG_WARN,
         "the placeholder of secret \"%.*s\" passes in a body that is not "
         "read: it %s, request: \"%.*s %.*s\", host: \"%.*s\"",
         STR_ARG(d->spec.name), l->why, STR_ARG(tx->xfer.request.method),
-        STR_ARG(tx->path), STR_ARG(tx->authority.host));
+        STR_ARG(path), STR_ARG(tx->authority.host));
 }
 
 void

@@ -382,6 +382,7 @@ answer_conn_new(struct answer_listener *l, int fd)
     struct stream *s = tcp_new(l->server->conf.loop, fd, &c->task);
     if (tls != NULL) {
         s = tls_accept_own(tls, s, &c->task);
+        tls_mark_secret(s);
     }
     wire_init(&c->wire, s, H1_REQUEST_HEAD_MAX);
     buf_mark_secret(&c->wire.in);

@@ -191,6 +191,7 @@ def test_a_refusal_names_its_rule(weir, method, url, rule, line):
     ("GET http://a.test/b?password HTTP/1.1\r\nX\r\n\r\n",
      "GET http://a.test/b"),
     ("GET /b?password HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b"),
+    ('GET /",host:"x HTTP/1.1\r\nX\r\n\r\n', r"GET /\x22,host:\x22x"),
 ])  # fmt: skip
 def test_a_bad_request_is_named(weir, head, logged):
     """As far as it could be read, and without what may be a secret."""

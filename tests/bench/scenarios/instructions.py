@@ -1,5 +1,6 @@
 """What weir executes, by callgrind: a kept-alive request, alone and beside
-connections that are idle; a byte of a body that is looked through.
+connections that are idle; a connection, new, resumed and with a leaf that is
+minted; a byte of a body that is looked through.
 
 Musts are of weir's own instructions, requests one at a time on one connection:
 their number depends on the compiler alone, by some percent, and neither on the
@@ -9,12 +10,22 @@ or a connection that waits so long that its buffers are taken away, only adds.
 """
 
 from .. import bodies, callgrind, redacted
+from ..lab import FEW_NAMES
 from ..redacted import HOSTS, N_SECRETS, setup
 
 TIMES, TURNS = 3, 20
 N_IDLE = 25
 SIZE = 65536
 REQUEST_LIMIT = 38000
+# Connections with one request each, one after the other. Of those to resume the
+# first is new; a minted one's request opens a connection to the origin, too.
+N_OPENED = 3
+OPENED = {
+    "new": ({"new": True}, 60000),
+    "resumed": ({"resume": True}, 60000),
+    "minted": ({"mint": True, "names": N_OPENED}, 72000),
+}
+N_NAMES = len(HOSTS) + TIMES * N_OPENED
 IDLE_LIMIT = 40  # for each idle connection; less is within what timers add
 # Of a byte that is looked through, what it takes more than one that is not.
 # The kinds that the quick run measures, too.
@@ -69,6 +80,26 @@ def beside_idle(bench, counted, alone):
     )
 
 
+def opened(bench, counted, kind):
+    options, limit = OPENED[kind]
+    loads = []
+    for i in range(TIMES):
+        first = len(HOSTS) + i * N_OPENED if kind == "minted" else 0
+        loads.append({"requests": N_OPENED, "first": first, **options})
+    result, counts = counted.least_opened(loads)
+    name = f"instructions of a connection, {kind}"
+    bench.report.figure(name, "", "weir", counts.total / N_OPENED)
+    own = counts.own / N_OPENED
+    bench.report.figure(f"{name}, weir's own", "", "weir", own)
+    resumed = N_OPENED - 1 if kind == "resumed" else 0
+    bench.report.must(
+        f"instructions: {kind}",
+        own <= limit and result["resumed"] == resumed,
+        f"{own:,.0f} of weir's own for a connection, at most {limit:,}; "
+        f"{result['resumed']} of {result['opened']} resumed",
+    )
+
+
 def byte(bench, counted, kind):
     path = bench.lab.body(kind, SIZE)
 
@@ -96,9 +127,13 @@ def run(bench, _):
     if why is not None:
         bench.report.unmeasured("instructions", why)
         return
+    bench.lab.n_names = N_NAMES
     with callgrind.Callgrind(bench.lab, **setup()) as counted:
         alone = request(bench, counted)
         secret(bench, counted, alone)
         beside_idle(bench, counted, alone)
+        for kind in OPENED:
+            opened(bench, counted, kind)
         for kind in BYTE_LIMITS if bench.is_quick else bodies.KINDS:
             byte(bench, counted, kind)
+    bench.lab.n_names = FEW_NAMES

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
+
 static int pipe_fds[2];
 
 static int
@@ -132,6 +134,25 @@ escaping(void **state)
     log_at(LOG_WARN, "a\n2026/11/23 20:17:12 [emerg] 1: forged");
     assert_true(str_ends(
         logged(), STR(": a\\x0a2026/11/23 20:17:12 [emerg] 1: forged\n")));
+}
+
+/* Nothing that a peer sends ends a quote. */
+static void
+quoting(void **state)
+{
+    static char quotes[5000];
+    struct arena *a = arena_new(4096);
+    (void)state;
+    memset(quotes, '"', sizeof quotes);
+    struct str plain = STR("/a'b\\c");
+    assert_ptr_equal(log_quoted(a, plain).p, plain.p);
+    assert_int_equal(log_quoted(a, plain).n, plain.n);
+    assert_int_equal(log_quoted(a, STR("")).n, 0);
+    assert_true(str_eq(log_quoted(a, STR("\"")), STR("\\x22")));
+    assert_true(str_eq(
+        log_quoted(a, STR("a\", host: \"b")), STR("a\\x22, host: \\x22b")));
+    assert_int_equal(log_quoted(a, str_n(quotes, sizeof quotes)).n, 4 * 2048);
+    arena_free(a);
 }
 
 static void
@@ -278,6 +299,7 @@ main(void)
         test(the_form_of_a_line),
         test(levels),
         test(escaping),
+        test(quoting),
         test(a_long_line_is_cut),
         test(recent_lines),
         test(recent_lines_end),

@@ -104,6 +104,21 @@ run_queued(void)
 }
 
 static void
+wake_and_run_queued(struct actor *a)
+{
+    task_wake(&a->task);
+    run_queued();
+}
+
+/* Until somebody stops the loop. */
+static void
+wake_and_run(struct actor *a)
+{
+    task_wake(&a->task);
+    loop_run(loop);
+}
+
+static void
 test_wakes_are_one_run(void **state)
 {
     (void)state;
@@ -147,15 +162,12 @@ test_steps(void **state)
     (void)state;
     struct actor a;
     actor_init(&a, act_next);
-    task_wake(&a.task);
-    run_queued();
+    wake_and_run_queued(&a);
     assert_int_equal(a.runs, 101);
-    task_wake(&a.task);
-    run_queued();
+    wake_and_run_queued(&a);
     assert_int_equal(a.runs, 201);
     assert_int_equal(a.ends, 0);
-    task_wake(&a.task);
-    run_queued();
+    wake_and_run_queued(&a);
     assert_int_equal(a.runs, 301);
     assert_int_equal(a.ends, 1);
 }
@@ -164,8 +176,7 @@ static const struct step *
 act_deadline(struct actor *a)
 {
     if (a->was_expired) {
-        loop_stop(loop);
-        return TASK_WAIT;
+        return act_stop(a);
     }
     task_wait(&a->task, clock_mono() + a->deadline, on_cancel, a);
     return TASK_WAIT;
@@ -178,8 +189,7 @@ test_a_deadline_cancels_once(void **state)
     struct actor a;
     actor_init(&a, act_deadline);
     a.deadline = 0.01;
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_true(a.was_expired);
     assert_int_equal(a.runs, 2);
     assert_int_equal(a.cancels, 1);
@@ -194,8 +204,7 @@ test_fini_cancels_once(void **state)
     struct actor a;
     actor_init(&a, act_deadline);
     a.deadline = 100;
-    task_wake(&a.task);
-    run_queued();
+    wake_and_run_queued(&a);
     assert_int_equal(a.cancels, 0);
     task_wake(&a.task); /* by another: what was asked for still holds */
     task_fini(&a.task);
@@ -209,8 +218,7 @@ test_a_grant_drops_the_cancel(void **state)
     struct actor a;
     actor_init(&a, act_deadline);
     a.deadline = 100;
-    task_wake(&a.task);
-    run_queued();
+    wake_and_run_queued(&a);
     task_grant(&a.task);
     task_fini(&a.task);
     assert_int_equal(a.cancels, 0);
@@ -245,8 +253,7 @@ test_a_deadline_is_not_late_on_an_idle_loop(void **state)
     clock_update();
     ev_now_update(loop->ev);
     timer_start(&w.timer, 0.08);
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     if (!w.saw_expired) { /* stopped by the task alone */
         loop_run(loop);
     }
@@ -259,8 +266,7 @@ static const struct step *
 act_moving_deadline(struct actor *a)
 {
     if (a->was_expired) {
-        loop_stop(loop);
-        return TASK_WAIT;
+        return act_stop(a);
     }
     double soon = a->runs == 1 ? 100 : a->runs == 2 ? 200 : 0.01;
     task_wait(&a->task, clock_mono() + soon, NULL, NULL);
@@ -276,8 +282,7 @@ test_a_deadline_that_moves(void **state)
     (void)state;
     struct actor a;
     actor_init(&a, act_moving_deadline);
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_int_equal(a.runs, 4);
     assert_true(a.was_expired);
     task_fini(&a.task);
@@ -287,8 +292,7 @@ static const struct step *
 act_later(struct actor *a)
 {
     if (a->was_expired) {
-        loop_stop(loop);
-        return TASK_WAIT;
+        return act_stop(a);
     }
     double soon = a->runs == 1 ? 0.01 : 0.03;
     a->deadline = clock_mono() + soon;
@@ -306,8 +310,7 @@ test_a_deadline_that_moves_later(void **state)
     (void)state;
     struct actor a;
     actor_init(&a, act_later);
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_int_equal(a.runs, 3);
     clock_update();
     assert_true(clock_mono() >= a.deadline - 0.002);
@@ -318,8 +321,7 @@ static const struct step *
 act_yield(struct actor *a)
 {
     if (a->runs == 5) {
-        loop_stop(loop);
-        return TASK_WAIT;
+        return act_stop(a);
     }
     task_yield(&a->task);
     task_wake(&a->task); /* changes nothing */
@@ -338,8 +340,7 @@ test_yields_let_others_run(void **state)
     actor_init(&b, act_wait);
     a.other = &b;
     unsigned long turns = loop->turns;
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_int_equal(a.runs, 5);
     assert_int_equal(b.runs, 4);
     assert_true(loop->turns - turns >= 4);
@@ -350,11 +351,10 @@ test_yields_let_others_run(void **state)
 static const struct step *
 act_wake_self(struct actor *a)
 {
-    if (a->runs < 3) {
-        task_wake(&a->task);
-    } else {
-        loop_stop(loop);
+    if (a->runs == 3) {
+        return act_stop(a);
     }
+    task_wake(&a->task);
     return TASK_WAIT;
 }
 
@@ -364,8 +364,7 @@ test_a_task_may_wake_itself(void **state)
     (void)state;
     struct actor a;
     actor_init(&a, act_wake_self);
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_int_equal(a.runs, 3);
     task_fini(&a.task);
 }
@@ -374,8 +373,7 @@ static const struct step *
 act_free_other(struct actor *a)
 {
     task_fini(&a->other->task);
-    loop_stop(loop);
-    return TASK_WAIT;
+    return act_stop(a);
 }
 
 /* Both were queued; the second is gone before its turn comes. */
@@ -418,8 +416,7 @@ test_a_task_ends_once(void **state)
     struct actor a;
     actor_init(&a, act_wake_and_end);
     a.task.on_end = on_end_alone;
-    task_wake(&a.task);
-    loop_run(loop);
+    wake_and_run(&a);
     assert_int_equal(a.runs, 1);
     assert_int_equal(a.ends, 1);
     task_fini(&a.task);

@@ -13,6 +13,7 @@
 
 #include "../conf/tmp_dir.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "os/sock.h"
 
 struct af af;
@@ -117,6 +118,50 @@ af_set_up(void **state)
     return 0;
 }
 
+struct tls_client *
+af_trusting(const struct cert *ca)
+{
+    char err[256];
+    const char *path = tmp_dir_path(&dir, "ca.pem");
+    cert_write(ca, path);
+    struct tls_client_args args = {
+        .ca_file = str_of(path), .versions = TLS_ANY, .depth = TLS_DEPTH_MAX
+    };
+    struct tls_client *c = tls_client_new(&args, err, sizeof err);
+    assert_non_null(c);
+    return c;
+}
+
+static struct tls_server *
+own_server(const struct cert *ca)
+{
+    struct cert leaf;
+    char file[256], key[256], err[256];
+    snprintf(file, sizeof file, "%s", tmp_dir_path(&dir, "leaf.pem"));
+    snprintf(key, sizeof key, "%s", tmp_dir_path(&dir, "leaf.key"));
+    cert_make(&leaf, ca, "leaf", "DNS:" AF_TLS_NAME);
+    cert_write(&leaf, file);
+    cert_write_key(&leaf, key, NULL);
+    cert_fini(&leaf);
+    struct tls_server *s = tls_server_own(file, key, err, sizeof err);
+    assert_non_null(s);
+    return s;
+}
+
+int
+af_set_up_tls(void **state)
+{
+    struct cert ca;
+    af_set_up(state);
+    cert_make(&ca, NULL, "test CA", NULL);
+    af.tls_server = own_server(&ca);
+    af.tls_client = af_trusting(&ca);
+    cert_fini(&ca);
+    af_listen(
+        sock_listen_unix(tmp_dir_path(&dir, "t"), 8, 0600), af.tls_server);
+    return 0;
+}
+
 int
 af_set_up_one_byte(void **state)
 {
@@ -133,6 +178,10 @@ af_tear_down(void **state)
     assert_int_equal(af.asked, af.ended);
     task_fini(&af.waiter);
     drive_fini(&af.drive);
+    if (af.tls_server != NULL) {
+        tls_server_free(af.tls_server);
+        tls_client_free(af.tls_client);
+    }
     loop_free(af.loop);
     tmp_dir_remove(&dir);
     tcp_set_one_byte(false);
@@ -142,14 +191,37 @@ af_tear_down(void **state)
 
 /* The clients */
 
-void
-af_connect(struct af_client *c)
+static void
+connect_to(struct af_client *c, const char *file)
 {
-    const char *path = tmp_dir_path(&dir, "s");
+    const char *path = tmp_dir_path(&dir, file);
     *c = (struct af_client){ .io = IO_OK };
     c->stream = tcp_connect_unix(af.loop, str_of(path), &af.drive.task);
     assert_non_null(c->stream);
     buf_init(&c->got, 8 << 20);
+}
+
+void
+af_connect(struct af_client *c)
+{
+    connect_to(c, "s");
+}
+
+static bool
+has_shaken(void *arg)
+{
+    enum io r = stream_handshake(((struct af_client *)arg)->stream);
+    assert_true(r == IO_OK || r == IO_AGAIN);
+    return r == IO_OK;
+}
+
+void
+af_connect_tls(struct af_client *c)
+{
+    struct tls_connect_args args = { .name = STR(AF_TLS_NAME) };
+    connect_to(c, "t");
+    c->stream = tls_connect(af.tls_client, c->stream, &args, &af.drive.task);
+    drive_until(&af.drive, has_shaken, c);
 }
 
 void

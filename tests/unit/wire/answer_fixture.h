@@ -6,6 +6,7 @@
  * one loop, which runs while the test waits for something.
  */
 
+#include "../net/cert.h"
 #include "../net/drive.h"
 #include "base/buf.h"
 #include "net/stream.h"
@@ -29,7 +30,9 @@ struct af {
     struct answer *held; /* asked for "/later", or streamed; NULL: none */
     unsigned asked, ended, rooms;
     bool is_drained;
-    struct task waiter; /* for the drain */
+    struct task waiter;            /* for the drain */
+    struct tls_server *tls_server; /* NULL: not set up */
+    struct tls_client *tls_client; /* trusts it */
 };
 
 extern struct af af;
@@ -48,6 +51,10 @@ int af_set_up(void **state);
 int af_set_up_one_byte(void **state);
 int af_tear_down(void **state);
 
+/* The same with TLS on a second socket, as AF_TLS_NAME. */
+#define AF_TLS_NAME "a.example"
+int af_set_up_tls(void **state);
+
 #define AF_TEST(f) cmocka_unit_test_setup_teardown(f, af_set_up, af_tear_down)
 #define AF_TEST_BYTES(f)                                                       \
     cmocka_unit_test_setup_teardown(f, af_set_up_one_byte, af_tear_down)
@@ -55,8 +62,12 @@ int af_tear_down(void **state);
 /* Another socket, taken, with TLS unless `tls` is NULL. */
 void af_listen(int fd, struct tls_server *tls);
 
+/* Who trusts that CA. */
+struct tls_client *af_trusting(const struct cert *ca);
+
 /* A client that has connected; `af_leave` closes it. */
 void af_connect(struct af_client *c);
+void af_connect_tls(struct af_client *c);
 void af_leave(struct af_client *c);
 
 /* Sends all of it. */

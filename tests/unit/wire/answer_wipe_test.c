@@ -113,6 +113,12 @@ set_up_one_byte(void **state)
 }
 
 static int
+set_up_tls(void **state)
+{
+    return RUNNING_ON_VALGRIND ? 0 : af_set_up_tls(state);
+}
+
+static int
 tear_down(void **state)
 {
     return RUNNING_ON_VALGRIND ? 0 : af_tear_down(state);
@@ -125,7 +131,11 @@ begin(struct af_client *c)
         skip(); /* there is other memory than the program's */
     }
     assert_false(is_in_memory());
-    af_connect(c);
+    if (af.tls_server != NULL) {
+        af_connect_tls(c);
+    } else {
+        af_connect(c);
+    }
 }
 
 /* Answered, on a connection that goes on. */
@@ -228,6 +238,8 @@ test_a_body_that_is_refused(void **state)
 #define WIPE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define WIPE_TEST_BYTES(f)                                                     \
     cmocka_unit_test_setup_teardown(f, set_up_one_byte, tear_down)
+#define WIPE_TEST_TLS(f)                                                       \
+    cmocka_unit_test_setup_teardown(f, set_up_tls, tear_down)
 
 int
 main(void)
@@ -242,6 +254,11 @@ main(void)
         WIPE_TEST_BYTES(test_a_body),
         WIPE_TEST_BYTES(test_a_long_body),
         WIPE_TEST_BYTES(test_a_chunked_body),
+        WIPE_TEST_TLS(test_a_body),
+        WIPE_TEST_TLS(test_a_chunked_body),
+        WIPE_TEST_TLS(test_a_field),
+        WIPE_TEST_TLS(test_a_body_that_breaks_off),
+        WIPE_TEST_TLS(test_a_body_that_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,8 +13,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "../conf/tmp_dir.h"
-#include "../net/cert.h"
 #include "../net/time_shift.h"
 #include "../os/fds.h"
 #include "answer_fixture.h"
@@ -25,11 +23,9 @@
 #define LARGE 200000
 #define BODY_LARGE (8 << 20) /* more than sockets take */
 
-static struct tmp_dir dir;
 static struct dns *dns;
 static struct guard *guard;
-static struct tls_client *trusting, *other;
-static struct tls_server *own;
+static struct tls_client *other;
 static struct addr here, far_addr;
 static struct cidr allowed;
 static int listener; /* the origin that the test plays */
@@ -59,47 +55,13 @@ listen_here(unsigned *port)
     return fd;
 }
 
-static struct tls_client *
-client_of(const char *file)
-{
-    char err[256];
-    struct tls_client_args args = {
-        .ca_file = str_of(file), .versions = TLS_ANY, .depth = TLS_DEPTH_MAX
-    };
-    struct tls_client *c = tls_client_new(&args, err, sizeof err);
-    assert_non_null(c);
-    return c;
-}
-
-static void
-make_certificates(void)
-{
-    struct cert ca, stranger, leaf;
-    char file[256], key[256], err[256];
-    cert_make(&ca, NULL, "test CA", NULL);
-    cert_make(&stranger, NULL, "another CA", NULL);
-    cert_make(&leaf, &ca, "leaf", "DNS:a.example");
-    cert_write(&ca, tmp_dir_path(&dir, "ca.pem"));
-    trusting = client_of(tmp_dir_path(&dir, "ca.pem"));
-    cert_write(&stranger, tmp_dir_path(&dir, "other.pem"));
-    other = client_of(tmp_dir_path(&dir, "other.pem"));
-    snprintf(file, sizeof file, "%s", tmp_dir_path(&dir, "leaf.pem"));
-    snprintf(key, sizeof key, "%s", tmp_dir_path(&dir, "leaf.key"));
-    cert_write(&leaf, file);
-    cert_write_key(&leaf, key, NULL);
-    own = tls_server_own(file, key, err, sizeof err);
-    assert_non_null(own);
-    cert_fini(&ca);
-    cert_fini(&stranger);
-    cert_fini(&leaf);
-}
-
 static int
 set_up(void **state)
 {
     static struct dns_static names[2];
+    struct cert stranger;
     unsigned port;
-    af_set_up(state);
+    af_set_up_tls(state);
     here = (struct addr){ 4, 0, { 127, 0, 0, 1 } };
     allowed = (struct cidr){ here, 32 };
     assert_true(addr_parse(STR("10.0.0.1"), &far_addr));
@@ -114,11 +76,12 @@ set_up(void **state)
         .n_names = LEN(names) };
     dns = dns_new(af.loop, &conf);
     guard = guard_new(af.loop);
-    tmp_dir_make(&dir);
-    make_certificates();
+    cert_make(&stranger, NULL, "another CA", NULL);
+    other = af_trusting(&stranger);
+    cert_fini(&stranger);
     listener = listen_here(&origin_port);
     af_listen(listen_here(&plain_port), NULL);
-    af_listen(listen_here(&tls_port), own);
+    af_listen(listen_here(&tls_port), af.tls_server);
     fds = fds_open();
     return dns != NULL && guard != NULL ? 0 : -1;
 }
@@ -131,10 +94,7 @@ tear_down(void **state)
     dns_free(dns);
     guard_free(guard);
     af_tear_down(state);
-    tls_client_free(trusting);
     tls_client_free(other);
-    tls_server_free(own);
-    tmp_dir_remove(&dir);
     return 0;
 }
 
@@ -148,7 +108,7 @@ args_of(const char *format, unsigned port)
         .dns = dns,
         .guard = guard,
         .policy = { .allow = &allowed, .n_allow = 1 },
-        .tls = trusting,
+        .tls = af.tls_client,
         .method = STR("GET"),
         .url = str_of(url),
         .max = LARGE,
