@@ -1,14 +1,17 @@
 'use strict';
 
-// For a sandbox with Node's clients that know no proxy: fetch() (newer Nodes
-// have NODE_USE_ENV_PROXY=1 for it, which goes before this), the WebSockets of
-// Playwright, Puppeteer and chrome-devtools-mcp ("ws" asks no variable for
-// one), and https without an agent of its own. What they send goes by CONNECT
-// through $https_proxy (of fetch() to http:, through $http_proxy), but for
-// $no_proxy. Left as they are: plain ws: and http:, a dispatcher that a program
-// gives to fetch(), or sets for all of it (setGlobalDispatcher() of the package
-// "undici") if it is not an Agent, which knows no proxy, and Node 22's own
-// WebSocket until fetch() was called. In the sandbox:
+// For a sandbox with clients of Node that use no proxy by themselves:
+// - fetch(); newer Nodes have NODE_USE_ENV_PROXY=1 for it, which goes before this;
+// - the WebSockets of Playwright, Puppeteer and chrome-devtools-mcp, whose package
+//   "ws" reads no variable for a proxy;
+// - https without an agent of its own.
+// With this file they use CONNECT through $https_proxy (fetch() of an http: URL:
+// through $http_proxy), but for the hosts of $no_proxy.
+//
+// Left as they are: plain ws: and http:; a dispatcher that a program gives to
+// fetch(); one that it sets for all of them (setGlobalDispatcher() of the package
+// "undici"), unless that is an Agent, which uses no proxy; and Node 22's own
+// WebSocket until fetch() has been called. In the sandbox:
 //
 //     NODE_OPTIONS="--require=/etc/weir/node-proxy.cjs"
 
@@ -31,7 +34,7 @@ function isDirect(host) {
     });
 }
 
-// A variable's value, and the headers that it asks for.
+// A proxy as a variable names it, and the headers that its user name asks for.
 class HttpProxy {
     constructor(value) {
         const isUrl = /^\w+:\/\//.test(value);
@@ -45,9 +48,9 @@ class HttpProxy {
         }
     }
 
-    // A connection to the host by way of it: done(error), or done(null,
-    // socket). Returns the request for it, to be destroyed by who does not wait
-    // for it.
+    // Connects to the host through this proxy, and calls done(error) or
+    // done(null, socket). Returns the CONNECT request: who no longer waits for
+    // the connection destroys it.
     connect(host, port, done) {
         const name = host.includes(':') ? `[${host}]` : host;
         const authority = `${name}:${port}`;
@@ -92,8 +95,9 @@ class TunnelAgent extends https.Agent {
     }
 }
 
-// What undici asks for connections: `connect` of its Agent. One that does not
-// come in time, or fails, is told of once and left nothing of.
+// The function that undici calls for each connection: `connect` of its Agent. If
+// the connection fails or takes too long, undici is told once, and everything of
+// it is destroyed.
 function connector(proxies) {
     return (options, done) => {
         const isTls = options.protocol === 'https:';
@@ -145,9 +149,9 @@ function connector(proxies) {
     };
 }
 
-// fetch() takes its connections from a dispatcher that cannot be required, but
-// lies where the package "undici" puts its own. It is made with the first use
-// of fetch(), which takes a while, so not before.
+// fetch() takes its connections from a dispatcher. No require() gives us that, but
+// it lies where the package "undici" puts its own. To make it takes a while, so it
+// is made at the first use of fetch() and not before.
 function serveFetch(proxies) {
     const place = Symbol.for('undici.globalDispatcher.1');
     const plain = globalThis.fetch;
@@ -184,8 +188,8 @@ if (typeof globalThis.fetch === 'function' && Object.keys(proxies).length) {
 if (proxies['https:']) {
     const agent = new TunnelAgent(proxies['https:']);
     https.globalAgent = agent;
-    // "ws" makes its connection itself where it has no agent; Playwright 1.60
-    // gives it one that knows no proxy. An agent for a proxy has its address.
+    // Without an agent "ws" makes its connection itself; Playwright 1.60 gives it
+    // an agent that uses no proxy. An agent for a proxy would have its address.
     const isWebSocket = (options) => options && options.headers &&
         options.headers.Upgrade === 'websocket' &&
         !(options.agent && options.agent.proxy);

@@ -152,7 +152,8 @@ make_room(const struct conn *c, unsigned own)
         struct conn *other = container_of(oldest, struct client, silent)->conn;
         CHECK(other, CONN_MAGIC);
         AN(other != c);
-        log_short(other, shares_count(oldest), "from there and nobody's yet");
+        log_short(other, shares_count(oldest),
+            "from its source, of no known sandbox yet");
         conn_free(other);
         own = is_silent ? shares_count(&cl->silent) : own;
     }
@@ -219,7 +220,7 @@ count_silent(struct conn *c)
     if (make_room(c, own) || is_alone(c->worker)) {
         return V_NEXT;
     }
-    log_short(c, own, "from there and nobody's yet");
+    log_short(c, own, "from its source, of no known sandbox yet");
     return V_ABORT;
 }
 

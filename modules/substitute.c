@@ -535,7 +535,8 @@ parse_place(struct bind *b, const struct token *t, enum place *place)
         }
     }
     return conf_error(b, t,
-        "\"%.*s\" is no place, it may be \"header\", \"query\", \"path\" or "
+        "\"%.*s\" is not a place, it must be \"header\", \"query\", \"path\" "
+        "or "
         "\"body\"",
         STR_ARG(t->text));
 }

@@ -179,7 +179,7 @@ replace_log(struct keeper *k, const struct chan_msg *m)
 {
     if (m->number != UINT64_MAX || m->data.n != 1 || m->data.p[0] < 0 ||
         m->data.p[0] > LOG_DEBUG) {
-        log_at(LOG_ALERT, "the master sent a log that is not the keeper's");
+        log_at(LOG_ALERT, "the master sent a log that is not the error log");
         close(m->fd);
         return;
     }
@@ -202,8 +202,8 @@ static void
 extend_vault(struct keeper *k, const struct chan_msg *m)
 {
     if (!vault_extend(k->vault, m->number, m->fd)) {
-        log_at(
-            LOG_ALERT, "the master sent a file that is not the vault's next");
+        log_at(LOG_ALERT,
+            "the master sent a file that is not the vault's next segment");
         close(m->fd);
         keeper_end(k, 1);
     }
@@ -214,8 +214,8 @@ on_master_message(struct keeper *k, const struct chan_msg *m)
 {
     bool has_fd = m->fd >= 0;
     if (has_fd != brings_fd(m->type)) {
-        log_at(
-            LOG_ALERT, "message %d of the master makes no sense", (int)m->type);
+        log_at(LOG_ALERT, "the master's message of type %d is malformed",
+            (int)m->type);
         if (has_fd) {
             close(m->fd);
         }
@@ -332,7 +332,7 @@ on_worker(struct keeper *k, int fd)
         r = on_mint(k, fd);
     }
     if (r == IO_ERR) {
-        log_at(LOG_ALERT, "a worker's message makes no sense");
+        log_at(LOG_ALERT, "a worker's message is malformed");
     }
     return r == IO_OK || r == IO_AGAIN;
 }

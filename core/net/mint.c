@@ -157,7 +157,7 @@ mints_read(struct mints *ms)
         } else if (n == 0) {
             mints_die(ms, "end of file", 0);
         } else if (!answer_is_valid(&a, n)) {
-            mints_die(ms, "its answer makes no sense", 0);
+            mints_die(ms, "its answer is malformed", 0);
         } else {
             mints_settle(ms, &a);
         }

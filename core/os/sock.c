@@ -148,7 +148,7 @@ unix_put_aside(const char *temporary, const char *path, unsigned uid)
     }
     bool is_socket = lstat(temporary, &st) == 0 && S_ISSOCK(st.st_mode) &&
                      unlink(temporary) == 0;
-    log_at(LOG_WARN, "\"%s\" was there, of user %u, and has been %s%s", path,
+    log_at(LOG_WARN, "\"%s\" existed already, of user %u, and was %s%s", path,
         uid, is_socket ? "replaced" : "moved to ", is_socket ? "" : temporary);
     return 0;
 }

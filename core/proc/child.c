@@ -21,7 +21,8 @@
 #include "proc/main_conf.h"
 #include "secret/secret_store.h"
 
-/* Beyond what a child was given to end: then it is killed. */
+/* Seconds that a child has beyond the time that it was given to end; then it is
+ * killed. */
 #define KILL_AFTER 10.0
 
 /* Longer than any step of a start waits (master_start.c). */
@@ -89,7 +90,8 @@ child_free(struct child *ch)
     xfree(ch);
 }
 
-/* What waits for other children, and its descriptors, is not for this one. */
+/* Messages to other children that still wait, and their descriptors, must not
+ * be in this child. */
 static void
 drop_links(const struct child_setup *s)
 {
@@ -98,8 +100,8 @@ drop_links(const struct child_setup *s)
     }
 }
 
-/* Who waits for the end of the terminal's descriptors (a shell's $(weir)) is
- * not kept waiting. */
+/* A shell's $(weir) waits until nobody has its descriptors open any more: a
+ * child must not keep it waiting. */
 static void
 leave_terminal(const struct child_setup *s, const struct cycle *c)
 {
@@ -144,7 +146,7 @@ become(const struct role_process *p)
     return sock_set_nonblocking(p->chan, true);
 }
 
-/* In the child, first what it must not have, then what it is. */
+/* In the child: gives up what it must not have, then runs its role. */
 static int
 child_main(const struct child_setup *s, struct role_process *p)
 {

@@ -1,6 +1,6 @@
 /*
- * Build and undo of one generation. The master decides when to commit; no
- * process is made here.
+ * Builds a generation, and undoes one that failed. The master decides when it
+ * is committed; no process is made here.
  */
 
 #include "proc/cycle.h"
@@ -42,7 +42,7 @@ cycle_conf(const struct cycle_options *o, enum conf_use use)
         return NULL;
     }
     if (conf_scope(conf, CONF_EGRESS) == NULL) {
-        /* a file that is cut short would end all service at a reload */
+        /* a reload with a file that was cut short would end all service */
         log_at(LOG_EMERG, "no \"egress\" section in %.*s", STR_ARG(conf->file));
         conf_free(conf);
         return NULL;
@@ -61,7 +61,7 @@ under_prefix(const struct cycle_options *o, struct arena *a, struct str name)
         a, "%.*s%s%.*s", STR_ARG(prefix), has_slash ? "" : "/", STR_ARG(name));
 }
 
-/* What the tree says, else as it was. */
+/* The pid file that the tree names, else `pid`. */
 static struct str
 pid_in(const struct directive *d, struct str pid)
 {
@@ -129,8 +129,8 @@ log_failed(const char *name)
     return -1;
 }
 
-/* The children never open it: they inherit it, or are sent it. Opened again it
- * keeps its number, so that whoever logs needs no word of it. */
+/* Children never open it: they inherit it, or are sent it. It keeps its number
+ * when it is opened again, so whoever logs need not be told. */
 static int
 open_error_log(struct cycle *c)
 {
@@ -170,7 +170,7 @@ cycle_logs_to(const struct cycle *c, int stream)
     return does;
 }
 
-/* What listening sockets have of it, their connections have. */
+/* Connections inherit these options from their listening sockets. */
 static void
 use_keepalive(const struct cycle *c)
 {
@@ -291,7 +291,7 @@ cycle_reopen_logs(struct cycle *c)
     CHECK(c, CYCLE_MAGIC);
     int error_log = open_error_log(c);
     if (logfiles_open(c->conf, user->uid, user->gid) != 0 || error_log != 0) {
-        log_at(LOG_ALERT, "not every log was opened again");
+        log_at(LOG_ALERT, "some logs could not be opened again");
     }
 }
 

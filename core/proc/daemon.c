@@ -1,6 +1,6 @@
 /*
- * The fork into the background and the file that names the process. Called by
- * weir.c, the master and, for their terminal, its children.
+ * The fork into the background, and the pid file. Called by weir.c and the
+ * master, and by children, to leave the terminal.
  */
 
 #include "proc/daemon.h"
@@ -55,7 +55,7 @@ daemon_leave_terminal(bool is_stdout_log, bool is_stderr_log)
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
         if (!stays[i] && (null < 0 || dup2(null, i) < 0)) {
-            log_errno(LOG_ALERT, errno, "/dev/null cannot be had");
+            log_errno(LOG_ALERT, errno, "cannot open /dev/null");
         }
     }
     if (null > STDERR_FILENO) {
@@ -67,7 +67,7 @@ void
 daemon_tell(int fd)
 {
     if (write(fd, "r", 1) != 1) {
-        log_errno(LOG_NOTICE, errno, "nobody waited for the start");
+        log_errno(LOG_NOTICE, errno, "nobody waits for this start any more");
     }
     close(fd);
 }
@@ -95,7 +95,7 @@ pid_file_remove(struct pid_file *f)
     }
 }
 
-/* What stands in a small file, and whose it is; -1 with errno. */
+/* Reads a small file, and who owns it; -1 with errno. */
 static ssize_t
 read_small(const char *path, char *text, size_t size, struct stat *st)
 {
@@ -109,7 +109,7 @@ read_small(const char *path, char *text, size_t size, struct stat *st)
     return n;
 }
 
-/* 0: it is none. */
+/* The pid that the text is; 0: it is none. */
 static int
 pid_of(const char *text, ssize_t n)
 {
@@ -122,8 +122,8 @@ pid_of(const char *text, ssize_t n)
     return ok ? (int)pid : 0;
 }
 
-/* Whose process it is; false: that cannot be told. Files in its directory are
- * root's where it is sealed, as weir's are (process_seal()). */
+/* The user of a process; false: not known. The directory itself is read, since
+ * the files in it belong to root if the process is sealed (process_seal()). */
 static bool
 owner_of(int pid, uid_t *uid)
 {
@@ -135,8 +135,8 @@ owner_of(int pid, uid_t *uid)
     return ok;
 }
 
-/* Another's file leads to his own processes only, and to what is none: he could
- * name any. */
+/* A pid file of another user may name only a process of that user, or one that
+ * does not exist: else that user could have weir signal any process. */
 static bool
 may_name(const struct stat *st, int pid)
 {
@@ -162,8 +162,8 @@ pid_file_read(const char *path)
         log_at(LOG_EMERG, "invalid pid in \"%s\"", path);
     } else if (!may_name(&st, pid)) {
         log_at(LOG_EMERG,
-            "pid file \"%s\" is of user %u, and process %d is another's", path,
-            (unsigned)st.st_uid, pid);
+            "pid file \"%s\" belongs to user %u, but process %d to another one",
+            path, (unsigned)st.st_uid, pid);
         pid = 0;
     }
     return pid;

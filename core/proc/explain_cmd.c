@@ -1,6 +1,7 @@
 /*
- * The way of a request (DESIGN 3) without one: the same parser, the same
- * decision, the modules' own words, the same guard. Called by weir.c.
+ * Takes a request the usual way (DESIGN 3) without sending it: through the same
+ * parser, the same decision and the same guard; modules say what they would do.
+ * Called by weir.c.
  */
 
 #include "proc/explain_cmd.h"
@@ -80,14 +81,14 @@ say_limit(const char *fmt, ...)
     va_end(ap);
 }
 
-/* The conf that rules: the location's or block's, else egress's. */
+/* The scope that holds: the location's or block's, else egress's. */
 static const struct scope *
 where_of(const struct request *r)
 {
     return r->decision.where != NULL ? r->decision.where : r->egress;
 }
 
-/* `malformed`: rule 1, found before. */
+/* `malformed`: why rule 1 holds, as the parser found; NULL: it does not. */
 static void
 judge_request(struct request *r, bool is_request, const char *malformed)
 {
@@ -100,7 +101,7 @@ judge_request(struct request *r, bool is_request, const char *malformed)
     judge(&q, &r->authority, r->egress, &r->decision);
 }
 
-/* Cuts the URL; false when it is none of http or https. */
+/* Takes the URL apart; false if it is neither http nor https. */
 static bool
 read_url(struct request *r, struct str *host)
 {
@@ -123,7 +124,7 @@ read_url(struct request *r, struct str *host)
     return true;
 }
 
-/* As a client would write it, through the parser that reads clients. */
+/* Writes the head as a client would, and reads it by the parser for clients. */
 static const char *
 read_head(struct request *r, bool is_connect)
 {
@@ -149,7 +150,7 @@ read_head(struct request *r, bool is_connect)
     return NULL;
 }
 
-/* Rule 1, else NULL. Fills authority and head. */
+/* Fills authority and head. Returns why rule 1 holds; NULL: it does not. */
 static const char *
 read_request(struct request *r, struct str host)
 {
@@ -171,7 +172,7 @@ tell_block(const char *label, const struct block *b)
         at->file, at->line);
 }
 
-/* How it was decided, whatever came of it. */
+/* Tells by which rule it was decided, and how. */
 static void
 tell_decision(const struct request *r, const char *stage)
 {
@@ -211,8 +212,8 @@ refused(unsigned status, struct str why)
     return EXPLAIN_REFUSED;
 }
 
-/* What is not forwarded, with the status that it is answered with: of a head
- * that cannot be read, the parser's. */
+/* Tells of a request that is not forwarded with which status it is answered: if
+ * the head cannot be read, with the parser's. */
 static enum explain_code
 tell_refusal(const struct request *r)
 {
@@ -221,7 +222,7 @@ tell_refusal(const struct request *r)
     return refused(status, decision_explain(d, r->arena));
 }
 
-/* The addresses that are known without asking anyone; 0: a resolver's. */
+/* The addresses that are known without a resolver; 0: it must be asked. */
 static unsigned
 known_addresses(const struct request *r, const struct addr **out)
 {
@@ -240,7 +241,7 @@ known_addresses(const struct request *r, const struct addr **out)
     return 0;
 }
 
-/* False: the guard lets it go to none of them, for that reason. */
+/* False: the guard refuses all of them; *last is the reason. */
 static bool
 tell_addresses(const struct request *r, bool has_secret, const char **last)
 {
@@ -278,7 +279,7 @@ tell_addresses(const struct request *r, bool has_secret, const char **last)
     return n_allowed != 0;
 }
 
-/* The proxy that leads there, if one does; false: it looks the name up. */
+/* Tells of the upstream proxy, if there is one; false: it resolves the name. */
 static bool
 tell_proxy(const struct request *r)
 {
@@ -294,7 +295,7 @@ tell_proxy(const struct request *r)
     return !is_by_name;
 }
 
-/* It may leave: what goes with it, and where to. */
+/* Tells of a request that may leave what goes with it, and where to. */
 static enum explain_code
 tell_forward(struct request *r)
 {
@@ -333,7 +334,7 @@ tell_forward(struct request *r)
     return EXPLAIN_FORWARDED;
 }
 
-/* A build that opens no TLS: what is in it is not judged. */
+/* Tells, in a build that opens no TLS, that what is inside is not judged. */
 static enum explain_code
 tell_unopened(const struct request *r)
 {

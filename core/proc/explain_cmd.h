@@ -16,9 +16,9 @@ struct explain_args {
 };
 
 enum explain_code {
-    EXPLAIN_FORWARDED, /* it would be sent upstream, or: all was told */
+    EXPLAIN_FORWARDED, /* it would be sent upstream; also for a list */
     EXPLAIN_REFUSED,   /* it would be denied, or answered by weir itself */
-    EXPLAIN_USAGE      /* the question makes no sense; said on stderr */
+    EXPLAIN_USAGE      /* the arguments are wrong; stderr says how */
 };
 
 enum explain_code explain_cmd_run(

@@ -1,6 +1,6 @@
 /*
- * Lists and blocks as they are written, in the order in which they are asked,
- * each with its place. Called by explain_cmd.c.
+ * Prints lists and blocks as they are written, in the order in which requests
+ * are compared with them, each with its place. Called by explain_cmd.c.
  */
 
 #include "proc/explain_sandbox.h"
@@ -30,7 +30,7 @@ tell(unsigned indent, const char *label, const char *fmt, ...)
     putchar('\n');
 }
 
-/* The arguments as they are written; of `return` the code alone. */
+/* Prints the arguments as they are written; for `return` only the code. */
 static void
 tell_directive(unsigned indent, const struct directive *d)
 {
@@ -43,7 +43,7 @@ tell_directive(unsigned indent, const struct directive *d)
     printf("in %s:%u\n", d->name.file, d->name.line);
 }
 
-/* Each word of all directives of that name; false: there is none. */
+/* Prints each word of all directives of that name; false: there is none. */
 static bool
 tell_list(const char *label, const struct scope *s, const char *name)
 {
@@ -102,7 +102,7 @@ has_allow(const struct block *b)
     return has;
 }
 
-/* What lets a request leave that the block serves (SPEC 5). */
+/* By what a request that the block serves may leave (SPEC 5). */
 static const char *
 leave_words(const struct sandbox *sb, const struct block *b)
 {
@@ -142,8 +142,8 @@ tell_body(unsigned indent, const struct directive *d)
     }
 }
 
-/* The names of the block that it may go to, where these are single ones; else
- * what it is bound to. */
+/* Prints to which names of the block the secret may go, if these are exact
+ * names; else to which hosts it is bound. */
 static void
 tell_secret(const struct block *b, const struct policy_secret *d)
 {

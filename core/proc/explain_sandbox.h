@@ -2,7 +2,7 @@
 
 /*
  * weir -E SANDBOX: all that a sandbox may reach, by which rules and with which
- * secrets, on standard output. Reads no secret; nothing is resolved.
+ * secrets, on standard output. Reads no secret, resolves no name.
  */
 
 struct conf;

@@ -37,8 +37,8 @@ struct other {
     int n_groups;
 };
 
-/* `dir` may be `path`. A path that is too long to be one is cut: then nothing
- * is found there. */
+/* `dir` may be `path`. A path that is too long for the system is cut: then no
+ * file is found. */
 static void
 directory_of(const char *path, char dir[PATH_MAX])
 {
@@ -66,7 +66,7 @@ check_directory(const char *what, const char *path, const char *dir)
                : cannot(what, path, dir);
 }
 
-/* A file that is opened to be appended to, or made. */
+/* Whether a log can be opened to append to it, or be made. */
 static int
 check_log(const char *what, struct str path)
 {
@@ -82,7 +82,7 @@ check_log(const char *what, struct str path)
     return check_directory(what, path.p, dir);
 }
 
-/* A file that comes there by a rename. */
+/* Whether a file can be put in that place by a rename. */
 static int
 check_replaced(const char *what, struct str path)
 {
@@ -96,7 +96,7 @@ check_replaced(const char *what, struct str path)
     return check_directory(what, path.p, dir);
 }
 
-/* Made when it is not there. */
+/* Whether files can be made in ca_dir, or it can be made itself. */
 static int
 check_ca_dir(const struct conf *c)
 {
@@ -164,7 +164,7 @@ other_may_write(const struct other *o, const struct stat *st)
                                             : (st->st_mode & S_IWOTH) != 0;
 }
 
-/* Who else may write it, in words; n 0: nobody. */
+/* Who other than root and this user may write it, in words; n 0: nobody. */
 static struct str
 others_who_write(
     const struct other *o, const struct stat *st, char *text, size_t size)
@@ -184,8 +184,8 @@ others_who_write(
     return str_n(text, (size_t)n < size ? (size_t)n : size - 1);
 }
 
-/* One path: the file, or a directory in which it could be replaced. True after
- * a warning. */
+/* Checks one path: a file, or a directory in which the file could be replaced.
+ * True after a warning. */
 static bool
 warn_writable(
     const struct other *o, const char *what, const char *path, const char *file)
@@ -209,8 +209,8 @@ warn_writable(
     return who.n != 0;
 }
 
-/* The directories above a path: who may write one of them may replace what is
- * below it. The nearest is told. */
+/* Checks the directories above a path: whoever may write one of them can
+ * replace what is below. Warns of the nearest one only. */
 static void
 warn_above(const struct other *o, const char *what, const char *path)
 {
@@ -238,7 +238,7 @@ warn_directory(const struct other *o, const char *what, const char *path)
     }
 }
 
-/* Whether everyone may pass all directories above a path. */
+/* Whether every user may search (x) all directories above a path. */
 static bool
 is_reachable(const char *path)
 {
@@ -294,8 +294,8 @@ warn_secret_dir(const struct other *o, const char *path)
     warn_directory(o, "secret directory", path);
 }
 
-/* `token file:PATH` of a sandbox: bound to a digest, so the path is taken
- * from what was written. */
+/* `token file:PATH` of a sandbox: the configuration keeps only the token's
+ * digest, so the path is taken from the directive. */
 static void
 warn_tokens(const struct conf *c, const struct other *o)
 {
@@ -336,8 +336,8 @@ warn_user(const struct conf *c)
     }
 }
 
-/* What the master makes. A log may well be its workers': it is the place that
- * must not be. */
+/* Checks what the master makes. A log may belong to the workers' user, but its
+ * directory must not. */
 static void
 warn_made(const struct conf *c, const struct other *o)
 {
@@ -374,7 +374,8 @@ uses_default_trust(const struct scope *s)
     return uses;
 }
 
-/* Then each origin's certificate is refused, and the reason is not its own. */
+/* Without them every origin's certificate is refused, and the reason that is
+ * given then does not say why. */
 static void
 warn_no_trust(const struct conf *c)
 {

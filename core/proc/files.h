@@ -1,9 +1,9 @@
 #pragma once
 
 /*
- * The files that a configuration names, looked at before the master forks:
- * what it must be able to write, and who else may read or write what nobody
- * else should. Nothing is opened; what is used later is checked again there.
+ * Checks the files that a configuration names before the master forks: whether
+ * it can write what it must, and whether others can read or write what nobody
+ * else should. Nothing is opened here; who uses a file later checks it again.
  */
 
 #include "base/obj.h"
@@ -14,9 +14,12 @@ struct conf;
  * directory. -1 after a log line for each that it cannot. */
 must_check int files_check(const struct conf *c);
 
-/* Warns: of secrets that others may read; of secrets, configuration files,
- * trust stores, and of the directories of these and of all that the master
- * makes (logs, the pid file, sockets, ca_dir), that others than root and its
- * own user may write, the workers' user among them; of a "user" without
- * effect; and that the machine has no CA certificates. */
+/* Logs warnings:
+ * - secrets that others may read;
+ * - what somebody other than root and the master's own user may write (the
+ *   workers' user is somebody other): secrets, configuration files, trust
+ * stores, and the directories of these and of all that the master makes (logs,
+ * the pid file, sockets, ca_dir);
+ * - a "user" without effect;
+ * - no CA certificates on this machine. */
 void files_warn(const struct conf *c);

@@ -16,15 +16,16 @@
 #include "os/listenq.h"
 #include "os/sock.h"
 
-/* Seconds between two looks at what is to end; and for a handshake: a SYN-ACK
- * is sent again after 1 and 3. */
+/* Seconds between two checks of sockets that are to end; and for a handshake: a
+ * SYN-ACK is sent again after 1 and 3 seconds. */
 #define CHECK_EVERY 0.02
 #define HANDSHAKE_MAX 4.0
 
-/* Seconds: who should accept what waits may be dead. */
+/* Seconds, at most, for waiting connections: their worker may be dead. */
 #define LEAVE_MAX 60.0
 
-/* A handshake's end is not seen in the queue at the same moment. */
+/* A connection is in the queue a moment after its handshake has ended, so one
+ * check that finds nothing is not enough. */
 #define QUIET_CHECKS 2
 
 static struct listener *
@@ -78,8 +79,8 @@ listener_free(struct listener *l)
     xfree(l);
 }
 
-/* Others wait for a socket that listens; the first is how a second weir on the
- * same address is told. */
+/* Only the first socket listens at once, by which a second weir on the same
+ * address gets its error; the others are bound, and listen later. */
 static int
 open_socket(const struct listener *k, const struct listen *l)
 {
@@ -139,7 +140,8 @@ listener_get(struct list *all, const struct listen *l, unsigned sockets)
     return k;
 }
 
-/* The last one: it never moves another in the kernel's group. */
+/* Only the last one may be closed: then no other changes its place in the
+ * kernel's group. */
 static void
 close_last(struct listener *l)
 {
@@ -203,7 +205,8 @@ refuse(struct listener *l, bool on)
 {
     for (unsigned i = 0; i < l->n_listening; i++) {
         if (listenq_refuse(l->fds[i], on) != 0) {
-            log_errno(LOG_ALERT, errno, "setsockopt() of a least TTL failed");
+            log_errno(
+                LOG_ALERT, errno, "setsockopt() of the minimum TTL failed");
         }
     }
     l->is_leaving = on;
@@ -227,7 +230,7 @@ listener_steer(struct listener *l, unsigned sockets)
         return;
     }
     if (listenq_steer(l->fds[0], sockets) != 0) {
-        log_errno(LOG_NOTICE, errno, "sockets beyond the workers stay");
+        log_errno(LOG_NOTICE, errno, "sockets of workers that ended stay open");
         return;
     }
     l->n_steered = sockets;
@@ -267,8 +270,9 @@ listener_put(struct listener *l)
     }
 }
 
-/* Whether nobody waits in the sockets from `first` on, nor will. Handshakes
- * first: one that ends between the two looks is seen in the queue. */
+/* Whether no connection waits, or will wait, in the sockets from `first` on.
+ * Handshakes are looked for first: one that ends before the second look is then
+ * in the queue. */
 static bool
 is_dry(struct listener *l, unsigned first)
 {
@@ -285,7 +289,7 @@ static void
 run_leaving(struct listener *l)
 {
     if (l->refs != 0) {
-        return; /* a generation that starts has it again */
+        return; /* a generation that starts uses it again */
     }
     if (!is_dry(l, 0)) {
         if (clock_mono() < l->leave_end) {
@@ -293,7 +297,8 @@ run_leaving(struct listener *l)
         }
         char text[ADDR_TEXT_MAX];
         struct str at = addr_format(&l->addr, true, text);
-        log_at(LOG_WARN, "listen on %.*s ends with connections that wait in it",
+        log_at(LOG_WARN,
+            "listen on %.*s ends, and connections that wait in it are lost",
             STR_ARG(at));
     }
     close_all(l);

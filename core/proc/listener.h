@@ -6,13 +6,15 @@
  * worker; one socket for a unix path. Every worker has all of them, and
  * accepts from its share (proxy/accept.h).
  *
- * No connection that waits is lost (os/listenq.h says by what):
- * - sockets for workers that are added begin to listen when their generation
- *   serves, not before: one that fails was given nothing;
- * - those beyond the workers are steered off, and end, the last one first,
- *   when no handshake is under way and no connection waits in them;
- * - an address that goes away takes no more SYNs, and ends in the same way,
- *   while the workers that knew it accept what waits. It can come back.
+ * No connection that waits is lost (os/listenq.h says how):
+ * - sockets for workers that are added begin to listen only when their
+ * generation serves, so that one that fails to start has got no connection;
+ * - if there are fewer workers, the kernel gives no more connections to the
+ *   sockets beyond them; these are closed, the last one first, when no
+ * handshake is under way and no connection waits in them;
+ * - an address that is no longer configured takes no more SYNs and is closed in
+ *   the same way, while the workers that knew it accept what waits. A reload
+ * may bring it back.
  */
 
 #include "base/list.h"
@@ -26,47 +28,49 @@ struct listener {
     int *fds;
     unsigned n;           /* of fds */
     unsigned n_listening; /* of them, the first ones */
-    unsigned n_steered;   /* of them, the first ones, that the kernel chooses
-                             from; 0: from all, since nobody told it */
-    unsigned n_wanted;    /* by a generation that starts; 0: there is none */
-    unsigned refs;        /* cycles that have it */
+    unsigned n_steered;   /* of them, the first ones, to which the kernel gives
+                             connections; 0: to all, it was told no number */
+    unsigned n_wanted;    /* by a generation that starts; 0: none starts */
+    unsigned refs;        /* cycles that use it */
     bool is_leaving;
     double check_at;       /* clock_mono(); 0: nothing is to end */
-    double handshakes_end; /* clock_mono(): not waited for any longer */
-    double leave_end;      /* clock_mono(): nor for what waits in the queue */
+    double handshakes_end; /* clock_mono(): no handshake is awaited longer */
+    double leave_end;      /* clock_mono(): nor a queue that is not empty */
     unsigned n_quiet;      /* checks in a row that found nothing */
 };
 
 #define LISTENER_MAGIC 0x115735e7u
 
-/* The listener for `l` among `all`, with `sockets` of them at least (1 for
- * unix); a reference. The first of a new address listens, others are bound.
- * NULL after a log line; nothing has changed then. */
+/* The listener for `l` among `all`, with at least `sockets` sockets (1 for
+ * unix); a reference. Of a new address the first socket listens, the others are
+ * only bound. NULL after a log line; nothing has changed then. */
 must_check struct listener *listener_get(
     struct list *all, const struct listen *l, unsigned sockets);
 
-/* All its sockets listen, with that backlog. */
+/* Makes all its sockets listen, with that backlog. */
 void listener_begin(struct listener *l, int backlog);
 
-/* New connections go to the first `sockets`, others end as they fall dry. One
- * that was leaving stays. Those who accept know of it already. */
+/* New connections go to the first `sockets` sockets; the others are closed when
+ * nothing waits in them. A listener that was leaving stays. The workers that
+ * accept must have been told before. */
 void listener_steer(struct listener *l, unsigned sockets);
 
-/* The generation that wanted more sockets did not start: those that do not
- * listen are closed. */
+/* The generation that wanted more sockets did not start: closes those that do
+ * not listen. */
 void listener_trim(struct listener *l);
 
-/* Gives back the reference of a cycle that served; the last one makes it leave,
- * within `seconds`: true, and it frees itself. A unix socket's file is gone at
- * once, and who has the socket finds its end behind what waits. */
+/* Gives back the reference of a cycle that served. After the last one it leaves
+ * within `seconds` and then frees itself: true. A unix socket's file is removed
+ * at once; workers accept what waits in the socket, and then read its end. */
 must_check bool listener_leave(struct listener *l, double seconds);
 
-/* Gives back the reference of one that did not; the last one closes and
- * frees, at once. */
+/* Gives back the reference of a cycle that never served; after the last one it
+ * is closed and freed at once. */
 void listener_put(struct listener *l);
 
-/* Of all: ends what can end by now; when to come again (clock_mono(); 0: not at
- * all); closes every socket at once, for a stop. */
+/* For all listeners. listeners_run() closes what can be closed now;
+ * listeners_next() says when to call that again (clock_mono(); 0: never); the
+ * last one closes every socket at once, for a stop. */
 void listeners_run(struct list *all);
 double listeners_next(const struct list *all);
 void listeners_close(struct list *all);

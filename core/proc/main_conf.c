@@ -1,6 +1,6 @@
 /*
- * What the master itself is told. Bound in every generation; the first one
- * decides what cannot change while weir runs (daemon, the pid file).
+ * The master's own directives. Every generation binds them; what cannot change
+ * while weir runs (daemon, the pid file) is taken from the first one.
  */
 
 #include "proc/main_conf.h"
@@ -109,7 +109,8 @@ static const struct main_conf main_defaults = {
     .daemon = true,
 };
 
-/* What is not set: files under the prefix, and nobody, as nginx's. */
+/* Fills in what is not set: files under the prefix, and the user nobody, as
+ * nginx does. */
 static int
 main_check(struct conf *c, struct scope *s, void *part)
 {
@@ -170,7 +171,7 @@ main_conf_of(const struct conf *c)
     return scope_part(c->main, PART_MAIN);
 }
 
-/* Of the block, or what holds where there is none. */
+/* The part of the block, or the defaults if there is no such block. */
 static void *
 part_of(const struct conf *c, enum conf_context context, unsigned part)
 {

@@ -17,7 +17,7 @@ struct user_conf {
 };
 
 struct error_log_conf {
-    struct str path; /* n 0: standard error, or output */
+    struct str path; /* n 0: standard error or output */
     bool is_stdout;
     enum log_level level;
 };
@@ -26,8 +26,8 @@ struct main_conf {
     struct user_conf user;          /* workers */
     struct user_conf keeper_user;   /* as user, unless set */
     unsigned worker_processes;      /* 1 to WORKERS_MAX */
-    unsigned worker_rlimit_nofile;  /* 0: as many as there may be */
-    double worker_shutdown_timeout; /* seconds; NO_TIMEOUT where 0 was said */
+    unsigned worker_rlimit_nofile;  /* 0: as many as the hard limit allows */
+    double worker_shutdown_timeout; /* seconds; for 0 NO_TIMEOUT */
     struct error_log_conf error_log;
     struct str pid; /* absolute path */
     bool daemon;
@@ -45,11 +45,11 @@ struct events_conf {
 
 extern const struct conf_part main_part, events_part;
 
-/* Of a bound conf; its defaults where there is no such block. */
+/* Of a bound conf; the defaults if there is no such block. */
 const struct main_conf *main_conf_of(const struct conf *c);
 const struct events_conf *events_conf_of(const struct conf *c);
 
-/* Where the CA certificates of declared sandboxes lie; absolute. */
+/* The directory of the sandboxes' CA certificates; absolute. */
 struct str main_conf_ca_dir(const struct conf *c);
 
 /* The parts of every conf: the rooms', then the modules', in path order.

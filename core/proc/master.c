@@ -22,8 +22,8 @@
 #include "sandbox/sandbox.h"
 #include "secret/secret_store.h"
 
-/* Not beside another that starts or is being undone, whose sockets it would
- * take over, and not without a keeper or the like: it waits for that. */
+/* A reload waits while another one starts or is undone, whose sockets it would
+ * take over, and while a role of ROLE_ONE, the keeper say, has no process. */
 static bool
 may_reload(const struct master *m)
 {
@@ -179,8 +179,8 @@ master_wait(struct master *m)
     }
 }
 
-/* What no configuration has any more is dropped, once the roster is free for
- * it. */
+/* Drops the sandboxes that no configuration has any more, once the roster is
+ * idle. */
 static void
 sweep(struct master *m)
 {
@@ -196,7 +196,7 @@ sweep(struct master *m)
     xfree(sets);
 }
 
-/* What waits until something else is done. */
+/* Does what had to wait until something else was done. */
 static void
 turn_pending(struct master *m)
 {

@@ -8,8 +8,9 @@
 #include "proc/cycle.h"
 #include "proc/role.h"
 
-/* Runs until weir stops; the exit code. `roles` are those of its children; NULL
- * ends them. `c` is the first generation, read; taken. `parent` is a descriptor
- * on which one byte says that weir is ready, closed then; -1: none. */
+/* Runs until weir stops; returns the exit code. `roles`: those of its children,
+ * with NULL at the end. `c`: the first generation, which has been read; taken.
+ * `parent`: a descriptor to which one byte is written when weir is ready, and
+ * which is then closed; -1: none. */
 int master_run(const struct cycle_options *o, const struct role *const *roles,
     struct cycle *c, int parent);

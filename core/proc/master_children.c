@@ -1,5 +1,6 @@
 /*
- * The master's children: started, spoken to, reaped, started again.
+ * The master's children: starts them, takes their messages, reaps them, starts
+ * them again.
  */
 
 #include "proc/master_priv.h"
@@ -26,16 +27,18 @@
  * given more later. */
 #define SECRETS_LOCKED (64 * 1024 * 1024)
 
-/* Seconds: one poll's wait, in a number of milliseconds. */
+/* Seconds: the longest wait of one poll, so that its milliseconds fit an int.
+ */
 #define POLL_MAX 1e6
 
-/* Of one child and of all that ended, before the next turn: a worker that was
- * taken over may send without end, and make children that become the
- * master's (CLONE_PARENT). */
+/* Messages of one child, and ended children, that one turn takes. A worker that
+ * an attacker controls may send messages without end, and fork children that
+ * become the master's (CLONE_PARENT). */
 #define MESSAGES_A_TURN 16
 #define REAPED_A_TURN 64
 
-/* A post for each that is one; the other's table entry. */
+/* Makes a post for each role of ROLE_ONE, and notes the one of ROLE_OF_CYCLE.
+ */
 static void
 take_roles(struct master *m, const struct role *const *roles)
 {
@@ -159,7 +162,8 @@ master_one(struct master *m, const struct role *r)
     return post != NULL ? post->child : NULL;
 }
 
-/* The other ends of a new child's links go to whom they lead to. */
+/* Sends the other ends of a new child's links to the processes that they lead
+ * to. */
 static void
 give_links(struct master *m, const struct child *ch)
 {
@@ -173,8 +177,8 @@ give_links(struct master *m, const struct child *ch)
     }
 }
 
-/* `one` is new: it gets its ends of all links that lead to it, and who has
- * those links is told. */
+/* `one` is a new process: it is sent its ends of all links that lead to it, and
+ * the processes at their other ends are told. */
 static void
 renew_links(struct master *m, struct child *one)
 {
@@ -330,7 +334,7 @@ master_reap(struct master *m)
             reap(m, ch, status);
         }
     }
-    m->wants_reap = pid > 0; /* no further SIGCHLD tells of those */
+    m->wants_reap = pid > 0; /* there is no further SIGCHLD for the rest */
 }
 
 static void
@@ -351,7 +355,7 @@ take_message(struct master *m, struct child *ch, struct chan_msg *msg)
     }
 }
 
-/* False: there is none now, or never will be again. */
+/* Takes one message. False: there is none now, or the channel has ended. */
 static bool
 take_one(struct master *m, struct child *ch)
 {
@@ -400,7 +404,7 @@ sooner(double a, double b)
     return b != 0 && b < a ? b : a;
 }
 
-/* When what goes on while nothing stops it is next due. */
+/* When the work is next due that a stop ends: starts, shares, the roster. */
 static double
 work_due(const struct master *m, double at)
 {

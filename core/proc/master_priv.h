@@ -1,12 +1,13 @@
 #pragma once
 
 /*
- * The master's state, and what its files ask of one another. All of it belongs
- * to the one process, and nothing here waits for another process: what it is
- * asked for comes as a message, to the poll loop (master.c).
+ * The master's state, and the functions that its files call of one another.
+ * Nothing here waits for another process: answers come as messages to the poll
+ * loop (master.c).
  *
- * A generation that starts is `next`, and goes through these steps; each has a
- * deadline, and what fails is undone (master_start.c).
+ * A generation that starts is `next`, and goes through the steps of enum
+ * next_step. Each has a deadline; if one fails, the generation is undone
+ * (master_start.c).
  */
 
 #include "proc/child.h"
@@ -18,12 +19,12 @@
 enum stop { STOP_NOT, STOP_GRACEFUL, STOP_FAST };
 
 enum next_step {
-    NEXT_ONES, /* until all of ROLE_ONE are ready */
+    NEXT_ONES, /* until each role of ROLE_ONE is ready */
     NEXT_CAS,  /* until the keeper has answered for each sandbox */
-    NEXT_READY /* until all that were started of it are ready */
+    NEXT_READY /* until all workers of it are ready */
 };
 
-/* A role of ROLE_ONE: its process. */
+/* The process of a role of ROLE_ONE. */
 struct post {
     const struct role *role;
     struct child *child; /* NULL: to be started */
@@ -40,19 +41,19 @@ struct master {
     struct vault_files vault; /* the master never maps them */
     int tickets;              /* memory file of the keys of TLS tickets */
     struct ledger *ledger;    /* NULL until master_init() */
-    int parent;               /* to be told when ready; -1: none */
+    int parent; /* a descriptor, to be told when ready; -1: none */
     bool is_daemon, wants_reload;
-    bool wants_reap; /* more have ended than one turn reaped */
+    bool wants_reap; /* more children have ended than one turn reaps */
     enum stop stop;
     int exit_code;
     struct list children, cycles, listeners;
-    double share_at, shared_at; /* master_share(): when it is to be called (0:
-                                   not), when it was */
+    double share_at, shared_at; /* when master_share() is to be called (0:
+                                   not at all), and when it last was */
     unsigned n_children;
     struct cycle *current, *next; /* NULL: none */
     enum next_step step;          /* of next */
     double step_deadline;         /* 0: none */
-    const struct role *failed;    /* one of next's ended before it was ready */
+    const struct role *failed; /* a process of it ended before it was ready */
     struct roster roster;
     bool wants_sweep; /* sandboxes may have lost their last configuration */
     struct pid_file pid_file;
@@ -61,34 +62,34 @@ struct master {
 
 #define MASTER_MAGIC 0x3a57e200u
 
-/* Makes what outlives all cycles; `roles` does too. -1 after a log line;
- * master_end() then, too. */
+/* Makes what outlives all cycles; `roles` must outlive them too. -1 after a log
+ * line; master_end() is called then too. */
 must_check int master_init(struct master *m, const struct role *const *roles);
 
-/* Allots an index to each sandbox of the cycle; vault and ledger have room for
- * those then, in all children. -1 after a log line. */
+/* Allots an index to each sandbox of the cycle, and makes room for it in the
+ * vault and the ledger of all children. -1 after a log line. */
 must_check int master_make_room(struct master *m, const struct cycle *c);
 
-/* Ends what children there are still, frees all. */
+/* Kills children that still run, and frees everything. */
 void master_end(struct master *m);
 
-/* For the service manager: the end of a reload that changed nothing. */
+/* Tells the service manager that a reload has ended and changed nothing. */
 void master_reload_failed(struct master *m);
 
 /* Ends all children; `how` only ever grows. */
 void master_stop(struct master *m, enum stop how);
 
-/* Opens and starts what was read, which is `next` then. -1 after a log line:
- * nothing is left of it. */
+/* Opens and starts the cycle `c`, which has been read; it becomes `next`. -1
+ * after a log line: nothing is left of it. */
 must_check int master_begin(struct master *m, struct cycle *c);
 
-/* Goes on with `next` as far as it can: to serve, or to be undone. */
+/* Takes `next` as far as it can go now: until it serves, or is undone. */
 void master_advance(struct master *m);
 
 /* The process of a role of ROLE_ONE; NULL: there is none now. */
 struct child *master_one(struct master *m, const struct role *r);
 
-/* Whether each role of ROLE_ONE has a process that does its work. */
+/* Whether each role of ROLE_ONE has a process that is ready. */
 bool master_ones_are_ready(const struct master *m);
 
 /* -1 after a log line: it is tried again at a deadline. */
@@ -97,32 +98,34 @@ must_check int master_start_one(
 must_check int master_start_worker(
     struct master *m, struct cycle *c, unsigned index);
 
-/* Asks the keeper what there is to ask, and gives it up when it is late. */
+/* Asks the keeper for what the roster needs; ends a keeper that answers late.
+ */
 void master_run_roster(struct master *m);
 
-/* A worker came, went, filled up: master_share() soon, and not again and again
- * for one that fills up and empties all the time. */
+/* A worker started, ended or is full: master_share() will run soon. The delay
+ * keeps a worker that is full now and then from causing a call each time. */
 void master_share_soon(struct master *m, const struct cycle *c);
 
-/* Tells the workers of the current cycle which of them accept, so that each
- * socket is served by one that can: a dead or full one's by others. */
+/* Tells the workers of the current cycle which of them accept: so the others
+ * take over the sockets of one that is dead or full. */
 void master_share(struct master *m);
 
-/* `next`, whose workers are ready, serves in the current cycle's place, which
+/* `next`, whose workers are ready, takes the place of the current cycle, which
  * drains; no connection that waits is lost. */
 void master_hand_over(struct master *m);
 
-/* The workers of a cycle end, or its successor has them end. */
+/* Tells the workers of a cycle to end: `how` is CHAN_QUIT, or CHAN_DRAIN
+ * because another cycle serves now. */
 void master_drain(struct master *m, const struct cycle *c, enum chan_type how);
 
 /* Waits for signals, messages, secret files, room in a socket, a deadline. */
 void master_wait(struct master *m);
 
-/* Some a turn: what is left is the next one's, however much comes. */
+/* Each takes only so many a turn, and leaves the rest for the next one. */
 void master_reap(struct master *m);
 void master_take_messages(struct master *m);
 
-/* Sends what waits for children that read again. */
+/* Sends messages that waited until their children read again. */
 void master_flush(struct master *m);
 
 /* Milliseconds until the next deadline; -1: none. */
@@ -134,10 +137,10 @@ void master_run_deadlines(struct master *m);
 /* Frees cycles without workers that do not serve. */
 void master_free_cycles(struct master *m);
 
-/* One of a cycle gets that one's log files, others the current one's error
- * log. */
+/* Sends a child the log files of its cycle; one of ROLE_ONE gets only the error
+ * log of the current cycle. */
 void master_send_logs(struct master *m, struct child *ch);
 
-/* One message of secret_watch_run() to all that have secrets, but those of
- * `next`. */
+/* Sends a message of secret_watch_run() to all processes that have secrets, but
+ * those of `next`. */
 void master_send_secret(struct master *m, struct str message);

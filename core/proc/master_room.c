@@ -1,7 +1,7 @@
 /*
  * Room for sandboxes' records: segments of the vault and of the ledger, made
  * before the first index that needs them is used. Children that run are sent
- * them, those that are started later inherit them.
+ * the segments; those that start later inherit them.
  */
 
 #include "proc/master_priv.h"

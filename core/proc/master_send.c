@@ -42,8 +42,9 @@ master_send_logs(struct master *m, struct child *ch)
     }
 }
 
-/* A memory file for each worker, which wipes it. One that drains serves a last
- * request, and has the value for it; `from` is the store that found it. */
+/* Each worker gets a memory file of its own, which it wipes. Workers that drain
+ * get it too, since they may still serve a last request. `from` is the store
+ * whose file changed. */
 static void
 send_secret_to(
     struct child *ch, struct str message, const struct secret_store *from)

@@ -12,7 +12,8 @@
 #include "proc/main_conf.h"
 #include "proxy/listen.h"
 
-/* Seconds between two messages: who does not take them is killed. */
+/* Least seconds between two messages: a child that reads too slowly is killed.
+ */
 #define SHARE_EVERY 0.05
 
 static bool
@@ -22,7 +23,7 @@ is_server(const struct master *m, const struct child *ch)
            link_is_open(&ch->link) && !child_is_ending(ch);
 }
 
-/* Where all are full each has its own sockets, for when it has room. */
+/* If all are full each keeps its own sockets, for when it has room again. */
 static void
 collect(const struct master *m, uint8_t *set, size_t n)
 {
@@ -88,8 +89,8 @@ master_drain(struct master *m, const struct cycle *c, enum chan_type how)
     }
 }
 
-/* The new sockets listen once there is who accepts, connections go to them
- * once they are told to, and only then the old ones let go. */
+/* In this order: the new sockets listen, the new workers are told to accept,
+ * connections are steered to them, and only then the old workers drain. */
 void
 master_hand_over(struct master *m)
 {

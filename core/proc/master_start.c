@@ -17,8 +17,8 @@
 #include "proc/main_conf.h"
 #include "secret/secret_store.h"
 
-/* Seconds. Those of ROLE_ONE: the keeper maps the vault, and the ticket keys.
- */
+/* Seconds. For those of ROLE_ONE: the keeper has to map the vault and the
+ * ticket keys. */
 #define ONES_TIMEOUT 30.0
 #define READY_TIMEOUT 60.0
 
@@ -35,7 +35,7 @@ step_is_late(const struct master *m)
     return m->step_deadline != 0 && clock_mono() >= m->step_deadline;
 }
 
-/* A generation that serves: the pid file says so. */
+/* weir is ready: writes the pid file, tells whoever waits for that. */
 static int
 first_is_ready(struct master *m)
 {
@@ -83,7 +83,7 @@ master_reload_failed(struct master *m)
         "serving; the last reload failed, see the error log");
 }
 
-/* What was started of `next` ends; what serves goes on. */
+/* Ends the processes of `next`; the current cycle goes on. */
 static void
 undo(struct master *m, const char *why)
 {
@@ -116,7 +116,7 @@ undo_start(struct master *m)
     undo(m, m->current != NULL ? "reload" : "start");
 }
 
-/* A role of ROLE_ONE has no process that works. */
+/* Undoes `next`, since this role of ROLE_ONE has no process that is ready. */
 static void
 undo_one(struct master *m, const struct role *r)
 {
@@ -149,7 +149,7 @@ start_workers(struct master *m)
     }
 }
 
-/* The sandboxes are known to the keeper: their certificates are published. */
+/* The keeper knows all sandboxes: publishes their certificates. */
 static void
 publish(struct master *m)
 {
@@ -228,7 +228,7 @@ master_advance(struct master *m)
     }
 }
 
-/* Those that run, drain, or wait to be started again. */
+/* Counts workers that run, drain, or wait to be started again. */
 static unsigned
 count_workers(const struct master *m)
 {
@@ -260,7 +260,8 @@ has_room(const struct master *m, const struct cycle *c)
     return false;
 }
 
-/* At the start; later a post that is empty waits for its respawn. */
+/* Starts those of ROLE_ONE, only at weir's start: later an empty post waits for
+ * its respawn. */
 static int
 start_ones(struct master *m)
 {

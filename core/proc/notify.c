@@ -1,7 +1,7 @@
 /*
- * Called by the master alone, which waits for no manager: what finds no room in
- * its socket is sent when there is room. One that does not listen costs a log
- * line and no more.
+ * Called by the master alone, which never waits for the service manager: a
+ * message that finds no room in the socket is sent when there is room. If the
+ * manager does not listen, that is a log line and nothing more.
  */
 
 #include "proc/notify.h"
@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-/* 0: not a socket that can be named here. */
+/* 0: the name cannot be that of a socket of this system. */
 static socklen_t
 notify_address(const struct notify *n, struct sockaddr_un *un)
 {
@@ -32,7 +32,7 @@ notify_address(const struct notify *n, struct sockaddr_un *un)
     }
     memcpy(un->sun_path, n->socket, length);
     if (is_abstract) {
-        un->sun_path[0] = '\0'; /* and without the one at the end */
+        un->sun_path[0] = '\0'; /* the '\0' at the end does not count */
     }
     return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length +
                        !is_abstract);
@@ -83,7 +83,7 @@ reach(struct notify *n)
     return n->fd >= 0 && connect(n->fd, (struct sockaddr *)&un, length) == 0;
 }
 
-/* The oldest of those that wait. */
+/* Removes the oldest of those that wait. */
 static void
 shift(struct notify *n)
 {
@@ -137,8 +137,8 @@ notify_ready(struct notify *n, pid_t pid, const char *status)
     notify_send(n, text);
 }
 
-/* With the time at which it began, by which the manager tells this reload's
- * READY=1 from an earlier one. */
+/* Has the time at which the reload began: by this the manager tells its READY=1
+ * from an earlier one. */
 void
 notify_reloading(struct notify *n)
 {

@@ -35,7 +35,7 @@ keeper_process_run(struct role_process *p)
     return keeper_run(&args);
 }
 
-/* What it says out of turn is not believed, nor what it says later. */
+/* An answer out of turn ends its channel: no later one could be trusted. */
 static void
 on_keeper_message(struct master *m, struct child *ch, struct chan_msg *msg)
 {

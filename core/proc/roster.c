@@ -1,11 +1,11 @@
 /*
- * The master's side of sandboxes' CAs. Talks to the keeper, and never waits for
- * it; never sees a key. The keeper answers in the order in which it was asked,
- * so the first of `asked` is whom an answer is about.
+ * The master's side of sandboxes' CAs: asks the keeper for them and never waits
+ * for it, and never sees a key. The keeper answers in the order in which it was
+ * asked, so an answer is about the first member of `asked`.
  *
- * An index has one member from roster_allot() until the keeper has wiped its
- * key and the ledger has forgotten it. The indexes below n_records are either a
- * member's or in `free`.
+ * An index belongs to one member from roster_allot() until the keeper has wiped
+ * its key and the ledger has forgotten it. Each index below n_records belongs
+ * to a member or is in `free`.
  */
 
 #include "proc/roster.h"
@@ -27,10 +27,10 @@
 #include "os/path.h"
 #include "sandbox/sandbox_set.h"
 
-/* A key and a signature take well under a millisecond. */
+/* Much more than needed: to make a key and to sign takes less than 1 ms. */
 #define KEEPER_SECONDS 10.0
 
-/* Asked at once. */
+/* How many answers may be awaited at a time. */
 #define ASKED_MAX 64
 
 #define PEM_MAX 4096
@@ -41,12 +41,12 @@ enum ask { ASK_NONE, ASK_DECLARE, ASK_DROP };
 struct member {
     struct map_node node; /* key: the id, owned; in by_id until it is swept */
     struct list queue;    /* in `asked`, `dropped` or `kept` */
-    enum ask ask;         /* in `asked`: what */
+    enum ask ask;         /* in `asked`: what it was asked */
     uint64_t serial;
     unsigned index;
-    bool is_asked;  /* the keeper may have a key of it */
+    bool is_asked;  /* the keeper may have a key for it */
     struct str der; /* owned; n 0: not declared yet */
-    char *file; /* owned; of one that was swept: to be removed. NULL: none */
+    char *file;     /* owned; to be removed, after a sweep. NULL: none */
 };
 
 static struct member *
@@ -61,7 +61,7 @@ queued(struct list *n)
     return container_of(n, struct member, queue);
 }
 
-/* It is in no map. */
+/* It must be in no map any more. */
 static void
 member_free(struct member *m)
 {
@@ -72,8 +72,8 @@ member_free(struct member *m)
     xfree(m);
 }
 
-/* Serials go on from the time of the start, in microseconds, so that none
- * comes back with the next start. */
+/* The first serial is the time of the start in microseconds, so no later start
+ * of weir uses a serial of this one again. */
 void
 roster_init(struct roster *r, struct ledger *ledger)
 {
@@ -94,7 +94,7 @@ roster_fini(struct roster *r)
     while (!list_is_empty(&r->dropped)) {
         struct member *m = queued(r->dropped.next);
         if (m->ask == ASK_DECLARE) {
-            list_del(&m->queue); /* of those in by_id */
+            list_del(&m->queue); /* only of members that are in by_id */
         } else {
             member_free(m);
         }
@@ -125,7 +125,7 @@ index_free(struct roster *r, unsigned index)
     r->free[r->n_free++] = index;
 }
 
-/* NULL: it has none, and the roster is full. */
+/* The member of that id, made if there is none; NULL: the roster is full. */
 static struct member *
 roster_member(struct roster *r, struct str id)
 {
@@ -153,8 +153,8 @@ roster_allot(struct roster *r, const struct sandbox_set *set)
     for (; sb != NULL; sb = sandbox_set_next(set, sb)) {
         if (roster_member(r, sb->id) == NULL) {
             log_at(LOG_EMERG,
-                "more than %u sandboxes, those included that an earlier "
-                "configuration serves still",
+                "more than %u sandboxes, counting those that only an earlier "
+                "configuration still serves",
                 ROSTER_MAX);
             return -1;
         }
@@ -162,7 +162,7 @@ roster_allot(struct roster *r, const struct sandbox_set *set)
     return 0;
 }
 
-/* The data of a message about it, in `d`; `id` n 0: without the id. */
+/* The data of a message about the member, in `d`; `id` n 0: without the id. */
 static struct str
 declare_of(const struct member *m, struct str id, struct declare *d)
 {
@@ -220,7 +220,8 @@ member_get(const struct roster *r, struct str id)
     return member_of(n);
 }
 
-/* The next of the set that is to be declared; NULL: all are, or are asked. */
+/* The next member of the set that has not been declared and not been asked for;
+ * NULL: none is left. */
 static struct member *
 next_undeclared(struct roster *r)
 {
@@ -233,7 +234,7 @@ next_undeclared(struct roster *r)
     return NULL;
 }
 
-/* One message; *is_more: there was one to be sent. */
+/* Sends one message; *is_more: there was one to send. */
 static bool
 ask_next(struct roster *r, struct link *keeper, bool *is_more)
 {
@@ -285,8 +286,8 @@ roster_enrol_end(struct roster *r)
     r->at = NULL;
 }
 
-/* Whether an answer is awaited that the set needs. One of an earlier set may
- * be among them, which is soon answered. */
+/* Whether an answer is awaited that the set needs. Answers for an earlier set
+ * count too; they come soon. */
 static bool
 is_declaring(const struct roster *r)
 {
@@ -324,7 +325,7 @@ roster_assign(struct roster *r)
     roster_enrol_end(r);
 }
 
-/* There is no certificate for it now. */
+/* The member gets no certificate: refuses the set if it is in that. */
 static void
 refuse(struct roster *r, const struct member *m)
 {
@@ -335,7 +336,7 @@ refuse(struct roster *r, const struct member *m)
     }
 }
 
-/* It is no member any more; its index is another's. */
+/* It is a member no more: its index is free for another one. */
 static void
 member_forget(struct roster *r, struct member *m)
 {
@@ -515,7 +516,7 @@ member_is_used(
     return false;
 }
 
-/* The keeper is asked to forget it, where it may know it. */
+/* Asks the keeper to forget the member, if it may know it. */
 static void
 member_drop(struct roster *r, struct member *m, struct str dir)
 {

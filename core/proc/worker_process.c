@@ -1,6 +1,6 @@
 /*
- * A worker's process: what it keeps, its loop, the master's messages. The
- * traffic is proxy/'s.
+ * A worker's process: the descriptors that it keeps, its loop, the master's
+ * messages. proxy/ carries the traffic.
  */
 
 #include "proc/worker_process.h"
@@ -26,14 +26,15 @@
 #include "proxy/worker.h"
 #include "secret/secret_store.h"
 
-/* Unless worker_rlimit_nofile says another number; the hard limit holds. */
+/* The limit, unless worker_rlimit_nofile says another number; never more than
+ * the hard limit. */
 #define NOFILE_ENOUGH 1048576UL
 
-/* Beside connections and what the master hands over: the loop's, the
- * resolver's, logs that are reopened. */
+/* Descriptors that are neither connections' nor handed over by the master: the
+ * loop's, the resolver's, logs that are opened again. */
 #define NOFILE_OWN 32
 
-/* Bytes of data in a message of the master's. */
+/* Bytes of data in a message from the master, at most. */
 #define MESSAGE_MAX ((size_t)1 << 20)
 
 struct state {
@@ -42,12 +43,12 @@ struct state {
     struct loop *loop;
     struct worker *worker;
     const struct role_process *process;
-    struct link link; /* to the master; what is sent goes past its queue */
+    struct link link; /* to the master; messages to it are not queued */
     struct worker_socket *sockets;
     unsigned n_sockets;
 };
 
-/* All of them: which ones it serves it is told. */
+/* Takes all sockets; the master tells it which ones it serves. */
 static void
 take_sockets(struct state *s)
 {
@@ -90,7 +91,8 @@ worker_process_nofile(const struct cycle *c)
     return want != 0 ? want : NOFILE_ENOUGH;
 }
 
-/* A connection has two descriptors, and there are others beside. */
+/* How many connections there are descriptors for: two for each, after all that
+ * is needed besides. */
 static unsigned
 shared_conns(const struct role_process *p)
 {
@@ -105,7 +107,7 @@ shared_conns(const struct role_process *p)
     return pairs < conns ? (unsigned)pairs : conns;
 }
 
-/* The message lies in a memory file, since it is larger than the channel's. */
+/* The value comes in a memory file, since it may be larger than a message. */
 static void
 apply_secret(struct state *s, const struct chan_msg *m)
 {
@@ -147,7 +149,7 @@ extend_ledger(struct state *s, struct chan_msg *m)
     m->fd = -1;
 }
 
-/* What it takes of the message it marks so: fd -1. */
+/* If it takes the message's fd, it sets that to -1. */
 static void
 obey(struct state *s, struct chan_msg *m)
 {
@@ -195,7 +197,7 @@ run_channel(struct task *t)
         }
     }
     if (r != IO_AGAIN) {
-        log_at(LOG_NOTICE, "the master is gone");
+        log_at(LOG_NOTICE, "the master has ended");
         loop_stop(s->loop);
         watch_set(&s->watch, 0);
     }
@@ -248,7 +250,7 @@ start(struct state *s)
         .on_full = on_full,
         .arg = s };
     if (ledger_claim(p->ledger) != 0) {
-        log_at(LOG_EMERG, "more than %u workers run, the draining included",
+        log_at(LOG_EMERG, "more than %u workers run, counting those that drain",
             LEDGER_WORKERS_MAX);
         return -1;
     }

@@ -2,7 +2,7 @@
 
 /*
  * The worker process: makes a worker (proxy/worker.h) of a cycle, and obeys
- * the master's channel. Entries of role_worker (role.h).
+ * the master's channel. These are functions of role_worker (role.h).
  */
 
 #include "proc/role.h"

@@ -1,6 +1,6 @@
 /*
- * Accept-Encoding, Content-Encoding and what a head says of a body's bytes,
- * where a filter wants them decoded.
+ * Accept-Encoding, Content-Encoding and other fields about a body's bytes, for
+ * exchanges of which a filter wants the decoded body.
  */
 
 #include "proxy/coding.h"
@@ -28,7 +28,7 @@ is_forbidden(struct str part)
     return is_zero;
 }
 
-/* Whether what the client takes so, or does not take, may be told. */
+/* Whether this part of Accept-Encoding may be sent to the origin. */
 static bool
 may_ask(struct str part)
 {
@@ -37,7 +37,8 @@ may_ask(struct str part)
            (str_eq(name, STR("*")) && is_forbidden(part));
 }
 
-/* Adds what of one field's value may be asked for; *is_cut: not all. */
+/* Adds the parts of one field's value that may be sent; *is_cut: some may not.
+ */
 static size_t
 copy_readable(struct str value, char *to, size_t n, bool *is_cut)
 {
@@ -58,8 +59,8 @@ copy_readable(struct str value, char *to, size_t n, bool *is_cut)
     return n;
 }
 
-/* What of Accept-Encoding may be asked for, as one list. In one piece: there
- * may be thousands. */
+/* All parts of Accept-Encoding that may be sent, as one list. Its memory is
+ * allocated once, since there may be thousands of parts. */
 static struct str
 readable(struct tx *tx, bool *is_cut)
 {
@@ -77,7 +78,7 @@ readable(struct tx *tx, bool *is_cut)
     return str_n(to, n);
 }
 
-/* Whether a part of a body, or one that cannot be read, is refused. */
+/* Whether a range of a body, or a coding that cannot be read, is refused. */
 static bool
 is_strict(const struct tx *tx, unsigned wishes)
 {
@@ -104,8 +105,9 @@ coding_ask(struct tx *tx)
     }
 }
 
-/* What some origins say where there is no coding: clients take the body as it
- * is. Object stores keep what an SDK sent, others name a charset. */
+/* Names that some origins send though there is no coding: clients take the body
+ * as it is. Object stores send back what an SDK stored; others send a charset.
+ */
 static bool
 is_no_coding(struct str name)
 {
@@ -174,8 +176,8 @@ weaken_etag(struct tx *tx)
     }
 }
 
-/* What was said of the bytes that the origin sent, where others leave. Of a 304
- * it is not known whether the body that it stands for was compressed. */
+/* Removes fields about the bytes that the origin sent, since other bytes leave.
+ * A 304 too: it is not known whether its body would be compressed. */
 static void
 correct_head(struct tx *tx)
 {
@@ -206,7 +208,7 @@ decode(struct tx *tx, unsigned wishes, bool is_empty)
         }
         head_remove(h, STR("Accept-Ranges"));
     } else if (is_part) {
-        tx->transcoder = NULL; /* as it comes */
+        tx->transcoder = NULL; /* it passes as it comes */
     }
     if (h->status == 304) {
         head_remove(h, STR("Content-Length"));

@@ -1,15 +1,15 @@
 #pragma once
 
 /*
- * What filters that want decoded bytes (FILTER_IDENTITY) ask of an exchange:
- * that the origin is asked for the whole of a body in a coding that is read
- * here, that they get it decoded, and that the head says what is true of what
- * leaves. A body that no such filter wants passes as it is. Filters that only
- * look (FILTER_LOOKS) ask for less: see pump.h.
+ * Content codings, for filters that want decoded bytes (FILTER_IDENTITY). The
+ * origin is asked for the whole body in a coding that weir can read, the
+ * filters get the body decoded, and the head is made to agree with the bytes
+ * that leave. A body that no such filter wants passes as it is. For filters
+ * that only look (FILTER_LOOKS) less is needed: see pump.h.
  *
- * Called by tx_request.c and tx_response.c. Which codings are read depends on
- * the modules that a build has: hook.h, struct transcoder. Without any, each is
- * one that is not read.
+ * Called by tx_request.c and tx_response.c. Which codings can be read depends
+ * on the modules of the build (hook.h, struct transcoder); without any, none
+ * can.
  */
 
 #include "base/obj.h"
@@ -18,21 +18,21 @@ struct head;
 struct transcoder;
 struct tx;
 
-/* What a response's body is wrapped in, by all lines of Content-Encoding
- * together; NULL: in nothing. What is no coding at all ("none", "aws-chunked",
- * a charset) is nothing, as clients take it. False: a coding that is not read,
- * or several; NULL then too. */
+/* *t: the coding of a response's body, by all lines of Content-Encoding
+ * together; NULL: none. A name that is no coding at all ("none", "aws-chunked",
+ * a charset) counts as none, as clients do it. False: a coding that cannot be
+ * read, or several; *t is NULL then too. */
 must_check bool coding_of(const struct head *h, const struct transcoder **t);
 
-/* Before the request leaves, when the modules are done with its head: of what
- * the client takes only codings that are read and identity are asked for, and
- * no range where the whole is needed. A client that names no coding gets none
- * from any origin there is, though RFC 9110 12.5.3 would let it: nothing is
- * added to its request. */
+/* To be called before the request leaves, after the modules have changed its
+ * head. Of the codings that the client accepts only those that can be read
+ * stay, and identity; ranges are removed if the whole body is needed. Nothing
+ * is added if the client names no coding: RFC 9110 12.5.3 would allow the
+ * origin any coding then, but no known origin sends one. */
 void coding_ask(struct tx *tx);
 
-/* When the modules are done with the response's head: adds the filters that
- * want its body, and changes the head accordingly; the same to HEAD as to GET
- * (RFC 9110 9.3.2). False after tx_reply(): where the whole is needed, a coding
- * that is not read, or a part of a body. */
+/* To be called after the modules have changed the response's head: adds the
+ * filters that want its body, and changes the head accordingly, for HEAD as for
+ * GET (RFC 9110 9.3.2). False after tx_reply(): the whole body is needed, and
+ * it has a coding that cannot be read, or is only a part. */
 must_check bool coding_begin(struct tx *tx);

@@ -1,7 +1,7 @@
 /*
- * See finding.h. A sandbox's counters are made with its first finding, and kept
- * until it ends; when FINDING_SANDBOXES have some, the findings of others are
- * counted together.
+ * See finding.h. A sandbox gets counters with its first finding, and keeps them
+ * until it ends. When FINDING_SANDBOXES sandboxes have counters, the findings
+ * of all others are counted together.
  */
 
 #include "proxy/finding.h"

@@ -1,6 +1,6 @@
 /*
  * Calls the modules' hooks in the order of auto/modules. Which module has
- * which hook is collected once, so that a request pays for those alone.
+ * which hook is collected once, so that a request costs no call for the others.
  */
 
 #include "proxy/hook.h"
@@ -41,11 +41,11 @@ static unsigned n_known;
 static unsigned char hook_modules[HOOKS][MODULES_MAX];
 static unsigned hook_count[HOOKS];
 
-/* So many of H_TARGET say whose a request is: they come first. */
+/* The first so many modules of H_TARGET are those that identify. */
 static unsigned n_identify;
 
-/* Where each module's state lies in the one block that a life has for all, and
- * how large that block is. */
+/* Each exchange, connection and worker has one block for the states of all
+ * modules: the offset of each state in it, and the block's size. */
 static size_t state_at[LIVES][MODULES_MAX], state_bytes[LIVES];
 
 #define STATE_ALIGN _Alignof(max_align_t)
@@ -188,7 +188,7 @@ hooks_worker_exit(struct worker *w)
     }
 }
 
-/* Whom a hook with a verdict is asked about. */
+/* What a hook with a verdict is asked about. */
 struct subject {
     struct conn *conn;
     struct tx *tx;
@@ -218,8 +218,8 @@ hook_ask(enum hook h, const struct module *m, const struct subject *s)
     }
 }
 
-/* From the module that waited, *at, up to the n-th; until one says other than
- * V_NEXT. */
+/* Asks the modules from *at (the one that waited) up to the n-th, until one
+ * says something other than V_NEXT. */
 static enum verdict
 hooks_ask_some(enum hook h, const struct subject *s, unsigned *at, unsigned n)
 {
@@ -242,7 +242,7 @@ hooks_ask(enum hook h, const struct subject *s, unsigned *at)
     return hooks_ask_some(h, s, at, hook_count[h]);
 }
 
-/* Nobody would ask again. */
+/* For hooks that may not wait: nobody would ask them again. */
 static enum verdict
 hooks_ask_at_once(enum hook h, struct conn *c)
 {
@@ -281,8 +281,9 @@ hooks_close(struct conn *c)
     }
 }
 
-/* A build may lack the module that asks the rules: what nobody has judged does
- * not leave. A CONNECT alone sends nothing, and may be shown its denial
+/* Whether a decision allows the target. A build may lack the module that asks
+ * the rules: what nobody has judged must not leave. A CONNECT that is denied
+ * passes here, since it sends nothing itself, and its denial may be shown
  * inside. */
 static bool
 was_judged(const struct target *t)
@@ -292,7 +293,7 @@ was_judged(const struct target *t)
            (t->kind == T_CONNECT && d->rule != 0);
 }
 
-/* The tunnel that this hello begins is passed through. */
+/* Whether the tunnel that this ClientHello begins may be passed through. */
 static bool
 may_pass(const struct target *t)
 {
@@ -307,7 +308,7 @@ is_nobodys(const struct conn *c, const struct target *t)
            (t->tx != NULL && (t->tx->sandbox == NULL || t->tx->policy == NULL));
 }
 
-/* A module that is to say whose it is did not: no rule can be asked. */
+/* No module has said whose the request is, so no rule can be asked. */
 static enum verdict
 refuse_nobodys(const struct conn *c, struct tx *tx)
 {
@@ -326,7 +327,7 @@ refuse_nobodys(const struct conn *c, struct tx *tx)
     return V_REPLY;
 }
 
-/* Those that identify, and then the others. */
+/* Asks the modules that identify, and then the others. */
 static enum verdict
 ask_target(struct conn *c, const struct target *t, unsigned *at)
 {
@@ -458,7 +459,7 @@ hooks_sandbox_end(struct worker *w, uint64_t serial)
     }
 }
 
-/* The next module from i on whose filter wants the body; n_known. */
+/* The next module, from i on, whose filter wants the body; n_known: none. */
 static unsigned
 next_filter(const struct tx *tx, bool is_request, unsigned i)
 {

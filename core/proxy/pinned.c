@@ -1,6 +1,7 @@
 /*
- * A client connection's own place in the pool, which closes what waits there
- * when its peer speaks or leaves, and when descriptors are short.
+ * A pinned connection waits in the pool under a key with the client
+ * connection's number. The pool closes it when the origin sends something or
+ * ends it, and when there are too few descriptors.
  */
 
 #include "proxy/pinned.h"

@@ -2,26 +2,28 @@
 
 /*
  * The upstream connection that belongs to one client connection. NTLM and
- * Negotiate authenticate a connection (RFC 4559): whatever goes over it later
- * is done in that client's name. So it is never pooled: it waits for the next
- * request of the same client connection to the same origin, and ends with it.
+ * Negotiate authenticate a connection (RFC 4559): later requests over it are
+ * made in the name of that client. So no other client may use it: it waits for
+ * the next request of the same client connection to the same origin, and ends
+ * with the client connection.
  *
- * A client connection has one of them, of the origin that authenticated it
- * last. In a tunnel there is one origin. A client that goes to several over
- * one plain connection begins anew where it comes back, as it would with an
- * origin that closes.
+ * A client connection has at most one, to the origin at which it authenticated
+ * last. In a tunnel there is one origin anyway. A client that uses several
+ * origins over one plain connection must authenticate again when it returns to
+ * an earlier one, as it must with an origin that closes.
  */
 
 #include "wire/pool.h"
 
 struct conn;
 
-/* Where the client connection's own waits; NULL: it has none for that key.
- * The conn's reference. */
+/* The pool's entry where it waits; NULL: there is none for that key. The
+ * reference is the conn's. */
 struct pool_host *pinned_find(struct conn *c, const struct pool_key *key);
 
-/* The same, made where there is none: one of another origin is closed. */
+/* The same, but makes the entry if there is none, and closes that of another
+ * origin. */
 struct pool_host *pinned_place(struct conn *c, const struct pool_key *key);
 
-/* Closes it, if there is one. The conn ends. */
+/* Closes it, if there is one: the conn ends. */
 void pinned_close(struct conn *c);

@@ -352,7 +352,7 @@ proxy_check(struct conf *c, struct scope *s, void *part)
     }
     if (s->context == CONF_EGRESS && !hooks_identify()) {
         return conf_fail(c, &s->directive->name,
-            "no module of this build says whose a request is: it needs "
+            "no module of this build identifies sandboxes: it needs "
             "identify_module, or another that does");
     }
     if (s->context == CONF_EGRESS && !c->is_look) {

@@ -102,7 +102,7 @@ refuse_moved(struct tx *tx)
         .detail = STR("the policy of this sandbox has changed while the "
                       "request waited, and it is served in another way now; "
                       "it was not sent, and may be tried again at once") };
-    tx_fail(tx, FAULT_POLICY, "served otherwise by revision %llu",
+    tx_fail(tx, FAULT_POLICY, "policy revision %llu serves it differently",
         (unsigned long long)tx->policy->revision);
     tx_reply(tx, &r);
     head_add(&tx->xfer.response, STR("Retry-After"), STR("0"));

@@ -1,6 +1,6 @@
 /*
- * A worker's set-up and end: makes what its connections share, starts to
- * accept, drains. Called by proc/worker_process.c alone.
+ * How a worker starts and ends: makes what its connections share, begins to
+ * accept, drains. Only proc/worker_process.c calls it.
  */
 
 #include "proxy/worker.h"
@@ -32,11 +32,12 @@
 #include "secret/secret_store.h"
 #include "wire/pool.h"
 
-/* Idle upstream connections, in all and for one host of one sandbox. */
+/* Idle upstream connections at most, in all and for one host of one sandbox. */
 #define POOL_MAX 2048
 #define POOL_HOST_MAX 256
 
-/* Of them, for one descriptor that is wanted: the next ones find room. */
+/* How many of them are closed when one descriptor is needed, so that there is
+ * one for the next connections too. */
 #define SHED_AT_ONCE 8
 
 const struct proxy_conf *
@@ -73,9 +74,10 @@ worker_check_drained(struct worker *w)
     }
 }
 
-/* A sandbox's policy may be older than the configuration that it is served
- * under, or newer. A worker that drains does not go by the changes that its
- * successor knows as well: for that its configuration is too old. */
+/* The policy of a sandbox may be older or newer than the worker's
+ * configuration: the newer revision holds. But a worker that drains after a
+ * reload uses its own, even if the policy has changed since: its successor
+ * knows that change too, and has a newer configuration. */
 uint64_t
 worker_revision(const struct worker *w, const struct policy *p)
 {
@@ -85,8 +87,8 @@ worker_revision(const struct worker *w, const struct policy *p)
     return p->revision > own && !has_successor ? p->revision : own;
 }
 
-/* Of all sandboxes: more slots than before are there for those, too, that
- * wait in workers that drain. */
+/* Sets the limit of slots for every sandbox. If it was raised, requests that
+ * wait in workers that drain get the new slots too. */
 static void
 set_slot_limits(struct worker *w)
 {
@@ -128,7 +130,7 @@ quit_all(struct worker *w, bool is_hard)
     }
 }
 
-/* The deadline of a graceful end: what still runs is cut. */
+/* The deadline of a graceful end has passed: cuts what still runs. */
 static void
 on_quit_deadline(struct timer *t)
 {
@@ -198,7 +200,7 @@ worker_make_leaves(struct worker *w, unsigned max, unsigned rate)
     CHECK(w, WORKER_MAGIC);
     AZ(w->leaves);
     w->leaves = leaf_cache_new(w->loop, w->setup.keeper, max, rate);
-    w->setup.keeper = -1; /* it has it */
+    w->setup.keeper = -1; /* the mints have taken it */
     return w->leaves != NULL ? 0 : -1;
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 
 /*
- * A worker: everything that carries traffic in one process. proc/ makes the
- * process and hands it what it needs; this room does the rest.
+ * A worker: everything in one process that carries traffic. proc/ makes the
+ * process and gives the worker what it needs (struct worker_setup).
  */
 
 #include "base/list.h"
@@ -29,34 +29,35 @@ struct tls_sessions;
 /* A listening socket. */
 struct worker_socket {
     int fd;
-    unsigned listen; /* for listen_get() of the conf */
-    unsigned number; /* among those of its address */
+    unsigned listen; /* its number in the conf: listen_get() */
+    unsigned number; /* among the sockets of its address */
 };
 
 struct worker_setup {
     struct loop *loop;
     const struct conf *conf; /* outlives the worker */
     uint64_t revision;       /* of conf */
-    unsigned index, count;   /* this worker, of how many */
+    unsigned index, count;   /* this worker's, and how many workers there are */
     int keeper;              /* SEQPACKET socket to the keeper; taken */
     int tickets;             /* memory file of ticket keys */
     struct ledger *ledger;   /* this process has a row in it */
     struct str ca_dir;       /* where the sandboxes' CA certificates lie */
     unsigned max_conns;      /* worker_connections */
-    /* So many have descriptors for the connections upstream, too; at most
-     * max_conns, at least 1. */
+    /* For so many connections there are descriptors, each with one upstream;
+     * 1 to max_conns. */
     unsigned shared_conns;
     const struct worker_socket *sockets;
     unsigned n_sockets;
     void (*on_drained)(void *arg); /* after worker_quit(), when all is done */
-    /* Other workers should accept in its place, or no more; false: they could
-     * not be told, and will be another time. */
+    /* It is full, so that other workers should accept in its place, or is so no
+     * more. False: the master could not be told, and it is to be tried again.
+     */
     bool (*on_full)(void *arg, bool is_full);
     void *arg;
 };
 
-/* The process's own: all of it belongs to the worker, but for conf, sandboxes
- * and secrets, which were made before the fork. */
+/* There is one in a process. It owns all members but conf, sandboxes and
+ * secrets, which were made before the fork. */
 struct worker {
     unsigned magic;
     struct loop *loop;
@@ -91,16 +92,17 @@ struct worker {
 /* The egress block's own directives. */
 const struct proxy_conf *worker_conf(const struct worker *w);
 
-/* The revision of the limits that this worker knows by that policy. */
+/* The revision of a sandbox's limits, as this worker knows them: of this policy
+ * or of its configuration. */
 uint64_t worker_revision(const struct worker *w, const struct policy *p);
 
 /* The HTML page for a status; n 0: none. */
 struct str worker_page(const struct worker *w, unsigned status);
 
-/* A conn has freed itself: accepts again, or ends the drain. */
+/* A conn has freed itself: the worker accepts again, or its drain ends. */
 void worker_conn_ended(struct worker *w);
 
-/* Ends the drain, if nothing is left to wait for. */
+/* Ends the drain if there is nothing left to wait for. */
 void worker_check_drained(struct worker *w);
 
 #define WORKER_MAGIC 0x3082e301u
@@ -108,33 +110,34 @@ void worker_check_drained(struct worker *w);
 /* NULL after a log line. Accepts nothing yet. */
 must_check struct worker *worker_new(const struct worker_setup *setup);
 
-/* A module's worker_init() does it, once: TLS in tunnels can be opened, with
- * leaves of the sandboxes' CAs; how many are kept, and how many new ones a
- * sandbox may ask for a second. -1 after a log line. */
+/* Makes it possible to open TLS in tunnels, with leaves of the sandboxes' CAs;
+ * called once, by a module's worker_init(). `max`: leaves that are kept;
+ * `rate`: new ones that a sandbox may ask for in a second. -1 after a log line.
+ */
 must_check int worker_make_leaves(
     struct worker *w, unsigned max, unsigned rate);
 
-/* Accepts its share of the sockets; `workers` is the set (base/bits.h) of those
- * that do, by index. Each call is the one that holds. */
+/* Accepts from its share of the sockets. `workers` is the set (base/bits.h) of
+ * the indexes of all workers that accept; each call replaces the one before. */
 void worker_serve(struct worker *w, struct str workers);
 
-/* Out of descriptors: closes some idle upstream connections. False: there was
- * none. */
+/* There are no descriptors: closes some idle upstream connections. False: there
+ * were none. */
 bool worker_shed(struct worker *w);
 
-/* Graceful: stops accepting but from the set `leaving` of listeners (by the
- * number of the conf's listen), from those when they have ended; lets what runs
- * finish until `deadline` (clock_mono()), then calls on_drained from the loop.
- * Idle connections close at once when `is_hard`; else each has one last
- * request. A second call is the one that holds, but for the listeners: a worker
- * that drains is told to quit. */
+/* Ends gracefully: stops to accept, but for the listeners of the set `leaving`
+ * (numbers of the conf's listen), from which it accepts until they have ended.
+ * What runs may finish until `deadline` (clock_mono()); then on_drained is
+ * called from the loop. If `is_hard`, idle connections are closed at once; else
+ * each may have one last request. A second call (a worker that drains is told
+ * to quit) replaces all of this but the listeners. */
 void worker_quit(
     struct worker *w, double deadline, bool is_hard, struct str leaving);
 
-/* The keeper was started again: ask anew for what was asked for. */
+/* The keeper was started again: asks it for all that is still awaited. */
 void worker_keeper_changed(struct worker *w);
 
-/* USR1: the log files were reopened by the master; `fd` (taken) for log i. */
+/* USR1: the master has opened log i again; `fd`, taken, is the new file. */
 void worker_set_log(struct worker *w, unsigned i, int fd);
 
 /* Closes and frees everything; for a fast stop and for leak checks. */

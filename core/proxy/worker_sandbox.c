@@ -1,7 +1,8 @@
 /*
  * See worker_sandbox.h. The list of a sandbox's connections is in the sandbox;
- * no other file changes it. Whoever takes a new policy calls for all of the
- * sandbox's exchanges here: none may send under an old one.
+ * no other file changes it. A sandbox gets a new
+ * policy only by a function of this file, which has all its exchanges judged
+ * again: none may send under an old policy.
  */
 
 #include "proxy/worker_sandbox.h"
@@ -23,7 +24,7 @@
 #include "proxy/worker.h"
 #include "wire/pool.h"
 
-/* Of all scopes, each once: there are as many as ways to speak to origins. */
+/* The TLS clients of all scopes, each once: one for each set of settings. */
 static void
 collect_tls(struct worker *w, const struct scope *s)
 {
@@ -103,8 +104,8 @@ cut(struct conn *c, void *why)
     conn_free(c);
 }
 
-/* An exchange that has sent nothing waits, and judges itself when it is woken.
- */
+/* An exchange that has sent nothing is waiting, and is judged again when it is
+ * woken. */
 static void
 judge_conn(struct conn *c, void *arg)
 {
@@ -121,7 +122,7 @@ judge_conn(struct conn *c, void *arg)
     }
 }
 
-/* Those that wait in the queue may have a slot now. */
+/* Requests that wait in the queue may get a slot now. */
 static void
 set_slots(struct worker *w, const struct sandbox *sb)
 {

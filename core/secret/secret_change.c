@@ -51,13 +51,13 @@ tell(struct run *run, unsigned i, struct str id, struct str value)
     char label[SECRET_LABEL_MAX];
     secret_label(&run->store->slots[i], id, label);
     if (secret_message_make(&message, i, id, value) != 0) {
-        log_errno(LOG_ERR, errno, "%s stays as it was", label);
+        log_errno(LOG_ERR, errno, "%s keeps its value", label);
         return false;
     }
     if (value.p != NULL) {
         log_at(LOG_NOTICE, "%s has changed", label);
     } else {
-        log_at(LOG_WARN, "%s is missing now, it stands in %.*s", label,
+        log_at(LOG_WARN, "%s is missing now; it is declared in %.*s", label,
             STR_ARG(run->store->slots[i].spec->place));
     }
     run->on_change(run->arg, secret_value_str(&message));

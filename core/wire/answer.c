@@ -1,9 +1,9 @@
 /*
- * A request from its head to its answer, on the handler's side. Its task
- * collects the body and asks the handler; the connection's task has the bytes
- * (answer_conn.c). A state only goes on: REQUEST, ASKED, STREAM, GIVEN; from
- * REQUEST straight to GIVEN where the server refuses, from ASKED to GIVEN where
- * all is given at once.
+ * A request and its answer, on the handler's side. The answer's task collects
+ * the body and asks the handler; the connection's task reads and writes the
+ * bytes (answer_conn.c). The state only goes forward: REQUEST, ASKED, STREAM,
+ * GIVEN. It goes from REQUEST to GIVEN if the server refuses, and from ASKED to
+ * GIVEN if the handler gives the whole answer at once.
  */
 
 #include "wire/answer.h"
@@ -35,14 +35,15 @@ wait_for_wake(struct answer *a)
     return TASK_WAIT;
 }
 
-/* What came of the body, from the pump. */
+/* Takes what the pump has of the body. */
 static void
 collect(struct answer *a)
 {
     struct bufq *from = pump_out(&a->xfer.up);
     while (!bufq_is_empty(from)) {
         struct str run = bufq_peek(from);
-        AN(buf_add(&a->collected, run)); /* more is refused: xfer.body_max */
+        AN(buf_add(
+            &a->collected, run)); /* xfer.body_max keeps it below the limit */
         bufq_consume(from, run.n);
         pump_took(&a->xfer.up, run.n);
     }
@@ -53,7 +54,7 @@ run_body(struct task *t)
 {
     struct answer *a = answer_of(t);
     if (a->state != ANSWER_REQUEST) {
-        return wait_for_wake(a); /* refused meanwhile */
+        return wait_for_wake(a); /* it was refused in the meantime */
     }
     collect(a);
     return pump_is_done(&a->xfer.up) ? &step_ask : wait_for_wake(a);

@@ -1,10 +1,11 @@
 #pragma once
 
 /*
- * One request that weir itself serves, and its answer: what a handler gets from
- * a server (answer_server.h). The request is there whole. The handler answers
- * at once or later, with all of the answer or bit by bit; it adds its fields
- * first. It may use the answer until the server's on_end().
+ * One request that weir itself serves, and its answer: a server
+ * (answer_server.h) hands it to its handler when the whole request has come.
+ * The handler adds fields first; then it answers, at once or later, with the
+ * whole answer or piece by piece. It may use the struct until the server calls
+ * on_end().
  */
 
 #include "base/buf.h"
@@ -16,7 +17,7 @@ struct answer_server;
 enum answer_state {
     ANSWER_REQUEST, /* the request's body comes; the handler was not asked */
     ANSWER_ASKED,   /* the handler is to answer */
-    ANSWER_STREAM,  /* it has begun to, and more will come */
+    ANSWER_STREAM,  /* the handler has begun, and more will come */
     ANSWER_GIVEN    /* the whole answer is in the pump, or it was broken off */
 };
 
@@ -35,19 +36,19 @@ struct answer {
     void *own;                  /* the handler's own; NULL at first */
 };
 
-/* A field of the answer's head, before the answer begins; both are copied, and
- * valid (http/field.h). Server, Date and what frames the body are there. */
+/* Adds a field to the answer's head; to be called before the answer begins.
+ * Both strings are copied and must be valid (http/field.h). Server, Date and
+ * the fields that frame the body are there already. */
 void answer_add(struct answer *a, struct str name, struct str value);
 
-/* All of the answer; `body` is copied. `status` is 200 to 599. */
+/* Gives the whole answer; `body` is copied. `status` is 200 to 599. */
 void answer_give(struct answer *a, unsigned status, struct str body);
 
-/* The head, now. The body follows by answer_write(), its end by answer_end().
- */
+/* Sends the head now. answer_write() sends the body, answer_end() its end. */
 void answer_begin(struct answer *a, unsigned status);
 
-/* Some of the body, copied; returns how much there was room for. When that is
- * not all, on_room() tells when there is more. */
+/* Sends some of the body, copied; returns how many bytes there was room for. If
+ * not for all, on_room() is called when there is room again. */
 must_check size_t answer_write(struct answer *a, struct str s);
 
 /* How many bytes answer_write() would take. */
@@ -55,22 +56,22 @@ size_t answer_room(const struct answer *a);
 
 void answer_end(struct answer *a);
 
-/* It cannot be completed: the client's connection is cut, so that it sees that
- * something is missing. After answer_begin(). */
+/* Breaks the answer off after answer_begin(): cuts the client's connection, so
+ * that the client sees that something is missing. */
 void answer_break(struct answer *a);
 
 /* For answer_conn.c */
 
 #define ANSWER_MAGIC 0xa2530e2au
 
-/* A new one; its request's head is to be filled. */
+/* A new answer; the caller fills its request's head. */
 struct answer *answer_new(struct answer_conn *c);
 
-/* The head is there: collects the body, then asks the handler. */
+/* The head is filled: collects the body, then asks the handler. */
 void answer_start(struct answer *a);
 
-/* What the server itself answers; the connection ends behind it. `why` is
- * static. */
+/* The server itself refuses with this answer; the connection ends after it.
+ * `why` is static. */
 void answer_refuse(struct answer *a, unsigned status, const char *why);
 
 void answer_free(struct answer *a);

@@ -1,8 +1,8 @@
 /*
  * A connection to a server of weir's own: TLS first where the listener has it,
- * then one request after the other. Has the time-outs, and refuses what is no
- * request. `answer` and `side` are there from a request's head until its answer
- * has left or the client has.
+ * then one request after the other. Keeps the time-outs, and refuses what is
+ * not a request. `answer` and `side` are set from a request's head until its
+ * answer was sent, or the client has left.
  */
 
 #include "wire/answer_conn.h"
@@ -64,8 +64,8 @@ run_handshake(struct task *t)
     return &task_end;
 }
 
-/* What is pipelined waits for the next turn: one client that sends many
- * requests at once has no more of the loop than others. */
+/* One request a turn: a client that pipelines many gets no more of the loop
+ * than other clients. */
 static const struct step *
 begin_head(struct answer_conn *c)
 {
@@ -101,7 +101,7 @@ run_idle(struct task *t)
     return wait_until(c, end);
 }
 
-/* A client that asks first whether to send its body (RFC 9110 10.1.1). */
+/* Sends 100 to a client that waits for it before its body (RFC 9110 10.1.1). */
 static void
 say_continue(struct answer_conn *c, struct answer *a)
 {
@@ -127,7 +127,7 @@ begin_exchange(struct answer_conn *c, struct answer *a)
     return &step_exchange;
 }
 
-/* Nothing that follows it can be read as a request. */
+/* Refuses a head; what follows it cannot be read as a request. */
 static const struct step *
 refuse_head(
     struct answer_conn *c, struct answer *a, unsigned status, const char *why)
@@ -188,7 +188,7 @@ run_head(struct task *t)
     return wait_until(c, end);
 }
 
-/* False: the client has left. */
+/* Reads some of the body. False: the client has left. */
 static bool
 feed(struct answer_conn *c)
 {
@@ -208,7 +208,8 @@ feed(struct answer_conn *c)
     return true;
 }
 
-/* It pipelines more than there is room for, and its end lies behind that. */
+/* The client pipelines more than there is room for. Its end would be behind
+ * those bytes, so reading cannot show it. */
 static bool
 is_out_of_sight(const struct answer_conn *c)
 {
@@ -216,9 +217,9 @@ is_out_of_sight(const struct answer_conn *c)
            c->wire.in.n == c->wire.in.max;
 }
 
-/* While it waits for the answer: it pipelines, or leaves. One that ends its
- * side may wait for the answer yet, but not for long without a byte of it.
- * False: it has left. */
+/* Reads while the client waits for its answer: it may pipeline, or leave. A
+ * client that has ended its side may still wait for the answer, but not long
+ * without a byte of it. False: it has left. */
 static bool
 watch_client(struct answer_conn *c)
 {
@@ -236,7 +237,7 @@ watch_client(struct answer_conn *c)
     return r == IO_AGAIN || c->is_half_closed;
 }
 
-/* False: the client has left. */
+/* Reads from the client. False: it has left. */
 static bool
 hear_client(struct answer_conn *c)
 {
@@ -264,7 +265,7 @@ exchange_deadline(const struct answer_conn *c)
     return is_out_of_sight(c) ? h1_side_next_look(c->side) : TASK_NEVER;
 }
 
-/* The client has left, or is taken to have. */
+/* The client has left, or is taken for gone: ends the connection. */
 static const struct step *
 cut(struct answer_conn *c)
 {
@@ -300,7 +301,7 @@ end_exchange(struct answer_conn *c)
     return &task_end;
 }
 
-/* Its time is over: with an answer where none has begun. */
+/* A deadline has passed: answers 408 if no answer has begun, else cuts. */
 static const struct step *
 expired(struct answer_conn *c)
 {

@@ -2,7 +2,7 @@
 
 /*
  * A client's connection to a server of weir's own, and the listener that it
- * came to. Between answer_server.c, answer_conn.c and answer.c.
+ * came to. Only for answer_server.c, answer_conn.c and answer.c.
  */
 
 #include "wire/answer_server.h"
@@ -36,13 +36,13 @@ struct answer_conn {
     struct answer_listener *listener;
     struct wire wire;
     struct h1_reader reader;
-    struct answer *answer; /* that is under way; NULL: none is */
+    struct answer *answer; /* to the current request; NULL: there is none */
     struct h1_side *side;  /* of it */
-    double since;          /* clock_mono() when this state began */
-    unsigned long turn;    /* of the loop, in which the last answer ended */
+    double since;          /* clock_mono() when this step began */
+    unsigned long turn;    /* the loop's, in which the last answer ended */
     struct turn lingering;
     unsigned requests;
-    bool is_half_closed; /* the client will say no more, and may yet read */
+    bool is_half_closed; /* the client has ended its side, and may still read */
 };
 
 #define ANSWER_CONN_MAGIC 0xa2530ec0u
@@ -50,11 +50,11 @@ struct answer_conn {
 /* Takes `fd`. It frees itself when it ends. */
 void answer_conn_new(struct answer_listener *l, int fd);
 
-/* Closes now, whatever goes on. */
+/* Closes now, even in the middle of an answer. */
 void answer_conn_free(struct answer_conn *c);
 
-/* One has become idle, and may make room for who waits. */
+/* A connection has become idle, and may make room for who waits. */
 void answer_listener_has_idle(struct answer_listener *l);
 
-/* One has ended, and is off the listener's lists. */
+/* A connection has ended and is in no list of the listener any more. */
 void answer_listener_left(struct answer_listener *l);

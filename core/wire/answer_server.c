@@ -14,7 +14,8 @@
 #include "base/mem.h"
 #include "wire/answer_conn.h"
 
-/* Seconds to wait for a descriptor that no client's end gives back. */
+/* Seconds until accept() is tried again: no event tells that there are
+ * descriptors again. */
 #define RETRY_AFTER 0.5
 
 struct answer_server *
@@ -34,7 +35,7 @@ is_draining(const struct answer_server *s)
     return s->waiter != NULL;
 }
 
-/* Closes the longest idle connection of which nothing has come. */
+/* Closes the longest idle connection, of those from which nothing has come. */
 static bool
 shed(struct answer_listener *l)
 {
@@ -55,7 +56,7 @@ on_retry(struct timer *t)
     watch_set(&l->watch, WATCH_READ);
 }
 
-/* Of the errors of accept() most are the client's, who gave up. */
+/* Some errors of accept() only mean that a client gave up. */
 static void
 accept_failed(struct answer_listener *l, int err)
 {
@@ -67,7 +68,8 @@ accept_failed(struct answer_listener *l, int err)
     timer_start(&l->retry, RETRY_AFTER);
 }
 
-/* One for each event: while more wait the next turn has another. */
+/* Accepts one connection for each event: if more wait, the next turn has
+ * another event. */
 static void
 on_acceptable(struct watch *w, int events)
 {

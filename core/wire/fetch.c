@@ -1,6 +1,6 @@
 /*
- * One fetch: a dial, the request sent while the response is awaited, the body
- * collected. Each step has the same deadline, and whatever fails ends in the
+ * One fetch: dials, sends the request while it waits for the response, collects
+ * the body. All steps have one deadline; a failure of any step is in the
  * result.
  */
 
@@ -19,11 +19,11 @@
 
 struct fetch {
     unsigned magic;
-    struct xfer xfer; /* the fetch lies in its arena; its task is this one's */
+    struct xfer xfer; /* the fetch lies in its arena; it has the task */
     struct task *waiter;
     struct fetch_args args; /* strings and fields are in the arena */
-    struct dial *dial;      /* until it has a stream; NULL */
-    struct peer *peer;      /* from there on; NULL */
+    struct dial *dial;      /* until there is a stream; else NULL */
+    struct peer *peer;      /* from then on; else NULL */
     struct buf body;
     double deadline;
     bool is_done;
@@ -78,7 +78,7 @@ is_late(const struct fetch *f)
     return clock_mono() >= f->deadline;
 }
 
-/* For the origin. */
+/* Waits for the origin. */
 static const struct step *
 wait_or_fail(struct fetch *f)
 {
@@ -89,8 +89,9 @@ wait_or_fail(struct fetch *f)
     return TASK_WAIT;
 }
 
-/* The line that an HTTP proxy would get: so what a URL may be is said by the
- * rules for requests, and nothing else can come into the head by it. */
+/* Parses the request line that an HTTP proxy would get. So the rules for
+ * requests decide which URLs are valid, and a URL can put nothing else into the
+ * head. */
 static bool
 parse_url(struct fetch *f, struct h1_error *err)
 {
@@ -173,7 +174,7 @@ run_begin(struct task *t)
         return fail(f, FETCH_REQUEST, err.text);
     }
     if (is_https(f) && f->args.tls == NULL) {
-        return fail(f, FETCH_REQUEST, "https is not for this fetch");
+        return fail(f, FETCH_REQUEST, "this fetch cannot use https");
     }
     if (!add_fields(f)) {
         return fail(f, FETCH_REQUEST, "a header field that cannot be sent");
@@ -197,7 +198,7 @@ run_dial(struct task *t)
     const struct dial_result *r = dial_result(f->dial);
     AZ(f->peer);
     if (r == NULL) {
-        task_wait(t, TASK_NEVER, NULL, NULL); /* it has the deadline */
+        task_wait(t, TASK_NEVER, NULL, NULL); /* the dial has the deadline */
         return TASK_WAIT;
     }
     f->result.addr = r->addr;
@@ -212,7 +213,7 @@ run_dial(struct task *t)
     return &step_head;
 }
 
-/* A failure shows when the response is read. */
+/* A failure here is found when the response is read. */
 static void
 send_request(struct fetch *f)
 {
@@ -233,7 +234,7 @@ peer_failed(struct fetch *f, enum peer_io r)
         f, FETCH_BROKEN, "the connection ended before the response did");
 }
 
-/* NULL: an interim one, and another follows. */
+/* NULL: it was an interim head, and another follows. */
 static const struct step *
 head_arrived(struct fetch *f)
 {
@@ -271,7 +272,7 @@ run_head(struct task *t)
     return next;
 }
 
-/* What came of the body, from the pump. False: it is too large. */
+/* Takes what the pump has of the body. False: it is too large. */
 static bool
 collect(struct fetch *f)
 {
@@ -283,7 +284,7 @@ collect(struct fetch *f)
             return false;
         }
         bufq_consume(from, run.n);
-        pump_took(down, run.n); /* a source that was stopped is this task */
+        pump_took(down, run.n); /* no wake needed: the source is this task */
     }
     return true;
 }
@@ -377,7 +378,8 @@ fetch_result(const struct fetch *f)
     return f->is_done ? &f->result : NULL;
 }
 
-/* The copies that are this file's; those on the way are in marked queues. */
+/* Wipes this file's copies; the queues and buffers that others have are marked
+ * and wiped by them. */
 static void
 wipe(struct fetch *f)
 {

@@ -1,11 +1,11 @@
 #pragma once
 
 /*
- * weir as a client of HTTP/1.1: one request of its own and the whole response,
- * through dial (names, the guard, TLS with the certificate checked) and the
- * codec of the proxy's upstream side. One connection for each; redirects are
- * results and are not followed. A fetch is a task of its own; who started it is
- * woken when there is a result.
+ * weir as a client of HTTP/1.1: one request of its own, and its whole response.
+ * It uses net/dial (names, the guard, TLS with a verified certificate) and the
+ * proxy's codec for origins. Each fetch has a connection of its own; redirects
+ * are not followed but are results. A fetch is a task; the task that started it
+ * is woken when there is a result.
  */
 
 #include "http/head.h"
@@ -21,10 +21,11 @@ struct fetch_args {
     struct dns *dns;
     struct guard *guard;
     struct guard_policy policy; /* borrowed until the fetch is freed */
-    struct tls_client *tls;     /* for https; NULL: that cannot be fetched */
+    struct tls_client *tls;     /* for https; NULL: https is refused */
     struct str method;
-    struct str url; /* http:// or https://, in canonical escapes; no userinfo */
-    const struct fetch_field *fields; /* Host and framing are not among them */
+    struct str url; /* http: or https:, in canonical escapes; no userinfo */
+    const struct fetch_field
+        *fields; /* without Host and fields that frame the body */
     unsigned n_fields;
     struct str body; /* p NULL: none; else sent with its length. Copied, as are
                         all strings here */
@@ -50,7 +51,7 @@ struct fetch_result {
     unsigned status;         /* 200 to 999; 0: no head came */
     const struct head *head; /* of the response; NULL: none came */
     struct str body;         /* FETCH_OK: all of it, as it was sent */
-    struct addr addr;        /* that was dialled last; family 0: none */
+    struct addr addr;        /* the last one that was dialled; family 0: none */
 };
 
 struct fetch;

@@ -24,7 +24,8 @@ struct pool {
     struct loop *loop;
     struct guard *guard;
     struct map hosts;
-    struct shares *idle; /* by sandbox; the longest idle first */
+    struct shares
+        *idle; /* by sandbox, which is a holder; the longest idle first */
     unsigned max, host_max;
 };
 
@@ -45,7 +46,8 @@ static struct str
 key_text(const struct pool_key *k, char text[KEY_MAX])
 {
     AN(k->host.n <= KEY_MAX - 42);
-    memcpy(text, &k->serial, 8); /* it comes first: the holder of a share */
+    memcpy(text, &k->serial,
+        8); /* first, since the holder of a share is taken from there */
     memcpy(text + 8, &k->tls, 8);
     memcpy(text + 16, &k->port, 2);
     memcpy(text + 18, &k->via, 8);
@@ -119,8 +121,8 @@ on_entry_end(struct task *t)
     entry_close(container_of(t, struct pool_entry, task));
 }
 
-/* Woken by an event or by the deadline. A TLS layer may have read a session
- * ticket, which is no part of a response. */
+/* Woken by an event or by the deadline. The event may be a TLS session ticket,
+ * which is no byte of a response: then the connection stays. */
 static const struct step *
 run_idle(struct task *t)
 {

@@ -1,10 +1,10 @@
 #pragma once
 
 /*
- * Idle connections to origins, kept for the next request, by all that makes two
- * connections equal: host, port, trust store, sandbox and more (struct
- * pool_key). An idle connection is closed at once when its peer sends something
- * or ends it.
+ * Idle connections to origins, kept for the next request. The key is everything
+ * in which two connections must agree: host, port, trust store, sandbox and
+ * more (struct pool_key). An idle connection is closed at once when its peer
+ * sends something or ends it.
  */
 
 #include "base/shares.h"
@@ -20,10 +20,10 @@ struct pool_key {
     uint16_t port;
     const struct tls_client *tls; /* NULL: plain */
     uint64_t serial;              /* of the sandbox */
-    const void *via; /* the upstream proxy that it goes through; NULL: none */
-    uint64_t conn; /* the only client connection that may use it; 0: all of the
-                      sandbox's may */
-    const void *place; /* the block that alone may use it; NULL: all may */
+    const void *via;   /* the upstream proxy that it goes through; NULL: none */
+    uint64_t conn;     /* the only client connection that may use it; 0: each of
+                          the sandbox's may */
+    const void *place; /* the only block that may use it; NULL: each may */
 };
 
 /* Embedded by the owner of a connection, who fills in stream, addr and close
@@ -36,7 +36,7 @@ struct pool_entry {
     struct task task; /* woken by the stream while it is idle */
     struct stream *stream;
     struct addr addr;                   /* of the peer, with its port */
-    void (*close)(struct pool_entry *); /* frees the owner and the stream */
+    void (*close)(struct pool_entry *); /* frees owner and stream */
     double expires;                     /* clock_mono() */
     bool is_parked;
 };
@@ -50,7 +50,7 @@ void pool_free(struct pool *p); /* closes all */
 struct pool_host *pool_host_get(struct pool *p, const struct pool_key *key);
 void pool_host_put(struct pool *p, struct pool_host *h);
 
-/* Closes the idle connections of a key and gives the reference back. */
+/* Closes the idle connections of a key, and gives the reference back. */
 void pool_host_close(struct pool *p, struct pool_host *h);
 
 /* Takes the most recently used idle connection that the guard still passes, or

@@ -1,7 +1,7 @@
 /*
- * The origin's side of HTTP/1.1: writes a request, reads its response. Driven
- * by the exchange; holds no more than the bytes between the socket and the
- * pumps.
+ * The origin's side of HTTP/1.1: writes a request and reads its response.
+ * Called by the task of the exchange; holds only the bytes between the socket
+ * and the pumps.
  */
 
 #include "wire/up_h1.h"
@@ -16,25 +16,25 @@
 
 #define READ_MIN 16384
 
-/* How much of the request is in wire.out, or was; only goes on. */
+/* How much of the request was put into wire.out; it only grows. */
 enum up_sent { UP_SENT_NOTHING, UP_SENT_HEAD, UP_SENT_END };
 
-/* How much of the response was read; only goes on. An interim head counts as
- * bytes alone. */
+/* How much of the response was read; it only grows. An interim head is only
+ * UP_GOT_BYTES. */
 enum up_got { UP_GOT_NOTHING, UP_GOT_BYTES, UP_GOT_HEAD, UP_GOT_END };
 
-/* Of the exchange, but for the peer and `is_last`. */
+/* All but `peer` and `is_last` is set anew for each exchange. */
 struct up_h1 {
     struct peer peer;
     bool is_last;  /* no request follows on this connection; never taken back */
-    bool has_left; /* a byte of the request has, to the origin */
+    bool has_left; /* a byte of the request was sent to the origin */
     enum up_sent sent;
     enum up_got got;
     struct h1_body body; /* of the response */
-    size_t scanned;      /* of what came: searched for a head's end */
+    size_t scanned;      /* bytes of wire.in that hold no end of a head */
     size_t heads;        /* bytes of this response's heads, interim ones too */
-    double progress; /* clock_mono() when the origin last took of what is to be
-                        sent, or when that was nothing */
+    double progress; /* clock_mono() when the origin last took some bytes, or
+                        when there were none to send */
 };
 
 static struct up_h1 *
@@ -69,8 +69,9 @@ send_head(struct up_h1 *u, struct xfer *x)
     u->sent = UP_SENT_HEAD;
 }
 
-/* An old connection may have died meanwhile; then the request is sent again, if
- * all of its body that left is held (SPEC 9). */
+/* Whether what is sent of the body is also held: a connection from the pool may
+ * be dead, and the request can be sent again only if all of its body that left
+ * is held (SPEC 9). */
 static bool
 is_holding(const struct up_h1 *u, const struct xfer *x)
 {
@@ -93,7 +94,8 @@ hold(struct xfer *x, struct str bytes)
     }
 }
 
-/* Some of the body; while it is held one run of bytes, which is copied. */
+/* Moves some of the body; while it is held, only one run of bytes, which it
+ * copies. */
 static size_t
 move_body(struct up_h1 *u, struct xfer *x, struct bufq *from)
 {
@@ -128,7 +130,7 @@ send_body(struct up_h1 *u, struct xfer *x)
     }
 }
 
-/* The connection has ended. */
+/* The connection has ended: says what that means here. */
 static enum peer_io
 lost(struct up_h1 *u)
 {
@@ -254,7 +256,8 @@ h1_recv_head(struct peer *p, struct xfer *x)
     }
 }
 
-/* Body bytes that came with the head, or chunked framing. */
+/* Decodes bytes that are in wire.in: those that came with the head, or chunks.
+ */
 static enum h1_result
 decode_buffered(struct up_h1 *u, struct xfer *x)
 {
@@ -285,9 +288,9 @@ read_direct(struct up_h1 *u, struct xfer *x, size_t direct)
     return r;
 }
 
-/* An end of the stream is the body's end where the framing says so. Many
- * origins end TLS without close_notify; clients take what came for whole, and
- * so must weir, though it may have been cut. */
+/* The stream has ended. That ends the body if its framing says so. Many origins
+ * end TLS without close_notify, and clients take such a body for whole: weir
+ * must do so too, though somebody may have cut it. */
 static enum peer_io
 body_eof(struct up_h1 *u, struct xfer *x, enum io r)
 {
@@ -341,13 +344,14 @@ h1_recv_body(struct peer *p, struct xfer *x)
         return P_OK;
     }
     if (r == P_AGAIN) {
-        wire_park(&u->peer.wire); /* a stream of events mostly waits */
+        wire_park(
+            &u->peer.wire); /* a stream of events waits most of the time */
     }
     return r == P_OK ? P_AGAIN : r;
 }
 
-/* Whether the origin has said nothing more. Bytes behind a response may lie in
- * the TLS layer, of which no event tells, or have come in this turn. */
+/* Whether the origin has sent nothing after its response. Such bytes may be in
+ * the TLS layer, for which there is no event, or may have come in this turn. */
 static bool
 is_quiet(struct wire *w)
 {
@@ -356,7 +360,8 @@ is_quiet(struct wire *w)
     return w->in.n == 0 && stream_read(w->stream, &byte, 1, &got) == IO_AGAIN;
 }
 
-/* Bytes behind a complete response belong to nobody (SPEC 9). */
+/* Bytes after a whole response belong to no request: the connection is not used
+ * again then (SPEC 9). */
 static bool
 h1_end(struct peer *p)
 {

@@ -63,7 +63,7 @@ def test_a_flood_from_one_address(crowded, plain_origin):
         assert is_served(flood[-1], plain_origin, "own")
         for c in flood:
             c.close()
-    w.wait_log("worker_connections run short: .* from there and nobody's")
+    w.wait_log("worker_connections run short: .* of no known sandbox")
 
 
 def test_a_flood_where_there_is_one_sandbox(crowded, plain_origin):

@@ -153,7 +153,7 @@ def test_no_module_identifies(weir_without):
     for args in (), ("-t",):
         done = w.run(*args)
         assert done.returncode == 1
-        assert "no module of this build says whose a request is" in done.stderr
+        assert "no module of this build identifies sandboxes" in done.stderr
 
 
 @pytest.mark.parametrize("without", [(), ("limit",), ("limit", "host_match")])

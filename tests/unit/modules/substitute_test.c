@@ -378,7 +378,7 @@ refused_configurations(void **state)
             "secret \"bare\" has no \"placeholder=\"" },
         { "substitute llm on header x;", "\"in\" is missing" },
         { "substitute llm in host x;",
-            "\"host\" is no place, it may be \"header\", \"query\", "
+            "\"host\" is not a place, it must be \"header\", \"query\", "
             "\"path\" or \"body\"" },
         { "substitute llm in path x;",
             "invalid number of arguments in \"substitute\"" },

@@ -122,7 +122,7 @@ test_pid_file_of_another(void **state)
     assert_int_equal(pid_file_read(path), getpid());
     assert_int_equal(chown(path, 65534, 65534), 0);
     assert_int_equal(pid_file_read(path), 0);
-    assert_true(whole_logged(state, "is of user 65534, and process "));
+    assert_true(whole_logged(state, "belongs to user 65534, but process "));
     tmp_dir_write(&w->dir, "pid", STR("2147483647"));
     assert_int_equal(pid_file_read(path), 2147483647); /* it is stale */
 }

@@ -319,7 +319,8 @@ test_leaves_in_time(void **state)
     int client = connect_to(&s.tcp.addr);
     assert_true(listener_leave(l, 0.1));
     run_until(&s, has_none);
-    assert_true(whole_logged(state, "ends with connections that wait in it"));
+    assert_true(
+        whole_logged(state, "ends, and connections that wait in it are lost"));
     close(client);
     end(&s);
 }
