@@ -32,12 +32,14 @@ bind_scope(struct bind *b)
 const struct cmd *
 bind_cmd(struct bind *b)
 {
+    AN(b->ref != NULL);
     return b->ref->cmd;
 }
 
 void *
 bind_part(struct bind *b)
 {
+    CHECK(b->scope, SCOPE_MAGIC);
     return b->scope->parts[b->ref->part];
 }
 
@@ -75,10 +77,13 @@ table_check(struct conf *c, const struct cmd_table *t)
 static struct cmd_ref
 ref_of(const struct conf *c, const struct cmd *cmd, unsigned owner, unsigned i)
 {
+    unsigned part = cmd->part != NULL ? conf_part_index(c, cmd->part) : owner;
+    AN(cmd->min_args <= cmd->max_args);
+    AN(cmd->offset + cmd->size <= c->parts[part]->size);
     return (struct cmd_ref){ .name = str_of(cmd->name),
         .cmd = cmd,
         .owner = owner,
-        .part = cmd->part != NULL ? conf_part_index(c, cmd->part) : owner,
+        .part = part,
         .bit = i };
 }
 
@@ -169,6 +174,7 @@ scope_new(struct conf *c, struct scope *parent, enum conf_context context,
     const struct directive *d)
 {
     struct scope *s = arena_calloc(c->arena, sizeof *s);
+    AN(c->table != NULL);
     s->magic = SCOPE_MAGIC;
     s->context = context;
     s->directive = d;
@@ -326,6 +332,7 @@ static bool
 bind_call(struct bind *b, const struct directive *d, void *field)
 {
     const struct cmd *cmd = b->ref->cmd;
+    AN(cmd->set != NULL);
     if (cmd->set(b, d, field)) {
         return true;
     }
@@ -356,6 +363,7 @@ bind_child(struct conf *c, struct scope *parent, const struct directive *d)
     b.ref = table_find(c->table, d->name.text, parent->context, &is_known);
     AN(b.ref != NULL);
     const struct cmd *cmd = b.ref->cmd;
+    AN(cmd->flags & CMD_BLOCK);
     b.scope = parent;
     struct scope *base = cmd->base != NULL ? cmd->base(&b, d) : parent;
     if (base == NULL) {
@@ -374,6 +382,7 @@ block_has_base(const struct conf *c, const struct scope *s, struct str name)
 {
     bool is_known;
     const struct cmd_ref *r = table_find(c->table, name, s->context, &is_known);
+    AN(r != NULL); /* bind_body() has looked it up */
     return r->cmd->base != NULL;
 }
 
@@ -425,6 +434,7 @@ bind_body(struct conf *c, struct scope *s, const struct directive *first)
 static bool
 check_scope(struct conf *c, struct scope *s)
 {
+    CHECK(s, SCOPE_MAGIC);
     for (struct scope *k = s->children; k != NULL; k = k->next) {
         if (!check_scope(c, k)) {
             return false;
@@ -521,6 +531,7 @@ struct scope *
 conf_scope(const struct conf *c, enum conf_context context)
 {
     CHECK(c, CONF_MAGIC);
+    CHECK(c->main, SCOPE_MAGIC);
     struct scope *s = c->main->children;
     while (s != NULL && s->context != context) {
         s = s->next;

@@ -223,6 +223,7 @@ static enum lex
 lex_punctuation(struct lexer *x, char c)
 {
     bool is_close = c == '}';
+    AZ(x->was_quoted);
     if (x->in_directive == is_close) {
         lex_fail(x, "unexpected \"%c\"", c);
         return LEX_ERROR;

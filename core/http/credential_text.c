@@ -53,6 +53,7 @@ credential_text_is_name(struct str name)
     /* only the end of the name counts */
     struct str s =
         str_skip(name, name.n > sizeof lower ? name.n - sizeof lower : 0);
+    AN(s.n <= sizeof lower);
     for (size_t i = 0; i < s.n; i++) {
         char c = (char)ascii_lower((unsigned char)s.p[i]);
         lower[i] = c == '_' ? '-' : c;

@@ -18,6 +18,7 @@ void
 form_scan_init(struct form_scan *s, const struct str *names, unsigned n_names)
 {
     AN(n_names <= SCAN_FIELDS_MAX);
+    AN(n_names == 0 || names != NULL);
     *s = (struct form_scan){ .names = names, .n_names = n_names, .digits = -1 };
     begin_name(s);
 }

@@ -101,6 +101,7 @@ gunzip_why(const struct gunzip *g)
 static enum gzip_io
 bad(struct gunzip *g, const char *why)
 {
+    AZ(g->why);
     g->why = why;
     return GZIP_BAD;
 }
@@ -108,6 +109,7 @@ bad(struct gunzip *g, const char *why)
 static void
 take(struct gunzip *g, struct bufq *in, size_t n)
 {
+    AN(n <= in->len);
     g->taken += n;
     bufq_consume(in, n);
 }
@@ -118,6 +120,7 @@ static bool
 begin(struct gunzip *g, struct bufq *in, bool is_end)
 {
     unsigned char first[2] = { 0 };
+    AN(g->place == AT_FIRST);
     size_t n = bufq_copy(in, (char *)first, 2);
     if (n == 0 || (n == 1 && g->coding == CODING_DEFLATE && !is_end)) {
         return false;
@@ -135,6 +138,7 @@ static bool
 begin_next(struct gunzip *g, struct bufq *in)
 {
     char first;
+    AN(g->place == AT_NEXT);
     if (bufq_copy(in, &first, 1) == 0) {
         return false;
     }
@@ -152,6 +156,7 @@ begin_next(struct gunzip *g, struct bufq *in)
 static bool
 drop_zeros(struct gunzip *g, struct bufq *in)
 {
+    AN(g->place == AT_ZEROS);
     while (!bufq_is_empty(in)) {
         struct str run = bufq_peek(in);
         for (size_t i = 0; i < run.n; i++) {
@@ -179,6 +184,7 @@ inflate_some(struct gunzip *g, struct bufq *in, struct bufq *out)
     size_t room, n = run.n < RUN_MAX ? run.n : RUN_MAX;
     char *to = bufq_reserve(out, 1, &room);
     AN(to != NULL && room < RUN_MAX);
+    AN(g->place == AT_MEMBER);
     g->z.next_in = (unsigned char *)(n != 0 ? run.p : "");
     g->z.avail_in = (unsigned)n;
     g->z.next_out = (unsigned char *)to;
@@ -300,6 +306,7 @@ deflate_some(struct gzip *g, struct bufq *in, struct bufq *out, int flush)
     size_t room, n = run.n < RUN_MAX ? run.n : RUN_MAX;
     char *to = bufq_reserve(out, GZIP_ROOM, &room);
     AN(to != NULL && room >= GZIP_ROOM && room < RUN_MAX);
+    AZ(g->is_done);
     g->z.next_in = (unsigned char *)(n != 0 ? run.p : "");
     g->z.avail_in = (unsigned)n;
     g->z.next_out = (unsigned char *)to;

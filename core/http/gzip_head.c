@@ -43,6 +43,7 @@ gzip_head_reset(struct gzip_head *h)
 static unsigned char
 byte_at(const struct gzip_head *h, size_t i)
 {
+    AN(i < h->bytes.n);
     return (unsigned char)h->bytes.p[i];
 }
 
@@ -91,6 +92,7 @@ take_byte(struct gzip_head *h, char c)
         break;
     case NAME:
     case COMMENT:
+        AN(h->n_fields != 0);
         h->fields[h->n_fields - 1].n += c != '\0';
         if (c == '\0') {
             next_part(h);
@@ -137,6 +139,7 @@ gzip_head_take(struct gzip_head *h, struct bufq *in, const char **why)
 static unsigned
 check_of(const struct gzip_head *h)
 {
+    AN(h->bytes.n >= FIXED_SIZE + 2);
     return crc32(
                0, (const unsigned char *)h->bytes.p, (unsigned)h->bytes.n - 2) &
            0xffff;
@@ -162,6 +165,7 @@ void
 gzip_head_look(struct gzip_head *h, gzip_look *look, void *arg)
 {
     AN(h->part == DONE);
+    AN(h->n_fields <= LEN(h->fields));
     bool has_check = byte_at(h, FLAGS_AT) & FLAG_CHECK;
     unsigned was = has_check ? check_of(h) : 0;
     for (unsigned i = 0; i < h->n_fields; i++) {

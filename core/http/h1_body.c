@@ -82,6 +82,7 @@ h1_body_eof(struct h1_body *b)
 static enum h1_result
 body_fail(struct h1_body *b, const char *why)
 {
+    AN(why != NULL);
     b->state = H1_BODY_FAILED;
     b->why = why;
     return H1_BAD;
@@ -111,6 +112,7 @@ body_drop(struct h1_body *b)
 static enum h1_result
 body_digit(struct h1_body *b, unsigned digit)
 {
+    AN(digit < 16);
     bool is_dropped = b->from == H1_RESPONSE && b->left == 0 &&
                       b->state == H1_BODY_SIZE; /* behind a leading zero */
     b->state = H1_BODY_SIZE;
@@ -195,6 +197,7 @@ body_ext(struct h1_body *b, unsigned char c)
 static enum h1_result
 body_data_end(struct h1_body *b, unsigned char c)
 {
+    AN(b->kind == BODY_CHUNKED && b->left == 0);
     if (b->eol == 1) {
         b->state = H1_BODY_DATA_LF;
     }
@@ -221,6 +224,7 @@ body_trailers_end(struct h1_body *b)
     struct field fields[H1_TRAILER_FIELDS_MAX];
     struct h1_error err;
     unsigned n;
+    AN(b->eol == 1 || b->eol == 2);
     if (b->trailers.n == 0) {
         b->state = H1_BODY_DONE;
         return H1_OK;

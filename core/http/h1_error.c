@@ -48,6 +48,7 @@ int
 h1_refuse_why(struct h1_error *err, enum h1_error_kind kind, const char *why)
 {
     AN(kind > H1_E_NONE && kind < H1_E_COUNT);
+    AN(why != NULL);
     *err = (struct h1_error){ kind, errors[kind].status, why };
     return -1;
 }

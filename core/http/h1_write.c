@@ -154,6 +154,7 @@ sink_begin(struct arena *a, size_t size, struct bufq *out)
 {
     size_t room = 0;
     char *p = NULL;
+    AN(size != 0);
     if (size <= CHUNK_SIZE) {
         p = bufq_reserve(out, size, &room);
     }

@@ -219,6 +219,7 @@ unsigned
 head_remove(struct head *h, struct str name)
 {
     enum field_id id = field_lookup(name);
+    AN(name.n != 0);
     head_forbid(h, name, false);
     unsigned gone = remove_trailers(h, field_name_eq, name);
     if (id != FIELD_OTHER && !head_has(h, id) && !h->has_underscore) {
@@ -230,6 +231,7 @@ head_remove(struct head *h, struct str name)
 unsigned
 head_remove_prefix(struct head *h, struct str prefix)
 {
+    AN(prefix.n != 0); /* every name begins with none */
     head_forbid(h, prefix, true);
     unsigned gone = remove_trailers(h, field_name_starts, prefix);
     return gone + remove_fields(h, field_name_starts, prefix);
@@ -380,6 +382,7 @@ head_add_trailer(struct head *h, struct str name, struct str value)
 bool
 head_response_has_body(const struct head *h, enum method method)
 {
+    AN(h->status >= 100);
     bool is_bare = h->status < 200 || h->status == 204 || h->status == 304;
     bool is_tunnel = method == METHOD_CONNECT && h->status / 100 == 2;
     return !is_bare && !is_tunnel && method != METHOD_HEAD;

@@ -21,6 +21,7 @@ take_token(struct str part, struct arena *a, struct str *token)
         }
         to[n++] = c;
     }
+    AN(n <= part.n);
     *token = str_n(to, n);
     return true;
 }

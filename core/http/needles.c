@@ -42,6 +42,7 @@ keep_tail(struct needles *s, struct str piece)
     memmove(s->tail, s->tail + s->n_tail - kept, kept);
     memcpy(s->tail + kept, piece.p + piece.n - from_piece, from_piece);
     s->n_tail = kept + from_piece;
+    AN(s->n_tail < s->longest);
 }
 
 unsigned
@@ -54,6 +55,7 @@ needles_find(struct needles *s, struct arena *a, struct str piece)
         s->tail = arena_alloc(a, s->longest * 2);
     }
     unsigned found = s->n;
+    AN(s->n <= NEEDLES_MAX && s->longest <= NEEDLE_BYTES);
     if (s->n_tail != 0) {
         size_t ahead = piece.n < s->longest - 1 ? piece.n : s->longest - 1;
         memcpy(s->tail + s->n_tail, piece.p, ahead);

@@ -201,6 +201,7 @@ parse_v2(struct str in, struct proxy_protocol *out, size_t *n)
 static bool
 may_be(struct str in, struct str what)
 {
+    AN(in.n != 0);
     return memcmp(in.p, what.p, in.n < what.n ? in.n : what.n) == 0;
 }
 

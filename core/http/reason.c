@@ -49,6 +49,7 @@ static const struct {
 struct str
 reason_of(unsigned status)
 {
+    AN(status >= 100 && status <= 999);
     for (size_t i = 0; i < LEN(reasons); i++) {
         if (reasons[i].status == status) {
             return str_of(reasons[i].reason);

@@ -54,6 +54,7 @@ substitute_init(struct substitution *f, enum substitute_kind kind,
 void
 substitute_on_value(struct substitution *f, substitute_value *value, void *arg)
 {
+    AN(value != NULL);
     f->value = value;
     f->arg = arg;
 }
@@ -137,6 +138,7 @@ static bool
 is_begun(const struct substitution *f, size_t at, unsigned rule)
 {
     struct str p = f->rules[rule].placeholder;
+    AN(at < f->n);
     size_t n = f->n - at < p.n ? f->n - at : p.n;
     return (f->named >> rule & 1) != 0 && memcmp(f->chars + at, p.p, n) == 0;
 }
@@ -182,6 +184,8 @@ next_begin(const struct substitution *f)
 static enum substitute_result
 replace(struct substitution *f, unsigned rule)
 {
+    AN(rule < f->n_rules && f->value != NULL);
+    AZ(f->pending.n);
     if (!f->value(f->arg, rule, &f->pending)) {
         return SUBSTITUTE_REFUSED;
     }

@@ -93,6 +93,7 @@ check_labels(struct str s, bool *has_upper, const char **why)
 static struct str
 lower_dup(struct arena *a, struct str s)
 {
+    AN(s.n != 0);
     char *p = arena_alloc(a, s.n + 1);
     for (size_t i = 0; i < s.n; i++) {
         p[i] = (char)ascii_lower((unsigned char)s.p[i]);
@@ -105,6 +106,7 @@ static void
 set_address(struct arena *a, struct authority *out, struct str s)
 {
     char text[ADDR_TEXT_MAX];
+    AN(out->ip.family == 4 || out->ip.family == 6);
     struct str canonical = addr_format(&out->ip, false, text);
     out->kind = out->ip.family == 4 ? HOST_IP4 : HOST_IP6;
     out->host = str_eq(canonical, s) ? s : arena_dup(a, canonical);
@@ -284,6 +286,7 @@ is_plain_path(struct str s)
 static size_t
 decode_escape(struct str s, char *to, const char **why)
 {
+    AN(s.n != 0 && s.p[0] == '%');
     int high = s.n >= 3 ? ascii_hex((unsigned char)s.p[1]) : -1;
     int low = s.n >= 3 ? ascii_hex((unsigned char)s.p[2]) : -1;
     if (high < 0 || low < 0) {
@@ -371,6 +374,7 @@ static bool
 resolve_segments(struct str s, char *to, size_t *n, const char **why)
 {
     struct str rest = str_skip(s, 1), seg;
+    AN(s.n != 0 && s.p[0] == '/');
     to[0] = '/';
     *n = 1;
     while (str_cut(&rest, '/', &seg)) {
@@ -452,6 +456,7 @@ path_decode_slashes(
     char *decoded = arena_alloc(a, path.n + 1);
     char *to = arena_alloc(a, path.n + 1);
     size_t n = 0;
+    AN(which != 0);
     for (size_t i = 0; i < path.n;) {
         bool is_hit = (slash_escape(str_skip(path, i)) & which) != 0;
         decoded[n++] = is_hit ? '/' : path.p[i];
@@ -461,6 +466,7 @@ path_decode_slashes(
         !resolve_segments(str_n(decoded, n), to, &n, &why)) {
         return false;
     }
+    AN(n <= path.n);
     *out = str_n(to, n);
     return true;
 }

@@ -27,6 +27,7 @@ union control {
 static void
 put_fd(struct msghdr *msg, union control *control, int fd)
 {
+    AN(fd >= 0);
     msg->msg_control = control;
     msg->msg_controllen = sizeof *control;
     struct cmsghdr *c = CMSG_FIRSTHDR(msg);

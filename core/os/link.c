@@ -136,6 +136,7 @@ enqueue(struct link *l, const struct chan_msg *m, size_t at, int fd,
     it->body = body != NULL ? link_body_ref(body) : link_body_new(m->data);
     it->msg.data = it->body->data;
     it->msg.fd = fd;
+    AN(at <= it->msg.data.n);
     list_add_tail(&l->queue, &it->node);
     l->queued += item_cost(it);
 }
@@ -176,6 +177,7 @@ enum io
 link_send_body(struct link *l, const struct chan_msg *m, struct link_body *body)
 {
     struct chan_msg whole = *m;
+    AN(body->n_owners != 0);
     whole.data = body->data;
     return send_or_queue(l, &whole, body);
 }
@@ -193,6 +195,7 @@ link_flush(struct link *l)
         }
         item_free(l, it);
     }
+    AZ(l->queued);
     return IO_OK;
 }
 
@@ -201,6 +204,7 @@ static bool
 gather_begin(struct link *l, const struct chan_msg *m, size_t more)
 {
     size_t n = m->data.n + more;
+    AZ(l->gather);
     if (n > l->message_max) {
         fd_close(m->fd);
         return false;

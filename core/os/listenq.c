@@ -27,6 +27,7 @@
 int
 listenq_begin(int fd, int backlog)
 {
+    AN(fd >= 0);
     return listen(fd, backlog);
 }
 
@@ -84,6 +85,7 @@ bool
 listenq_has_waiting(int fd)
 {
     struct pollfd p = { fd, POLLIN, 0 };
+    AN(fd >= 0); /* poll() would pass over it: nothing waits */
     return poll(&p, 1, 0) > 0 && (p.revents & POLLIN) != 0;
 }
 
@@ -136,5 +138,6 @@ listenq_has_half_open(const struct addr *a)
 void
 listenq_end(int fd)
 {
+    AN(fd >= 0);
     shutdown(fd, SHUT_RDWR);
 }

@@ -67,6 +67,7 @@ bool
 path_temporary(const char *path, char *to, size_t size)
 {
     uint32_t number;
+    AN(size != 0);
     random_bytes(&number, sizeof number);
     int n = snprintf(to, size, "%.*s.weir-%08x", (int)directory_length(path),
         path, (unsigned)number);
@@ -156,6 +157,7 @@ static int
 write_new(int dir, const char *name, struct str text, mode_t mode)
 {
     int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+    AN(dir >= 0);
     int fd = openat(dir, name, flags, mode);
     if (fd < 0) {
         return -1;

@@ -39,6 +39,7 @@ compare_ints(const void *a, const void *b)
 static void
 close_gap(unsigned from, unsigned to)
 {
+    AN(from > STDERR_FILENO);
     if (from <= to && close_range(from, to, 0) != 0) {
         for (unsigned fd = from; fd <= to && fd < 65536; fd++) {
             close((int)fd);
@@ -107,6 +108,7 @@ process_seal(void)
 int
 process_become(const struct process_role *r)
 {
+    AN(r->parent > 0 && r->title != NULL);
     close_others(r->keep, r->n_keep);
     process_title(r->title);
     if (drop_user(r) != 0 || process_seal() != 0) {
@@ -287,6 +289,7 @@ secret_memory_file(size_t size)
 int
 process_secret_file(const char *name, size_t size)
 {
+    AN(size != 0);
     int fd = secret_memory_file(size);
     return fd >= 0 ? fd : process_memory_file(name, size);
 }
@@ -306,6 +309,7 @@ void *
 process_secret_map(int fd, size_t *size)
 {
     struct stat st;
+    AN(fd >= 0);
     if (fstat(fd, &st) != 0) {
         return NULL;
     }

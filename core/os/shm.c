@@ -42,12 +42,14 @@ shm_map(int fd, size_t *size)
 void
 shm_unmap(void *p, size_t size)
 {
+    AN(p != NULL && size != 0);
     AZ(munmap(p, size));
 }
 
 void
 shm_punch(int fd, size_t at, size_t n)
 {
+    AN(fd >= 0 && n != 0);
     (void)!fallocate(
         fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)n);
 }

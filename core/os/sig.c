@@ -50,6 +50,7 @@ int
 sig_next(int fd)
 {
     struct signalfd_siginfo info;
+    AN(fd >= 0);
     ssize_t n = read(fd, &info, sizeof info);
     return n == (ssize_t)sizeof info ? (int)info.ssi_signo : 0;
 }

@@ -226,12 +226,6 @@ watch_client(struct conn *c, struct h1_side *side)
     }
 }
 
-static double
-later(double a, double b)
-{
-    return a > b ? a : b;
-}
-
 /* Until its head comes a request has a slot, or a place in the queue, and there
  * may be no room for more of the client's bytes. The end of the connection
  * lies behind them, and the slot is another's then. */
@@ -264,7 +258,7 @@ exchange_deadline(const struct conn *c, const struct h1_side *side)
     }
     if (side->in == H1_IN_BODY && !c->tx->xfer.up.is_stopped &&
         !tx_is_queued(c->tx)) {
-        return later(side->progress, c->tx->t_slot) + pc->client_body_timeout;
+        return h1_side_since(side, c->tx->t_slot) + pc->client_body_timeout;
     }
     return is_out_of_sight(c, side) ? h1_side_next_look(side) : TASK_NEVER;
 }

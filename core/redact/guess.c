@@ -69,6 +69,7 @@ bool
 redact_guesses_take(
     struct redact_guesses *g, uint64_t end, struct redact_guess *guess)
 {
+    AN(g->n <= LEN(g->items));
     for (unsigned i = 0; i < g->n; i++) {
         if (g->items[i].to <= end) {
             *guess = g->items[i];

@@ -45,6 +45,7 @@ measure(struct redact_keys *k)
         k->longest = n > k->longest ? n : k->longest;
         k->shortest = n < k->shortest ? n : k->shortest;
     }
+    AN(k->n_forms == 0 || k->shortest <= k->longest);
 }
 
 static void
@@ -162,7 +163,7 @@ keys_init(struct redact_keys *k, const struct str *secrets, unsigned n,
     k->n_forms = forms_of(secrets, n, NULL);
     AN(k->n_forms <= INT32_MAX / REDACT_STRIDE_MAX);
     k->forms = xcalloc((k->n_forms + (size_t)1) * sizeof *k->forms);
-    forms_of(secrets, n, k->forms);
+    AN(forms_of(secrets, n, k->forms) == k->n_forms);
     measure(k);
     AN(k->stride != 0 && k->stride <= REDACT_STRIDE_MAX);
     AN(k->shortest >= REDACT_WINDOW && k->longest <= REDACT_FORM_MAX);

@@ -88,12 +88,6 @@ redact_run_range(const struct redact_run *r, const struct redact_span *s,
     *to = r->end - (uint32_t)(end - offset_of(r, st, base, i + bytes.n));
 }
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A stretch begins behind those before it, or where these leave too little
  * room, at the start of the stage's memory. */
 static void
@@ -121,9 +115,9 @@ static void
 stage_trim(
     const struct redact_run *r, struct redact_batch *b, struct redact_stage *st)
 {
-    size_t first = smaller(st->next, st->undone);
+    size_t first = redact_min(st->next, st->undone);
     AN(st->base <= first && first <= st->n);
-    size_t gone = first - smaller(first - st->base, r->history);
+    size_t gone = first - redact_min(first - st->base, r->history);
     redact_batch_flush(b);
     st->at[gone] = offset_of(r, st, st->base, gone);
     st->n -= gone;
@@ -191,7 +185,7 @@ stage_copy(struct redact_run *r, struct redact_batch *b, unsigned i, size_t n)
     struct redact_stage *from = &r->stages[i], *to = &r->stages[i + 1];
     while (n != 0) {
         stage_room(r, b, i + 1);
-        size_t k = smaller(n, r->room - to->n);
+        size_t k = redact_min(n, r->room - to->n);
         memcpy(to->bytes + to->n, from->bytes + from->undone, k);
         copy_offsets(r, from, to->at + to->n, k);
         to->n += k;
@@ -234,7 +228,7 @@ undo_begin(
     struct redact_run *r, struct redact_batch *b, unsigned i, size_t escape)
 {
     struct redact_stage *st = &r->stages[i];
-    st->undone = escape - smaller(escape - st->base, r->history);
+    st->undone = escape - redact_min(escape - st->base, r->history);
     stage_begin(
         r, b, &r->stages[i + 1], offset_of(r, st, st->base, st->undone));
     stage_copy(r, b, i, escape - st->undone);
@@ -248,7 +242,7 @@ undo_plain(struct redact_run *r, struct redact_batch *b, unsigned i, size_t end)
     struct redact_stage *st = &r->stages[i], *to = &r->stages[i + 1];
     size_t quiet =
         r->history + 1; /* a form, and the character with its last bits */
-    stage_copy(r, b, i, smaller(end - st->undone, quiet - to->quiet));
+    stage_copy(r, b, i, redact_min(end - st->undone, quiet - to->quiet));
     if (to->quiet == quiet) {
         stage_step(r, b, i + 1, true);
         st->undone = end;
@@ -317,7 +311,7 @@ redact_run_feed(struct redact_run *r, struct redact_batch *b, struct str bytes)
     AN(st->is_on);
     while (bytes.n != 0) {
         stage_room(r, b, 0);
-        size_t n = smaller(bytes.n, r->room - st->n);
+        size_t n = redact_min(bytes.n, r->room - st->n);
         memcpy(st->bytes + st->n, bytes.p, n);
         st->n += n;
         r->end += n;

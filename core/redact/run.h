@@ -14,6 +14,12 @@
 #include "redact/guess.h"
 #include "redact/window.h"
 
+static inline size_t
+redact_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 /* The text as it stands, and undone up to four times. */
 #define REDACT_STAGES 5
 

@@ -47,16 +47,10 @@ struct feed {
     struct redact_run *run;         /* NULL: no run needed one yet */
 };
 
-static size_t
-smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static unsigned
 least_of(const struct redact_scan *s)
 {
-    return (unsigned)smaller(s->keys->shortest, LEAST_MAX);
+    return (unsigned)redact_min(s->keys->shortest, LEAST_MAX);
 }
 
 void
@@ -100,6 +94,7 @@ redact_scan_held(const struct redact_scan *s)
 void
 redact_scan_release(struct redact_scan *s)
 {
+    CHECK(s, REDACT_SCAN_MAGIC);
     s->released = s->offset;
 }
 
@@ -109,6 +104,7 @@ report(const struct feed *f, enum redact_event event, unsigned secret,
 {
     from = from > f->floor ? from : f->floor;
     to = to > f->floor ? to : f->floor;
+    AN(from <= to);
     f->report(f->arg, event, secret, from, to);
 }
 
@@ -252,7 +248,7 @@ classify_edge(const struct feed *f, const unsigned char *p, size_t before,
     unsigned char copy[BLOCK] = { 0 };
     size_t behind = (size_t)(f->end - p), at = (size_t)(p - f->piece);
     size_t from = at < before ? before - at : 0;
-    size_t to = smaller(before + behind, BLOCK);
+    size_t to = redact_min(before + behind, BLOCK);
     memcpy(copy + from, p - (before - from), to - from);
     f->scan->keys->simd->classify(&redact_token, copy, 1, m);
 }
@@ -437,7 +433,7 @@ take_dense(struct feed *f, const unsigned char *p)
     uint64_t ends = 0;
     masks[0] = (struct simd_masks){ 0, 0 };
     while (f->begin == NULL && f->end - p >= BLOCK) {
-        size_t n = smaller((size_t)(f->end - p) / BLOCK, BLOCKS);
+        size_t n = redact_min((size_t)(f->end - p) / BLOCK, BLOCKS);
         f->scan->keys->simd->classify(&redact_token, p, n, masks + 1);
         for (size_t i = 0; i < n; i++, p += BLOCK) {
             done = take_block(f, p, masks + i, &ends, done);
@@ -572,6 +568,7 @@ has_long_run(const struct redact_scan *s, struct str text)
 {
     unsigned char block[BLOCK] = { 0 };
     struct simd_masks m;
+    AN(text.n <= BLOCK);
     memcpy(block, text.p, text.n);
     s->keys->simd->classify(&redact_token, block, 1, &m);
     return long_runs(m.in, least_of(s)) != 0;

@@ -100,6 +100,7 @@ settle_tag(struct redact_batch *b, const struct redact_span *span,
         AN(window / k->stride < k->n_forms);
         const struct redact_form *f = &k->forms[window / k->stride];
         size_t back = window % k->stride;
+        AN(redact_form_length(f) >= REDACT_WINDOW + back);
         struct str bytes = str_n((const char *)at, REDACT_WINDOW), whole;
         if (is_whole(f, span, at + REDACT_WINDOW + back, &whole)) {
             is_found = true;

@@ -232,16 +232,16 @@ h1_side_feed(struct h1_side *side)
     return r;
 }
 
-static double
-later(double a, double b)
+double
+h1_side_since(const struct h1_side *side, double at)
 {
-    return a > b ? a : b;
+    return side->progress > at ? side->progress : at;
 }
 
 double
 h1_side_next_look(const struct h1_side *side)
 {
-    return later(side->progress, side->looked) + LOOK_EVERY;
+    return h1_side_since(side, side->looked) + LOOK_EVERY;
 }
 
 bool
@@ -257,7 +257,7 @@ h1_side_has_left(struct h1_side *side, double patience)
         return end == TCP_GONE;
     }
     side->ended = side->ended != 0 ? side->ended : now;
-    return now >= later(side->ended, side->progress) + patience;
+    return now >= h1_side_since(side, side->ended) + patience;
 }
 
 /* An answer that came before the request's end: whether the rest is little

@@ -92,6 +92,10 @@ void h1_side_write_head(struct h1_side *side);
  * all; IO_AGAIN: some is in wire->out. */
 must_check enum io h1_side_write(struct h1_side *side);
 
+/* When the client last made progress, or `at` if that is later; clock_mono().
+ */
+double h1_side_since(const struct h1_side *side, double at);
+
 /* Of a client whose end cannot be read, since it lies behind bytes that there
  * is no room for: whether it has left, as far as TCP knows. One that has ended
  * its side may read yet, and has `patience` seconds. It is looked for from

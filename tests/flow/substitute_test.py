@@ -234,7 +234,7 @@ def test_each_sandbox_its_own(weir, origin):
         ),
         ("secret a env:LLM placeholder=1234567;", "placeholder="),
         (LLM + "substitute llm in header x;", "not allowed here"),
-        (LLM + "host a.test { substitute llm in host x; }", "no place"),
+        (LLM + "host a.test { substitute llm in host x; }", "not a place"),
         (LLM + "host *.test { substitute llm in header x; }", "hosts="),
         (
             LLM + "host a.test { substitute llm in header Host; }",
