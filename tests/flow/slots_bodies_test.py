@@ -94,7 +94,7 @@ def test_six_hundred_bodies_on_six_slots(
     origin, each arrives whole, one after the other: ten thousand with --long.
     It is work and no waiting, so it takes seconds."""
     is_fast = SLOW <= 1 and "one_byte" not in GLOBALS
-    n, rounds = 600, rounds if is_fast else 1
+    n, rounds = (600, rounds) if is_fast else (200, 1)
     o = origin if make is packed else plain_origin
     trickles = Trickles(o, make, n)
     w = weir(
