@@ -16,8 +16,8 @@
  * Who calls what, and when:
  * - the master calls ledger_new() at its start, ledger_new_revision() for
  *   each configuration that is to serve, ledger_grow() before an index beyond
- * the last segment is used, ledger_reap() for each worker whose end it has
- * waited for, and ledger_forget() for a sandbox that has ended;
+ *   the last segment is used, ledger_reap() for each worker whose end it has
+ *   waited for, and ledger_forget() for a sandbox that has ended;
  * - after the fork a worker calls ledger_claim(), and ledger_extend() with
  *   segments that are made later; every other child calls ledger_free();
  * - a worker calls ledger_lock() before it changes a record and
